@@ -1,0 +1,147 @@
+"""The vocabulary of effects: all that a core may ask for, and what comes back.
+
+A core takes a datagram, a tick or an outcome, and returns a list of effects; it does nothing itself.
+The driver (:mod:`voxpath.io.driver`) carries them out in order.
+Effects that depend on another one stand in its ``then``: a DHCPACK stands in the ``then`` of the NAT change, which stands in
+the ``then`` of the commit, so no acknowledgement can precede what it acknowledges.
+
+Timers are no effects: a core keeps its own :class:`~voxpath.core.timers.TimerHeap` and tells when the next one is due.
+"""
+
+from collections.abc import Hashable, Iterable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from voxpath.model.address import Endpoint
+from voxpath.model.event import Event
+from voxpath.model.ports import Transaction
+
+
+class Datagram(NamedTuple):
+    """A datagram that arrived.
+
+    :ivar destination: the local address that it was sent to; empty when the port did not tell.
+    :ivar interface: the interface it arrived on; empty when the port did not tell.
+    :ivar port: the name of the core's local port.
+    """
+
+    payload: bytes
+    source: Endpoint
+    destination: str = ""
+    interface: str = ""
+    port: str = ""
+
+
+class Send(NamedTuple):
+    """Send a datagram.
+
+    :ivar port: the name of the core's local port to send from.
+    :ivar source: the local address to send from; empty: the kernel's choice.
+    :ivar interface: leave by this interface; empty: by the routing table.
+    :ivar link: an Ethernet address: the destination has no IP address yet and cannot answer ARP, so the frame is made by hand.
+    """
+
+    payload: bytes
+    destination: Endpoint
+    port: str = ""
+    source: str = ""
+    interface: str = ""
+    link: bytes = b""
+
+
+class Open(NamedTuple):
+    """Open a local UDP port under a name; port 0 lets the kernel choose. Failure comes back as :class:`Failed`."""
+
+    port: str
+    local: Endpoint
+
+
+class Close(NamedTuple):
+    """Close a local port."""
+
+    port: str
+
+
+class Put(NamedTuple):
+    """Write a row: the value's type chooses the table (:mod:`voxpath.store`)."""
+
+    value: object
+
+
+class Delete(NamedTuple):
+    """Remove the row that has this value's key."""
+
+    value: object
+
+
+Change: TypeAlias = Put | Delete
+
+
+class Commit(NamedTuple):
+    """Make changes durable, all or none; then run ``then``.
+
+    The outcome comes back to the core as ``resolve(token, Done())`` before ``then`` runs, or as ``resolve(token, Failed(...))``,
+    and then ``then`` is dropped.
+    """
+
+    changes: tuple[Change, ...]
+    then: tuple["Effect", ...] = ()
+    token: Hashable = None
+
+
+class Apply(NamedTuple):
+    """Bring a change of the NAPPT table into the kernel; then run ``then``. The outcome comes back as for :class:`Commit`."""
+
+    transaction: Transaction
+    then: tuple["Effect", ...] = ()
+    token: Hashable = None
+
+
+class Ask(NamedTuple):
+    """Ask the outside a question; the answer comes back as ``resolve(token, Done(answer))`` or ``resolve(token, Failed(...))``.
+
+    The question is a value of a type that the asking package defines; :mod:`voxpath.app` plugs in who answers it.
+    """
+
+    question: object
+    token: Hashable
+
+
+class Emit(NamedTuple):
+    """Tell the event bus."""
+
+    event: Event
+
+
+Effect: TypeAlias = Send | Open | Close | Commit | Apply | Ask | Emit
+Effects: TypeAlias = Iterable[Effect]
+
+
+class Done(NamedTuple):
+    """A :class:`Commit`, :class:`Apply` or :class:`Ask` succeeded."""
+
+    answer: Any = None
+
+
+class Failed(NamedTuple):
+    """A :class:`Commit`, :class:`Apply`, :class:`Ask` or :class:`Open` failed, and why in one line."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Done | Failed
+
+
+class Core(Protocol):
+    """What every protocol core looks like to its driver."""
+
+    def receive(self, datagram: Datagram, now: float) -> Effects:
+        """Take a datagram. A malformed one raises :class:`~voxpath.core.errors.RemoteError`, or is answered by the core."""
+
+    def tick(self, now: float) -> Effects:
+        """Run the timers that are due."""
+
+    def next_due(self) -> float | None:
+        """When :meth:`tick` has to be called next; ``None``: never."""
+
+    def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
+        """Take the outcome of an effect that carried this token; for :class:`Open` the token is the port's name."""

@@ -1,0 +1,63 @@
+"""One timer heap per core: however many timers a core keeps, its driver arms a single one."""
+
+from collections.abc import Hashable, Iterator
+from heapq import heapify, heappop, heappush
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+STALE_SHARE = 4
+"""The heap is rebuilt when it holds this many times more entries than timers are armed."""
+
+
+class TimerHeap(Generic[Key]):
+    """Timers by key; arming a key again moves it.
+
+    Timers that are due at the same time fire in the order in which they were armed.
+    """
+
+    __slots__ = ("_armed", "_count", "_heap")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Key]] = []
+        self._armed: dict[Key, tuple[float, int]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._armed)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._armed
+
+    def arm(self, key: Key, due: float) -> None:
+        """Let ``key`` fire at ``due`` (seconds of the server's clock)."""
+        self._count += 1
+        self._armed[key] = (due, self._count)
+        heappush(self._heap, (due, self._count, key))
+        if len(self._heap) > 64 and len(self._heap) > STALE_SHARE * len(self._armed):
+            self._heap = [(due, count, key) for key, (due, count) in self._armed.items()]
+            heapify(self._heap)
+
+    def disarm(self, key: Key) -> bool:
+        """Forget a timer; tell whether there was one."""
+        return self._armed.pop(key, None) is not None
+
+    def next_due(self) -> float | None:
+        """When the next timer is due; ``None`` when none is armed."""
+        self._drop_stale()
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: float) -> Iterator[Key]:
+        """Take the timers that are due, earliest first; one that is re-armed meanwhile for now or earlier fires again."""
+        while True:
+            self._drop_stale()
+            if not self._heap or self._heap[0][0] > now:
+                return
+            key = heappop(self._heap)[2]
+            del self._armed[key]
+            yield key
+
+    def _drop_stale(self) -> None:
+        heap, armed = self._heap, self._armed
+        while heap and armed.get(heap[0][2]) != heap[0][:2]:
+            heappop(heap)

@@ -1,0 +1,1 @@
+"""The phone's life across protocols, seen by the servers: whom to admit, what to give, which address to use. Pure policy."""

@@ -1,0 +1,1 @@
+"""Frozen values that every part of voxpath speaks of: no I/O, no policy."""

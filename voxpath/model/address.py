@@ -1,0 +1,56 @@
+"""Addresses: Ethernet, and UDP or TCP endpoints."""
+
+from ipaddress import IPv4Address
+from typing import NamedTuple, Self
+
+MAC_LENGTH = 6
+
+
+class Mac(bytes):
+    """An Ethernet address, six octets; the identity of a phone throughout voxpath (DHC-2)."""
+
+    __slots__ = ()
+
+    def __new__(cls, octets: bytes) -> Self:
+        """Take six octets; anything else raises :class:`ValueError`."""
+        if len(octets) != MAC_LENGTH:
+            raise ValueError(f"an Ethernet address has {MAC_LENGTH} octets, not {len(octets)}")
+        return super().__new__(cls, octets)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``02:00:00:00:00:01`` or ``02-00-00-00-00-01``; raise :class:`ValueError` for anything else."""
+        parts = text.replace("-", ":").split(":")
+        if len(parts) != MAC_LENGTH or any(len(part) != 2 for part in parts):
+            raise ValueError(f"{text!r} is not an Ethernet address such as 02:00:00:00:00:01")
+        return cls(bytes.fromhex("".join(parts)))
+
+    def __str__(self) -> str:
+        return self.hex(":")
+
+    def __repr__(self) -> str:
+        return f"Mac({self.hex(':')})"
+
+
+class Endpoint(NamedTuple):
+    """An IP address (text form, as the socket module speaks it) and a UDP or TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str, default_port: int | None = None) -> Self:
+        """Read ``192.0.2.1:2944`` or, given a default port, ``192.0.2.1``; raise :class:`ValueError`."""
+        host, colon, port = text.rpartition(":")
+        if not colon:
+            if default_port is None:
+                raise ValueError(f"{text!r} names no port: write ADDRESS:PORT")
+            host, port = text, str(default_port)
+        IPv4Address(host)
+        number = int(port)
+        if not 0 <= number <= 0xFFFF:
+            raise ValueError(f"{number} is not a port: 0 to 65535")
+        return cls(host, number)

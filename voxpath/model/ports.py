@@ -1,0 +1,105 @@
+"""Port blocks, the bindings that give them to a holder, and the transactions by which they change."""
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+SMALLEST_BLOCK = 1
+LARGEST_BLOCK = 1024
+LOWEST_PORT = 1024
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PortBlock:
+    """``size`` consecutive ports of one public address, aligned to their size (GEN-6).
+
+    The size is a power of two from 1 to 1024.
+    Alignment is what gives every NAT back end an O(1) look-up by masked port.
+    A block below port 1024 exists only as a service port, which the ledger checks.
+
+    :raises ValueError: size, alignment or range is wrong.
+    """
+
+    public: IPv4Address
+    first: int
+    size: int
+
+    def __post_init__(self) -> None:
+        size = self.size
+        if not SMALLEST_BLOCK <= size <= LARGEST_BLOCK or size & (size - 1):
+            raise ValueError(f"a port block has 1, 2, 4 ... {LARGEST_BLOCK} ports, not {size}")
+        if self.first % size or not 0 < self.first <= 0x10000 - size:
+            raise ValueError(f"a block of {size} ports cannot begin at port {self.first}")
+
+    @property
+    def last(self) -> int:
+        """The highest port of the block."""
+        return self.first + self.size - 1
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
+    def overlaps(self, other: "PortBlock") -> bool:
+        """Whether the two blocks share a port of one public address."""
+        return self.public == other.public and self.first <= other.last and other.first <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.public}:{self.first}-{self.last}" if self.size > 1 else f"{self.public}:{self.first}"
+
+
+class BindingState(Enum):
+    """The life of a port binding: held, then released (quarantined first, then kept for its holder)."""
+
+    HELD = "held"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class PortBinding:
+    """Who holds a port block (the ledger's row).
+
+    :ivar holder: a phone's MAC in text form, or ``service:NAME`` for a role, or ``gateway:NAME``.
+    :ivar private: the inside address that the block is translated to; ``None`` for the gateway's own.
+    :ivar realm: the realm of the inside address; empty for the gateway's own.
+    :ivar until: a released binding's end of quarantine, in seconds of the server's clock; 0 while held.
+    :ivar generation: the ledger generation that made this row.
+    """
+
+    holder: str
+    block: PortBlock
+    private: IPv4Address | None
+    realm: str
+    state: BindingState
+    until: float
+    generation: int
+
+    @property
+    def mapping(self) -> "Mapping | None":
+        """What the NAT has to translate for this row: nothing unless it is held for an inside address."""
+        if self.state is BindingState.HELD and self.private is not None:
+            return Mapping(self.private, self.block)
+        return None
+
+
+class Mapping(NamedTuple):
+    """One row of the NAPPT table: these public ports are this inside address, with the port unchanged (NAP-1, NAP-3)."""
+
+    private: IPv4Address
+    block: PortBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One atomic change of the NAPPT table; removals come before additions.
+
+    Generations grow, with gaps where a change was refused by the store.
+    Applying a transaction twice is the same as applying it once.
+    """
+
+    generation: int
+    add: tuple[Mapping, ...] = ()
+    remove: tuple[Mapping, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.remove)

@@ -1,0 +1,1 @@
+"""Network address persistent port translation, pure: the oracle that every NAT back end is tested against."""

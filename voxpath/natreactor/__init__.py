@@ -1,0 +1,1 @@
+"""The NAT reactor component: one interface, and its back ends."""

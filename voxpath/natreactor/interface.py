@@ -1,0 +1,107 @@
+"""What a NAT back end provides: the NAT reactor component."""
+
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from voxpath.model.event import Event
+from voxpath.model.ports import Mapping, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a back end can do here, and why it was or was not chosen.
+
+    :ivar name: its name in the configuration.
+    :ivar usable: whether it can run on this machine, with these rights.
+    :ivar reason: one line for the operator.
+    :ivar kernel: whether translation goes on while voxpath is not running.
+    """
+
+    name: str
+    usable: bool
+    reason: str
+    kernel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What :meth:`INATReactor.adopt` found of a previous run.
+
+    :ivar generation: the ledger generation of the state found; 0: nothing was found.
+    :ivar mappings: the mappings found.
+    """
+
+    generation: int = 0
+    mappings: frozenset[Mapping] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneCounters:
+    """Packets and octets of one phone, in each direction."""
+
+    out_packets: int = 0
+    out_octets: int = 0
+    in_packets: int = 0
+    in_octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Where the translation stands in the machine.
+
+    :ivar inside: names of the interfaces towards phones.
+    :ivar outside: names of the interfaces whose traffic is translated (decision D21).
+    :ivar private: the inside prefixes as text, such as ``10.0.0.0/24``.
+    :ivar public: all public addresses of the ledger's pools.
+    """
+
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+    private: tuple[str, ...]
+    public: tuple[IPv4Address, ...]
+
+
+class INATReactor(Interface):
+    """A NAT back end: applies the ledger's transactions to the data path (NAP-14).
+
+    All methods are called on the reactor thread.
+    """
+
+    def capabilities() -> Capabilities:
+        """Tell what the back end can do here; changes nothing."""
+
+    def start() -> Deferred[Adopted]:
+        """Begin: keep the state of a previous run if there is any, and tell what it was; else begin empty.
+
+        The Deferred fails with :class:`~voxpath.core.errors.LocalError` when the back end cannot run here.
+        """
+
+    def stop() -> Deferred[None]:
+        """End; a kernel back end leaves its tables in place, so running calls go on (NAP-4)."""
+
+    def apply(transaction: Transaction) -> Deferred[None]:
+        """Apply one transaction as a whole or not at all; the Deferred fires when packets see it.
+
+        Idempotent: a removal of what is absent and an addition of what is present change nothing.
+        The Deferred fails with :class:`~voxpath.core.errors.LocalError`, and then nothing was changed.
+        """
+
+    def replace_all(generation: int, mappings: Iterable[Mapping]) -> Deferred[None]:
+        """Make the table equal to these mappings, in one step: no packet sees a half of it."""
+
+    def generation() -> int:
+        """The generation of the last transaction that was applied."""
+
+    def counters(private: IPv4Address) -> PhoneCounters:
+        """What went through for one phone."""
+
+    def drops() -> Table[str, int]:
+        """Dropped packets by reason; the reasons are the values of :class:`voxpath.nappt.verdict.Reason`."""
+
+    def watch(listener: Callable[[Event], None]) -> None:
+        """Register who is told of spoofed ports, unleased ports and overload."""

@@ -1,0 +1,1 @@
+"""The phone's own side: boot machine, MEGACO media gateway, tone. Pure."""

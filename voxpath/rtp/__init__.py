@@ -1,0 +1,1 @@
+"""RTP (RFC 3550): packets, statistics, and G.711 audio."""
