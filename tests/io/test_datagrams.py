@@ -1,0 +1,86 @@
+"""Real UDP ports on loopback: arrival interface, destination address, bursts, sources."""
+
+import socket
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from voxpath.core.effects import Datagram, Send
+from voxpath.io.packet import udp_packet
+from voxpath.io.ports import UdpPorts
+from voxpath.model.address import Endpoint
+
+ANY = Endpoint("127.0.0.1", 0)
+
+
+async def test_a_datagram_tells_where_it_arrived() -> None:
+    ports = UdpPorts(reactor)
+    arrived: Deferred[Datagram] = Deferred()
+    ports.open("p", Endpoint("0.0.0.0", 0), arrived.callback)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind(("127.0.0.1", 0))
+        client.sendto(b"hello", ("127.0.0.2", ports.local("p").port))
+        datagram = await arrived
+        assert datagram == Datagram(b"hello", Endpoint(*client.getsockname()), "127.0.0.2", "lo", "p")
+    ports.close_all()
+
+
+async def test_a_burst_is_not_lost() -> None:
+    ports = UdpPorts(reactor)
+    seen: list[bytes] = []
+    complete: Deferred[None] = Deferred()
+
+    def receive(datagram: Datagram) -> None:
+        seen.append(datagram.payload)
+        if len(seen) == 2000:
+            complete.callback(None)
+
+    ports.open("p", ANY, receive)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for number in range(2000):
+            client.sendto(b"%d" % number, ports.local("p"))
+        await complete
+    assert seen == [b"%d" % number for number in range(2000)]
+    ports.close_all()
+
+
+async def test_a_reply_leaves_from_the_address_it_names() -> None:
+    ports = UdpPorts(reactor)
+    arrived: Deferred[Datagram] = Deferred()
+    ports.open("server", Endpoint("0.0.0.0", 0), lambda datagram: None)
+    ports.open("client", ANY, arrived.callback)
+    ports.send(Send(b"x", ports.local("client"), "server", source="127.0.0.3"))
+    assert (await arrived).source == Endpoint("127.0.0.3", ports.local("server").port)
+    ports.close_all()
+
+
+def test_sending_from_a_port_that_is_not_open_is_an_error() -> None:
+    with pytest.raises(OSError, match="not open"):
+        UdpPorts(reactor).send(Send(b"x", ANY, "nothing"))
+
+
+def test_a_port_in_use_is_an_error_and_leaves_nothing_open() -> None:
+    ports = UdpPorts(reactor)
+    ports.open("first", ANY, lambda datagram: None)
+    with pytest.raises(OSError, match="in use"):
+        ports.open("second", ports.local("first"), lambda datagram: None)
+    ports.close("first")
+    ports.close_all()
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"even", b"\xff" * 301])
+def test_a_packet_made_by_hand_has_right_checksums(payload: bytes) -> None:
+    packet = udp_packet(payload, Endpoint("10.0.0.1", 67), Endpoint("10.0.0.11", 68))
+
+    def total(octets: bytes) -> int:
+        octets += b"\0" * (len(octets) % 2)
+        value = sum(int.from_bytes(octets[place : place + 2], "big") for place in range(0, len(octets), 2))
+        while value >> 16:
+            value = (value & 0xFFFF) + (value >> 16)
+        return value
+
+    assert total(packet[:20]) == 0xFFFF
+    pseudo = packet[12:20] + b"\0\x11" + (8 + len(payload)).to_bytes(2, "big")
+    assert total(pseudo + packet[20:]) == 0xFFFF
+    assert packet[28:] == payload

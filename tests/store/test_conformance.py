@@ -1,0 +1,209 @@
+"""One suite for every store: what is committed is there, all or nothing, and two owners are impossible."""
+
+import sqlite3
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from voxpath.core.effects import Change, Delete, Put
+from voxpath.core.errors import LocalError
+from voxpath.model.address import Endpoint, Mac
+from voxpath.model.phone import Lease
+from voxpath.model.ports import BindingState, PortBinding, PortBlock
+from voxpath.model.registration import Registration
+from voxpath.store.interface import Store
+from voxpath.store.memory import MemoryStore
+from voxpath.store.sqlite import SqliteStore
+
+PUBLIC = IPv4Address("203.0.113.1")
+
+
+def binding(holder: str, first: int, size: int = 64, state: BindingState = BindingState.HELD) -> PortBinding:
+    return PortBinding(holder, PortBlock(PUBLIC, first, size), IPv4Address("10.0.0.11"), "site-a", state, 0.0, 7)
+
+
+def lease(octet: int, address: str) -> Lease:
+    mac = Mac(bytes([2, 0, 0, 0, 0, octet]))
+    return Lease(mac, b"\x01" + mac, "lan", IPv4Address(address), "basic", f"phone-{octet}", 1234.5)
+
+
+REGISTRATION = Registration(
+    mid="[10.0.0.11]:2048",
+    public=Endpoint("203.0.113.1", 2048),
+    contact=Endpoint("203.0.113.1", 2048),
+    private=IPv4Address("10.0.0.11"),
+    realm="site-a",
+    phone="02:00:00:00:00:01",
+    terminations=("line/1", "line/2"),
+    since=12.0,
+)
+
+
+async def commit(store: Store, *changes: Change) -> str | None:
+    outcome: Deferred[str | None] = Deferred()
+    store.commit(changes, outcome.callback)
+    return await outcome
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "voxpath.db", reactor)
+
+
+async def test_what_is_committed_is_loaded(store: Store) -> None:
+    values = [binding("a", 2048), lease(1, "10.0.0.11"), REGISTRATION]
+    assert await commit(store, *map(Put, values)) is None
+    assert [store.load(type(value)) for value in values] == [[value] for value in values]
+    await store.close()
+
+
+async def test_a_second_put_replaces_the_row(store: Store) -> None:
+    await commit(store, Put(binding("a", 2048)))
+    assert await commit(store, Put(binding("a", 2112))) is None
+    assert store.load(PortBinding) == [binding("a", 2112)]
+    await store.close()
+
+
+async def test_delete_removes_the_row_and_may_be_repeated(store: Store) -> None:
+    await commit(store, Put(lease(1, "10.0.0.11")))
+    assert await commit(store, Delete(lease(1, "10.0.0.99"))) is None
+    assert await commit(store, Delete(lease(1, "10.0.0.11"))) is None
+    assert store.load(Lease) == []
+    await store.close()
+
+
+@pytest.mark.parametrize(("first", "size"), [(2048, 64), (2048, 1024), (2080, 32), (2111, 1), (2048, 1), (2048, 128)])
+@pytest.mark.parametrize("state", list(BindingState))
+async def test_two_owners_of_one_port_are_refused_also_in_quarantine(
+    store: Store, first: int, size: int, state: BindingState
+) -> None:
+    await commit(store, Put(binding("a", 2048, state=state)))
+    assert "overlaps" in (await commit(store, Put(binding("b", first, size))) or "")
+    assert store.load(PortBinding) == [binding("a", 2048, state=state)]
+    await store.close()
+
+
+@pytest.mark.parametrize(("first", "size"), [(2112, 64), (1984, 64), (1024, 1024), (4096, 1024)])
+async def test_neighbours_are_no_overlap(store: Store, first: int, size: int) -> None:
+    await commit(store, Put(binding("a", 2048)))
+    assert await commit(store, Put(binding("b", first, size))) is None
+    await store.close()
+
+
+async def test_an_update_cannot_move_a_block_onto_another(store: Store) -> None:
+    await commit(store, Put(binding("a", 2048)), Put(binding("b", 4096)))
+    assert "overlaps" in (await commit(store, Put(binding("b", 2048, 32))) or "")
+    await store.close()
+
+
+async def test_the_same_ports_of_another_address_are_free(store: Store) -> None:
+    await commit(store, Put(binding("a", 2048)))
+    other = PortBinding("b", PortBlock(IPv4Address("203.0.113.2"), 2048, 64), None, "", BindingState.HELD, 0.0, 8)
+    assert await commit(store, Put(other)) is None
+    await store.close()
+
+
+async def test_a_refused_change_takes_its_whole_commit_with_it(store: Store) -> None:
+    await commit(store, Put(lease(1, "10.0.0.11")))
+    reason = await commit(
+        store, Put(binding("b", 4096)), Delete(lease(1, "10.0.0.11")), Put(lease(2, "10.0.0.12")), Put(lease(3, "10.0.0.12"))
+    )
+    assert reason is not None
+    assert store.load(PortBinding) == []
+    assert store.load(Lease) == [lease(1, "10.0.0.11")]
+    await store.close()
+
+
+async def test_a_block_passes_to_another_holder_in_one_commit(store: Store) -> None:
+    await commit(store, Put(binding("a", 2048, state=BindingState.RELEASED)))
+    assert await commit(store, Delete(binding("a", 2048)), Put(binding("b", 2048, 32))) is None
+    assert store.load(PortBinding) == [binding("b", 2048, 32)]
+    await store.close()
+
+
+async def test_commits_are_told_in_order_and_a_refused_one_harms_no_other(store: Store) -> None:
+    told: list[tuple[Change, ...]] = []
+    store.watch(told.append)
+    outcomes: list[tuple[int, bool]] = []
+    last: Deferred[None] = Deferred()
+    for number in range(50):
+        # Every fifth wants the ports of the first.
+        first = 2048 if number % 5 == 4 else 2048 + 64 * number
+
+        def done(reason: str | None, number: int = number) -> None:
+            outcomes.append((number, reason is None))
+            if number == 49:
+                last.callback(None)
+
+        store.commit((Put(binding(str(number), first)),), done)
+    await last
+    assert outcomes == [(number, number % 5 != 4) for number in range(50)]
+    assert len(told) == 40
+    await store.close()
+
+
+async def test_close_finishes_what_was_given(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    outcomes: list[str | None] = []
+    for number in range(200):
+        store.commit((Put(binding(str(number), 2048 + 64 * number)),), outcomes.append)
+    await store.close()
+    assert outcomes == [None] * 200
+    reopened = SqliteStore(tmp_path / "voxpath.db", reactor)
+    assert len(reopened.load(PortBinding)) == 200
+    await reopened.close()
+    assert "closed" in (await commit(reopened, Put(binding("x", 1024))) or "")
+
+
+async def test_a_newer_schema_is_refused_politely(tmp_path: Path) -> None:
+    await SqliteStore(tmp_path / "voxpath.db", reactor).close()
+    with sqlite3.connect(tmp_path / "voxpath.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(LocalError, match="schema 99"):
+        SqliteStore(tmp_path / "voxpath.db", reactor)
+
+
+async def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "voxpath.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(LocalError, match=r"voxpath\.db"):
+        SqliteStore(tmp_path / "voxpath.db", reactor)
+
+
+async def test_a_row_that_the_model_refuses_is_left_out_and_reported(tmp_path: Path) -> None:
+    refused: list[tuple[str, str, str]] = []
+    store = SqliteStore(tmp_path / "voxpath.db", reactor, refused_row=lambda *what: refused.append(what))
+    await commit(store, Put(lease(1, "10.0.0.11")), Put(lease(2, "10.0.0.12")))
+    with sqlite3.connect(tmp_path / "voxpath.db") as connection:
+        connection.execute("UPDATE lease SET address = 'nonsense' WHERE mac = '02:00:00:00:00:01'")
+    connection.close()
+    assert store.load(Lease) == [lease(2, "10.0.0.12")]
+    assert refused[0][0] == "lease"
+    assert "nonsense" in refused[0][2]
+    await store.close()
+
+
+async def test_after_a_disk_error_nothing_is_acknowledged_until_the_file_was_reopened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reopened: list[bool] = []
+    monkeypatch.setattr("voxpath.store.sqlite.REOPEN_S", 0.0)
+    store = SqliteStore(tmp_path / "voxpath.db", reactor, reopened=lambda: reopened.append(True))
+    assert await commit(store, Put(lease(1, "10.0.0.11"))) is None
+    # A closed connection answers every statement with an error of the database, as a broken disk does.
+    broken = store._transaction
+
+    def fail(group: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(store, "_transaction", fail)
+    assert "disk I/O error" in (await commit(store, Put(lease(2, "10.0.0.12"))) or "")
+    monkeypatch.setattr(store, "_transaction", broken)
+    assert reopened == []
+    assert await commit(store, Put(lease(3, "10.0.0.13"))) is None
+    assert await commit(store, Put(lease(3, "10.0.0.13"))) is None
+    assert reopened == [True]
+    assert {held.mac[-1] for held in store.load(Lease)} == {1, 3}
+    await store.close()

@@ -1,0 +1,172 @@
+"""UDP ports with what Twisted's own do not tell: the arrival interface and the address a datagram was sent to.
+
+A port is read until it would block, so that a burst is taken out of the kernel's buffer at once.
+"""
+
+import errno
+import socket
+import struct
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from voxpath.core.effects import Datagram, Send
+from voxpath.io.packet import udp_packet
+from voxpath.model.address import Endpoint
+
+log = Logger()
+
+BUFFER_OCTETS = 4 * 1024 * 1024
+"""Kernel buffers: a burst of some thousand requests must not be dropped before it is seen."""
+
+LARGEST_DATAGRAM = 65535
+
+READ_PER_TURN = 1024
+"""Datagrams that are read in one turn of the reactor: a flood on one port must not stop the others."""
+
+PKTINFO_OCTETS = 12
+IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+_PKTINFO = struct.Struct("=I4s4s")
+_ANCILLARY = socket.CMSG_SPACE(PKTINFO_OCTETS)
+
+
+@lru_cache(maxsize=256)
+def _interface_name(index: int) -> str:
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return ""
+
+
+@implementer(IReadDescriptor)
+class UdpPort:
+    """A UDP socket on the reactor.
+
+    :param name: the core's name for it.
+    :param local: where to bind; port 0 lets the kernel choose, and :attr:`local` then tells.
+    :param receive: is given every datagram.
+    :param device: bind to this interface alone, and send broadcasts by it.
+    :raises OSError: the address is in use, is not ours, or its port needs rights that we lack.
+    """
+
+    def __init__(
+        self, reactor: IReactorFDSet, name: str, local: Endpoint, receive: Callable[[Datagram], None], device: str = ""
+    ) -> None:
+        self.name = name
+        self.device = device
+        self._reactor = reactor
+        self._receive = receive
+        self._socket = _bound_socket(local, device)
+        self._frames = _FrameSocket(device) if device else None
+        host, port = self._socket.getsockname()
+        self.local = Endpoint(host, port)
+        reactor.addReader(self)
+
+    def send(self, send: Send) -> None:
+        """Send a datagram; raise :class:`OSError` when the kernel does not take it."""
+        if send.link and self._frames is not None and self._frames.usable:
+            packet = udp_packet(send.payload, Endpoint(send.source or self.local.host, self.local.port), send.destination)
+            self._frames.send(packet, send.link)
+            return
+        # Without the right to send frames a broadcast reaches a client that has no address yet; RFC 2131 4.1 allows it.
+        destination = Endpoint("255.255.255.255", send.destination.port) if send.link else send.destination
+        if not send.source and not send.interface:
+            self._socket.sendto(send.payload, destination)
+            return
+        index = socket.if_nametoindex(send.interface) if send.interface else 0
+        source = socket.inet_aton(send.source) if send.source else b"\0\0\0\0"
+        info = _PKTINFO.pack(index, source, b"\0\0\0\0")
+        self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, destination)
+
+    def close(self) -> None:
+        """Stop reading and close the socket."""
+        self._reactor.removeReader(self)
+        self._socket.close()
+        if self._frames is not None:
+            self._frames.close()
+
+    # IReadDescriptor
+
+    def fileno(self) -> int:
+        """The socket's file descriptor."""
+        return self._socket.fileno()
+
+    def doRead(self) -> None:
+        """Read until it would block."""
+        receive, name = self._receive, self.name
+        recvmsg = self._socket.recvmsg
+        for _ in range(READ_PER_TURN):
+            try:
+                payload, ancillary, _flags, source = recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # An ICMP error for an earlier datagram; the protocol's own timer deals with it.
+                if error.errno in {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EINTR}:
+                    continue
+                raise
+            interface, destination = "", ""
+            for _level, kind, info in ancillary:
+                if kind == IP_PKTINFO:
+                    index, _local, addressed = _PKTINFO.unpack(info)
+                    interface, destination = _interface_name(index), socket.inet_ntoa(addressed)
+            receive(Datagram(payload, Endpoint(*source), destination, interface, name))
+            if self._socket.fileno() < 0:
+                # What was received closed this port.
+                return
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor gave up on the socket."""
+        log.error("UDP port {local} lost: {reason}", local=str(self.local), reason=reason.getErrorMessage())
+        self._socket.close()
+
+    def logPrefix(self) -> str:
+        """The name in Twisted's log."""
+        return self.name
+
+
+class _FrameSocket:
+    """Sends IPv4 packets to an Ethernet address without asking ARP; needs the right to raw frames."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._socket: Any = None
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        except PermissionError:
+            self._socket = None
+
+    @property
+    def usable(self) -> bool:
+        return self._socket is not None
+
+    def send(self, packet: bytes, link: bytes) -> None:
+        self._socket.sendto(packet, (self._device, 0x0800, 0, 0, link))
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _bound_socket(local: Endpoint, device: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            made.setsockopt(socket.SOL_SOCKET, option, BUFFER_OCTETS)
+        if device:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            # One socket per interface, all on the same port.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(local)
+    except OSError:
+        made.close()
+        raise
+    return made

@@ -1,0 +1,299 @@
+"""The driver: feeds a core and carries out its effects, in order and with their dependencies.
+
+One driver per core.
+It owns the core's single timer, isolates faults to the transaction in which they happen, and on a stop waits for what was begun.
+"""
+
+from collections.abc import Callable, Hashable
+from traceback import format_exception
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from voxpath.core.effects import (
+    Apply,
+    Ask,
+    Change,
+    Close,
+    Commit,
+    Core,
+    Datagram,
+    Done,
+    Effects,
+    Emit,
+    Failed,
+    Open,
+    Outcome,
+    Send,
+)
+from voxpath.core.errors import RemoteError
+from voxpath.io.bus import EventBus
+from voxpath.io.clock import Clock
+from voxpath.io.event import ApplyRefused, CommitRefused, CoreFault, SendFailed, SourceQuarantined
+from voxpath.io.faults import QUARANTINE_AFTER, QUARANTINE_S, Faults
+from voxpath.model.address import Endpoint
+from voxpath.model.event import Event, Malformed, printable
+from voxpath.model.ports import Transaction
+
+log = Logger()
+
+SHOWN_INPUT = 256
+"""Octets of an input that are logged with a fault."""
+
+REPORTED_PER_SECOND = 10
+"""Malformed messages and failed sends that become events; all are counted, a flood must not fill the log."""
+
+TICK_PAUSE_S = 1.0
+"""Pause after a fault in a core's timers."""
+
+
+class Ports(Protocol):
+    """The local ports of a core (:mod:`voxpath.io.ports`, or the memory network)."""
+
+    def send(self, send: Send) -> None:
+        """Send a datagram; raise :class:`OSError` when it cannot leave."""
+
+    def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None]) -> None:
+        """Open a port; raise :class:`OSError` when that is impossible."""
+
+    def close(self, name: str) -> None:
+        """Close a port, if it is open."""
+
+    def close_all(self) -> None:
+        """Close every port."""
+
+
+class Committer(Protocol):
+    """Where changes become durable (:mod:`voxpath.store`)."""
+
+    def commit(self, changes: tuple[Change, ...], done: Callable[[str | None], None]) -> None:
+        """Make the changes durable as a whole, then call ``done`` with ``None``, or with the reason why not."""
+
+
+class Applier(Protocol):
+    """Where NAPPT tables live (:class:`voxpath.natreactor.interface.INATReactor`)."""
+
+    def apply(self, transaction: Transaction) -> Deferred[None]:
+        """Apply a transaction as a whole or not at all."""
+
+
+Answerer = Callable[[object], "Deferred[object]"]
+
+
+class Driver:
+    """Runs one core.
+
+    :param role: the name under which events are published.
+    :param core: the core.
+    :param ports: its local ports.
+    :param store: where its commits go; a core that never commits needs none.
+    :param nat: where its NAPPT changes go; a core that never applies needs none.
+    :param answer: who answers its questions.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        core: Core,
+        clock: Clock,
+        bus: EventBus,
+        *,
+        ports: Ports,
+        store: Committer | None = None,
+        nat: Applier | None = None,
+        answer: Answerer | None = None,
+    ) -> None:
+        self.role = role
+        self.core = core
+        self.faults = Faults()
+        self._clock = clock
+        self._bus = bus
+        self._ports = ports
+        self._store = store
+        self._nat = nat
+        self._answer = answer
+        self._timer: IDelayedCall | None = None
+        self._timer_due = 0.0
+        self._not_before = 0.0
+        self._begun = 0
+        self._stopped: Deferred[None] | None = None
+        self._second = 0.0
+        self._reported = 0
+
+    def feed(self, datagram: Datagram) -> None:
+        """Give a datagram to the core, and carry out what it asks for."""
+        now = self._clock.now()
+        if self._stopped is not None or self.faults.ignores(datagram.source.host, now):
+            return
+        try:
+            self.run(self.core.receive(datagram, now))
+        except RemoteError as error:
+            self._malformed(datagram, error)
+        except Exception as error:
+            self._fault(error, datagram)
+        self._arm()
+
+    def act(self, action: Callable[[float], Effects]) -> None:
+        """Carry out an action on the core that comes from elsewhere: a user, a command, another role."""
+        self._guarded(lambda: action(self._clock.now()))
+        self._arm()
+
+    def run(self, effects: Effects) -> None:
+        """Carry out effects, in order."""
+        for effect in effects:
+            match effect:
+                case Send():
+                    self._send(effect)
+                case Emit():
+                    self._bus.publish(self.role, effect.event)
+                case Commit():
+                    self._commit(effect)
+                case Apply():
+                    self._apply(effect)
+                case Ask():
+                    self._ask(effect)
+                case Open():
+                    self._open(effect)
+                case Close():
+                    self._ports.close(effect.port)
+
+    def stop(self) -> Deferred[None]:
+        """Take no more input, wait for the commits and NAT changes that were begun, then close every port."""
+        if self._stopped is None:
+            self._stopped = Deferred()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._finish_stop()
+        return self._stopped
+
+    # What the effects do.
+
+    def _send(self, send: Send) -> None:
+        try:
+            self._ports.send(send)
+        except OSError as error:
+            self._report(SendFailed(destination=str(send.destination), reason=str(error)))
+
+    def _open(self, effect: Open) -> None:
+        try:
+            self._ports.open(effect.port, effect.local, self.feed)
+        except OSError as error:
+            self._resolve(effect.port, Failed(f"port {effect.local} cannot be opened: {error.strerror or error}"))
+
+    def _commit(self, effect: Commit) -> None:
+        assert self._store is not None, f"{self.role} commits, but was given no store"
+        self._begun += 1
+
+        def done(reason: str | None) -> None:
+            self._begun -= 1
+            if reason is not None:
+                self._bus.publish(self.role, CommitRefused(reason=reason))
+            self._conclude(effect, Done() if reason is None else Failed(reason))
+
+        self._store.commit(effect.changes, done)
+
+    def _apply(self, effect: Apply) -> None:
+        assert self._nat is not None, f"{self.role} changes the NAT, but was given none"
+        self._begun += 1
+
+        def applied(_: object) -> None:
+            self._begun -= 1
+            self._conclude(effect, Done())
+
+        def refused(failure: Failure) -> None:
+            self._begun -= 1
+            reason = printable(failure.getErrorMessage())
+            self._bus.publish(self.role, ApplyRefused(reason=reason))
+            self._conclude(effect, Failed(reason))
+
+        self._nat.apply(effect.transaction).addCallbacks(applied, refused)
+
+    def _conclude(self, effect: Commit | Apply, outcome: Outcome) -> None:
+        if effect.token is not None:
+            self._resolve(effect.token, outcome)
+        if isinstance(outcome, Done):
+            self.run(effect.then)
+        self._arm()
+        self._finish_stop()
+
+    def _ask(self, effect: Ask) -> None:
+        assert self._answer is not None, f"{self.role} asks, but nobody was given to answer"
+        token = effect.token
+
+        def failed(failure: Failure) -> None:
+            self._resolve(token, Failed(printable(failure.getErrorMessage())))
+
+        answered = self._answer(effect.question)
+        answered.addCallbacks(lambda answer: self._resolve(token, Done(answer)), failed)
+
+    def _resolve(self, token: Hashable, outcome: Outcome) -> None:
+        self._guarded(lambda: self.core.resolve(token, outcome, self._clock.now()))
+        self._arm()
+
+    # The core's single timer.
+
+    def _arm(self) -> None:
+        if self._stopped is not None:
+            return
+        due = self.core.next_due()
+        if due is None:
+            return
+        if self._timer is not None:
+            # A timer that is due earlier than needed costs one idle tick; moving it every time would cost more.
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer_due = max(due, self._not_before)
+        self._timer = self._clock.call_at(self._timer_due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        due = self.core.next_due()
+        now = self._clock.now()
+        if due is not None and due <= now and not self._guarded(lambda: self.core.tick(now)):
+            # The timer that raised may still be due: pause, so that a broken core cannot take the whole processor.
+            self._not_before = now + TICK_PAUSE_S
+        self._arm()
+
+    # Faults.
+
+    def _guarded(self, step: Callable[[], Effects]) -> bool:
+        """Run a step of the core and its effects; tell whether it went without a fault."""
+        try:
+            self.run(step())
+        except Exception as error:
+            self._fault(error, None)
+            return False
+        return True
+
+    def _fault(self, error: Exception, datagram: Datagram | None) -> None:
+        shown = "none" if datagram is None else f"{datagram.source} {datagram.payload[:SHOWN_INPUT].hex()}"
+        # Text, not the failure object: the traceback is wanted in the log, an alarm for an unhandled error is not.
+        log.error("{role}: {traceback}", role=self.role, traceback="".join(format_exception(error)))
+        self._bus.publish(self.role, CoreFault(error=printable(f"{type(error).__name__}: {error}"), input=shown))
+        if datagram is None:
+            self.faults.count += 1
+        elif self.faults.add(datagram.source.host, datagram.payload, self._clock.now()):
+            event = SourceQuarantined(source=datagram.source.host, seconds=QUARANTINE_S, times=QUARANTINE_AFTER)
+            self._bus.publish(self.role, event)
+
+    def _malformed(self, datagram: Datagram, error: RemoteError) -> None:
+        self.faults.malformed += 1
+        self._report(Malformed(protocol=self.role, source=str(datagram.source), reason=printable(str(error))))
+
+    def _report(self, event: Event) -> None:
+        second = self._clock.now() // 1
+        if second != self._second:
+            self._second, self._reported = second, 0
+        self._reported += 1
+        if self._reported <= REPORTED_PER_SECOND:
+            self._bus.publish(self.role, event)
+
+    def _finish_stop(self) -> None:
+        if self._stopped is not None and not self._begun and not self._stopped.called:
+            self._ports.close_all()
+            self._stopped.callback(None)

@@ -1,0 +1,153 @@
+"""Which table a value's type belongs to, and how values and rows become each other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from voxpath.core.errors import LocalError
+from voxpath.model.address import Endpoint, Mac
+from voxpath.model.phone import Lease
+from voxpath.model.ports import BindingState, PortBinding, PortBlock
+from voxpath.model.registration import Registration
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    :ivar name: its name in the schema.
+    :ivar columns: its columns; the first ``keys`` ones are the primary key.
+    :ivar to_row: a value's row.
+    :ivar from_row: a row's value; raises :class:`ValueError` for a row that the model refuses.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    keys: int
+    to_row: Callable[[Any], Row]
+    from_row: Callable[[Row], Any]
+
+    @property
+    def put_sql(self) -> str:
+        """Insert, or update by key."""
+        key = ", ".join(self.columns[: self.keys])
+        updates = ", ".join(f"{column} = excluded.{column}" for column in self.columns[self.keys :])
+        return (
+            f"INSERT INTO {self.name} ({', '.join(self.columns)}) VALUES ({', '.join('?' * len(self.columns))}) "  # noqa: S608 - own names only
+            f"ON CONFLICT ({key}) DO UPDATE SET {updates}"
+        )
+
+    @property
+    def delete_sql(self) -> str:
+        """Delete by key."""
+        return f"DELETE FROM {self.name} WHERE " + " AND ".join(f"{column} = ?" for column in self.columns[: self.keys])  # noqa: S608 - own names only
+
+    @property
+    def load_sql(self) -> str:
+        """Read all rows."""
+        return f"SELECT {', '.join(self.columns)} FROM {self.name}"  # noqa: S608 - own names only
+
+    def key(self, value: object) -> tuple[Any, ...]:
+        """A value's primary key."""
+        return tuple(self.to_row(value)[: self.keys])
+
+
+def _address(text: str | None) -> IPv4Address | None:
+    return None if text is None else IPv4Address(text)
+
+
+def _text(address: IPv4Address | None) -> str | None:
+    return None if address is None else str(address)
+
+
+def _binding_row(binding: PortBinding) -> Row:
+    block = binding.block
+    place = (binding.holder, str(block.public), block.first, block.size)
+    return (*place, _text(binding.private), binding.realm, binding.state.value, binding.until, binding.generation)
+
+
+def _binding(row: Row) -> PortBinding:
+    holder, public, first, size, private, realm, state, until, generation = row
+    block = PortBlock(IPv4Address(public), first, size)
+    return PortBinding(holder, block, _address(private), realm, BindingState(state), until, generation)
+
+
+def _lease_row(lease: Lease) -> Row:
+    place = (str(lease.mac), lease.client_id, lease.scope, str(lease.address))
+    return (*place, lease.phone_class, lease.host_name, lease.expires)
+
+
+def _lease(row: Row) -> Lease:
+    mac, client_id, scope, address, phone_class, host_name, expires = row
+    return Lease(Mac.parse(mac), bytes(client_id), scope, IPv4Address(address), phone_class, host_name, expires)
+
+
+def _registration_row(registration: Registration) -> Row:
+    public, contact = registration.public, registration.contact
+    return (
+        registration.mid,
+        public.host,
+        public.port,
+        contact.host,
+        contact.port,
+        _text(registration.private),
+        registration.realm,
+        registration.phone,
+        " ".join(registration.terminations),
+        registration.since,
+        registration.version,
+    )
+
+
+def _registration(row: Row) -> Registration:
+    mid, host, port, contact_host, contact_port, private, realm, phone, terminations, since, version = row
+    return Registration(
+        mid=mid,
+        public=Endpoint(host, port),
+        contact=Endpoint(contact_host, contact_port),
+        private=_address(private),
+        realm=realm,
+        phone=phone,
+        terminations=tuple(terminations.split()),
+        since=since,
+        version=version,
+    )
+
+
+TABLES: dict[type, Table] = {
+    PortBinding: Table(
+        "block",
+        ("holder", "public", "first", "size", "private", "realm", "state", "until", "generation"),
+        1,
+        _binding_row,
+        _binding,
+    ),
+    Lease: Table(
+        "lease",
+        ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires"),
+        1,
+        _lease_row,
+        _lease,
+    ),
+    Registration: Table(
+        "registration",
+        (
+            *("mid", "public_host", "public_port", "contact_host", "contact_port", "private"),
+            *("realm", "phone", "terminations", "since", "version"),
+        ),
+        2,
+        _registration_row,
+        _registration,
+    ),
+}
+
+
+def table_of(value: object) -> Table:
+    """The table of a value; raise :class:`LocalError` for a type that is not stored."""
+    try:
+        return TABLES[type(value)]
+    except KeyError:
+        raise LocalError(f"values of type {type(value).__name__} are not stored") from None
