@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from voxpath.model.address import Mac
+from voxpath.model.address import Endpoint, Mac
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
 
 PORTS_PER_CHANNEL = 2
@@ -87,3 +87,30 @@ class Provision:
     block: PortBlock
     phone_class: PhoneClass
     scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class BootLease:
+    """The lease as the phone knows it when it has booted (PHN-8, PHN-17).
+
+    :ivar server: the DHCP server's identifier (option 54): where renewals and the release go.
+    :ivar lease_s: length of the lease in seconds.
+    :ivar tftp: address or name of the file server.
+    :ivar boot_file: name of the boot image; empty: none is indicated.
+    :ivar block: the phone's ports; its public address is the NAT address that stands for this phone outside (DHC-9).
+    :ivar mgcs: the media gateway controllers, primary first.
+    """
+
+    mac: Mac
+    address: IPv4Address
+    prefix_length: int
+    router: IPv4Address | None
+    server: IPv4Address
+    lease_s: int
+    tftp: str
+    boot_file: str
+    block: PortBlock
+    mgcs: tuple[Endpoint, ...]
+    dns: tuple[IPv4Address, ...] = ()
+    domain: str = ""
+    host_name: str = ""

@@ -1,0 +1,208 @@
+"""The DHCP codec: golden octets, round trips, overload, long options, and hostile input."""
+
+import random
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.layers.dhcp import BOOTP, DHCP
+
+from voxpath.core.errors import LocalError, RemoteError
+from voxpath.dhcp import options as code
+from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, Message, MessageType
+from voxpath.dhcp.wire import MAX_MESSAGE, MIN_MESSAGE, decode, encode
+
+CHADDR = bytes.fromhex("020000000a01")
+# Laid out by hand from RFC 2131 figure 1.
+GOLDEN = (
+    bytes.fromhex("010106003903f3260002800000000000000000000000000000000000")
+    + CHADDR
+    + bytes(10)
+    + bytes(64)
+    + bytes(128)
+    + bytes.fromhex("638253633501013c07766f78706174683704010306e0ff")
+).ljust(300, b"\0")
+MESSAGE = Message(
+    BOOTREQUEST,
+    0x3903F326,
+    CHADDR,
+    {code.MESSAGE_TYPE: b"\x01", code.VENDOR_CLASS: b"voxpath", code.PARAMETER_REQUEST_LIST: bytes((1, 3, 6, 224))},
+    secs=2,
+    flags=0x8000,
+)
+
+
+def test_golden_octets_both_ways() -> None:
+    assert decode(GOLDEN) == MESSAGE
+    assert encode(MESSAGE) == GOLDEN
+
+
+def test_accessors_read_the_golden_message() -> None:
+    message = decode(GOLDEN)
+    assert message.type is MessageType.DISCOVER
+    assert str(message.mac) == "02:00:00:00:0a:01"
+    assert message.broadcast
+    assert message.vendor_class == b"voxpath"
+    assert message.wants(224)
+    assert not message.wants(66)
+    assert message.summary == "DISCOVER class voxpath"
+
+
+def test_scapy_reads_what_we_write() -> None:
+    reply = Message(
+        BOOTREPLY,
+        7,
+        CHADDR,
+        {code.MESSAGE_TYPE: b"\x05", code.SERVER_ID: bytes((10, 0, 0, 1)), code.LEASE_TIME: (3600).to_bytes(4, "big")},
+        yiaddr=IPv4Address("10.0.0.9"),
+        siaddr=IPv4Address("10.0.0.1"),
+        sname=b"10.0.0.1",
+        file=b"image.bin",
+    )
+    packet = BOOTP(encode(reply))
+    assert (packet.op, packet.xid, packet.yiaddr, packet.siaddr) == (2, 7, "10.0.0.9", "10.0.0.1")
+    assert packet.file.rstrip(b"\0") == b"image.bin"
+    assert packet[DHCP].options[:3] == [("message-type", 5), ("server_id", "10.0.0.1"), ("lease_time", 3600)]
+
+
+def test_an_unknown_message_type_is_kept() -> None:
+    message = decode(encode(MESSAGE._replace(options={code.MESSAGE_TYPE: b"\xc8"})))
+    assert message.type == 200
+    assert message.summary.startswith("UNKNOWN_200")
+
+
+def test_a_message_without_option_53_is_bootp() -> None:
+    assert decode(encode(MESSAGE._replace(options={}))).type is None
+
+
+def test_trailing_nuls_of_the_vendor_class_are_stripped() -> None:
+    """Cisco phones send one."""
+    assert MESSAGE._replace(options={code.VENDOR_CLASS: b"Cisco\0"}).vendor_class == b"Cisco"
+
+
+def test_overload_is_read_from_file_then_sname() -> None:
+    """RFC 3396 section 5 joins a split option in the order options, file, sname."""
+    data = bytearray(encode(MESSAGE._replace(options={code.MESSAGE_TYPE: b"\x01"})))
+    data[240:] = bytes((53, 1, 1, 52, 1, 3, 12, 1, ord("a"), 255))
+    data[108:113] = bytes((12, 1, ord("b"), 255, 0))
+    data[44:49] = bytes((12, 1, ord("c"), 15, 1))
+    data[49:51] = b"x\xff"
+    message = decode(bytes(data))
+    assert message.options == {53: b"\x01", 12: b"abc", 15: b"x"}
+    assert message.file == message.sname == b""
+
+
+def test_a_long_option_is_split_and_joined() -> None:
+    """RFC 3396: 600 octets make three pieces."""
+    long = bytes(range(200)) * 3
+    data = encode(MESSAGE._replace(options={code.VENDOR: long}))
+    assert data[240:242] == bytes((43, 255))
+    assert decode(data).options[code.VENDOR] == long
+
+
+@pytest.mark.parametrize(
+    ("change", "offset"),
+    [
+        (lambda data: data[:239], 239),
+        (lambda data: bytes((3,)) + data[1:], 0),
+        (lambda data: data[:2] + bytes((17,)) + data[3:], 2),
+        (lambda data: data[:236] + bytes(4) + data[240:], 236),
+        (lambda data: data[:240] + bytes((53,)), 240),
+        (lambda data: data[:240] + bytes((53, 2, 1)), 240),
+        (lambda data: data.ljust(MAX_MESSAGE + 1, b"\0"), MAX_MESSAGE + 1),
+    ],
+)
+def test_a_malformed_message_is_refused_with_its_offset(change, offset) -> None:
+    with pytest.raises(RemoteError) as caught:
+        decode(change(GOLDEN))
+    assert caught.value.offset == offset
+
+
+def test_accessors_refuse_a_wrong_length() -> None:
+    message = MESSAGE._replace(options={1: b"abc", 53: b"", 51: b"x", 6: b"12345"})
+    for read in (
+        lambda: message.address(1),
+        lambda: message.type,
+        lambda: message.number(51, 4),
+        lambda: message.addresses(6),
+    ):
+        with pytest.raises(RemoteError):
+            read()
+
+
+def test_the_writer_refuses_what_does_not_fit() -> None:
+    for wrong in (MESSAGE._replace(sname=bytes(65)), MESSAGE._replace(options={code.OVERLOAD: b"\x01"})):
+        with pytest.raises(LocalError):
+            encode(wrong)
+    with pytest.raises(LocalError):
+        encode(MESSAGE._replace(options={code.VENDOR: bytes(400)}), limit=548)
+
+
+ADDRESS = st.integers(0, 2**32 - 1).map(IPv4Address)
+TEXT = st.binary(max_size=60).map(lambda octets: octets.replace(b"\0", b"x"))
+MESSAGES = st.builds(
+    Message,
+    st.sampled_from((BOOTREQUEST, BOOTREPLY)),
+    st.integers(0, 2**32 - 1),
+    st.binary(max_size=16),
+    st.dictionaries(st.sampled_from([n for n in range(1, 255) if n != code.OVERLOAD]), st.binary(max_size=300), max_size=6),
+    st.integers(0, 255),
+    st.integers(0, 255),
+    st.integers(0, 65535),
+    st.integers(0, 65535),
+    ADDRESS,
+    ADDRESS,
+    ADDRESS,
+    ADDRESS,
+    TEXT,
+    TEXT,
+)
+
+
+@given(MESSAGES)
+def test_reading_is_the_inverse_of_writing(message: Message) -> None:
+    data = encode(message)
+    assert len(data) >= MIN_MESSAGE
+    again = decode(data)
+    assert again == message
+    assert list(again.options) == list(message.options)
+
+
+def exercise(data: bytes) -> None:
+    """Read a message as the server does; only RemoteError may come out."""
+    try:
+        message = decode(data)
+        _ = (message.summary, message.mac, message.vendor_class, message.broadcast, message.wants(1))
+        message.address(code.SERVER_ID)
+        message.number(code.LEASE_TIME, 4)
+        message.addresses(code.DNS_SERVER)
+        message.text(code.HOST_NAME)
+        code.read_assignment(message.options)
+    except RemoteError:
+        pass
+
+
+@given(st.binary(max_size=600))
+def test_no_input_lets_anything_but_remote_error_out(data: bytes) -> None:
+    exercise(data)
+    exercise(GOLDEN[:240] + data)
+
+
+def test_seeded_mutations_let_nothing_but_remote_error_out() -> None:
+    entropy = random.Random(1964)
+    full = MESSAGE._replace(
+        options={**MESSAGE.options, 43: bytes(40), 224: bytes(8), 225: bytes(12), 50: bytes(4), 52 + 1: b"\x03"}
+    )
+    overloaded = GOLDEN[:240] + bytes((52, 1, 3, 53, 1, 1, 255))
+    seeds = [GOLDEN, encode(full), overloaded]
+    for _ in range(4000):
+        data = bytearray(entropy.choice(seeds))
+        for _ in range(entropy.randint(1, 6)):
+            data[entropy.randrange(len(data))] = entropy.getrandbits(8)
+        exercise(bytes(data[: entropy.randint(200, len(data))]))
+
+
+def test_the_unset_address_is_shared() -> None:
+    """Most addresses of a message are 0.0.0.0; no value is built for them."""
+    assert decode(GOLDEN).giaddr is ANY

@@ -1,0 +1,135 @@
+"""DHCP messages to and from octets (RFC 2131 section 2; option overload RFC 2132 section 9.3; long options RFC 3396)."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from struct import Struct
+
+from voxpath.core.errors import LocalError, RemoteError
+from voxpath.dhcp import options as code
+from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, Message
+
+MAGIC_COOKIE = b"\x63\x82\x53\x63"
+MAX_MESSAGE = 4096
+"""The longest message that is read or written, in octets."""
+MIN_MESSAGE = 300
+"""Shorter ones are padded: BOOTP relays and old clients drop them (RFC 1542 section 2.1)."""
+DEFAULT_MESSAGE = 548
+"""What every client takes without announcing more in option 57: 576 less the IP and UDP headers (RFC 2132 section 9.10)."""
+LONGEST_PIECE = 255
+MAX_HARDWARE = 16
+
+_HEADER = Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
+_OPTIONS_AT = _HEADER.size
+_SNAME_AT = 44
+_FILE_AT = 108
+_COOKIE_AT = 236
+_NOWHERE = bytes(4)
+
+_OVERLOAD_FILE = 1
+_OVERLOAD_SNAME = 2
+_OVERLOAD_BOTH = 3
+
+
+def decode(payload: bytes) -> Message:
+    """Read a message.
+
+    A missing end option is accepted, as every server in use does: the end of the field ends the options.
+
+    :raises RemoteError: it is too short or too long, has no magic cookie, or an option runs over the end of its field.
+    """
+    size = len(payload)
+    if not _OPTIONS_AT <= size <= MAX_MESSAGE:
+        raise RemoteError(f"a message of {size} octets: {_OPTIONS_AT} to {MAX_MESSAGE} are read", offset=size)
+    (op, htype, hlen, hops, xid, secs, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr, sname, file, cookie) = _HEADER.unpack_from(
+        payload
+    )
+    if op not in (BOOTREQUEST, BOOTREPLY):
+        raise RemoteError(f"op {op} is neither request nor reply", offset=0, section="RFC 2131 section 2")
+    if hlen > MAX_HARDWARE:
+        raise RemoteError(f"a hardware address of {hlen} octets", offset=2, section="RFC 2131 section 2")
+    if cookie != MAGIC_COOKIE:
+        raise RemoteError("no magic cookie", offset=_COOKIE_AT, section="RFC 2131 section 3")
+    options: dict[int, bytes] = {}
+    _collect(payload, _OPTIONS_AT, size, options)
+    if code.OVERLOAD in options:
+        overload = _overload(options.pop(code.OVERLOAD))
+        if overload & _OVERLOAD_FILE:
+            _collect(payload, _FILE_AT, _COOKIE_AT, options)
+            file = b""
+        if overload & _OVERLOAD_SNAME:
+            _collect(payload, _SNAME_AT, _FILE_AT, options)
+            sname = b""
+        options.pop(code.OVERLOAD, None)
+    return Message(
+        op, xid, chaddr[:hlen], options, htype, hops, secs, flags,
+        _address(ciaddr), _address(yiaddr), _address(siaddr), _address(giaddr),
+        sname.partition(b"\0")[0], file.partition(b"\0")[0],
+    )  # fmt: skip
+
+
+def encode(message: Message, limit: int = MAX_MESSAGE) -> bytes:
+    """Write a message; options keep their order, and one of more than 255 octets becomes several (RFC 3396).
+
+    :raises LocalError: a field does not fit, or the message is longer than the limit.
+    """
+    if len(message.chaddr) > MAX_HARDWARE or len(message.sname) > 64 or len(message.file) > 128:
+        raise LocalError("a DHCP header field does not fit: chaddr 16, sname 64, file 128 octets")
+    header = _HEADER.pack(
+        message.op, message.htype, len(message.chaddr), message.hops, message.xid, message.secs, message.flags,
+        message.ciaddr.packed, message.yiaddr.packed, message.siaddr.packed, message.giaddr.packed,
+        message.chaddr, message.sname, message.file, MAGIC_COOKIE,
+    )  # fmt: skip
+    data = header + encode_options(message.options) + b"\xff"
+    if len(data) > limit:
+        raise LocalError(f"a DHCP message of {len(data)} octets, {limit} are allowed")
+    return data.ljust(MIN_MESSAGE, b"\0")
+
+
+def encode_options(options: Mapping[int, bytes]) -> bytes:
+    """Write options, without the end option.
+
+    :raises LocalError: pad, end or overload is among them; the writer alone sets these.
+    """
+    data = bytearray()
+    for option, value in options.items():
+        if option in (code.PAD, code.OVERLOAD, code.END):
+            raise LocalError(f"option {option} is set by the writer alone")
+        if len(value) <= LONGEST_PIECE:
+            data.append(option)
+            data.append(len(value))
+            data += value
+        else:
+            for at in range(0, len(value), LONGEST_PIECE):
+                piece = value[at : at + LONGEST_PIECE]
+                data += bytes((option, len(piece))) + piece
+    return bytes(data)
+
+
+def _collect(data: bytes, position: int, end: int, options: dict[int, bytes]) -> None:
+    """Add the options of one field; a code seen before continues that option (RFC 3396 section 5)."""
+    while position < end:
+        option = data[position]
+        if option == code.PAD:
+            position += 1
+            continue
+        if option == code.END:
+            return
+        start = position + 2
+        if start > end:
+            raise RemoteError(f"option {option} has no length", offset=position, section="RFC 2132 section 2")
+        stop = start + data[position + 1]
+        if stop > end:
+            raise RemoteError(f"option {option} runs over the end", offset=position, section="RFC 2132 section 2")
+        known = options.get(option)
+        options[option] = data[start:stop] if known is None else known + data[start:stop]
+        position = stop
+
+
+def _overload(value: bytes) -> int:
+    if len(value) != 1 or not _OVERLOAD_FILE <= value[0] <= _OVERLOAD_BOTH:
+        raise RemoteError("option 52 is none of 1, 2 and 3", section="RFC 2132 section 9.3")
+    return value[0]
+
+
+def _address(octets: bytes) -> IPv4Address:
+    return ANY if octets == _NOWHERE else IPv4Address(octets)
