@@ -1,0 +1,209 @@
+"""Semantic checks: what would not work, or would harm phones, is told before the start."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from voxpath.app import values
+from voxpath.app.check import check, load, notes, off
+from voxpath.app.check_roles import capacity
+from voxpath.app.decode import decode
+from voxpath.app.machine import Machine, look
+from voxpath.app.schema import Config
+from voxpath.model.address import Mac
+from voxpath.model.call import Line
+
+MACHINE = Machine(root=True, interfaces=frozenset({"lo", "eth0", "eth1"}), addresses=frozenset())
+
+SITE = """
+[[realm]]
+name = "site-a"
+private = ["10.0.0.0/24"]
+public = ["203.0.113.1"]
+[[pool]]
+public = "203.0.113.1"
+ports = [20000, 29999]
+realm = "site-a"
+[dhcp]
+macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff", "00:00:5E:00:53:01"]
+[[scope]]
+name = "lan"
+interface = "eth1"
+subnet = "10.0.0.0/24"
+server = "10.0.0.1"
+range = ["10.0.0.10", "10.0.0.20"]
+realm = "site-a"
+[[class]]
+name = "desk"
+vendor_classes = ["voxpath-phone"]
+[nat]
+inside = ["eth1"]
+outside = ["eth0"]
+[[number]]
+number = "1001"
+phone = "02-00-00-00-0A-01"
+"""
+
+SECOND_SCOPE = """
+[[scope]]
+name = "lan"
+interface = "eth1"
+subnet = "10.0.0.128/25"
+server = "10.0.0.129"
+range = ["10.0.0.140", "10.0.0.150"]
+realm = "site-a"
+"""
+
+
+def config(text: str) -> Config:
+    decoded = decode(text.encode())
+    assert decoded.config is not None, decoded.problems
+    return decoded.config
+
+
+def found(text: str, machine: Machine = MACHINE) -> dict[str, str]:
+    return {problem.path: str(problem) for problem in check(config(text), machine)}
+
+
+def test_the_site_is_right() -> None:
+    assert found(SITE) == {}
+    assert found("") == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "words"),
+    [
+        ("10.0.0.20", "10.0.1.20", "scope[0].range[1]", "outside 10.0.0.0/24"),
+        ("10.0.0.20", "10.0.0.255", "scope[0].range[1]", "broadcast"),
+        ('"10.0.0.10", "10.0.0.20"', '"10.0.0.20", "10.0.0.10"', "scope[0].range", "comes before"),
+        ('server = "10.0.0.1"', 'server = "10.0.0.15"', "scope[0].server", "in the range for phones"),
+        ('interface = "eth1"', 'interface = "eth7"', "scope[0].interface", "name one of eth0, eth1, lo"),
+        ('range = ["10.0.0.10"', 'router = "10.0.0.12"\nrange = ["10.0.0.10"', "scope[0].router", "range for phones"),
+        ('private = ["10.0.0.0/24"]', 'private = ["10.1.0.0/24"]', "scope[0].subnet", "not in realm"),
+        ("[20000, 29999]", "[29999, 20000]", "pool[0].ports", "write ports = [20000, 29999]"),
+        ("[20000, 29999]", "[80, 29999]", "pool[0].ports[0]", "well-known"),
+        ("[20000, 29999]", "[20001, 20063]", "class[0].ports", "block of 64 ports"),
+        ('public = ["203.0.113.1"]', 'public = ["203.0.113.2"]', "pool[0].public", "not of realm"),
+        ('29999]\nrealm = "site-a"', '29999]\nrealm = "site-b"', "pool[0].realm", "use one of: site-a"),
+        ("[[number]]", SECOND_SCOPE + "[[number]]", "scope[1].subnet", "overlaps scope[0]"),
+        ("[[number]]", SECOND_SCOPE + "[[number]]", "scope[1].name", "scope[0] already"),
+        ('["voxpath-phone"]', '["a", "a"]', "class[0].vendor_classes[1]", "already"),
+        ('["voxpath-phone"]', '["a"]\nports = 48', "class[0].ports", "write ports = 64"),
+        ('["voxpath-phone"]', '["a"]\nlines = 511\nextra = 400', "class[0].lines", "a block has 1024"),
+        ('["voxpath-phone"]', '["a"]\nmgcs = ["0.0.0.0:2944"]', "class[0].mgcs[0]", "is no host"),
+        ('["voxpath-phone"]', '["a"]\nmgcs = ["1.2.3.4:1", "1.2.3.4:1"]', "class[0].mgcs", "twice"),
+        ("macs = [", "macs = []\n#", "dhcp.macs", "no phone would get an answer"),
+        ('outside = ["eth0"]', 'outside = ["eth1"]', "nat.outside[0]", "inside interface, too"),
+        ('outside = ["eth0"]', 'outside = ["ppp0"]', "nat.outside[0]", "no ppp0"),
+        ('phone = "02-00-00-00-0A-01"', 'phone = "02:00:00:00:0a:zz"', "number[0].phone", "neither"),
+        ("[nat]", '[tftp]\nlisten = ["127.0.0.1:2944"]\n[nat]', "mgc.listen[0]", "used by tftp.listen[0]"),
+        ("[nat]", '[tftp]\nlisten = ["203.0.113.1:20005"]\n[nat]', "tftp.listen[0]", "belong to phones"),
+        ("[nat]", '[mgc]\nlisten = ["0.0.0.0:2944"]\n[nat]', "mgc.mid", "cannot be made"),
+        ("[nat]", "[ports]\nblock = 48\n[nat]", "ports.block", "power of two"),
+        (
+            "[nat]",
+            '[[ports.service]]\nname = "mgc"\npublic = "203.0.113.1"\nport = 20001\n[nat]',
+            "ports.service[0].port",
+            "outside all pools",
+        ),
+        ("[nat]", "[control]\nmode = 0o606\n[nat]", "control.mode", "everyone"),
+        ("[nat]", f'[control]\nsocket = "{"x" * 120}"\n[nat]', "control.socket", "shorter"),
+        ("[nat]", '[tls]\nca = "/nowhere/ca.pem"\n[nat]', "tls.ca", "No such file"),
+        ("[nat]", "[subscription]\nenabled = true\n[nat]", "tls.key", "use TLS"),
+        ("[nat]", "[phone]\ndhcp = false\n[nat]", "phone.static", "missing"),
+        ("[nat]", '[phone]\nmac = "ff:ff:ff:ff:ff:ff"\ncount = 2\n[nat]', "phone.count", "run out"),
+    ],
+)
+def test_what_is_wrong_is_told(old: str, new: str, path: str, words: str) -> None:
+    assert old in SITE
+    assert words in found(SITE.replace(old, new, 1))[path]
+
+
+def test_duplicate_numbers_and_lines() -> None:
+    again = '[[number]]\nnumber = "1001"\nphone = "02:00:00:00:0a:01"\n'
+    wrong = found(SITE + again)
+    assert "1001 stands in number[0] already" in wrong["number[1].number"]
+    assert "02:00:00:00:0a:01 line/1 stands" in wrong["number[1].termination"]
+
+
+def test_reservations() -> None:
+    one = '[[reservation]]\nmac = "04:00:00:00:00:01"\naddress = "10.0.0.1"\n'
+    wrong = found(SITE + one + one.replace("10.0.0.1", "10.9.0.1"))
+    assert set(wrong) == {"reservation[0].mac", "reservation[1].mac", "reservation[0].address", "reservation[1].address"}
+
+
+def test_overlapping_pools_and_realms() -> None:
+    pool = '[[pool]]\npublic = "203.0.113.1"\nports = [29999, 30000]\nrealm = "site-a"\n'
+    assert "overlaps pool[0]" in found(SITE + pool)["pool[1].ports"]
+    realm = '[[realm]]\nname = "b"\nprivate = ["10.0.0.0/16"]\npublic = ["203.0.113.1"]\n'
+    assert "both stand behind 203.0.113.1" in found(SITE + realm)["realm[1].private[0]"]
+    assert found(SITE + realm.replace("113.1", "113.2")) == {}, "two customers may use the same prefix"
+
+
+def test_the_gateways_own_outgoing_ports_must_not_be_phones() -> None:
+    own = replace(MACHINE, addresses=frozenset({IPv4Address("203.0.113.1")}), ephemeral=(29000, 60999))
+    assert "ip_local_port_range" in found(SITE, own)["pool[0].ports"]
+    assert found(SITE, replace(own, ephemeral=(32768, 60999))) == {}
+
+
+def test_without_root() -> None:
+    wrong = found(SITE + '[tftp]\nlisten = ["10.0.0.1:69"]', replace(MACHINE, root=False))
+    assert set(wrong) == {"dhcp.enabled", "tftp.listen[0]"}
+    wrong = found('[nat]\nbackend = "nftables"', replace(MACHINE, root=False))
+    assert set(wrong) == {"nat.backend", "nat.outside"}
+
+
+def test_what_is_off_is_stated() -> None:
+    stated = "\n".join(off(Config(), replace(MACHINE, root=False)))
+    assert "dhcp: off, since no [[scope]] names an interface" in stated
+    assert "nat: in memory only, since nat.outside names no interface" in stated
+    assert "this is not root" in stated
+    assert not any(line.startswith(("dhcp", "nat")) for line in off(config(SITE), MACHINE))
+    assert "since this is not root" in "\n".join(off(config(SITE), replace(MACHINE, root=False)))
+    assert "mgc: off by enabled = false" in off(config("[mgc]\nenabled = false"), MACHINE)
+
+
+def test_what_is_worth_knowing_is_noted() -> None:
+    (note,) = notes(config('[tftp]\nlisten = ["10.0.0.1:6969"]'))
+    assert "tftp.listen[0]: 10.0.0.1:6969 can be reached from beyond" in note
+    few = SITE.replace("[20000, 29999]", "[20032, 20191]")
+    assert notes(config(few)) == ["scope[0]: 11 addresses, but 2 blocks of 64 ports for class 'desk'"]
+
+
+def test_capacity_leaves_reserved_ports_out() -> None:
+    pool = '[[pool]]\npublic = "203.0.113.1"\nports = [5000, 5199]\nrealm = "site-a"\n'
+    made = config(SITE + pool)
+    assert capacity(made, made.pools[1], 64) == 1, "5056-5119 holds 5060, and 5120-5183 is the only other one"
+
+
+def test_a_file_is_loaded_when_nothing_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "voxpath.toml"
+    assert "No such file" in str(load(file).problems[0])
+    file.write_text("")
+    assert load(file).config == Config()
+    file.write_text("[control]\nmode = 0o777")
+    assert load(file).config is None
+
+
+def test_this_machine_is_looked_at() -> None:
+    machine = look(frozenset({IPv4Address("127.0.0.1"), IPv4Address("192.0.2.77")}))
+    assert "lo" in machine.interfaces
+    assert machine.addresses == {IPv4Address("127.0.0.1")}
+    assert machine.ephemeral[0] < machine.ephemeral[1]
+
+
+def test_values() -> None:
+    made = config(SITE.replace('["voxpath-phone"]', '["voxpath-phone"]\nlines = 2\nextra = 4\nmgcs = ["192.0.2.1:2944"]'))
+    assert values.realms(made)[0].holds(IPv4Address("10.0.0.9"), IPv4Address("203.0.113.1"))
+    assert values.scopes(made)[0].last == IPv4Address("10.0.0.20")
+    (desk,) = values.classes(made)
+    assert (desk.ports, desk.mgcs) == (16, ("192.0.2.1:2944",)), "two lines: four ports, one for signalling, four more: 9"
+    is_allowed = values.allowed(made)
+    assert is_allowed(Mac.parse("00:00:5e:00:53:01"))
+    assert is_allowed(Mac.parse("02:00:00:ff:ff:ff"))
+    assert not is_allowed(Mac.parse("02:00:01:00:00:00"))
+    assert values.lines(made) == {"1001": Line("02:00:00:00:0a:01", "line/1")}
+    assert values.in_state(made, "/x/y") == Path("/x/y")
+    assert [str(mac) for mac in values.phone_macs(config("[phone]\ncount = 2"))] == ["02:00:00:00:0a:01", "02:00:00:00:0a:02"]

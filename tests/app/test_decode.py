@@ -1,0 +1,123 @@
+"""Strict decoding: every error at once, each with the path of its key and with what to do."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxpath.app import reference
+from voxpath.app.decode import FILE_LIMIT, decode
+from voxpath.app.schema import Config
+
+
+def problems(text: str) -> dict[str, str]:
+    return {problem.path: f"{problem.what}; {problem.todo}" for problem in decode(text.encode()).problems}
+
+
+def test_an_empty_file_is_the_loopback_set() -> None:
+    assert decode(b"") == (Config(), ())
+
+
+def test_all_errors_are_told_at_once_with_their_paths() -> None:
+    found = problems(
+        """
+        nam = "x"
+        [tftp]
+        blksize_max = 4
+        listen = ["127.0.0.1:6969", "127.0.0.1"]
+        [[scope]]
+        name = "a"
+        interface = "eth1"
+        subnet = "10.0.0.1/24"
+        server = "10.0.0.1"
+        range = ["10.0.0.x", 5]
+        [[scope]]
+        range = ["10.0.0.10"]
+        """
+    )
+    assert set(found) == {
+        "nam",
+        "tftp.blksize_max",
+        "tftp.listen[1]",
+        "scope[0].subnet",
+        "scope[0].range[0]",
+        "scope[0].range[1]",
+        "scope[0].realm",
+        "scope[1].name",
+        "scope[1].interface",
+        "scope[1].subnet",
+        "scope[1].server",
+        "scope[1].range",
+        "scope[1].realm",
+    }
+    assert found["nam"] == "is not an option; did you mean name?"
+    assert found["scope[0].realm"] == 'is missing; add realm = "site-a"'
+    assert "write ADDRESS:PORT" in found["tftp.listen[1]"]
+    assert found["tftp.blksize_max"] == "wanted: a whole number >= 8; write for example blksize_max = 512"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        ("nat = 1", "nat", "write [nat]"),
+        ("scope = [1]", "scope[0]", "write [[scope]]"),
+        ("[scope]", "scope", "write [[scope]]"),
+        ("[log]\nlevel = 'debug'", "log.level", "'debug'"),
+        ("[ports]\nquarantine_s = inf", "ports.quarantine_s", "finite"),
+        ("[ports]\nquarantine_s = nan", "ports.quarantine_s", "wanted"),
+        ("name = 1979-05-27", "name", "text"),
+        ("[dhcp]\nmacs = ['02:00:00:00:00:02-02:00:00:00:00:01']", "dhcp.macs[0]", "comes before"),
+        ("[mgc]\nlisten = ['127.0.0.1:0']", "mgc.listen[0]", "port 0"),
+        ("[[reservation]]\nmac = 5\naddress = '10.0.0.1'", "reservation[0].mac", "as text such as"),
+        ("a =", "", "no TOML"),
+        ("[phone.static]\nadress = 1", "phone.static.adress", "did you mean address?"),
+    ],
+)
+def test_each_error_says_what_to_do(text: str, path: str, words: str) -> None:
+    assert words in problems(text)[path]
+
+
+def test_a_key_cannot_inject_control_characters() -> None:
+    (problem,) = decode(b'"\\u001b[2J\\n" = 1').problems
+    assert str(problem).isprintable()
+
+
+def test_other_octets_are_answered_too() -> None:
+    assert "UTF-8" in str(decode(b"\xff").problems[0])
+    assert "more than" in str(decode(b" " * (FILE_LIMIT + 1)).problems[0])
+    assert decode(b"a = " + b"[" * 5000).config is None
+
+
+SCALARS = st.one_of(st.integers(), st.floats(), st.text(max_size=8), st.booleans(), st.none())
+NAMES = st.sampled_from(
+    [field for table in reference.tables() for field in [option.name for option in table.options]]
+    + [table.heading.strip("[]").rpartition(".")[2] for table in reference.tables() if table.heading]
+)
+TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=20)
+
+
+def as_toml(value: object) -> str:
+    if value is None:
+        return "1979-05-27"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + "".join(f"\\U{ord(ch):08x}" for ch in value if not 0xD800 <= ord(ch) <= 0xDFFF) + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + "}"
+    return repr(value)
+
+
+@given(st.dictionaries(NAMES, TREES, max_size=5))
+def test_any_tree_is_decoded_or_explained(tree: dict[str, object]) -> None:
+    """Nothing escapes the decoder, and every problem is one printable line."""
+    decoded = decode("\n".join(f"{key} = {as_toml(value)}" for key, value in tree.items()).encode())
+    assert (decoded.config is None) == bool(decoded.problems)
+    assert all(str(problem).isprintable() for problem in decoded.problems)
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_are_decoded_or_explained(octets: bytes) -> None:
+    decoded = decode(octets)
+    assert (decoded.config is None) == bool(decoded.problems)

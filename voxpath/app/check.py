@@ -1,0 +1,97 @@
+"""All that can be wrong with a configuration, told at once, and all that is off, with the reason."""
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from voxpath.app import check_addresses, check_roles, values
+from voxpath.app.decode import Decoded, Problem, decode
+from voxpath.app.machine import Machine, look
+from voxpath.app.schema import Config
+
+CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
+    check_addresses.check_realms,
+    check_addresses.check_pools,
+    check_roles.check_ports,
+    check_addresses.check_scopes,
+    check_roles.check_dhcp,
+    check_roles.check_classes,
+    check_addresses.check_reservations,
+    check_roles.check_listening,
+    check_roles.check_nat,
+    check_roles.check_mgc,
+    check_roles.check_feeds,
+    check_roles.check_control,
+    check_roles.check_phone,
+)
+
+
+def check(config: Config, machine: Machine) -> tuple[Problem, ...]:
+    """Tell everything that is wrong; empty: the configuration can be started on this machine."""
+    return tuple(problem for one in CHECKS for problem in one(config, machine))
+
+
+def machine_for(config: Config) -> Machine:
+    """Look at this machine, as far as the configuration asks about it."""
+    return look(frozenset(pool.public for pool in config.pools))
+
+
+def load(path: Path) -> Decoded:
+    """Read and check a file; the configuration is there only when nothing is wrong with it."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        return Decoded(None, (Problem("", f"{path}: {error.strerror}", "name a file that can be read"),))
+    decoded = decode(text)
+    if decoded.config is None:
+        return decoded
+    problems = check(decoded.config, machine_for(decoded.config))
+    return Decoded(None if problems else decoded.config, problems)
+
+
+def off(config: Config, machine: Machine) -> list[str]:
+    """State which parts of a real site are off here, each with the reason."""
+    found = [f"{name}: off by enabled = false" for name, role in _switches(config) if not role]
+    if config.dhcp.enabled and not config.scopes:
+        found.append("dhcp: off, since no [[scope]] names an interface")
+    if config.nat.backend == "memory":
+        found.append('nat: in memory only, by backend = "memory": no packet of a phone is translated')
+    elif config.nat.backend == "auto" and not config.nat.outside:
+        found.append("nat: in memory only, since nat.outside names no interface: no packet of a phone is translated")
+    elif config.nat.backend == "auto" and not machine.root:
+        found.append("nat: in memory only, since this is not root: no packet of a phone is translated")
+    if config.tftp.enabled and not values.in_state(config, config.tftp.root).is_dir():
+        found.append(f"tftp: no boot images, since there is no directory {values.in_state(config, config.tftp.root)}")
+    if config.mgc.enabled and not config.numbers:
+        found.append("mgc: phones register, but no [[number]] can be called")
+    if not config.subscribers and not config.subscription.enabled:
+        found.append("feed: off, since neither [[subscriber]] nor subscription is configured")
+    if not machine.root:
+        found.append("well-known ports (TFTP 69, DHCP 67): off, since this is not root")
+    return found
+
+
+def _switches(config: Config) -> tuple[tuple[str, bool], ...]:
+    return (
+        ("dhcp", config.dhcp.enabled),
+        ("tftp", config.tftp.enabled),
+        ("mgc", config.mgc.enabled),
+        ("control", config.control.enabled),
+    )
+
+
+def notes(config: Config) -> list[str]:
+    """State what is allowed and yet worth knowing."""
+    found = [
+        f"{name}: {local} can be reached from beyond this machine"
+        for name, local in check_addresses.listening(config)
+        if not IPv4Address(local.host).is_loopback
+    ]
+    for place, scope in enumerate(config.scopes):
+        phones = int(scope.addresses[1]) - int(scope.addresses[0]) + 1
+        for entry in config.classes:
+            size = values.block_size(config, entry)
+            blocks = sum(check_roles.capacity(config, pool, size) for pool in config.pools if pool.realm == scope.realm)
+            if blocks < phones:
+                found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
+    return found

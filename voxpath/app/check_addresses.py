@@ -1,0 +1,157 @@
+"""Checks of realms, pools, scopes and reservations: addresses and ports that must lie in, or outside of, each other."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from ipaddress import IPv4Address
+from itertools import combinations
+from typing import TypeVar
+
+from voxpath.app.decode import Problem
+from voxpath.app.machine import Machine
+from voxpath.app.schema import Config, Pool, Scope
+from voxpath.model.address import Endpoint
+from voxpath.model.ports import LOWEST_PORT
+
+Entry = TypeVar("Entry")
+
+
+def duplicates(
+    section: str, option: str, entries: Iterable[Entry], key: Callable[[Entry], Hashable], todo: str
+) -> Iterator[Problem]:
+    """Tell entries of a list of tables whose option repeats an earlier one's."""
+    seen: dict[Hashable, int] = {}
+    for place, entry in enumerate(entries):
+        value = key(entry)
+        if value in seen:
+            yield Problem(f"{section}[{place}].{option}", f"{value} stands in {section}[{seen[value]}] already", todo)
+        seen.setdefault(value, place)
+
+
+def check_realms(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Two realms may use the same inside prefixes, but then not behind the same public address."""
+    yield from duplicates("realm", "name", config.realms, lambda realm: realm.name, "give each realm a name of its own")
+    for (_, one), (place, other) in combinations(enumerate(config.realms), 2):
+        shared = set(one.public) & set(other.public)
+        for number, prefix in enumerate(other.private):
+            if shared and any(prefix.overlaps(known) for known in one.private):
+                path = f"realm[{place}].private[{number}]"
+                what = f"{prefix} overlaps realm {one.name!r}, and both stand behind {min(shared)}"
+                yield Problem(path, what, "make it one realm, or give them different public addresses")
+
+
+def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Pools must not overlap each other, service ports, our own sockets, or the machine's ephemeral ports."""
+    realms = {realm.name: realm for realm in config.realms}
+    for place, pool in enumerate(config.pools):
+        path = f"pool[{place}]"
+        first, last = pool.ports
+        if last < first:
+            yield Problem(f"{path}.ports", f"{last} comes before {first}", f"write ports = [{last}, {first}]")
+        elif first < LOWEST_PORT:
+            yield Problem(f"{path}.ports[0]", f"{first} is a well-known port", f"begin at {LOWEST_PORT} or above")
+        realm = realms.get(pool.realm)
+        if realm is None:
+            yield unknown_realm(f"{path}.realm", pool.realm, realms)
+        elif pool.public not in realm.public:
+            yield Problem(f"{path}.public", f"{pool.public} is not of realm {realm.name!r}", "add it to the realm's public")
+        yield from _pool_against_gateway(config, machine, pool, path)
+    for (before, one), (place, other) in combinations(enumerate(config.pools), 2):
+        if one.public == other.public and one.ports[0] <= other.ports[1] and other.ports[0] <= one.ports[1]:
+            yield Problem(f"pool[{place}].ports", f"overlaps pool[{before}] on {one.public}", "give each port to one pool")
+
+
+def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: str) -> Iterator[Problem]:
+    first, last = pool.ports
+    for place, service in enumerate(config.ports.services):
+        if service.public == pool.public and first <= service.port <= last:
+            what = f"{service.public}:{service.port} lies in {path}"
+            yield Problem(f"ports.service[{place}].port", what, "choose a port outside all pools")
+    for name, local in listening(config):
+        if local.host in (str(pool.public), "0.0.0.0") and first <= local.port <= last:  # noqa: S104 - compared, not bound
+            yield Problem(name, f"{local} lies in {path}, whose ports belong to phones", "listen outside all pools")
+    low, high = machine.ephemeral
+    if pool.public in machine.addresses and not pool.public.is_loopback and first <= high and low <= last:
+        what = f"overlaps this machine's own outgoing ports {low}-{high} on {pool.public}"
+        yield Problem(f"{path}.ports", what, "move the pool, or narrow net.ipv4.ip_local_port_range by sysctl")
+
+
+def check_scopes(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A scope's addresses lie in its subnet, the subnet in its realm, and no two scopes share addresses."""
+    realms = {realm.name: realm for realm in config.realms}
+    pools = {pool.realm for pool in config.pools}
+    yield from duplicates("scope", "name", config.scopes, lambda scope: scope.name, "give each scope a name of its own")
+    for place, scope in enumerate(config.scopes):
+        path = f"scope[{place}]"
+        yield from _scope_inside(scope, path)
+        realm = realms.get(scope.realm)
+        if realm is None:
+            yield unknown_realm(f"{path}.realm", scope.realm, realms)
+            continue
+        if not any(scope.subnet.subnet_of(prefix) for prefix in realm.private):
+            yield Problem(f"{path}.subnet", f"{scope.subnet} is not in realm {realm.name!r}", "add it to the realm's private")
+        if scope.realm not in pools:
+            yield Problem(
+                f"{path}.realm", f"no pool has ports for realm {realm.name!r}", f'add a [[pool]] with realm = "{realm.name}"'
+            )
+        if config.dhcp.enabled and scope.interface not in machine.interfaces:
+            known = ", ".join(sorted(machine.interfaces))
+            yield Problem(f"{path}.interface", f"this machine has no {scope.interface}", f"name one of {known}")
+    for (before, one), (place, other) in combinations(enumerate(config.scopes), 2):
+        if one.subnet.overlaps(other.subnet):
+            yield Problem(
+                f"scope[{place}].subnet", f"{other.subnet} overlaps scope[{before}]", "give each scope a subnet of its own"
+            )
+
+
+def _scope_inside(scope: Scope, path: str) -> Iterator[Problem]:
+    subnet, (first, last) = scope.subnet, scope.addresses
+    named = {"server": scope.server, "range[0]": first, "range[1]": last}
+    if scope.router is not None:
+        named["router"] = scope.router
+    for option, address in named.items():
+        if address not in subnet:
+            yield Problem(f"{path}.{option}", f"{address} is outside {subnet}", "choose an address of the subnet")
+        elif subnet.prefixlen < 31 and address in (subnet.network_address, subnet.broadcast_address):
+            yield Problem(f"{path}.{option}", f"{address} is {subnet}'s network or broadcast address", "choose another one")
+    if last < first:
+        yield Problem(f"{path}.range", f"{last} comes before {first}", "write the lower address first")
+    for option in ("server", "router"):
+        if option in named and first <= named[option] <= last:
+            yield Problem(f"{path}.{option}", f"{named[option]} lies in the range for phones", "shorten the range")
+
+
+def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A reservation is of one phone that may be served, in a scope's subnet."""
+    todo = "keep one of them"
+    yield from duplicates("reservation", "mac", config.reservations, lambda entry: entry.mac, todo)
+    yield from duplicates("reservation", "address", config.reservations, lambda entry: entry.address, todo)
+    for place, entry in enumerate(config.reservations):
+        path = f"reservation[{place}]"
+        if not any(rule.holds(entry.mac) for rule in config.dhcp.macs):
+            yield Problem(f"{path}.mac", f"{entry.mac} is not allowed by dhcp.macs", "add it there, too")
+        scope = next((scope for scope in config.scopes if entry.address in scope.subnet), None)
+        if scope is None:
+            yield Problem(f"{path}.address", f"{entry.address} is in no scope's subnet", "choose an address of a scope")
+        elif entry.address in _taken(scope):
+            yield Problem(f"{path}.address", f"{entry.address} is no address for a phone", "choose another one")
+
+
+def _taken(scope: Scope) -> tuple[IPv4Address | None, ...]:
+    return scope.server, scope.router, scope.subnet.network_address, scope.subnet.broadcast_address
+
+
+def unknown_realm(path: str, name: str, realms: Iterable[str]) -> Problem:
+    """Make the problem of a realm that does not exist."""
+    known = ", ".join(sorted(realms)) or "none"
+    return Problem(path, f"there is no realm {name!r}", f"add a [[realm]] of that name, or use one of: {known}")
+
+
+def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:
+    """Tell where the roles that are on listen: the key, and the endpoint."""
+    if config.tftp.enabled:
+        for place, text in enumerate(config.tftp.listen):
+            yield f"tftp.listen[{place}]", text.endpoint
+    if config.mgc.enabled:
+        for place, text in enumerate(config.mgc.listen):
+            yield f"mgc.listen[{place}]", text.endpoint
+    if config.subscription.enabled:
+        yield "subscription.listen", config.subscription.listen.endpoint

@@ -1,0 +1,187 @@
+"""Checks of phone classes, port blocks and of the roles: what each needs to start and to be of use."""
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from itertools import combinations
+
+from voxpath.app import values
+from voxpath.app.check_addresses import duplicates, listening
+from voxpath.app.decode import Problem
+from voxpath.app.machine import Machine, readable
+from voxpath.app.schema import Config, PhoneClass, Pool
+from voxpath.megaco.mid import MId
+from voxpath.model.address import Mac
+
+SOCKET_PATH_LIMIT = 107
+"""Octets of a UNIX socket's path that Linux takes (unix(7))."""
+
+OTHERS = 0o007
+"""Permission bits of those who are neither owner nor group."""
+
+
+def capacity(config: Config, pool: Pool, size: int) -> int:
+    """How many blocks of this size the pool has: aligned, and free of reserved ports (decision D18)."""
+    first, last = pool.ports
+    starts = range(-(-first // size) * size, last + 2 - size, size)
+    barred = {port - port % size for port in config.ports.reserved}
+    return sum(start not in barred for start in starts)
+
+
+def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A vendor class selects one phone class, and every realm with phones has a block for it."""
+    yield from duplicates("class", "name", config.classes, lambda entry: entry.name, "give each class a name of its own")
+    seen: dict[str, str] = {}
+    for place, entry in enumerate(config.classes):
+        path = f"class[{place}]"
+        for number, text in enumerate(entry.vendor_classes):
+            if text in seen:
+                what = f"{text!r} selects {seen[text]} already"
+                yield Problem(f"{path}.vendor_classes[{number}]", what, "let each text select one class")
+            seen.setdefault(text, path)
+        yield from _check_block(config, entry, path)
+        if len(set(entry.mgcs)) < len(entry.mgcs):
+            yield Problem(f"{path}.mgcs", "names a controller twice", "name the primary, then another one as backup")
+        for number, mgc in enumerate(entry.mgcs):
+            address = IPv4Address(mgc.endpoint.host)
+            if address.is_unspecified or address.is_multicast:
+                yield Problem(f"{path}.mgcs[{number}]", f"{address} is no host", "name the controller's own address")
+
+
+def _check_block(config: Config, entry: PhoneClass, path: str) -> Iterator[Problem]:
+    try:
+        size = values.block_size(config, entry)
+    except ValueError as error:
+        yield Problem(f"{path}.lines", str(error), "lower lines or extra")
+        return
+    if size & (size - 1):
+        yield Problem(f"{path}.ports", f"{size} is no power of two", f"write ports = {1 << size.bit_length()}")
+        return
+    for realm in sorted({scope.realm for scope in config.scopes}):
+        pools = [pool for pool in config.pools if pool.realm == realm]
+        if pools and not any(capacity(config, pool, size) for pool in pools):
+            what = f"no pool of realm {realm!r} has a block of {size} ports"
+            yield Problem(f"{path}.ports", what, "enlarge a pool: blocks are aligned to their size and free of reserved ports")
+
+
+def check_ports(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The default block is a power of two; a service port has one owner."""
+    if config.ports.block & (config.ports.block - 1):
+        yield Problem("ports.block", f"{config.ports.block} is no power of two", "write 1, 2, 4 ... 1024")
+    todo = "let each port have one owner"
+    yield from duplicates("ports.service", "name", config.ports.services, lambda entry: entry.name, todo)
+    yield from duplicates("ports.service", "port", config.ports.services, lambda entry: f"{entry.public}:{entry.port}", todo)
+
+
+def check_dhcp(config: Config, machine: Machine) -> Iterator[Problem]:
+    """With scopes there must be somebody to serve."""
+    if not (config.dhcp.enabled and config.scopes):
+        return
+    if not config.dhcp.macs:
+        yield Problem(
+            "dhcp.macs",
+            "is empty: no phone would get an answer",
+            'write for example macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]',
+        )
+    if not config.classes:
+        yield Problem("class", "is missing: no phone would get an answer", "add a [[class]] with the vendor classes of your phones")
+    if not machine.root:
+        yield Problem("dhcp.enabled", "DHCP needs root, for port 67 and raw sockets", "run as root, or write enabled = false")
+
+
+def check_listening(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Two roles cannot share a UDP port, and well-known ports need root."""
+    for (before, one), (name, other) in combinations(listening(config), 2):
+        if one.port == other.port and (one.host == other.host or "0.0.0.0" in (one.host, other.host)):  # noqa: S104 - compared, not bound
+            yield Problem(name, f"{other} is used by {before}", "choose another port")
+    for name, local in listening(config):
+        if local.port < 1024 and not machine.root:
+            yield Problem(name, f"port {local.port} needs root", "run as root, or choose a port from 1024 on")
+
+
+def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The kernel back end needs rights and interfaces."""
+    nat = config.nat
+    if nat.backend == "nftables":
+        if not machine.root:
+            yield Problem("nat.backend", "nftables needs root", 'run as root, or write backend = "memory"')
+        if not nat.outside:
+            yield Problem("nat.outside", "is empty: nothing would be translated", 'write for example outside = ["eth0"]')
+    for place, name in enumerate(nat.outside):
+        if name in nat.inside:
+            yield Problem(f"nat.outside[{place}]", f"{name} is an inside interface, too", "name it on one side only")
+    if nat.backend != "memory":
+        for option, names in (("inside", nat.inside), ("outside", nat.outside)):
+            for place, name in enumerate(names):
+                if name not in machine.interfaces:
+                    todo = f"name one of {', '.join(sorted(machine.interfaces))}"
+                    yield Problem(f"nat.{option}[{place}]", f"this machine has no {name}", todo)
+
+
+def check_mgc(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Numbers are unique, and a line has one number."""
+    todo = "give each number to one line"
+    yield from duplicates("number", "number", config.numbers, lambda entry: entry.number, todo)
+    yield from duplicates(
+        "number", "termination", config.numbers, lambda entry: f"{values.phone_of(entry.phone)} {entry.termination}", todo
+    )
+    identifiers = {f"number[{place}].phone": entry.phone for place, entry in enumerate(config.numbers)}
+    if config.mgc.mid:
+        identifiers["mgc.mid"] = config.mgc.mid
+    elif config.mgc.enabled and config.mgc.listen[0].endpoint.host == "0.0.0.0":  # noqa: S104 - compared, not bound
+        yield Problem("mgc.mid", "cannot be made from 0.0.0.0", 'write for example mid = "<mgc.example>"')
+    for path, text in identifiers.items():
+        if path != "mgc.mid" and _is(Mac.parse, text):
+            continue
+        if not _is(MId.parse, text):
+            todo = "write [ADDRESS]:PORT, <DOMAIN> or a device name"
+            yield Problem(path, f"{text!r} is neither an Ethernet address nor a message identifier", todo)
+
+
+def _is(parse: Callable[[str], object], text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_feeds(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Feeds between hosts need certificates that can be read."""
+    yield from duplicates("subscriber", "name", config.subscribers, lambda entry: entry.name, "give each its own name")
+    yield from duplicates("subscriber", "address", config.subscribers, lambda entry: entry.address, "name each once")
+    needed = bool(config.subscribers) or config.subscription.enabled
+    for option, path in (("ca", config.tls.ca), ("certificate", config.tls.certificate), ("key", config.tls.key)):
+        if path:
+            reason = readable(values.in_state(config, path))
+            if reason:
+                what = f"{values.in_state(config, path)}: {reason}"
+                yield Problem(f"tls.{option}", what, "name a PEM file that this user can read")
+        elif needed:
+            yield Problem(f"tls.{option}", "is empty, but feeds between hosts use TLS", "name a PEM file")
+
+
+def check_control(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The socket's path fits the kernel's limit, and nobody else may use it."""
+    path = values.in_state(config, config.control.socket)
+    if len(str(path).encode()) > SOCKET_PATH_LIMIT:
+        yield Problem("control.socket", f"a socket's path has {SOCKET_PATH_LIMIT} octets at the most", "choose a shorter path")
+    if config.control.mode & OTHERS:
+        yield Problem("control.mode", f"{config.control.mode:#o} admits everyone", "write mode = 0o600, or 0o660 for a group")
+
+
+def check_phone(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A phone without DHCP is told everything by hand, and then it is one phone."""
+    phone = config.phone
+    if phone.static is not None and phone.dhcp:
+        yield Problem("phone.static", "is told, but DHCP is on", "write dhcp = false, or remove [phone.static]")
+    if phone.static is None and not phone.dhcp:
+        yield Problem("phone.static", "is missing, and DHCP is off", "add [phone.static], or write dhcp = true")
+    if phone.static is not None:
+        if phone.count != 1:
+            yield Problem("phone.count", "a static configuration is for one phone", "write count = 1")
+        first, last = phone.static.ports
+        size = last - first + 1
+        if size < 1 or size & (size - 1) or first % size or first < 1024:
+            yield Problem("phone.static.ports", f"{first}-{last} is no port block", "write the block that the gateway gave")
+    if int.from_bytes(phone.mac, "big") + phone.count > 1 << 48:
+        yield Problem("phone.count", "Ethernet addresses run out", "begin at a lower mac")

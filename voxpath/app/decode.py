@@ -1,0 +1,176 @@
+"""TOML to :class:`~voxpath.app.schema.Config`: strict, and telling all errors at once.
+
+msgspec converts single values; the walk over sections is our own, since msgspec ends at its first error.
+"""
+
+import re
+import tomllib
+from difflib import get_close_matches
+from math import isfinite
+from types import NoneType
+from typing import Annotated, Any, NamedTuple, TypeGuard, get_args, get_origin, get_type_hints
+
+from msgspec import NODEFAULT, ValidationError, convert
+from msgspec.structs import FieldInfo, fields
+
+from voxpath.app.kinds import read_kind
+from voxpath.app.schema import Config, Section
+from voxpath.model.event import printable
+
+FILE_LIMIT = 4 * 1024 * 1024
+"""Largest configuration file, in octets."""
+
+PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?$", re.DOTALL)
+"""How msgspec's errors name the place."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a configuration.
+
+    :ivar path: the key, such as ``scope[1].range[0]``; empty: the file as a whole.
+    :ivar what: what is wrong.
+    :ivar todo: what to do about it.
+    """
+
+    path: str
+    what: str
+    todo: str
+
+    def __str__(self) -> str:
+        return f"{self.path or 'file'}: {self.what}; {self.todo}"
+
+
+class Decoded(NamedTuple):
+    """What became of a file: a configuration, or the reasons why there is none."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+
+
+def decode(text: bytes) -> Decoded:
+    """Read a configuration file's content; never raises on any content."""
+    if len(text) > FILE_LIMIT:
+        return Decoded(None, (Problem("", f"more than {FILE_LIMIT} octets", "split the site into several servers"),))
+    try:
+        raw = tomllib.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return Decoded(None, (Problem("", f"octet {error.start} is no UTF-8", "save the file as UTF-8"),))
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        return Decoded(None, (Problem("", f"no TOML: {printable(str(error))}", "correct the syntax there"),))
+    problems: list[Problem] = []
+    config = _section(Config, raw, "", problems)
+    return Decoded(config if not problems else None, tuple(problems))
+
+
+def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) -> Any:
+    """Read one table; note every problem in it and below it."""
+    if not isinstance(raw, dict):
+        heading = f"[[{path.partition('[')[0]}]]" if path.endswith("]") else f"[{path}]"
+        problems.append(Problem(path, f"a table is wanted, not {_kind_of(raw)}", f"write {heading} and one option a line below it"))
+        return None
+    known = {field.encode_name: field for field in fields(kind)}
+    hints = get_type_hints(kind, include_extras=True)
+    for key in sorted(raw.keys() - known.keys()):
+        problems.append(_unknown(_join(path, key), key, list(known)))
+    values: dict[str, Any] = {}
+    for key, field in known.items():
+        if key in raw:
+            values[field.name] = _value(hints[field.name], raw[key], _join(path, key), problems)
+        elif _required(field):
+            problems.append(Problem(_join(path, key), "is missing", f"add {_sample(key, hints[field.name])}"))
+    return kind(**values) if not problems else None
+
+
+def _value(hint: Any, raw: Any, path: str, problems: list[Problem]) -> Any:
+    """Read one option: a section, a list of them, or a plain value."""
+    inner = plain(hint)
+    if _is_section(inner):
+        return _section(inner, raw, path, problems)
+    item = get_args(inner)[0] if get_origin(inner) is tuple else None
+    if _is_section(item):
+        if not isinstance(raw, list):
+            problems.append(Problem(path, f"a list of tables is wanted, not {_kind_of(raw)}", f"write [[{path}]]"))
+            return None
+        return tuple(_section(item, one, f"{path}[{place}]", problems) for place, one in enumerate(raw))
+    return _plain_value(hint, raw, path, problems)
+
+
+def _plain_value(hint: Any, raw: Any, path: str, problems: list[Problem]) -> Any:
+    before = len(problems)
+    inner = plain(hint)
+    if isinstance(raw, list) and get_origin(inner) is tuple:
+        items = get_args(inner)
+        for place, one in enumerate(raw):
+            if Ellipsis in items or place < len(items):
+                _convert(items[0] if Ellipsis in items else items[place], one, f"{path}[{place}]", hint, problems)
+    return _convert(hint, raw, path, hint, problems) if len(problems) == before else None
+
+
+def _convert(hint: Any, raw: Any, path: str, option: Any, problems: list[Problem]) -> Any:
+    todo = f"write for example {_sample(path.rpartition('.')[2].partition('[')[0], option)}"
+    try:
+        value = convert(raw, hint, dec_hook=read_kind)
+    except ValidationError as error:
+        found = PLACE.match(str(error))
+        what, where = (found["what"], found["where"] or "") if found else (str(error), "")
+        problems.append(Problem(path + where, _plainly(what), todo))
+        return None
+    if isinstance(value, float) and not isfinite(value):
+        problems.append(Problem(path, f"wanted: a finite number, got {value}", todo))
+    return value
+
+
+def plain(hint: Any) -> Any:
+    """Take the documentation and the alternative of being unset off a type."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    others = [part for part in get_args(hint) if part is not NoneType]
+    return others[0] if NoneType in get_args(hint) and len(others) == 1 else hint
+
+
+def _is_section(kind: Any) -> TypeGuard[type[Section]]:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _required(field: FieldInfo) -> bool:
+    return field.default is NODEFAULT and field.default_factory is NODEFAULT
+
+
+def _join(path: str, key: str) -> str:
+    name = key if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key) else repr(printable(key, 64))
+    return f"{path}.{name}" if path else name
+
+
+def _unknown(path: str, key: str, known: list[str]) -> Problem:
+    near = get_close_matches(key[:64], known, n=1)
+    todo = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+    return Problem(path, "is not an option", todo)
+
+
+def _sample(key: str, hint: Any) -> str:
+    examples = hint.__metadata__[0].examples if get_origin(hint) is Annotated else None
+    return f"{key} = {toml(examples[0])}" if examples else key
+
+
+def _plainly(what: str) -> str:
+    """Say msgspec's words about types in those of TOML."""
+    words = {"`array`": "a list", "`str`": "text", "`int`": "a whole number", "`float`": "a number", "`bool`": "true or false"}
+    for word, meaning in words.items():
+        what = what.replace(word, meaning)
+    return printable(what.replace("Expected", "wanted:"))
+
+
+def _kind_of(raw: Any) -> str:
+    names = {dict: "a table", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(raw), "a date")
+
+
+def toml(value: Any) -> str:
+    """Print a value as TOML does."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    if isinstance(value, (int, float)):
+        return str(value)
+    return value if isinstance(value, str) and value.startswith("0o") else f'"{value}"'

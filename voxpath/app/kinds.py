@@ -1,0 +1,73 @@
+"""Texts of the configuration that mean more than text: each keeps its spelling and knows its value."""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any, Self
+
+from voxpath.model.address import Endpoint, Mac
+from voxpath.model.event import printable
+
+
+class EndpointText(str):
+    """``ADDRESS:PORT``; :ivar endpoint: its value."""
+
+    __slots__ = ("endpoint",)
+    endpoint: Endpoint
+
+    def __new__(cls, text: str) -> Self:
+        """Read it; raise :class:`ValueError` for anything else, and for port 0."""
+        made = super().__new__(cls, text)
+        made.endpoint = Endpoint.parse(text)
+        if not made.endpoint.port:
+            raise ValueError("port 0 cannot be reached by anyone")
+        return made
+
+
+class MacRange(str):
+    """One Ethernet address, or ``FIRST-LAST`` with both ends colon-separated.
+
+    :ivar first: the lowest address of the range.
+    :ivar last: the highest one, itself included.
+    """
+
+    __slots__ = ("first", "last")
+    first: Mac
+    last: Mac
+
+    def __new__(cls, text: str) -> Self:
+        """Read it; raise :class:`ValueError` for anything else, and for a range that runs backwards."""
+        made = super().__new__(cls, text)
+        first, dash, last = text.partition("-")
+        made.first = Mac.parse(first.strip())
+        made.last = Mac.parse(last.strip()) if dash else made.first
+        if made.last < made.first:
+            raise ValueError(f"{made.last} comes before {made.first}")
+        return made
+
+    def holds(self, mac: Mac) -> bool:
+        """Whether the range contains this address."""
+        return self.first <= mac <= self.last
+
+
+KINDS: dict[type[Any], tuple[str, str]] = {
+    IPv4Address: ("an IPv4 address", "192.0.2.1"),
+    IPv4Network: ("an IPv4 prefix with no host bits set", "10.0.0.0/24"),
+    IPv4Interface: ("an IPv4 address with its prefix length", "10.0.0.11/24"),
+    EndpointText: ("an address and a port", "192.0.2.1:2944"),
+    MacRange: ("an Ethernet address or a range of them", "02:00:00:00:00:00-02:00:00:ff:ff:ff"),
+    Mac: ("an Ethernet address", "02:00:00:00:0a:01"),
+}
+"""What each kind is called, and an example of it."""
+
+
+def read_kind(kind: type[Any], value: Any) -> Any:
+    """Read a text as a kind; raise :class:`ValueError` with what is wanted instead.
+
+    It has the form of msgspec's ``dec_hook``.
+    """
+    wanted, example = KINDS[kind]
+    if not isinstance(value, str):
+        raise ValueError(f'{wanted} is wanted, as text such as "{example}"')
+    try:
+        return Mac.parse(value) if kind is Mac else kind(value)
+    except ValueError as error:
+        raise ValueError(f"{printable(value, 60)!r} is not {wanted} ({printable(str(error))})") from None

@@ -1,0 +1,60 @@
+"""What a configuration is checked against: facts of the machine that it is to run on."""
+
+import os
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+DEFAULT_EPHEMERAL = (32768, 60999)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Facts of the machine.
+
+    :ivar root: whether this process may open raw sockets and change the NAT.
+    :ivar interfaces: names of the network interfaces of this network namespace.
+    :ivar addresses: those of the asked addresses that are the machine's own.
+    :ivar ephemeral: first and last port that the kernel gives to the machine's own outgoing connections.
+    """
+
+    root: bool
+    interfaces: frozenset[str]
+    addresses: frozenset[IPv4Address]
+    ephemeral: tuple[int, int] = DEFAULT_EPHEMERAL
+
+
+def look(asked: frozenset[IPv4Address]) -> Machine:
+    """Look at this machine; ``asked`` are the addresses of which it is to be known whether they are its own."""
+    interfaces = frozenset(name for _, name in socket.if_nameindex())
+    return Machine(os.geteuid() == 0, interfaces, frozenset(filter(_own, asked)), _ephemeral())
+
+
+def readable(path: Path) -> str:
+    """Tell why a file cannot be read; empty when it can."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return error.strerror or "unreadable"
+    return ""
+
+
+def _own(address: IPv4Address) -> bool:
+    """Whether the address is the machine's own: only then can a socket be bound to it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
+def _ephemeral() -> tuple[int, int]:
+    try:
+        first, last = EPHEMERAL.read_text(encoding="ascii").split()
+        return int(first), int(last)
+    except (OSError, ValueError):
+        return DEFAULT_EPHEMERAL

@@ -1,0 +1,285 @@
+"""The configuration: one typed structure per section, with default, effect and example of each option.
+
+This module is the only place where an option is described.
+``etc/voxpath.toml`` and ``docs/reference/configuration.md`` are generated from it (:mod:`voxpath.app.reference`).
+"""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from voxpath.app.kinds import EndpointText, MacRange
+from voxpath.model.address import Mac
+
+MAC_RULES_LIMIT = 4096
+"""Entries of ``dhcp.macs``."""
+
+RESERVED_PORTS = (500, 1194, 1701, 2427, 2727, 2944, 2945, 3478, 4500, 5060, 5061, 5349)
+"""The named VoIP and VPN ports that no phone's block contains (decision D18)."""
+
+
+def doc(effect: str, example: Any, **limits: Any) -> Meta:
+    """Describe one option: what it does, an example, and msgspec's limits for its value."""
+    return Meta(description=effect, examples=[example], **limits)
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of all sections: frozen, strict."""
+
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class Realm(Section, frozen=True):
+    """Addresses that reach each other without NAT, and the public addresses that they stand behind.
+
+    Two phones of one realm are connected by their private addresses, all others by their public ones.
+    """
+
+    name: Annotated[str, doc("Name that pools and scopes refer to.", "site-a", min_length=1)]
+    private: Annotated[tuple[IPv4Network, ...], doc("Inside prefixes.", ["10.0.0.0/24"], min_length=1)]
+    public: Annotated[tuple[IPv4Address, ...], doc("Public addresses in front of them.", ["203.0.113.1"], min_length=1)]
+
+
+class Pool(Section, frozen=True):
+    """Ports of one public address that are given to phones as blocks."""
+
+    public: Annotated[IPv4Address, doc("The public address.", "203.0.113.1")]
+    ports: Annotated[tuple[Port, Port], doc("First and last port, from 1024 on.", [20000, 29999])]
+    realm: Annotated[str, doc("Realm whose phones get these ports.", "site-a", min_length=1)]
+
+
+class ServicePort(Section, frozen=True):
+    """A port of a public address that a role of the gateway itself owns; it is never part of a phone's block."""
+
+    name: Annotated[str, doc("Name of the owner.", "mgc", min_length=1)]
+    public: Annotated[IPv4Address, doc("The public address.", "203.0.113.1")]
+    port: Annotated[Port, doc("The port.", 2944)]
+
+
+class Ports(Section, frozen=True):
+    """Rules for all port blocks."""
+
+    block: Annotated[
+        int, doc("Ports of a phone whose class names neither lines nor ports; a power of two.", 128, ge=1, le=1024)
+    ] = 64
+    quarantine_s: Annotated[float, doc("Seconds for which nobody else gets a released block.", 600.0, ge=0)] = 3600.0
+    reserved: Annotated[tuple[Port, ...], doc("Ports that no block contains, on any address.", [5060, 5061])] = RESERVED_PORTS
+    services: Annotated[tuple[ServicePort, ...], doc("Ports of the gateway's own roles.", [])] = field(name="service", default=())
+
+
+class Dhcp(Section, frozen=True):
+    """The DHCP server; it starts when at least one `[[scope]]` names an interface."""
+
+    enabled: Annotated[bool, doc("Whether the role starts.", False)] = True
+    macs: Annotated[
+        tuple[MacRange, ...],
+        doc(
+            "Ethernet addresses that may be served, single ones and ranges; all others get no answer at all.",
+            ["02:00:00:00:00:00-02:00:00:ff:ff:ff", "00:00:5e:00:53:01"],
+            max_length=MAC_RULES_LIMIT,
+        ),
+    ] = ()
+    authoritative: Annotated[
+        bool, doc("Whether a served client that asks for an address which is not its own gets a NAK.", False)
+    ] = True
+
+
+class Scope(Section, frozen=True):
+    """Addresses that DHCP gives out on one interface."""
+
+    name: Annotated[str, doc("Name, for leases and logs.", "lan", min_length=1)]
+    interface: Annotated[str, doc("Interface towards the phones.", "eth1", min_length=1, max_length=15)]
+    subnet: Annotated[IPv4Network, doc("The interface's prefix.", "10.0.0.0/24")]
+    server: Annotated[IPv4Address, doc("The server's own address in it.", "10.0.0.1")]
+    addresses: Annotated[
+        tuple[IPv4Address, IPv4Address], doc("First and last address for phones.", ["10.0.0.10", "10.0.0.250"])
+    ] = field(name="range")
+    realm: Annotated[str, doc("Realm of these addresses.", "site-a", min_length=1)]
+    router: Annotated[IPv4Address | None, doc("Router told to phones; not set: `server`.", "10.0.0.254")] = None
+    dns: Annotated[tuple[IPv4Address, ...], doc("Name servers told to phones.", ["10.0.0.1"])] = ()
+    domain: Annotated[str, doc("Domain name told to phones.", "phones.example")] = ""
+
+
+class PhoneClass(Section, frozen=True):
+    """What phones of one vendor class get."""
+
+    name: Annotated[str, doc("Name, for leases and logs.", "desk", min_length=1)]
+    vendor_classes: Annotated[
+        tuple[str, ...], doc("Exact texts of DHCP option 60 that select this class.", ["voxpath-phone"], min_length=1)
+    ]
+    lines: Annotated[
+        int,
+        doc("Two-way channels: two ports each and one for signalling; 0: a block of `ports.block` ports.", 2, ge=0, le=511),
+    ] = 0
+    extra: Annotated[int, doc("Ports beyond those of the lines, for paging and such.", 4, ge=0, le=1024)] = 0
+    ports: Annotated[
+        int, doc("Ports of a block, a power of two, instead of what follows from `lines`; 0: not set.", 32, ge=0, le=1024)
+    ] = 0
+    lease_s: Annotated[int, doc("Length of a lease, in seconds.", 86400, ge=60, le=0xFFFFFFFE)] = 3600
+    image: Annotated[str, doc("Boot image below `tftp.root`; empty: the phone needs none.", "desk-1.4.bin")] = ""
+    mgcs: Annotated[
+        tuple[EndpointText, ...],
+        doc("Primary and backup media gateway controllers.", ["192.0.2.10:2944", "192.0.2.11:2944"], max_length=8),
+    ] = ()
+    own_options: Annotated[
+        bool, doc("Whether these phones understand voxpath's layout of DHCP option 43; flat options are sent anyway.", True)
+    ] = False
+
+
+class Reservation(Section, frozen=True):
+    """A fixed address for one phone."""
+
+    mac: Annotated[Mac, doc("The phone.", "02:00:00:00:0a:01")]
+    address: Annotated[IPv4Address, doc("Its address, in the subnet of a scope.", "10.0.0.5")]
+
+
+class Tftp(Section, frozen=True):
+    """The TFTP server: boot images, and a configuration file per phone, made from its lease."""
+
+    enabled: Annotated[bool, doc("Whether the role starts.", False)] = True
+    listen: Annotated[
+        tuple[EndpointText, ...], doc("Where it listens; the well-known port 69 needs root.", ["10.0.0.1:69"], min_length=1)
+    ] = (EndpointText("127.0.0.1:6969"),)
+    root: Annotated[str, doc("Directory of the boot images; a relative path lies in `state`.", "/srv/images")] = "images"
+    blksize_max: Annotated[int, doc("Largest block size that is agreed to, in octets (RFC 2348).", 512, ge=8, le=65464)] = 1468
+
+
+class Nat(Section, frozen=True):
+    """The NAPPT data path."""
+
+    backend: Annotated[
+        Literal["auto", "memory", "nftables"],
+        doc("`auto`: nftables where it can run and `outside` names an interface, else memory.", "nftables"),
+    ] = "auto"
+    inside: Annotated[tuple[str, ...], doc("Interfaces towards the phones.", ["eth1"])] = ()
+    outside: Annotated[tuple[str, ...], doc("Interfaces whose traffic is translated.", ["eth0"])] = ()
+    table: Annotated[str, doc("Name of the nftables table.", "voxpath_a", pattern="^[a-z][a-z0-9_]{0,30}$")] = "voxpath"
+
+
+class Mgc(Section, frozen=True):
+    """The media gateway controller: registration and calls by MEGACO."""
+
+    enabled: Annotated[bool, doc("Whether the role starts.", False)] = True
+    listen: Annotated[tuple[EndpointText, ...], doc("Where it listens.", ["192.0.2.10:2944"], min_length=1)] = (
+        EndpointText("127.0.0.1:2944"),
+    )
+    mid: Annotated[str, doc("Its message identifier; empty: made from the first address of `listen`.", "<mgc.example>")] = ""
+    dial_plan: Annotated[
+        str, doc("Digit map (RFC 3525, 7.1.14) that phones collect digits by; empty: made from the numbers.", "(xxxx|0x.)")
+    ] = ""
+    ring_s: Annotated[float, doc("Seconds after which an unanswered call is given up.", 30.0, gt=0)] = 120.0
+
+
+class Number(Section, frozen=True):
+    """A telephone number and the line that it rings."""
+
+    number: Annotated[str, doc("The digits.", "1001", pattern="^[0-9*#]{1,32}$")]
+    phone: Annotated[str, doc("The phone's Ethernet address, or the message identifier of a gateway.", "02:00:00:00:0a:01")]
+    termination: Annotated[str, doc("The line's termination on that phone.", "line/1", min_length=1, max_length=64)] = "line/1"
+
+
+class Subscriber(Section, frozen=True):
+    """A role on another host that gets a copy of this gateway's port ledger over TLS."""
+
+    name: Annotated[str, doc("Name that its certificate must carry.", "mgc-1.example", min_length=1)]
+    address: Annotated[EndpointText, doc("Where it listens (its `subscription.listen`).", "192.0.2.10:2946")]
+
+
+class Subscription(Section, frozen=True):
+    """The receiving side of `[[subscriber]]`: copies of the port ledgers of gateways on other hosts."""
+
+    enabled: Annotated[bool, doc("Whether gateways may feed this process.", True)] = False
+    listen: Annotated[EndpointText, doc("Where gateways connect to.", "192.0.2.10:2946")] = EndpointText("127.0.0.1:2946")
+
+
+class Tls(Section, frozen=True):
+    """Certificates for feeds between hosts; both sides must show one of the same authority."""
+
+    ca: Annotated[str, doc("Certificate of the authority (PEM); a relative path lies in `state`.", "tls/ca.pem")] = ""
+    certificate: Annotated[str, doc("This host's certificate (PEM).", "tls/sg-a.pem")] = ""
+    key: Annotated[str, doc("Its private key (PEM), readable for this server only.", "tls/sg-a.key")] = ""
+
+
+class Control(Section, frozen=True):
+    """The control socket, for `voxpath ctl`."""
+
+    enabled: Annotated[bool, doc("Whether the socket is opened.", False)] = True
+    socket: Annotated[str, doc("Its path; a relative one lies in `state`.", "/run/voxpath/control.sock", min_length=1)] = (
+        "control.sock"
+    )
+    mode: Annotated[int, doc("Its permission bits; never any for others.", "0o660", ge=0, le=0o777)] = 0o600
+
+
+class Log(Section, frozen=True):
+    """What is written of events; messages are kept for ladders, not logged."""
+
+    level: Annotated[Literal["info", "warning", "error"], doc("The least important events that are written.", "warning")] = "info"
+    format: Annotated[Literal["text", "json"], doc("Lines of text, or one JSON object a line.", "json")] = "text"
+
+
+class Static(Section, frozen=True):
+    """What a phone that does not use DHCP is told by hand."""
+
+    address: Annotated[IPv4Interface, doc("The phone's address and prefix length.", "10.0.0.11/24")]
+    public: Annotated[IPv4Address, doc("The NAT address.", "203.0.113.1")]
+    ports: Annotated[tuple[Port, Port], doc("First and last port of its block.", [20032, 20095])]
+    mgcs: Annotated[tuple[EndpointText, ...], doc("Primary and backup controllers.", ["192.0.2.10:2944"], min_length=1)]
+    router: Annotated[IPv4Address | None, doc("Its router; not set: none.", "10.0.0.1")] = None
+    tftp: Annotated[IPv4Address | None, doc("TFTP server; not set: no image and no file is fetched.", "10.0.0.1")] = None
+    boot_file: Annotated[str, doc("Boot image on that server.", "desk-1.4.bin")] = ""
+
+
+class Call(Section, frozen=True):
+    """A call that the phones make by themselves, for demonstrations and load tests."""
+
+    phone: Annotated[Mac, doc("The calling phone.", "02:00:00:00:0a:01")]
+    number: Annotated[str, doc("The number dialled.", "1002", pattern="^[0-9*#]{1,32}$")]
+    after_s: Annotated[float, doc("Seconds from registration to the first call.", 2.0, ge=0)] = 1.0
+    length_s: Annotated[float, doc("Seconds from answer to hang-up.", 20.0, gt=0)] = 10.0
+    every_s: Annotated[float, doc("Seconds from call to call; 0: one call only.", 60.0, ge=0)] = 0.0
+
+
+class Phone(Section, frozen=True):
+    """The software phones of `voxpath-phone`; no other command reads this section."""
+
+    interface: Annotated[str, doc("Interface that DHCP runs on; with DHCP it must be named.", "eth0", max_length=15)] = ""
+    mac: Annotated[Mac, doc("Ethernet address of the first phone; the others follow by one each.", "02:00:00:00:0b:01")] = Mac(
+        b"\x02\x00\x00\x00\x0a\x01"
+    )
+    count: Annotated[int, doc("Phones in this process.", 100, ge=1, le=10000)] = 1
+    vendor_class: Annotated[str, doc("Text of DHCP option 60.", "desk-phone", min_length=1, max_length=255)] = "voxpath-phone"
+    lines: Annotated[int, doc("Lines of each phone.", 2, ge=1, le=511)] = 1
+    dhcp: Annotated[bool, doc("Whether it asks DHCP; otherwise `[phone.static]` tells everything.", False)] = True
+    static: Annotated[Static | None, doc("Configuration by hand, for one phone.", None)] = None
+    images: Annotated[str, doc("Directory of its stored boot images; a relative path lies in `state`.", "/tmp/images")] = "flash"  # noqa: S108 - an example
+    answer: Annotated[bool, doc("Whether it answers calls by itself.", False)] = True
+    answer_after_s: Annotated[float, doc("Seconds that it rings before it answers.", 3.0, ge=0)] = 1.0
+    registration_timeout_s: Annotated[float, doc("Seconds per controller before the other one is tried.", 30.0, gt=0)] = 10.0
+    tone_hz: Annotated[float, doc("Tone that it sends in a call; 0: silence.", 440.0, ge=0, lt=4000)] = 1000.0
+    calls: Annotated[tuple[Call, ...], doc("Calls made by themselves.", [])] = field(name="call", default=())
+
+
+class Config(Section, frozen=True):
+    """The whole file. An empty one starts the loopback set: TFTP, controller, control socket, NAT in memory, no DHCP."""
+
+    name: Annotated[str, doc("Name of this host, for logs and feeds.", "sg-a", min_length=1, max_length=63)] = "voxpath"
+    state: Annotated[str, doc("Directory of the database and all relative paths; made if missing.", "/var/lib/voxpath")] = "run"
+    realms: Annotated[tuple[Realm, ...], doc("Realms.", [])] = field(name="realm", default=())
+    pools: Annotated[tuple[Pool, ...], doc("Port pools.", [])] = field(name="pool", default=())
+    ports: Ports = Ports()
+    dhcp: Dhcp = Dhcp()
+    scopes: Annotated[tuple[Scope, ...], doc("Scopes.", [])] = field(name="scope", default=())
+    classes: Annotated[tuple[PhoneClass, ...], doc("Phone classes.", [])] = field(name="class", default=())
+    reservations: Annotated[tuple[Reservation, ...], doc("Reservations.", [])] = field(name="reservation", default=())
+    tftp: Tftp = Tftp()
+    nat: Nat = Nat()
+    mgc: Mgc = Mgc()
+    numbers: Annotated[tuple[Number, ...], doc("Numbers.", [])] = field(name="number", default=())
+    subscribers: Annotated[tuple[Subscriber, ...], doc("Subscribers.", [])] = field(name="subscriber", default=())
+    subscription: Subscription = Subscription()
+    tls: Tls = Tls()
+    control: Control = Control()
+    log: Log = Log()
+    phone: Phone = Phone()

@@ -1,0 +1,106 @@
+"""From the configuration to the values that the cores speak of.
+
+All functions take a configuration that :func:`voxpath.app.check.check` found no error in.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from voxpath.app.schema import Config, PhoneClass
+from voxpath.model import phone as model
+from voxpath.model.address import Mac
+from voxpath.model.call import Line
+from voxpath.model.ports import PortBlock
+from voxpath.model.realm import Realm
+
+
+def in_state(config: Config, path: str) -> Path:
+    """Where a path of the file lies: relative ones in ``state``."""
+    return Path(config.state) / path
+
+
+def realms(config: Config) -> tuple[Realm, ...]:
+    """The realms."""
+    return tuple(Realm(realm.name, realm.private, realm.public) for realm in config.realms)
+
+
+def scopes(config: Config) -> tuple[model.Scope, ...]:
+    """The DHCP scopes."""
+    return tuple(
+        model.Scope(
+            name=scope.name,
+            interface=scope.interface,
+            subnet=scope.subnet,
+            server=scope.server,
+            first=scope.addresses[0],
+            last=scope.addresses[1],
+            realm=scope.realm,
+            dns=scope.dns,
+            domain=scope.domain,
+        )
+        for scope in config.scopes
+    )
+
+
+def block_size(config: Config, phone_class: PhoneClass) -> int:
+    """Ports of a block for this class: its own number, else what its lines need, else the default (GEN-5).
+
+    :raises ValueError: no block is that large.
+    """
+    if phone_class.ports:
+        return phone_class.ports
+    if phone_class.lines:
+        return model.block_size(phone_class.lines, phone_class.extra)
+    return config.ports.block
+
+
+def classes(config: Config) -> tuple[model.PhoneClass, ...]:
+    """The phone classes, in the order of the file."""
+    return tuple(
+        model.PhoneClass(
+            name=entry.name,
+            vendor_classes=entry.vendor_classes,
+            ports=block_size(config, entry),
+            lease_s=entry.lease_s,
+            image=entry.image,
+            mgcs=tuple(str(mgc) for mgc in entry.mgcs),
+            own_options=entry.own_options,
+        )
+        for entry in config.classes
+    )
+
+
+def allowed(config: Config) -> Callable[[Mac], bool]:
+    """Make the question whether an Ethernet address may be served at all (DHC-2, DHC-15)."""
+    rules = config.dhcp.macs
+    exact = frozenset(rule.first for rule in rules if rule.first == rule.last)
+    ranges = tuple((rule.first, rule.last) for rule in rules if rule.first != rule.last)
+
+    def is_allowed(mac: Mac) -> bool:
+        return mac in exact or any(first <= mac <= last for first, last in ranges)
+
+    return is_allowed
+
+
+def phone_of(text: str) -> str:
+    """A number's ``phone`` as it is known elsewhere: an Ethernet address with colons or a message identifier, in lower case."""
+    try:
+        return str(Mac.parse(text))
+    except ValueError:
+        return text.lower()
+
+
+def lines(config: Config) -> dict[str, Line]:
+    """The number plan: each number with its line."""
+    return {entry.number: Line(phone_of(entry.phone), entry.termination) for entry in config.numbers}
+
+
+def service_blocks(config: Config) -> dict[str, PortBlock]:
+    """Ports that the gateway's own roles claim in the ledger, by holder."""
+    return {f"service:{entry.name}": PortBlock(entry.public, entry.port, 1) for entry in config.ports.services}
+
+
+def phone_macs(config: Config) -> tuple[Mac, ...]:
+    """Ethernet addresses of the software phones: consecutive ones."""
+    first = int.from_bytes(config.phone.mac, "big")
+    return tuple(Mac((first + place).to_bytes(6, "big")) for place in range(config.phone.count))
