@@ -8,8 +8,9 @@ from typing import Any
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease
-from voxpath.model.ports import BindingState, PortBinding, PortBlock
+from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
+from voxpath.ports.row import BINDING_COLUMNS, binding_from_row, binding_row
 
 Row = Sequence[Any]
 
@@ -63,18 +64,6 @@ def _text(address: IPv4Address | None) -> str | None:
     return None if address is None else str(address)
 
 
-def _binding_row(binding: PortBinding) -> Row:
-    block = binding.block
-    place = (binding.holder, str(block.public), block.first, block.size)
-    return (*place, _text(binding.private), binding.realm, binding.state.value, binding.until, binding.generation)
-
-
-def _binding(row: Row) -> PortBinding:
-    holder, public, first, size, private, realm, state, until, generation = row
-    block = PortBlock(IPv4Address(public), first, size)
-    return PortBinding(holder, block, _address(private), realm, BindingState(state), until, generation)
-
-
 def _lease_row(lease: Lease) -> Row:
     place = (str(lease.mac), lease.client_id, lease.scope, str(lease.address))
     return (*place, lease.phone_class, lease.host_name, lease.expires)
@@ -120,10 +109,10 @@ def _registration(row: Row) -> Registration:
 TABLES: dict[type, Table] = {
     PortBinding: Table(
         "block",
-        ("holder", "public", "first", "size", "private", "realm", "state", "until", "generation"),
+        BINDING_COLUMNS,
         1,
-        _binding_row,
-        _binding,
+        binding_row,
+        binding_from_row,
     ),
     Lease: Table(
         "lease",

@@ -1,0 +1,181 @@
+"""The gateway's side of a subscription: the ledger's snapshot and then every transaction, over mutually authenticated TLS.
+
+A subscriber that falls behind or is not reached is no reason to wait: its connection is dropped, and a new one begins with a
+snapshot.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import msgspec
+from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from voxpath.core.effects import Change, Put
+from voxpath.io.clock import Clock
+from voxpath.model.ports import PortBinding
+from voxpath.ports.row import binding_row
+
+HEARTBEAT_S = 5.0
+"""A subscriber hears something at least this often, so that it can tell silence from a dead gateway."""
+
+ROWS_PER_MESSAGE = 200
+"""Rows in one message: 200 rows of at most some 200 octets stay below AMP's 65 535 octets a value."""
+
+MAX_UNANSWERED = 1000
+"""Messages that a subscriber may leave unanswered before it is dropped."""
+
+
+Arguments = list[tuple[bytes, amp.Argument]]
+
+
+class Begin(amp.Command):
+    """A snapshot begins: forget what was known of this gateway."""
+
+    arguments: ClassVar[Arguments] = [(b"gateway", amp.Unicode())]
+
+
+class Rows(amp.Command):
+    """Rows of the snapshot."""
+
+    arguments: ClassVar[Arguments] = [(b"rows", amp.String())]
+
+
+class Ready(amp.Command):
+    """The snapshot is complete; the copy is fresh from now on."""
+
+    arguments: ClassVar[Arguments] = [(b"generation", amp.Integer())]
+
+
+class Changes(amp.Command):
+    """A transaction; empty as a heartbeat."""
+
+    arguments: ClassVar[Arguments] = [(b"generation", amp.Integer()), (b"puts", amp.String()), (b"deletes", amp.String())]
+
+
+class Source(Protocol):
+    """What the feed needs of the ledger."""
+
+    @property
+    def generation(self) -> int:
+        """The generation of the last change."""
+
+    def bindings(self) -> Iterable[PortBinding]:
+        """All settled rows."""
+
+
+def _chunks(bindings: Iterable[PortBinding]) -> Iterator[bytes]:
+    rows = iter(bindings)
+    while chunk := [binding_row(binding) for binding in islice(rows, ROWS_PER_MESSAGE)]:
+        yield msgspec.json.encode(chunk)
+
+
+@runtime_checkable
+class AbortableTransport(Protocol):
+    """A transport that can be cut at once."""
+
+    def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
+        """Cut the connection."""
+
+
+class _Publisher(amp.AMP):
+    """One connection to a subscriber."""
+
+    def __init__(self, feed: "Feed", name: str) -> None:
+        super().__init__()
+        self.name = name
+        self._feed = feed
+        self._unanswered = 0
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._feed.connected(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self._feed.disconnected(self)
+
+    def tell(self, command: type[amp.Command], **arguments: object) -> None:
+        """Send a message; a subscriber that refuses or no longer answers is dropped."""
+        if self._unanswered >= MAX_UNANSWERED:
+            self._drop()
+            return
+        self._unanswered += 1
+        self.callRemote(command, **arguments).addCallbacks(self._answered, self._refused)
+
+    def _answered(self, _: object) -> None:
+        self._unanswered -= 1
+
+    def _refused(self, _: object) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        # The next connection begins with a snapshot.
+        if isinstance(self.transport, AbortableTransport):
+            self.transport.abortConnection()
+
+
+class Feed:
+    """Tells every subscriber of a gateway's ledger.
+
+    :param gateway: the gateway's name; its certificate must be for this name.
+    :param on_link: is told of a subscriber's name and whether it is connected.
+    """
+
+    def __init__(self, gateway: str, source: Source, clock: Clock, on_link: Callable[[str, bool], None]) -> None:
+        self._gateway = gateway
+        self._source = source
+        self._clock = clock
+        self._on_link = on_link
+        self._links: set[_Publisher] = set()
+        self._heartbeat = clock.call_at(clock.now() + HEARTBEAT_S, self._beat)
+
+    def service(self, name: str, endpoint: IStreamClientEndpoint) -> ClientService:
+        """A service that keeps the connection to one subscriber up, with growing pauses while it cannot be reached."""
+        factory = Factory.forProtocol(lambda: _Publisher(self, name))
+        return ClientService(endpoint, factory, retryPolicy=backoffPolicy(initialDelay=0.5, maxDelay=15))
+
+    def stop(self) -> None:
+        """End the heartbeat; the services end their connections."""
+        self._heartbeat.cancel()
+
+    def committed(self, changes: tuple[Change, ...]) -> None:
+        """Tell of a durable change (the store's :meth:`~voxpath.store.interface.Store.watch` calls this)."""
+        puts: list[Sequence[Any]] = []
+        deletes: list[str] = []
+        for change in changes:
+            if isinstance(change.value, PortBinding):
+                if isinstance(change, Put):
+                    puts.append(binding_row(change.value))
+                else:
+                    deletes.append(change.value.holder)
+        if puts or deletes:
+            self._tell(puts, deletes)
+
+    def connected(self, link: _Publisher) -> None:
+        """Begin with a snapshot."""
+        link.tell(Begin, gateway=self._gateway)
+        for rows in _chunks(self._source.bindings()):
+            link.tell(Rows, rows=rows)
+        link.tell(Ready, generation=self._source.generation)
+        self._links.add(link)
+        self._on_link(link.name, True)
+
+    def disconnected(self, link: _Publisher) -> None:
+        """Forget a connection."""
+        if link in self._links:
+            self._links.discard(link)
+            self._on_link(link.name, False)
+
+    def _beat(self) -> None:
+        self._heartbeat = self._clock.call_at(self._clock.now() + HEARTBEAT_S, self._beat)
+        self._tell([], [])
+
+    def _tell(self, puts: list[Sequence[Any]], deletes: list[str]) -> None:
+        generation = self._source.generation
+        for link in list(self._links):
+            link.tell(Changes, generation=generation, puts=msgspec.json.encode(puts), deletes=msgspec.json.encode(deletes))

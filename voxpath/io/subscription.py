@@ -1,0 +1,170 @@
+"""The subscriber's side: keeps a read-only copy of gateways' ledgers, and says when a copy is stale."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.ssl import Certificate
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from voxpath.core.errors import RemoteError
+from voxpath.io.clock import Clock
+from voxpath.io.feed import HEARTBEAT_S, AbortableTransport, Begin, Changes, Ready, Rows
+from voxpath.io.tls import names_of
+from voxpath.model.ports import PortBinding
+from voxpath.ports.row import binding_from_row
+
+SILENCE_S = 3 * HEARTBEAT_S
+"""A gateway that is silent for so long is taken for dead, and its copy for stale."""
+
+MAX_CONNECTIONS = 1024
+"""Gateways that may be connected at once."""
+
+MAX_ROWS = 200_000
+"""Rows of one gateway's snapshot."""
+
+
+class Copy(Protocol):
+    """What is kept (:class:`voxpath.ports.copy.LedgerCopy`)."""
+
+    def snapshot(self, gateway: str, generation: int, bindings: Sequence[PortBinding]) -> None:
+        """Replace all rows of a gateway; its copy is fresh."""
+
+    def apply(self, gateway: str, generation: int, puts: Sequence[PortBinding], deletes: Sequence[str]) -> None:
+        """Apply a transaction; deletes name holders."""
+
+    def stale(self, gateway: str) -> None:
+        """The gateway cannot be heard: do not use its rows."""
+
+
+class Receiver(amp.AMP):
+    """One gateway's connection."""
+
+    def __init__(
+        self,
+        copy: Copy,
+        clock: Clock,
+        on_link: Callable[[str, bool], None],
+        names: Callable[["Receiver"], frozenset[str]],
+        on_end: Callable[["Receiver"], None],
+    ) -> None:
+        super().__init__()
+        self._on_end = on_end
+        self._copy = copy
+        self._clock = clock
+        self._on_link = on_link
+        self._names = names
+        self._gateway = ""
+        self._rows: list[PortBinding] = []
+        self._silence: IDelayedCall | None = None
+
+    @Begin.responder
+    def begin(self, gateway: str) -> dict[str, object]:
+        """A snapshot begins; the gateway must be who its certificate says."""
+        if gateway not in self._names(self):
+            raise self._refusal("the certificate is not for this gateway")
+        self._gateway, self._rows = gateway, []
+        return self._heard()
+
+    @Rows.responder
+    def rows(self, rows: bytes) -> dict[str, object]:
+        """Rows of the snapshot."""
+        self._rows += _bindings(rows)
+        if not self._gateway or len(self._rows) > MAX_ROWS:
+            raise self._refusal(f"no snapshot was begun, or it has more than {MAX_ROWS} rows")
+        return self._heard()
+
+    @Ready.responder
+    def ready(self, generation: int) -> dict[str, object]:
+        """The snapshot is complete."""
+        if not self._gateway:
+            raise self._refusal("no snapshot was begun")
+        self._copy.snapshot(self._gateway, generation, self._rows)
+        self._rows = []
+        self._on_link(self._gateway, True)
+        return self._heard()
+
+    @Changes.responder
+    def changes(self, generation: int, puts: bytes, deletes: bytes) -> dict[str, object]:
+        """A transaction, or a heartbeat."""
+        gone = msgspec.json.decode(deletes, type=list[str])
+        self._copy.apply(self._gateway, generation, _bindings(puts), gone)
+        return self._heard()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The gateway is gone: its copy is stale."""
+        super().connectionLost(reason)
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        if self._gateway:
+            self._copy.stale(self._gateway)
+            self._on_link(self._gateway, False)
+        self._on_end(self)
+
+    def _heard(self) -> dict[str, object]:
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = self._clock.call_at(self._clock.now() + SILENCE_S, self._silent)
+        return {}
+
+    def _silent(self) -> None:
+        self._silence = None
+        self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if isinstance(self.transport, AbortableTransport):
+            self.transport.abortConnection()
+
+    def _refusal(self, reason: str) -> RemoteError:
+        # The answer names the error; the connection ends after it.
+        if self.transport is not None:
+            self.transport.loseConnection()
+        return RemoteError(reason)
+
+
+def peer_names(receiver: Receiver) -> frozenset[str]:
+    """The names that the gateway's certificate is for."""
+    return names_of(Certificate.peerFromTransport(receiver.transport))
+
+
+class SubscriptionFactory(Factory):
+    """Takes the connections of gateways.
+
+    :param on_link: is told of a gateway's name and whether its copy is fresh.
+    :param names: tells which names a connection may claim; tests without TLS replace it.
+    """
+
+    def __init__(
+        self,
+        copy: Copy,
+        clock: Clock,
+        on_link: Callable[[str, bool], None],
+        names: Callable[[Receiver], frozenset[str]] = peer_names,
+    ) -> None:
+        self._arguments = (copy, clock, on_link, names)
+        self._connected: set[Receiver] = set()
+
+    def buildProtocol(self, addr: object) -> Receiver | None:
+        """Take a connection, unless too many are there."""
+        if len(self._connected) >= MAX_CONNECTIONS:
+            return None
+        receiver = Receiver(*self._arguments, self._connected.discard)
+        self._connected.add(receiver)
+        return receiver
+
+    def close(self) -> None:
+        """End all connections."""
+        for receiver in list(self._connected):
+            receiver.abort()
+
+
+def _bindings(rows: bytes) -> list[PortBinding]:
+    try:
+        return [binding_from_row(row) for row in msgspec.json.decode(rows, type=list[list[Any]])]
+    except (ValueError, msgspec.DecodeError) as error:
+        raise RemoteError(f"a row cannot be read: {error}") from error
