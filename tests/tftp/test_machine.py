@@ -1,0 +1,226 @@
+"""Both sides of a transfer, against each other over a line that loses and doubles, in virtual time."""
+
+from random import Random
+
+import pytest
+
+from voxpath.tftp.machine import DALLY_S, Reading, Sending
+from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest
+from voxpath.tftp.options import Agreed, answer_options
+
+BLKSIZE = (("blksize", "1000"), ("tsize", "0"))
+
+
+class Line:
+    """A line with a fixed delay that loses and doubles messages; it counts what was put in."""
+
+    def __init__(self, sending: Sending, reading: Reading, dice: Random, loss: float = 0.0, doubled: float = 0.0) -> None:
+        self.sending, self.reading, self.dice, self.loss, self.doubled = sending, reading, dice, loss, doubled
+        self.now = 0.0
+        self.on_the_way: list[tuple[float, int, bool, Message]] = []
+        self.sent: list[Message] = []
+        self.count = 0
+
+    def put(self, messages: object, to_reader: bool) -> None:
+        for message in messages:  # type: ignore[attr-defined] # any iterable of messages
+            self.sent.append(message)
+            for _ in range(1 + (self.dice.random() < self.doubled)):
+                self.count += 1
+                if self.dice.random() >= self.loss:
+                    self.on_the_way.append((self.now + 0.01, self.count, to_reader, message))
+
+    def run(self) -> None:
+        while True:
+            dues = [self.on_the_way[0][0]] if self.on_the_way else []
+            dues += [side.due for side in (self.sending, self.reading) if side.due is not None]
+            if not dues:
+                return
+            self.now = max(self.now, min(dues))
+            while self.on_the_way and self.on_the_way[0][0] <= self.now:
+                _, _, to_reader, message = self.on_the_way.pop(0)
+                if to_reader:
+                    self.put(self.reading.take(message, self.now), False)
+                elif self.sending.ending is None:
+                    self.put(self.sending.take(message, self.now), True)
+            self.put(self.sending.tick(self.now), True)
+            self.put(self.reading.tick(self.now), False)
+
+
+def transfer(content: bytes, options: tuple[tuple[str, str], ...], seed: int, loss: float = 0.0, doubled: float = 0.0) -> Line:
+    """The request has already arrived: the line carries all that follows."""
+    dice = Random(seed)
+    request = ReadRequest("f", "octet", options)
+    reading = Reading(request, 1 << 24, dice)
+    list(reading.start(0.0))
+    sending = Sending(content, answer_options(request, len(content), 65464), dice)
+    line = Line(sending, reading, dice, loss, doubled)
+    line.put(sending.start(0.0), True)
+    line.run()
+    return line
+
+
+@pytest.mark.parametrize("options", [(), BLKSIZE, (("blksize", "8"),), (("timeout", "2"),)])
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1000, 10_000])
+def test_files_arrive_octet_by_octet(size: int, options: tuple[tuple[str, str], ...]) -> None:
+    content = Random(size).randbytes(size)
+    line = transfer(content, options, 1)
+    assert line.reading.content == content
+    assert line.sending.ending is not None
+    assert not line.sending.ending.reason
+    assert line.sending.repeated == 0
+
+
+def test_more_than_65535_blocks_roll_over() -> None:
+    content = Random(5).randbytes(65_600 * 8 + 3)
+    line = transfer(content, (("blksize", "8"),), 1)
+    assert line.reading.content == content
+    assert line.sending.block == 65_601
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_loss_and_duplication_cost_time_but_no_octet(seed: int) -> None:
+    content = Random(seed).randbytes(20_000)
+    line = transfer(content, BLKSIZE, seed, loss=0.1, doubled=0.1)
+    if line.sending.block > 0:
+        assert line.reading.content == content
+
+
+def test_a_doubled_line_does_not_double_the_data() -> None:
+    """The Sorcerer's Apprentice: every message arrives twice, yet every block is sent once."""
+    content = bytes(50_000)
+    line = transfer(content, BLKSIZE, 1, doubled=1.0)
+    data = [message for message in line.sent if isinstance(message, Data)]
+    assert len(data) == 51
+    assert line.reading.content == content
+
+
+def test_a_duplicate_ack_is_not_answered() -> None:
+    sending = Sending(bytes(2000), Agreed(), Random(1))
+    list(sending.start(0.0))
+    assert list(sending.take(Ack(1), 0.1)) == [Data(2, bytes(512))]
+    assert list(sending.take(Ack(1), 0.2)) == []
+    assert list(sending.take(Ack(0), 0.2)) == []
+    assert list(sending.take(Ack(9), 0.2)) == []
+
+
+def test_only_a_timeout_repeats_data() -> None:
+    sending = Sending(bytes(2000), Agreed(), Random(1))
+    first = list(sending.start(0.0))
+    assert list(sending.tick(0.5)) == []
+    assert list(sending.tick(1.0)) == first
+    assert sending.due == pytest.approx(3.0)
+
+
+def test_an_agreed_timeout_is_kept_exactly() -> None:
+    sending = Sending(bytes(2000), Agreed(timeout_s=5, answer=(("timeout", "5"),)), Random(1))
+    list(sending.start(0.0))
+    assert sending.due == 5.0
+    list(sending.tick(5.0))
+    assert sending.due == 10.0
+
+
+def test_a_client_that_never_showed_itself_gets_three_messages() -> None:
+    """Its address may be forged: nobody is to be flooded through us."""
+    sending = Sending(bytes(2000), Agreed(), Random(1))
+    messages = [*sending.start(0.0)]
+    while sending.due is not None:
+        messages += sending.tick(sending.due)
+    assert messages == [Data(1, bytes(512))] * 3
+    assert sending.ending is not None
+    assert "no answer" in sending.ending.reason
+
+
+def test_a_client_that_went_silent_is_given_up() -> None:
+    sending = Sending(bytes(2000), Agreed(), Random(1))
+    list(sending.start(0.0))
+    list(sending.take(Ack(1), 0.0))
+    while sending.due is not None:
+        last = sending.due
+        list(sending.tick(last))
+    assert 25 < last < 60
+    assert sending.ending is not None
+
+
+def test_an_error_of_the_client_ends_it() -> None:
+    sending = Sending(bytes(2000), Agreed(), Random(1))
+    list(sending.start(0.0))
+    assert list(sending.take(Error(3, "full"), 0.0)) == []
+    assert sending.ending is not None
+    assert sending.ending.code == 3
+
+
+def test_what_does_not_belong_is_refused() -> None:
+    sending = Sending(bytes(2000), Agreed(), Random(1))
+    list(sending.start(0.0))
+    assert [type(message) for message in sending.take(Data(1, b""), 0.0)] == [Error]
+    reading = Reading(ReadRequest("f"), 100, Random(1))
+    list(reading.start(0.0))
+    assert [type(message) for message in reading.take(Ack(1), 0.0)] == [Error]
+
+
+def reading(largest: int = 1 << 20, *options: tuple[str, str]) -> Reading:
+    machine = Reading(ReadRequest("f", "octet", options), largest, Random(1))
+    list(machine.start(0.0))
+    return machine
+
+
+def test_the_last_block_is_acknowledged_again_while_dallying() -> None:
+    machine = reading()
+    assert list(machine.take(Data(1, b"end"), 0.0)) == [Ack(1)]
+    assert machine.ending is not None
+    assert list(machine.take(Data(1, b"end"), 1.0)) == [Ack(1)]
+    assert machine.due == DALLY_S
+    assert list(machine.tick(DALLY_S)) == []
+    assert machine.due is None
+    assert list(machine.take(Data(1, b"end"), DALLY_S)) == []
+
+
+def test_a_file_that_is_too_large_is_refused_with_code_3() -> None:
+    assert list(reading(600).take(Data(1, bytes(512)), 0.0)) == [Ack(1)]
+    machine = reading(600, ("tsize", "0"))
+    (error,) = machine.take(OptionAck((("tsize", "601"),)), 0.0)
+    assert isinstance(error, Error)
+    assert error.code == 3
+    machine = reading(600)
+    list(machine.take(Data(1, bytes(512)), 0.0))
+    (error,) = machine.take(Data(2, bytes(512)), 0.0)
+    assert isinstance(error, Error)
+    assert error.code == 3
+
+
+def test_a_file_shorter_than_announced_is_incomplete() -> None:
+    machine = reading(1000, ("tsize", "0"))
+    list(machine.take(OptionAck((("tsize", "600"),)), 0.0))
+    list(machine.take(Data(1, bytes(500)), 0.0))
+    assert machine.ending is not None
+    assert "announced" in machine.ending.reason
+
+
+def test_a_wrong_oack_is_refused_with_code_8() -> None:
+    machine = reading(1000)
+    (error,) = machine.take(OptionAck((("blksize", "600"),)), 0.0)
+    assert isinstance(error, Error)
+    assert error.code == 8
+
+
+def test_an_oversized_block_is_refused() -> None:
+    (error,) = reading(10_000).take(Data(1, bytes(513)), 0.0)
+    assert isinstance(error, Error)
+    assert error.code == 4
+
+
+def test_a_repeated_oack_is_acknowledged_once_more_until_data_comes() -> None:
+    machine = reading(1000, ("blksize", "600"))
+    oack = OptionAck((("blksize", "600"),))
+    assert list(machine.take(oack, 0.0)) == [Ack(0)]
+    assert list(machine.take(oack, 0.1)) == [Ack(0)]
+    list(machine.take(Data(1, bytes(600)), 0.2))
+    assert list(machine.take(oack, 0.3)) == []
+
+
+def test_an_answer_to_nothing_is_given_up() -> None:
+    machine = reading()
+    while machine.due is not None:
+        list(machine.tick(machine.due))
+    assert machine.ending is not None
+    assert "no answer" in machine.ending.reason

@@ -1,0 +1,249 @@
+from random import Random
+
+import pytest
+
+from voxpath.core.effects import Ask, Close, Datagram, Done, Effects, Emit, Failed, Open, Send
+from voxpath.core.errors import RemoteError
+from voxpath.model.address import Endpoint
+from voxpath.model.event import Event, Malformed, MessageEvent
+from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
+from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest, WriteRequest
+from voxpath.tftp.question import Fetch, Refused
+from voxpath.tftp.server import TftpServer, TftpSettings
+from voxpath.tftp.wire import parse, write
+
+SERVER = "10.0.0.1"
+CLIENT = Endpoint("10.0.0.11", 2050)
+PHONE = "02:00:00:00:0a:01"
+
+
+class House:
+    """One phone lives at the client's address."""
+
+    def phone_at(self, address: str) -> str:
+        return PHONE if address == CLIENT.host else ""
+
+
+def server(**limits: int) -> TftpServer:
+    return TftpServer(House(), Random(1), TftpSettings(**limits))
+
+
+def say(core: TftpServer, message: Message, port: str = "tftp", source: Endpoint = CLIENT, now: float = 0.0) -> list[object]:
+    return list(core.receive(Datagram(write(message), source, SERVER, "lan0", port), now))
+
+
+def begin(core: TftpServer, request: ReadRequest, content: bytes, now: float = 0.0) -> tuple[str, list[object]]:
+    """Ask for a file and have it found; the name of the transfer's port and what happened."""
+    token = next(effect.token for effect in say(core, request, now=now) if isinstance(effect, Ask))
+    assert isinstance(token, str)
+    return token, list(core.resolve(token, Done(content), now))
+
+
+def sends(effects: Effects | list[object]) -> list[Message]:
+    return [parse(effect.payload) for effect in effects if isinstance(effect, Send)]
+
+
+def events(effects: Effects | list[object], kind: type[Event]) -> list[Event]:
+    return [effect.event for effect in effects if isinstance(effect, Emit) and isinstance(effect.event, kind)]
+
+
+def test_a_request_asks_for_the_file_in_the_clients_name() -> None:
+    asked = [effect for effect in say(server(), ReadRequest("vox.img")) if isinstance(effect, Ask)]
+    assert asked == [Ask(Fetch("vox.img", CLIENT.host), "t1")]
+
+
+def test_a_transfer_has_its_own_port_at_the_address_that_was_asked() -> None:
+    port, effects = begin(server(), ReadRequest("vox.img"), b"image")
+    assert effects[0] == Open(port, Endpoint(SERVER, 0))
+    assert effects[1] == Send(write(Data(1, b"image")), CLIENT, port)
+
+
+def test_a_file_is_served_to_its_end() -> None:
+    core = server()
+    content = Random(3).randbytes(1500)
+    port, effects = begin(core, ReadRequest("vox.img", "octet", (("blksize", "1000"), ("tsize", "0"))), content)
+    assert sends(effects) == [OptionAck((("blksize", "1000"), ("tsize", "1500")))]
+    assert sends(say(core, Ack(0), port)) == [Data(1, content[:1000])]
+    assert sends(say(core, Ack(1), port)) == [Data(2, content[1000:])]
+    last = say(core, Ack(2), port, now=0.5)
+    (served,) = events(last, TftpServed)
+    assert isinstance(served, TftpServed)
+    assert (served.phone, served.octets, served.blocks, served.repeated, served.duration_s) == (PHONE, 1500, 2, 0, 0.5)
+    assert last[-1] == Close(port)
+    assert core.transfers == 0
+    assert core.next_due() is None
+
+
+def test_the_ladder_shows_request_oack_first_data_and_last_ack_only() -> None:
+    core = server()
+    told = list(say(core, ReadRequest("f", "octet", (("tsize", "0"),))))
+    told += core.resolve("t1", Done(bytes(2000)), 0.0)
+    for block in range(5):
+        told += say(core, Ack(block), "t1")
+    arrows = [
+        (event.sender, event.receiver, event.summary) for event in events(told, MessageEvent) if isinstance(event, MessageEvent)
+    ]
+    assert arrows == [
+        (PHONE, "tftp", "RRQ f octet tsize=0"),
+        ("tftp", PHONE, "OACK tsize=2000"),
+        ("tftp", PHONE, "DATA 1 (512 octets)"),
+        (PHONE, "tftp", "ACK 4"),
+    ]
+
+
+def test_a_repeated_request_starts_no_second_transfer() -> None:
+    core = server()
+    begin(core, ReadRequest("f"), b"x")
+    again = say(core, ReadRequest("f"))
+    assert not [effect for effect in again if isinstance(effect, Ask | Open | Send)]
+    assert core.transfers == 1
+
+
+def test_another_request_from_the_same_port_replaces_the_first() -> None:
+    core = server()
+    port, _ = begin(core, ReadRequest("f"), bytes(600))
+    effects = say(core, ReadRequest("g"))
+    assert Close(port) in effects
+    assert Ask(Fetch("g", CLIENT.host), "t2") in effects
+    assert events(effects, TftpAborted)
+
+
+def test_a_file_that_is_not_there_is_error_1_from_the_request_port() -> None:
+    core = server()
+    say(core, ReadRequest("none"))
+    effects = list(core.resolve("t1", Done(Refused(1, "no such file")), 0.0))
+    assert effects[0] == Send(write(Error(1, "no such file")), CLIENT, "tftp", SERVER)
+    (refused,) = events(effects, TftpRefused)
+    assert isinstance(refused, TftpRefused)
+    assert (refused.phone, refused.name, refused.code) == (PHONE, "none", 1)
+    assert core.transfers == 0
+
+
+def test_a_write_is_error_2() -> None:
+    (error,) = sends(say(server(), WriteRequest("log")))
+    assert isinstance(error, Error)
+    assert error.code == 2
+
+
+@pytest.mark.parametrize("message", [Ack(1), Data(1, b""), OptionAck(()), ReadRequest("f", "mail")])
+def test_what_is_no_read_request_is_error_4(message: Message) -> None:
+    (error,) = sends(say(server(), message))
+    assert isinstance(error, Error)
+    assert error.code == 4
+
+
+def test_rubbish_is_error_4_and_counted() -> None:
+    effects = list(server().receive(Datagram(b"\0\x09rubbish", CLIENT, SERVER, "", "tftp"), 0.0))
+    (error,) = sends(effects)
+    assert isinstance(error, Error)
+    assert error.code == 4
+    assert events(effects, Malformed)
+
+
+def test_an_error_is_never_answered() -> None:
+    assert sends(say(server(), Error(4, "you too"))) == []
+
+
+def test_bad_options_are_error_8() -> None:
+    _, effects = begin(server(), ReadRequest("f", "octet", (("blksize", "3"),)), b"x")
+    (error,) = sends(effects)
+    assert isinstance(error, Error)
+    assert error.code == 8
+
+
+def test_netascii_is_converted() -> None:
+    _, effects = begin(server(), ReadRequest("f", "netascii"), b"a\nb\n")
+    assert sends(effects) == [Data(1, b"a\r\nb\r\n")]
+
+
+def test_a_stray_packet_is_error_5_and_the_transfer_goes_on() -> None:
+    core = server()
+    port, _ = begin(core, ReadRequest("f"), bytes(600))
+    stranger = Endpoint("10.0.0.99", 7)
+    effects = say(core, Ack(1), port, stranger)
+    (sent,) = [effect for effect in effects if isinstance(effect, Send)]
+    assert (sent.destination, sent.port) == (stranger, port)
+    assert sends(effects) == [Error(5, "this transfer is not yours")]
+    assert events(effects, TftpStray)
+    assert not events(say(core, Ack(1), port, stranger), TftpStray)
+    assert sends(say(core, Error(0, "x"), port, stranger)) == []
+    assert sends(say(core, Ack(1), port)) == [Data(2, bytes(88))]
+
+
+def test_a_malformed_packet_does_not_end_a_transfer() -> None:
+    core = server()
+    port, _ = begin(core, ReadRequest("f"), bytes(600))
+    with pytest.raises(RemoteError):
+        core.receive(Datagram(b"\0", CLIENT, SERVER, "", port), 0.0)
+    assert core.transfers == 1
+
+
+def test_a_full_table_drops_the_request_and_says_so() -> None:
+    core = server(transfers=1)
+    begin(core, ReadRequest("f"), b"x")
+    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.12", 9))
+    assert sends(effects) == []
+    (refused,) = events(effects, TftpRefused)
+    assert isinstance(refused, TftpRefused)
+    assert refused.code == -1
+
+
+def test_one_host_cannot_take_all_transfers() -> None:
+    core = server(transfers_per_host=2)
+    for port in range(5):
+        say(core, ReadRequest("f"), source=Endpoint(CLIENT.host, 3000 + port))
+    assert core.transfers == 2
+
+
+def test_a_silent_client_is_given_up_and_its_port_closed() -> None:
+    core = server()
+    port, told = begin(core, ReadRequest("f"), bytes(600))
+    while (due := core.next_due()) is not None:
+        told += core.tick(due)
+    assert told[-1] == Close(port)
+    assert events(told, TftpAborted)
+    assert len(sends(told)) == 3
+
+
+def test_a_client_that_gives_up_ends_its_transfer() -> None:
+    core = server()
+    port, _ = begin(core, ReadRequest("f"), bytes(600))
+    effects = say(core, Error(3, "disk \x1b[2J full"), port)
+    (aborted,) = events(effects, TftpAborted)
+    assert isinstance(aborted, TftpAborted)
+    assert aborted.text.isprintable()
+    assert core.transfers == 0
+
+
+def test_a_port_that_cannot_be_opened_is_an_error_to_the_client() -> None:
+    core = server()
+    port, _ = begin(core, ReadRequest("f"), b"x")
+    effects = list(core.resolve(port, Failed("too many open files"), 0.0))
+    (error,) = sends(effects)
+    assert isinstance(error, Error)
+    assert error.code == 0
+    assert "files" not in error.text
+    assert core.transfers == 0
+    assert core.resolve(port, Failed("late"), 0.0) == []
+
+
+def test_a_file_that_cannot_be_read_is_an_error_to_the_client() -> None:
+    core = server()
+    say(core, ReadRequest("f"))
+    (error,) = sends(core.resolve("t1", Failed("input/output error"), 0.0))
+    assert error == Error(0, "the file cannot be read")
+
+
+@pytest.mark.parametrize("group", ["255.255.255.255", "224.0.0.1"])
+def test_a_broadcast_request_is_ignored(group: str) -> None:
+    assert server().receive(Datagram(write(ReadRequest("f")), CLIENT, group, "", "tftp"), 0.0) == []
+
+
+def test_two_transfers_do_not_disturb_each_other() -> None:
+    core = server()
+    first, _ = begin(core, ReadRequest("f"), b"f" * 600)
+    other = Endpoint("10.0.0.12", 9)
+    say(core, ReadRequest("g"), source=other)
+    core.resolve("t2", Done(b"g" * 600), 0.0)
+    assert sends(say(core, Ack(1), "t2", other)) == [Data(2, b"g" * 88)]
+    assert sends(say(core, Ack(1), first)) == [Data(2, b"f" * 88)]

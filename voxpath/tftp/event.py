@@ -1,0 +1,65 @@
+"""What the TFTP server tells an operator."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from voxpath.model.event import Event, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TftpServed(Event):
+    """A file was read to its end.
+
+    :ivar repeated: messages that had to be sent again: a measure of loss on the way.
+    """
+
+    ID: ClassVar[str] = "TFTP_SERVED"
+    TEXT: ClassVar[str] = "{client} read {name}: {octets} octets in {blocks} blocks, {repeated} repeated, {duration_s:.3f} s"
+
+    client: str
+    name: str
+    octets: int
+    blocks: int
+    repeated: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TftpRefused(Event):
+    """A request was answered with an error, or dropped because a table is full (``code`` -1)."""
+
+    ID: ClassVar[str] = "TFTP_REFUSED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{client} was refused {name} with error {code}: {reason}"
+
+    client: str
+    name: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TftpAborted(Event):
+    """A transfer began and did not come to its end."""
+
+    ID: ClassVar[str] = "TFTP_ABORTED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{client} did not read {name} to its end: block {block} of {blocks}: {reason}"
+
+    client: str
+    name: str
+    block: int
+    blocks: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TftpStray(Event):
+    """A packet for a transfer came from a port that is no part of it; it was answered with error 5 (RFC 1350 section 4)."""
+
+    ID: ClassVar[str] = "TFTP_STRAY"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{source} sent into the transfer of {client}"
+
+    source: str
+    client: str

@@ -1,0 +1,124 @@
+"""TFTP messages from and to octets (RFC 1350 section 5, RFC 2347)."""
+
+from voxpath.core.cursor import Reader, Writer
+from voxpath.core.errors import LocalError, RemoteError
+from voxpath.tftp.message import (
+    Ack,
+    Data,
+    Error,
+    ErrorCode,
+    Message,
+    Opcode,
+    OptionAck,
+    Options,
+    ReadRequest,
+    Request,
+    WriteRequest,
+)
+
+LARGEST_REQUEST = 512
+"""Octets of a request with its options, RFC 2347."""
+LARGEST_BLOCK = 65464
+"""Octets of a DATA block, RFC 2348."""
+MAX_OPTIONS = 16
+_HEADER_LENGTH = 4
+
+
+def parse(octets: bytes) -> Message:
+    """Read a message.
+
+    An ERROR that lacks the NUL at its end is taken, since common clients send such.
+
+    :raises RemoteError: it breaks RFC 1350 or RFC 2347; the code is the one to answer with.
+    """
+    reader = Reader(octets)
+    try:
+        opcode = reader.u16()
+        match opcode:
+            case Opcode.DATA:
+                return Data(reader.u16(), _block(reader))
+            case Opcode.ACK:
+                return _only(Ack(reader.u16()), reader)
+            case Opcode.RRQ:
+                return _request(ReadRequest, reader)
+            case Opcode.WRQ:
+                return _request(WriteRequest, reader)
+            case Opcode.ERROR:
+                return Error(reader.u16(), _text(reader.rest().partition(b"\0")[0]))
+            case Opcode.OACK:
+                return OptionAck(_options(reader))
+    except RemoteError as error:
+        raise _illegal(error.reason, error.offset) from error
+    raise _illegal(f"opcode {opcode} is unknown", 0)
+
+
+def write(message: Message) -> bytes:
+    """Write a message.
+
+    :raises LocalError: a text holds a NUL, or the message is larger than TFTP can carry.
+    """
+    match message:
+        case Data(block, payload):
+            if len(payload) > LARGEST_BLOCK:
+                raise LocalError(f"a block of {len(payload)} octets: TFTP carries {LARGEST_BLOCK}")
+            return bytes((0, Opcode.DATA)) + block.to_bytes(2, "big") + payload
+        case Ack(block):
+            return bytes((0, Opcode.ACK)) + block.to_bytes(2, "big")
+    writer = Writer(LARGEST_REQUEST)
+    match message:
+        case ReadRequest(name, mode, options) | WriteRequest(name, mode, options):
+            writer.u16(Opcode.RRQ if isinstance(message, ReadRequest) else Opcode.WRQ)
+            _put_texts(writer, name, mode, *(text for pair in options for text in pair))
+        case Error(code, text):
+            writer.u16(Opcode.ERROR)
+            writer.u16(code)
+            _put_texts(writer, text)
+        case OptionAck(options):
+            writer.u16(Opcode.OACK)
+            _put_texts(writer, *(text for pair in options for text in pair))
+    return writer.bytes()
+
+
+def _request(kind: type[ReadRequest] | type[WriteRequest], reader: Reader) -> Request:
+    if reader.remaining + 2 > LARGEST_REQUEST:
+        raise RemoteError(f"a request of more than {LARGEST_REQUEST} octets", offset=LARGEST_REQUEST)
+    name = _text(reader.until(0))
+    mode = _text(reader.until(0)).lower()
+    return kind(name, mode, _options(reader))
+
+
+def _options(reader: Reader) -> Options:
+    pairs: list[tuple[str, str]] = []
+    while reader.remaining:
+        if len(pairs) == MAX_OPTIONS:
+            raise RemoteError(f"more than {MAX_OPTIONS} options", offset=reader.offset)
+        pairs.append((_text(reader.until(0)), _text(reader.until(0))))
+    return tuple(pairs)
+
+
+def _block(reader: Reader) -> bytes:
+    if reader.remaining > LARGEST_BLOCK:
+        raise RemoteError(f"a block of {reader.remaining} octets", offset=_HEADER_LENGTH)
+    return reader.rest()
+
+
+def _only(message: Ack, reader: Reader) -> Ack:
+    if reader.remaining:
+        raise RemoteError(f"{reader.remaining} octets behind an ACK", offset=reader.offset)
+    return message
+
+
+def _illegal(reason: str, offset: int) -> RemoteError:
+    return RemoteError(reason, offset=offset, code=ErrorCode.ILLEGAL_OPERATION, section="RFC 1350 5")
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def _put_texts(writer: Writer, *texts: str) -> None:
+    for text in texts:
+        octets = text.encode("utf-8", "surrogateescape")
+        if 0 in octets:
+            raise LocalError("a text of a TFTP message holds a NUL")
+        writer.add(octets + b"\0")
