@@ -92,6 +92,7 @@ class Driver:
     :param store: where its commits go; a core that never commits needs none.
     :param nat: where its NAPPT changes go; a core that never applies needs none.
     :param answer: who answers its questions.
+    :param on_fault: is called after each exception of the core.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Driver:
         store: Committer | None = None,
         nat: Applier | None = None,
         answer: Answerer | None = None,
+        on_fault: Callable[[], None] = lambda: None,
     ) -> None:
         self.role = role
         self.core = core
@@ -115,6 +117,7 @@ class Driver:
         self._store = store
         self._nat = nat
         self._answer = answer
+        self._on_fault = on_fault
         self._timer: IDelayedCall | None = None
         self._timer_due = 0.0
         self._not_before = 0.0
@@ -280,6 +283,7 @@ class Driver:
         elif self.faults.add(datagram.source.host, datagram.payload, self._clock.now()):
             event = SourceQuarantined(source=datagram.source.host, seconds=QUARANTINE_S, times=QUARANTINE_AFTER)
             self._bus.publish(self.role, event)
+        self._on_fault()
 
     def _malformed(self, datagram: Datagram, error: RemoteError) -> None:
         self.faults.malformed += 1

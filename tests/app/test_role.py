@@ -1,0 +1,108 @@
+"""A role restarts alone, with growing pauses and a limit, and always closes what it opened."""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from voxpath.app.event import RoleFailed, RoleGivenUp
+from voxpath.app.role import FAULTS, RESTARTS, Role, RoleState
+from voxpath.io.bus import EventBus, Record
+from voxpath.io.clock import VirtualClock
+
+
+class ScriptedRole(Role):
+    """Begins as the test says, and notes what it did."""
+
+    def __init__(self, clock: VirtualClock, bus: EventBus) -> None:
+        super().__init__("scripted", clock, bus)
+        self.steps: list[str] = []
+        self.error: Exception | None = None
+        self.wait: Deferred[None] | None = None
+
+    async def begin(self) -> None:
+        self.steps.append("begin")
+        if self.wait is not None:
+            await self.wait
+        if self.error is not None:
+            raise self.error
+
+    async def end(self) -> None:
+        self.steps.append("end")
+
+
+def bench() -> tuple[Clock, ScriptedRole, list[Record]]:
+    clock = Clock()
+    bus = EventBus(VirtualClock(clock))
+    records: list[Record] = []
+    bus.subscribe(records.append)
+    return clock, ScriptedRole(VirtualClock(clock), bus), records
+
+
+def test_it_begins_and_ends() -> None:
+    _, role, records = bench()
+    role.startService()
+    assert role.state is RoleState.RUNNING
+    assert role.stopService().called
+    assert (role.steps, role.state, records) == (["begin", "end"], RoleState.OFF, [])
+
+
+def test_a_failed_start_is_closed_told_and_tried_again_after_a_pause() -> None:
+    clock, role, records = bench()
+    role.error = OSError("Address already in use")
+    role.startService()
+    assert role.steps == ["begin", "end"]
+    assert role.state is RoleState.PAUSED
+    assert isinstance(records[0].event, RoleFailed)
+    role.error = None
+    clock.advance(1.0)
+    assert role.steps == ["begin", "end", "begin"]
+    assert role.state is RoleState.RUNNING
+    assert role.restarts == 1
+    role.stopService()
+
+
+def test_it_stays_off_after_too_many_failures() -> None:
+    clock, role, records = bench()
+    role.error = OSError("broken")
+    role.startService()
+    clock.pump([1.0] * 100)
+    assert role.state is RoleState.GIVEN_UP
+    assert role.restarts == RESTARTS
+    assert [type(record.event) for record in records] == [RoleFailed] * RESTARTS + [RoleGivenUp]
+    assert [record.at for record in records] == [0, 1, 3, 7, 15, 31]
+    assert clock.getDelayedCalls() == []
+    role.stopService()
+
+
+def test_many_faults_in_a_short_time_restart_it_and_few_do_not() -> None:
+    clock, role, _ = bench()
+    role.startService()
+    for _ in range(3 * FAULTS):
+        clock.advance(1.0)
+        role.fault()
+    assert role.steps == ["begin"]
+    for _ in range(FAULTS):
+        role.fault()
+    assert role.steps == ["begin", "end"]
+    clock.advance(1.0)
+    assert role.state is RoleState.RUNNING
+    role.stopService()
+
+
+def test_a_stop_waits_for_a_start_that_is_under_way() -> None:
+    _, role, _ = bench()
+    role.wait = Deferred()
+    role.startService()
+    stopped = role.stopService()
+    assert not stopped.called
+    role.wait.callback(None)
+    assert stopped.called
+    assert role.steps == ["begin", "end"]
+
+
+def test_a_stop_during_a_pause_leaves_no_timer() -> None:
+    clock, role, _ = bench()
+    role.error = OSError("broken")
+    role.startService()
+    role.stopService()
+    assert clock.getDelayedCalls() == []
+    assert role.state is RoleState.OFF

@@ -1,0 +1,89 @@
+"""Events of the process itself: roles, store, links."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from voxpath.model.event import Event, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """The process serves."""
+
+    ID: ClassVar[str] = "STARTED"
+    TEXT: ClassVar[str] = "{name} serves: {roles}"
+
+    name: str
+    roles: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOff(Event):
+    """A part of a real site that is off here, and why."""
+
+    ID: ClassVar[str] = "PART_OFF"
+    TEXT: ClassVar[str] = "{what}"
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleFailed(Event):
+    """A role could not start, or failed too often; it is tried again after a pause, the other roles go on."""
+
+    ID: ClassVar[str] = "ROLE_FAILED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the role {name} failed and is started again in {pause_s:g} s: {reason}"
+
+    name: str
+    reason: str
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleGivenUp(Event):
+    """A role failed so often that it stays off until the process is started again."""
+
+    ID: ClassVar[str] = "ROLE_GIVEN_UP"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the role {name} stays off after {restarts} restarts: {reason}"
+
+    name: str
+    reason: str
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRowRefused(Event):
+    """A stored row that cannot be used was left out; it stays in the file."""
+
+    ID: ClassVar[str] = "STORE_ROW_REFUSED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "a row of table {table} is left out: {reason}; row: {row}"
+
+    table: str
+    row: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatRepaired(Event):
+    """The NAT's table differed from the ledger at the start, and was made equal to it."""
+
+    ID: ClassVar[str] = "NAT_REPAIRED"
+    TEXT: ClassVar[str] = "the NAT had generation {found} and {mappings} mappings, now it has the ledger's {generation}"
+
+    found: int
+    generation: int
+    mappings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLink(Event):
+    """A connection between a gateway and a subscriber began or ended."""
+
+    ID: ClassVar[str] = "FEED_LINK"
+    TEXT: ClassVar[str] = "the ledger feed with {name} is {state}"
+
+    name: str
+    state: str

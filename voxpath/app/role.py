@@ -1,0 +1,130 @@
+"""A role of the process: starts, stops, and restarts alone when it fails, with a limit."""
+
+from collections import deque
+from collections.abc import Coroutine
+from enum import Enum
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from voxpath.app.event import RoleFailed, RoleGivenUp
+from voxpath.io.bus import EventBus
+from voxpath.io.clock import Clock
+from voxpath.model.event import printable
+
+log = Logger()
+
+FAULTS = 20
+FAULT_WINDOW_S = 10.0
+"""So many exceptions of a role's cores within so many seconds restart it."""
+
+RESTARTS = 5
+RESTART_WINDOW_S = 600.0
+"""So many restarts within so many seconds, and the role stays off."""
+
+FIRST_PAUSE_S = 1.0
+"""Pause before the first restart; it doubles with each further one."""
+
+
+class RoleState(Enum):
+    """What a role does at the moment."""
+
+    OFF = "off"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    GIVEN_UP = "given up"
+
+
+class Role(Service):
+    """One role; a subclass opens in :meth:`begin` what it closes in :meth:`end`.
+
+    :ivar restarts: how often it was restarted since the process began.
+    """
+
+    def __init__(self, name: str, clock: Clock, bus: EventBus) -> None:
+        self.setName(name)
+        self.role = name
+        self.state = RoleState.OFF
+        self.restarts = 0
+        self.clock = clock
+        self.bus = bus
+        self._faults: deque[float] = deque(maxlen=FAULTS)
+        self._restarted: deque[float] = deque(maxlen=RESTARTS)
+        self._pause: IDelayedCall | None = None
+        self._busy: Deferred[None] | None = None
+
+    async def begin(self) -> None:
+        """Start serving; whatever it raises counts as a failure of the role."""
+
+    async def end(self) -> None:
+        """Stop serving and close everything, also after a :meth:`begin` that failed half-way."""
+
+    def startService(self) -> None:
+        """Begin, in the background."""
+        super().startService()
+        self._run(self._start())
+
+    def stopService(self) -> Deferred[None]:
+        """End; the Deferred fires when everything is closed."""
+        super().stopService()
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        return Deferred.fromCoroutine(self._stop())
+
+    def fault(self) -> None:
+        """Count an exception of one of the role's cores (the driver calls this)."""
+        now = self.clock.now()
+        self._faults.append(now)
+        if len(self._faults) == FAULTS and now - self._faults[0] < FAULT_WINDOW_S:
+            self._faults.clear()
+            self.restart(f"{FAULTS} exceptions within {FAULT_WINDOW_S:g} s")
+
+    def restart(self, reason: str) -> None:
+        """End, and begin again after a pause, unless that happened too often."""
+        if self.running and self._pause is None and self.state is not RoleState.GIVEN_UP:
+            self._run(self._fail(reason))
+
+    # One step at a time: a stop waits for a start that is under way.
+
+    def _run(self, step: Coroutine[Deferred[object], object, None]) -> None:
+        self._busy = Deferred.fromCoroutine(step)
+        self._busy.addErrback(lambda failure: log.error("{role}: {failure}", role=self.role, failure=failure.getTraceback()))
+
+    async def _start(self) -> None:
+        self.state = RoleState.STARTING
+        try:
+            await self.begin()
+        except Exception as error:
+            log.error("{role} did not start: {error!r}", role=self.role, error=error)
+            await self._fail(printable(str(error)))
+        else:
+            self.state = RoleState.RUNNING
+
+    async def _fail(self, reason: str) -> None:
+        await self.end()
+        now = self.clock.now()
+        if len(self._restarted) == RESTARTS and now - self._restarted[0] < RESTART_WINDOW_S:
+            self.state = RoleState.GIVEN_UP
+            self.bus.publish(self.role, RoleGivenUp(name=self.role, reason=reason, restarts=self.restarts))
+            return
+        pause = FIRST_PAUSE_S * 2 ** sum(now - at < RESTART_WINDOW_S for at in self._restarted)
+        self._restarted.append(now)
+        self.state = RoleState.PAUSED
+        self.bus.publish(self.role, RoleFailed(name=self.role, reason=reason, pause_s=pause))
+        if self.running:
+            self._pause = self.clock.call_at(now + pause, self._again)
+
+    def _again(self) -> None:
+        self._pause = None
+        self.restarts += 1
+        self._run(self._start())
+
+    async def _stop(self) -> None:
+        if self._busy is not None:
+            await self._busy
+        await self.end()
+        self.state = RoleState.OFF

@@ -1,0 +1,1 @@
+"""One module per ``twistd`` command: which roles of the configuration it starts."""

@@ -1,0 +1,9 @@
+"""``twistd voxpath-phone``: software IP phones."""
+
+from functools import partial
+
+from voxpath.app.assembly import make_service
+from voxpath.app.options import Options as Options
+from voxpath.app.parts import Part
+
+makeService = partial(make_service, (Part.PHONES,))  # noqa: N816 - the name that twistd looks for
