@@ -1,0 +1,337 @@
+"""The ledger: one owner per port, the same block for the same phone, quarantine, reclaim, and exact withdrawal."""
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from voxpath.core.effects import Delete, Put
+from voxpath.core.errors import LocalError
+from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
+from voxpath.ports.change import Exhausted, LedgerChange, Taken
+from voxpath.ports.ledger import Ledger
+from voxpath.ports.pools import RESERVED_PORTS, Pool
+
+ONE, TWO = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")
+A, B, C = "02:00:00:00:0a:01", "02:00:00:00:0a:02", "02:00:00:00:0a:03"
+PA, PB, PC = (IPv4Address(f"10.0.0.{n}") for n in (1, 2, 3))
+
+
+def small(blocks: int = 2, quarantine_s: float = 100.0) -> Ledger:
+    """A ledger with room for that many blocks of 64."""
+    return Ledger([Pool(ONE, 20480, 20480 + 64 * blocks - 1)], quarantine_s=quarantine_s)
+
+
+def grant(ledger: Ledger, holder: str, private: IPv4Address, size: int = 64, now: float = 0.0) -> LedgerChange:
+    change = ledger.grant(holder, size, private, "lan", now)
+    ledger.settle(change)
+    return change
+
+
+def release(ledger: Ledger, holder: str, now: float) -> LedgerChange:
+    change = ledger.release(holder, now)
+    ledger.settle(change)
+    return change
+
+
+def test_a_grant_is_invisible_until_it_is_settled() -> None:
+    ledger = small()
+    change = ledger.grant(A, 64, PA, "lan", 0.0)
+    assert ledger.holder_of(ONE, 20480) is ledger.binding_of(A) is ledger.by_private("lan", PA) is None
+    assert ledger.bindings() == ()
+    assert ledger.busy(A)
+    ledger.settle(change)
+    row = ledger.binding_of(A)
+    assert row is not None
+    assert row.block == PortBlock(ONE, 20480, 64)
+    assert ledger.holder_of(ONE, 20543) is ledger.by_private("lan", PA) is row
+    assert ledger.holder_of(ONE, 20544) is ledger.holder_of(TWO, 20480) is None
+    assert not ledger.busy(A)
+
+
+def test_a_grant_writes_one_row_and_adds_one_mapping() -> None:
+    change = small().grant(A, 64, PA, "lan", 0.0)
+    row = PortBinding(A, PortBlock(ONE, 20480, 64), PA, "lan", BindingState.HELD, 0.0, 1)
+    assert change.changes == (Put(row),)
+    assert change.transaction.add == (Mapping(PA, row.block),)
+    assert change.transaction.remove == ()
+    assert change.undo == (Delete(row),)
+
+
+def test_an_unchanged_grant_is_empty() -> None:
+    ledger = small()
+    grant(ledger, A, PA)
+    again = ledger.grant(A, 64, PA, "lan", 5.0)
+    assert not again
+    assert not again.transaction
+    assert again.changes == ()
+    assert not ledger.busy(A)
+    assert again.generation == ledger.generation == 1
+    ledger.settle(again)
+    ledger.withdraw(again)
+
+
+def test_another_inside_address_keeps_the_block_in_one_transaction() -> None:
+    ledger = small()
+    grant(ledger, A, PA)
+    change = grant(ledger, A, PB)
+    block = PortBlock(ONE, 20480, 64)
+    assert change.transaction.remove == (Mapping(PA, block),)
+    assert change.transaction.add == (Mapping(PB, block),)
+    assert change.changes == (Put(ledger.binding_of(A)),)
+    assert ledger.by_private("lan", PA) is None
+
+
+def test_two_holders_of_one_inside_address_are_our_own_error() -> None:
+    ledger = small()
+    grant(ledger, A, PA)
+    with pytest.raises(LocalError):
+        ledger.grant(B, 64, PA, "lan", 0.0)
+
+
+def test_one_change_at_a_time_per_holder() -> None:
+    ledger = small()
+    ledger.grant(A, 64, PA, "lan", 0.0)
+    for second in (
+        lambda: ledger.grant(A, 64, PB, "lan", 0.0),
+        lambda: ledger.release(A, 0.0),
+        lambda: ledger.reserve(A, 8, "", 0),
+    ):
+        with pytest.raises(LocalError):
+            second()
+
+
+def test_a_release_removes_the_mapping_and_quarantines_the_block() -> None:
+    ledger = small(blocks=1)
+    grant(ledger, A, PA)
+    change = release(ledger, A, 10.0)
+    assert change.transaction.remove == (Mapping(PA, PortBlock(ONE, 20480, 64)),)
+    row = ledger.binding_of(A)
+    assert row is not None
+    assert (row.state, row.until) == (BindingState.RELEASED, 110.0)
+    assert ledger.holder_of(ONE, 20480) is None
+    assert ledger.row_at(ONE, 20480) is row
+    assert not ledger.release(A, 11.0)
+    with pytest.raises(Exhausted):
+        ledger.grant(B, 64, PB, "lan", 109.9)
+
+
+def test_the_holder_gets_its_block_back_even_in_quarantine() -> None:
+    ledger = small()
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, A, 10.0)
+    change = grant(ledger, A, PC, now=11.0)
+    assert change.written[0].block == PortBlock(ONE, 20480, 64)
+    assert change.transaction.remove == ()
+
+
+def test_a_dry_pool_reclaims_the_oldest_after_its_quarantine() -> None:
+    ledger = small()
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, B, 10.0)
+    release(ledger, A, 20.0)
+    old = ledger.binding_of(B)
+    change = ledger.grant(C, 64, PC, "lan", 500.0)
+    assert change.changes == (Delete(old), Put(change.written[0]))
+    assert ledger.binding_of(B) is old
+    with pytest.raises(Exhausted):
+        ledger.reserve(B, 64, "lan", 500.0)
+    ledger.settle(change)
+    assert ledger.binding_of(B) is None
+    row = ledger.holder_of(ONE, 20544)
+    assert row is not None
+    assert row.holder == C
+
+
+def test_a_withdrawn_reclaim_gives_the_block_back_to_its_former_holder() -> None:
+    ledger = small(blocks=1)
+    grant(ledger, A, PA)
+    release(ledger, A, 0.0)
+    change = ledger.grant(C, 16, PC, "lan", 500.0)
+    ledger.withdraw(change)
+    assert ledger.binding_of(C) is None
+    assert grant(ledger, A, PA, now=501.0).written[0].block == PortBlock(ONE, 20480, 64)
+
+
+def test_the_rest_of_a_reclaimed_larger_block_becomes_free_when_settled() -> None:
+    ledger = small(blocks=1)
+    grant(ledger, A, PA)
+    release(ledger, A, 0.0)
+    change = ledger.grant(C, 16, PC, "lan", 500.0)
+    with pytest.raises(Exhausted):
+        ledger.reserve(B, 16, "lan", 500.0)
+    ledger.settle(change)
+    assert ledger.usage(500.0)[0].free == 48
+    assert ledger.reserve(B, 32, "lan", 500.0) == PortBlock(ONE, 20512, 32)
+
+
+def test_smaller_released_blocks_and_free_ports_are_joined() -> None:
+    ledger = small(blocks=1)
+    grant(ledger, A, PA, size=16)
+    grant(ledger, B, PB, size=16)
+    release(ledger, A, 0.0)
+    with pytest.raises(Exhausted):
+        ledger.reserve(C, 64, "lan", 500.0)
+    release(ledger, B, 1.0)
+    change = grant(ledger, C, PC, size=64, now=500.0)
+    assert change.written[0].block == PortBlock(ONE, 20480, 64)
+    assert [type(step) for step in change.changes] == [Delete, Delete, Put]
+    assert [row.holder for row in ledger.bindings()] == [C]
+
+
+def test_another_size_moves_the_holder_and_quarantines_its_old_block() -> None:
+    ledger = small()
+    grant(ledger, A, PA, size=16)
+    old = ledger.binding_of(A)
+    change = grant(ledger, A, PA, size=64, now=7.0)
+    former = ledger.row_at(ONE, 20480)
+    assert former is not None
+    assert former.holder == "former:198.51.100.1:20480-20495"
+    assert (former.state, former.until) == (BindingState.RELEASED, 107.0)
+    assert change.changes == (Delete(old), Put(former), Put(ledger.binding_of(A)))
+    assert change.transaction.remove == (Mapping(PA, PortBlock(ONE, 20480, 16)),)
+    assert change.transaction.add == (Mapping(PA, PortBlock(ONE, 20544, 64)),)
+
+
+def test_a_holder_of_another_size_may_reclaim_its_own_old_block() -> None:
+    ledger = small(blocks=1)
+    grant(ledger, A, PA, size=64)
+    release(ledger, A, 0.0)
+    change = grant(ledger, A, PA, size=32, now=500.0)
+    assert change.written[0].block == PortBlock(ONE, 20480, 32)
+    assert len(change.changes) == 2
+    assert ledger.usage(500.0)[0].free == 32
+
+
+def test_a_reservation_lasts_and_is_used_by_the_grant() -> None:
+    ledger = small()
+    assert ledger.reserve(A, 64, "lan", 0.0) == ledger.reserve(A, 64, "lan", 1.0) == PortBlock(ONE, 20480, 64)
+    assert ledger.reserve(B, 64, "lan", 0.0) == PortBlock(ONE, 20544, 64)
+    with pytest.raises(Exhausted):
+        ledger.reserve(C, 64, "lan", 0.0)
+    ledger.unreserve(A)
+    ledger.unreserve(A)
+    assert ledger.reserve(C, 64, "lan", 0.0) == PortBlock(ONE, 20480, 64)
+    assert grant(ledger, B, PB).written[0].block == PortBlock(ONE, 20544, 64)
+
+
+def test_the_first_pool_is_filled_before_the_next() -> None:
+    ledger = Ledger([Pool(ONE, 20480, 20543), Pool(TWO, 20480, 20543)])
+    assert [grant(ledger, h, p).written[0].block.public for h, p in ((A, PA), (B, PB))] == [ONE, TWO]
+    with pytest.raises(Exhausted):
+        ledger.reserve(C, 1, "lan", 0.0)
+
+
+def test_a_realm_with_a_pool_of_its_own_uses_no_other() -> None:
+    ledger = Ledger([Pool(ONE, 20480, 20607), Pool(TWO, 20480, 20543, realm="guests")])
+    assert ledger.reserve(A, 64, "guests", 0.0).public == TWO
+    with pytest.raises(Exhausted, match="guests"):
+        ledger.reserve(B, 64, "guests", 0.0)
+    assert ledger.reserve(B, 64, "lan", 0.0).public == ONE
+
+
+def test_reserved_ports_are_granted_to_nobody_but_may_be_claimed() -> None:
+    ledger = Ledger([Pool(ONE, 5056, 5063)])
+    granted = set()
+    for n in range(6):
+        granted |= {ledger.reserve(f"p{n}", 1, "", 0.0).first}
+    assert granted == set(range(5056, 5064)) - {5060, 5061}
+    change = ledger.claim("service:sip", PortBlock(ONE, 5060, 1))
+    assert not change.transaction
+    ledger.settle(change)
+    row = ledger.holder_of(ONE, 5060)
+    assert row is not None
+    assert (row.holder, row.mapping) == ("service:sip", None)
+    assert not ledger.claim("service:sip", PortBlock(ONE, 5060, 1))
+
+
+def test_named_ports_of_the_decision_are_reserved() -> None:
+    """Decision D18 names them; those below 1024 are in no pool."""
+    assert {5060, 5061, 2427, 2727, 2944, 2945, 4500, 1701, 1194, 3478, 5349} <= RESERVED_PORTS
+
+
+def test_a_claim_takes_its_ports_from_the_pool_and_refuses_those_of_others() -> None:
+    ledger = small()
+    ledger.settle(ledger.claim("gateway:ephemeral", PortBlock(ONE, 20480, 64)))
+    assert ledger.reserve(A, 64, "lan", 0.0) == PortBlock(ONE, 20544, 64)
+    with pytest.raises(Taken, match="being given out"):
+        ledger.claim("service:x", PortBlock(ONE, 20550, 1))
+    with pytest.raises(Taken, match="gateway:ephemeral"):
+        ledger.claim("service:x", PortBlock(ONE, 20481, 1))
+    ledger.settle(ledger.claim("gateway:ephemeral", PortBlock(ONE, 80, 1)))
+    assert ledger.usage(0.0)[0].free == 64
+    release(ledger, "gateway:ephemeral", 0.0)
+    assert ledger.bindings() == ()
+
+
+def test_a_restart_keeps_blocks_quarantine_and_order() -> None:
+    first = small(blocks=3)
+    old_of_a = grant(first, A, PA).written[0]
+    old_of_b = grant(first, B, PB).written[0]
+    grant(first, C, PC)
+    release(first, B, 10.0)
+    release(first, A, 20.0)
+    second = small(blocks=3)
+    assert second.load(reversed(first.bindings()), generation=90) == ()
+    assert second.generation == 90
+    assert set(second.bindings()) == set(first.bindings())
+    assert second.reserve("new", 64, "lan", 500.0) == old_of_b.block
+    assert second.reserve(A, 64, "lan", 500.0) == old_of_a.block
+
+
+def test_contradicting_rows_of_a_store_are_left_out_and_told() -> None:
+    rows = [
+        PortBinding(A, PortBlock(ONE, 20480, 64), PA, "lan", BindingState.HELD, 0.0, 3),
+        PortBinding(B, PortBlock(ONE, 20496, 16), PB, "lan", BindingState.HELD, 0.0, 4),
+    ]
+    ledger = small()
+    assert ledger.load(rows) == (rows[1],)
+    assert ledger.generation == 4
+
+
+def test_a_block_that_the_configuration_no_longer_allows_is_replaced() -> None:
+    row = PortBinding(A, PortBlock(ONE, 30720, 64), PA, "lan", BindingState.HELD, 0.0, 3)
+    ledger = small()
+    ledger.load([row])
+    change = grant(ledger, A, PA)
+    assert change.written[-1].block == PortBlock(ONE, 20480, 64)
+
+
+def test_usage_counts_every_port_once() -> None:
+    ledger = small(blocks=4)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, B, 0.0)
+    ledger.reserve(C, 32, "lan", 0.0)
+    usage = ledger.usage(50.0)[0]
+    assert (usage.total, usage.free, usage.held, usage.quarantined, usage.kept, usage.pending) == (256, 96, 64, 64, 0, 32)
+    assert ledger.usage(200.0)[0].kept == 64
+
+
+def test_listeners_hear_settled_changes_only() -> None:
+    ledger = small()
+    heard: list[LedgerChange] = []
+    ledger.watch(heard.append)
+    ledger.withdraw(ledger.grant(A, 64, PA, "lan", 0.0))
+    change = grant(ledger, B, PB)
+    assert heard == [change]
+
+
+def test_a_change_ends_once() -> None:
+    ledger = small()
+    change = grant(ledger, A, PA)
+    for end in (ledger.settle, ledger.withdraw):
+        with pytest.raises(LocalError):
+            end(change)
+
+
+@pytest.mark.parametrize("wrong", [(1023, 2000), (2000, 1999), (60000, 65536)])
+def test_a_pool_lies_within_the_allowed_ports(wrong: tuple[int, int]) -> None:
+    with pytest.raises(LocalError):
+        Pool(ONE, *wrong)
+
+
+def test_pools_do_not_overlap() -> None:
+    with pytest.raises(LocalError):
+        Ledger([Pool(ONE, 20000, 30000), Pool(ONE, 30000, 40000)])

@@ -1,0 +1,84 @@
+"""What a change of the ledger is: rows before and after, and the NAT transaction that goes with them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from voxpath.core.effects import Change, Delete, Put
+from voxpath.core.errors import VoxpathError
+from voxpath.model.ports import Mapping, PortBinding, PortBlock, Transaction
+from voxpath.ports.pools import Pieces
+
+
+class Exhausted(VoxpathError):
+    """No block of the wanted size is left, nor one that could be reclaimed (DHC-24); the reason says so in one line."""
+
+
+class Taken(VoxpathError):
+    """A claimed port belongs to somebody else; the reason names both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Space that is kept for a holder in memory, before anything is written.
+
+    :ivar victims: released rows whose space it will take.
+    :ivar pieces: free space that it has taken.
+    """
+
+    block: PortBlock
+    size: int
+    realm: str
+    victims: tuple[PortBinding, ...] = ()
+    pieces: Pieces = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerChange:
+    """One atomic change: pending from the moment it is made until it is settled or withdrawn.
+
+    :ivar holder: for whom it was made.
+    :ivar removed: rows that it replaces or removes.
+    :ivar written: rows that it makes.
+    :ivar reservation: the space it uses.
+    """
+
+    generation: int
+    holder: str
+    removed: tuple[PortBinding, ...] = ()
+    written: tuple[PortBinding, ...] = ()
+    reservation: Reservation | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.removed or self.written)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The rows to write: removals first, so that the store sees no overlap on the way."""
+        return _steps(self.removed, self.written)
+
+    @property
+    def undo(self) -> tuple[Change, ...]:
+        """The rows to write for taking back a change that was committed but could not be applied."""
+        return _steps(self.written, self.removed)
+
+    @property
+    def transaction(self) -> Transaction:
+        """The change of the NAPPT table; false when there is none."""
+        before = _mappings(self.removed)
+        after = _mappings(self.written)
+        return Transaction(
+            self.generation,
+            add=tuple(mapping for mapping in after if mapping not in before),
+            remove=tuple(mapping for mapping in before if mapping not in after),
+        )
+
+
+def _steps(before: Iterable[PortBinding], after: Iterable[PortBinding]) -> tuple[Change, ...]:
+    # A row is written over by its key; only one whose ports change hands has to go first.
+    kept = {(row.holder, row.block) for row in after}
+    deletes = tuple(Delete(row) for row in before if (row.holder, row.block) not in kept)
+    return deletes + tuple(Put(row) for row in after)
+
+
+def _mappings(rows: Iterable[PortBinding]) -> list[Mapping]:
+    return [row.mapping for row in rows if row.mapping is not None]

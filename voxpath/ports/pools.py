@@ -1,0 +1,121 @@
+"""Pools: which ports of which public addresses phones may get, and which ports they never get (GEN-6, decision D18)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from voxpath.core.errors import LocalError
+from voxpath.model.ports import LOWEST_PORT, PortBlock
+from voxpath.ports.buddy import Buddy, Piece
+
+RESERVED_PORTS = frozenset(
+    {
+        1194,  # OpenVPN
+        1701,  # L2TP
+        2427,  # MGCP gateway
+        2727,  # MGCP call agent
+        2944,  # MEGACO, text
+        2945,  # MEGACO, binary
+        3478,  # STUN and TURN
+        4500,  # IPsec through NAT
+        5060,  # SIP
+        5061,  # SIP over TLS
+        5349,  # STUN and TURN over TLS
+        5350,  # PCP and NAT-PMP, client
+        5351,  # PCP and NAT-PMP, server
+        51820,  # WireGuard
+    }
+)
+"""Ports that no phone's block contains; those below 1024 (500, for one) need no mention."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A range of ports of one public address.
+
+    :ivar realm: only phones of this realm get ports from it; empty: all realms that have no pool of their own.
+    :raises LocalError: the range is empty or leaves 1024 to 65535.
+    """
+
+    public: IPv4Address
+    first: int
+    last: int
+    realm: str = ""
+
+    def __post_init__(self) -> None:
+        if not LOWEST_PORT <= self.first <= self.last <= 0xFFFF:
+            raise LocalError(f"a pool of ports {self.first} to {self.last}: it has to lie within {LOWEST_PORT} to 65535")
+
+    def __contains__(self, block: PortBlock) -> bool:
+        return block.public == self.public and self.first <= block.first and block.last <= self.last
+
+
+class Space:
+    """One pool with its free ports."""
+
+    __slots__ = ("free", "pool")
+
+    def __init__(self, pool: Pool, reserved: Iterable[int]) -> None:
+        self.pool = pool
+        self.free = Buddy(pool.first, pool.last, reserved)
+
+
+Pieces = tuple[tuple[Space, Piece], ...]
+"""Free space that was taken, for giving it back to where it came from."""
+
+
+class Pools:
+    """All pools of a gateway in their configured order: the first is filled before the next is used.
+
+    :raises LocalError: two pools share a port.
+    """
+
+    __slots__ = ("spaces",)
+
+    def __init__(self, pools: Iterable[Pool], reserved: frozenset[int]) -> None:
+        self.spaces: list[Space] = []
+        for pool in pools:
+            for other in self.spaces:
+                taken = other.pool
+                if taken.public == pool.public and taken.first <= pool.last and pool.first <= taken.last:
+                    raise LocalError(
+                        f"two pools of {pool.public} share ports: {taken.first}-{taken.last}, {pool.first}-{pool.last}"
+                    )
+            self.spaces.append(Space(pool, reserved))
+
+    def of_realm(self, realm: str) -> list[Space]:
+        """Where phones of a realm get ports: its own pools, or the common ones when it has none."""
+        own = [space for space in self.spaces if realm and space.pool.realm == realm]
+        return own or [space for space in self.spaces if not space.pool.realm]
+
+    def serves(self, block: PortBlock, realm: str) -> bool:
+        """Whether a phone of this realm could be given this block today; the configuration may have changed since it was."""
+        space = self.holding(block)
+        return space is not None and space in self.of_realm(realm) and space.free.allowed(block.first, block.size) == block.size
+
+    def holding(self, block: PortBlock) -> Space | None:
+        """The pool that a block lies in."""
+        return next((space for space in self.spaces if block in space.pool), None)
+
+    def take_all(self, block: PortBlock) -> Pieces:
+        """Take whatever is free inside a block."""
+        return tuple((space, piece) for space in self._of(block) for piece in space.free.take_all(block.first, block.size))
+
+    def give(self, block: PortBlock) -> None:
+        """Give back a whole block; parts of it that belong to no pool are left out."""
+        for space in self._of(block):
+            space.free.give(block.first, block.size)
+
+    def _of(self, block: PortBlock) -> Iterator[Space]:
+        return (space for space in self.spaces if space.pool.public == block.public)
+
+
+def give_back(pieces: Pieces) -> None:
+    """Undo a taking."""
+    for space, (first, size) in pieces:
+        space.free.give(first, size)
+
+
+def ports_in(pieces: Pieces) -> int:
+    """How many ports the pieces have together."""
+    return sum(size for _, (_, size) in pieces)
