@@ -1,0 +1,109 @@
+"""What an operator may see of the NAT."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from voxpath.model.event import Event, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoofedPort(Event):
+    """A phone sent from a port that is not in its block (NAP-5); ``peer`` is the phone that holds the port, where one does."""
+
+    ID: ClassVar[str] = "NAT_SPOOFED_PORT"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} at {address} sent from port {port}, which is not its own: {packets} packets dropped"
+
+    address: str
+    port: int
+    packets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownPhone(Event):
+    """An inside address that holds no port block sent to the outside."""
+
+    ID: ClassVar[str] = "NAT_UNKNOWN_PHONE"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{address} holds no port block and sent from port {port}: {packets} packets dropped"
+
+    address: str
+    port: int
+    packets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnleasedPort(Event):
+    """Packets came for ports that nobody holds (NAP-6): usually somebody outside who scans."""
+
+    ID: ClassVar[str] = "NAT_UNLEASED_PORT"
+    TEXT: ClassVar[str] = "{packets} packets to public ports that nobody holds were dropped"
+
+    packets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped(Event):
+    """Packets were dropped for any other reason of :class:`voxpath.nappt.verdict.Reason`."""
+
+    ID: ClassVar[str] = "NAT_DROPPED"
+    TEXT: ClassVar[str] = "{packets} packets dropped: {reason}"
+
+    reason: str
+    packets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableAdopted(Event):
+    """The kernel's table of a previous run goes on being used, so running calls never stopped."""
+
+    ID: ClassVar[str] = "NAT_ADOPTED"
+    TEXT: ClassVar[str] = "took over {mappings} mappings of generation {generation} from a previous run"
+
+    generation: int
+    mappings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableLost(Event):
+    """Somebody else removed or changed our kernel table, such as a firewall's restart; it was built again."""
+
+    ID: ClassVar[str] = "NAT_TABLE_LOST"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the kernel's NAT table was changed from outside and was built again: {reason}"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwatched(Event):
+    """The kernel's counters cannot be read; packets may still be translated."""
+
+    ID: ClassVar[str] = "NAT_UNWATCHED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the NAT's state cannot be read or repaired: {reason}"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSetting(Event):
+    """A kernel parameter was changed because translation needs it."""
+
+    ID: ClassVar[str] = "NAT_HOST_SETTING"
+    TEXT: ClassVar[str] = "{key} was {before} and is now {after}"
+
+    key: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackEndChosen(Event):
+    """Which NAT back end runs, and why."""
+
+    ID: ClassVar[str] = "NAT_BACK_END"
+    TEXT: ClassVar[str] = "NAT back end {name}: {reason}"
+
+    name: str
+    reason: str

@@ -1,0 +1,92 @@
+"""Which NAT back ends there are, and which one runs here.
+
+The back ends of voxpath itself stand in a table; others are plug-ins of ``twisted.plugins`` that provide :class:`INATBackEnd`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from twisted.plugin import IPlugin, getPlugins
+from zope.interface import Attribute, implementer
+
+from voxpath.core.errors import LocalError
+from voxpath.natreactor import memory, nftables
+from voxpath.natreactor.interface import Capabilities, INATReactor
+from voxpath.natreactor.memory import MemoryNAT
+from voxpath.natreactor.nftables import NftablesNAT
+from voxpath.natreactor.settings import NatSettings
+
+AUTO = "auto"
+
+
+class INATBackEnd(IPlugin):
+    """A kind of NAT back end that the configuration may name."""
+
+    name = Attribute("The name in the configuration.")
+
+    def probe(settings: NatSettings) -> Capabilities:  # noqa: N805 (zope interfaces declare methods without self)
+        """Tell whether it can run here; changes nothing."""
+
+    def make(settings: NatSettings) -> INATReactor:  # noqa: N805 (as above)
+        """Make a back end; it does nothing before it is started."""
+
+
+@implementer(INATBackEnd)
+@dataclass(frozen=True)
+class BackEnd:
+    """A back end by its probe and its factory."""
+
+    name: str
+    probe: Callable[[NatSettings], Capabilities]
+    make: Callable[[NatSettings], INATReactor]
+
+
+def _memory_can(settings: NatSettings) -> Capabilities:
+    return MemoryNAT(settings).capabilities()
+
+
+OWN = (BackEnd(nftables.NAME, nftables.probe, NftablesNAT), BackEnd(memory.NAME, _memory_can, MemoryNAT))
+"""The back ends of voxpath, best first."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The back end that was chosen, and why, in one line for the operator."""
+
+    name: str
+    reason: str
+    nat: INATReactor
+
+
+def back_ends() -> dict[str, INATBackEnd]:
+    """All back ends by name, best first.
+
+    :raises LocalError: two have the same name.
+    """
+    found: dict[str, INATBackEnd] = {}
+    for each in (*OWN, *getPlugins(INATBackEnd)):
+        if each.name in found:
+            raise LocalError(f"two NAT back ends are called {each.name}")
+        found[each.name] = each
+    return found
+
+
+def select(name: str, settings: NatSettings, known: Iterable[INATBackEnd] = ()) -> Selection:
+    """Choose the back end of that name; with ``auto``, nftables where it can run and memory elsewhere.
+
+    :param known: choose among these alone; empty: among all of :func:`back_ends`.
+    :raises LocalError: there is no such back end, or it was named and cannot run here.
+    """
+    among = {each.name: each for each in known} or back_ends()
+    if name == AUTO:
+        best = among[nftables.NAME].probe(settings)
+        if not best.usable:
+            reason = f"{nftables.NAME} cannot run here ({best.reason}), so no packet of this machine is translated"
+            return Selection(memory.NAME, reason, among[memory.NAME].make(settings))
+        return Selection(nftables.NAME, best.reason, among[nftables.NAME].make(settings))
+    if name not in among:
+        raise LocalError(f"there is no NAT back end {name!r}: choose {AUTO}, {', '.join(among)}")
+    able = among[name].probe(settings)
+    if not able.usable:
+        raise LocalError(f"NAT back end {name} cannot run here: {able.reason}")
+    return Selection(name, able.reason, among[name].make(settings))

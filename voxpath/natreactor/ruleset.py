@@ -1,0 +1,270 @@
+"""The kernel's table as text for nft: rules, elements, and how elements are read back.
+
+The way of a packet (``docs/architecture.md``): the destination is translated in prerouting, before routing; the source in
+postrouting, after routing and the TTL check, so an ICMP error about an outbound packet still shows the phone its own address.
+Nothing depends on connection tracking, and nothing is remembered of a packet.
+
+A packet from a phone to a public address of ours gets both translations; it is marked in prerouting, since in postrouting it
+looks like any packet between two inside addresses, which are not translated (decision D21).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from string import Template
+from typing import Any
+
+from voxpath.core.errors import LocalError
+from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.nappt.table import Table, cells
+from voxpath.nappt.verdict import Reason
+from voxpath.natreactor.settings import NatSettings
+
+LAYOUT = 1
+"""The version of the table's shape; a table of another version is not adopted."""
+
+HAIRPIN_MARK = 0x20000000
+"""One bit of the packet mark, set between prerouting and postrouting of packets that turn back at the gateway."""
+
+MOST_OFFENDERS = 1024
+OFFENDER_S = 60
+"""How long an offender that nobody asks about is remembered, in seconds."""
+
+MAPS = ("in_block", "in_port", "out_block", "out_port")
+
+COUNTED = (
+    Reason.UNKNOWN_PHONE, Reason.SPOOFED_PORT, Reason.UNLEASED_PORT, Reason.BOGON, Reason.UNKNOWN_PROTOCOL,
+    Reason.ICMP, Reason.FRAGMENT, Reason.TTL_EXPIRED, Reason.TRUNCATED,
+)  # fmt: skip
+"""What the table counts; the kernel drops wrong headers and options itself, before the table sees them."""
+
+_TABLE = Template("""
+add table ip $table
+flush table ip $table
+table ip $table {
+$counters
+  map in_block { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  map in_port { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  map out_block { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  map out_port { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  set phones { type ipv4_addr; }
+  set state { type mark; }
+  set offenders { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
+
+  chain receive_port {
+    ip daddr set ip daddr . (th dport & $mask) map @in_block accept
+    ip daddr set ip daddr . th dport map @in_port accept
+    counter name drop_unleased_port drop
+  }
+  chain receive {
+    ip frag-off & 0x3fff != 0 counter name drop_fragment drop
+    # Where the TTL ends the packet stays as it is, so that the kernel's ICMP error shows the sender what it sent;
+    # what the kernel would deliver to this host instead is dropped.
+    ip ttl 0-1 fib daddr type local counter name drop_ttl_expired drop
+    ip ttl 0-1 counter name drop_ttl_expired accept
+    # The last octets of the header hold any value: only an incomplete header fails here.
+    meta l4proto udp @th,48,16 0-65535 goto receive_port
+    meta l4proto tcp @th,144,16 0-65535 goto receive_port
+    $refuse
+  }
+  chain arrive {
+    ip saddr { $private } counter name drop_bogon drop
+    ip saddr { $public } counter name drop_bogon drop
+    ip daddr { $private } counter name drop_bogon drop
+    ip daddr { $public } goto receive
+  }
+  chain pre {
+    type filter hook prerouting priority raw; policy accept;
+    iifname { $inside, $outside } notrack
+    iifname { $outside } goto arrive
+    iifname { $inside } ip daddr { $public } meta mark set meta mark | $hairpin
+    ip daddr { $public } goto receive
+    iifname { $inside } ip ttl 0-1 fib daddr type unicast counter name drop_ttl_expired
+  }
+
+  chain offence {
+    add @offenders { ip saddr . th sport counter }
+    drop
+  }
+  chain send_port {
+    ip saddr set ip saddr . (th sport & $mask) map @out_block accept
+    ip saddr set ip saddr . th sport map @out_port accept
+    ip saddr @phones counter name drop_spoofed_port goto offence
+    counter name drop_unknown_phone goto offence
+  }
+  chain send {
+    ip frag-off & 0x3fff != 0 counter name drop_fragment drop
+    meta l4proto udp @th,48,16 0-65535 goto send_port
+    meta l4proto tcp @th,144,16 0-65535 goto send_port
+    $refuse
+  }
+  chain leave {
+    ip daddr { $private } counter name drop_bogon drop
+    ip saddr { $private } goto send
+    iifname { $inside } counter name drop_bogon drop
+    # This host's ICMP error about a packet that was translated already would tell the outside an inside address.
+$errors
+  }
+  chain post {
+    type filter hook postrouting priority srcnat; policy accept;
+    oifname { $outside } goto leave
+    meta mark & $hairpin == $hairpin goto send
+  }
+}
+""")
+
+_REFUSE = """meta l4proto { udp, tcp } counter name drop_truncated drop
+    meta l4proto icmp counter name drop_icmp drop
+    counter name drop_unknown_protocol drop"""
+
+_ERRORS = "    icmp type { 3, 11, 12 } @th,192,32 & %#x == %#x counter name drop_icmp drop"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,30}")
+_COUNTER = re.compile(r"counter packets (\d+) bytes (\d+)")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands in the kernel: its default block size, its generation and mappings."""
+
+    block_size: int
+    generation: int
+    mappings: tuple[Mapping, ...]
+
+
+def counter(reason: Reason) -> str:
+    """The name of a reason's counter in the kernel's table; a bare ``icmp`` would be a word of nft's own language."""
+    return f"drop_{reason.value}"
+
+
+def check(settings: NatSettings) -> None:
+    """See whether a table can be made of these settings.
+
+    :raises LocalError: a name is missing or cannot be a name.
+    """
+    outside = settings.outside
+    if not _NAME.fullmatch(settings.table):
+        raise LocalError(f"{settings.table!r} cannot name a kernel table: letters, digits, - and _")
+    for side, names in (("inside", outside.inside), ("outside", outside.outside)):
+        if not names:
+            raise LocalError(f"no {side} interface is named: the kernel's NAT needs one on each side")
+        for name in names:
+            if not _INTERFACE.fullmatch(name):
+                raise LocalError(f"{name!r} cannot name an interface")
+    if not outside.private or not outside.public:
+        raise LocalError("the kernel's NAT needs an inside prefix and a public address")
+
+
+def install(settings: NatSettings, table: Table) -> str:
+    """Commands that make the kernel's rules equal to these settings; mappings that are there already stay."""
+    outside = settings.outside
+    return _TABLE.substitute(
+        table=settings.table,
+        counters="\n".join(f"  counter {counter(reason)} {{ }}" for reason in COUNTED),
+        most_offenders=MOST_OFFENDERS,
+        offender_s=OFFENDER_S,
+        mask=f"{0x10000 - settings.block_size:#x}",
+        hairpin=f"{HAIRPIN_MARK:#x}",
+        private=", ".join(map(str, table.private)),
+        public=", ".join(map(str, outside.public)),
+        inside=", ".join(f'"{name}"' for name in outside.inside),
+        outside=", ".join(f'"{name}"' for name in outside.outside),
+        refuse=_REFUSE,
+        errors="\n".join(_ERRORS % (int(prefix.netmask), int(prefix.network_address)) for prefix in table.private),
+    )
+
+
+def remove(settings: NatSettings) -> str:
+    """Commands that remove the table, whether it exists or not."""
+    return f"add table ip {settings.table}\ndelete table ip {settings.table}\n"
+
+
+def fill(settings: NatSettings, table: Table) -> str:
+    """Commands that make the kernel's mappings equal to the table's."""
+    lines = [f"flush map ip {settings.table} {name}" for name in MAPS]
+    lines.append(f"flush set ip {settings.table} phones")
+    lines.extend(_elements("add", settings, table))
+    lines.append(_phones("add", settings, {mapping.private for mapping in table}))
+    return "\n".join([*lines, _state(settings, table.generation)])
+
+
+def change(settings: NatSettings, table: Table, done: Transaction) -> str:
+    """Commands for what a transaction changed; ``table`` is as it is afterwards."""
+    gone = {mapping.private for mapping in done.remove if not table.is_phone(int(mapping.private))}
+    return "\n".join(
+        [
+            *_elements("delete", settings, done.remove),
+            *_elements("add", settings, done.add),
+            _phones("delete", settings, gone),
+            _phones("add", settings, {mapping.private for mapping in done.add}),
+            _state(settings, table.generation),
+        ]
+    )
+
+
+def query(settings: NatSettings, mappings: Iterable[Mapping], direction: str) -> str:
+    """Commands that read the elements of some mappings in one direction, ``in`` or ``out``."""
+    return "\n".join(line for line in _elements("get", settings, mappings) if f" {direction}_" in line)
+
+
+def total(text: str) -> tuple[int, int]:
+    """The packets and octets of all elements that :func:`query` printed."""
+    counted = [(int(packets), int(octets)) for packets, octets in _COUNTER.findall(text)]
+    return sum(packets for packets, _ in counted), sum(octets for _, octets in counted)
+
+
+def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
+    """One command for each map that is concerned."""
+    found: dict[str, list[str]] = {name: [] for name in MAPS}
+    for private, block in mappings:
+        masked, ports = cells(block, settings.block_size)
+        kind = "block" if masked else "port"
+        # What a cell or a port cannot tell: of which block it is a part.
+        note = f' comment "{block.first}/{block.size}"' if block.size != settings.block_size else ""
+        for port in ports:
+            inward, outward = f"{block.public} . {port}", f"{private} . {port}"
+            if verb == "add":
+                inward, outward = f"{inward}{note} : {private}", f"{outward} : {block.public}"
+            found[f"in_{kind}"].append(inward)
+            found[f"out_{kind}"].append(outward)
+    for name, elements in found.items():
+        if elements:
+            yield f"{verb} element ip {settings.table} {name} {{ {', '.join(elements)} }}"
+
+
+def _phones(verb: str, settings: NatSettings, phones: set[IPv4Address]) -> str:
+    return f"{verb} element ip {settings.table} phones {{ {', '.join(map(str, phones))} }}" if phones else ""
+
+
+def _state(settings: NatSettings, generation: int) -> str:
+    """The one element whose comment tells a later run what stands here; it changes in the transaction that it speaks of."""
+    name = f"ip {settings.table} state"
+    return f'flush set {name}\nadd element {name} {{ 1 comment "{LAYOUT} {settings.block_size} {generation}" }}\n'
+
+
+def parse(objects: Iterable[dict[str, Any]]) -> Found | None:
+    """Read what nft listed of ``state`` and of the two inward maps; ``None`` when no run of this layout left them.
+
+    :raises ValueError, KeyError, TypeError: somebody else made a table of this name.
+    """
+    state: tuple[int, ...] = ()
+    mappings: dict[Mapping, None] = {}
+    for content in (part.get("set") or part.get("map") for part in objects):
+        if content is None:
+            continue
+        if content["name"] == "state":
+            state = tuple(int(word) for element in content.get("elem", ()) for word in element["elem"]["comment"].split())
+        elif len(state) == 3:
+            mappings.update((_mapping(element, state[1]), None) for element in content.get("elem", ()))
+    if len(state) != 3 or state[0] != LAYOUT:
+        return None
+    return Found(state[1], state[2], tuple(mappings))
+
+
+def _mapping(element: Any, block_size: int) -> Mapping:
+    (inner, private) = element
+    public, port = inner["elem"]["val"]["concat"]
+    first, size = map(int, inner["elem"].get("comment", f"{port}/{block_size}").split("/"))
+    return Mapping(IPv4Address(private), PortBlock(IPv4Address(public), first, size))

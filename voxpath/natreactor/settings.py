@@ -1,0 +1,49 @@
+"""What every NAT back end is made from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from twisted.internet.interfaces import IReactorTime
+
+from voxpath.core.errors import LocalError
+from voxpath.nappt.table import DEFAULT_BLOCK_SIZE, Table
+from voxpath.natreactor.interface import Outside
+
+DEFAULT_TABLE = "voxpath"
+DEFAULT_POLL_S = 1.0
+
+
+def nobody(_: IPv4Address) -> str:
+    """No address is known to belong to a phone."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class NatSettings:
+    """What every back end needs to know.
+
+    :ivar clock: the reactor's timers.
+    :ivar table: name of the kernel's table, so that two instances on one machine do not meet.
+    :ivar block_size: the most usual block size; larger blocks take several entries, smaller ones an entry for each port.
+    :ivar poll_s: how often drops are looked at, and the least time between two events of one kind, in seconds.
+    :ivar identify: names the phone that has an inside address; empty text for none.
+    """
+
+    outside: Outside
+    clock: IReactorTime
+    table: str = DEFAULT_TABLE
+    block_size: int = DEFAULT_BLOCK_SIZE
+    poll_s: float = DEFAULT_POLL_S
+    identify: Callable[[IPv4Address], str] = nobody
+
+    def make_table(self) -> Table:
+        """An empty table with these prefixes and addresses.
+
+        :raises LocalError: a prefix is wrong, or the two sides overlap.
+        """
+        try:
+            prefixes = tuple(IPv4Network(text) for text in self.outside.private)
+        except ValueError as error:
+            raise LocalError(f"inside prefix: {error}") from None
+        return Table(prefixes, self.outside.public, self.block_size)
