@@ -6,7 +6,7 @@ snapshot.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 from twisted.application.internet import ClientService, backoffPolicy
@@ -15,9 +15,10 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
-from voxpath.core.effects import Change, Put
+from voxpath.core.errors import RemoteError
 from voxpath.io.clock import Clock
 from voxpath.model.ports import PortBinding
+from voxpath.ports.change import LedgerChange
 from voxpath.ports.row import binding_row
 
 HEARTBEAT_S = 5.0
@@ -33,25 +34,31 @@ MAX_UNANSWERED = 1000
 Arguments = list[tuple[bytes, amp.Argument]]
 
 
-class Begin(amp.Command):
+class _Message(amp.Command):
+    """What all messages share: the subscriber may refuse, and then the connection ends."""
+
+    errors: ClassVar[dict[type[Exception], bytes]] = {RemoteError: b"REFUSED"}
+
+
+class Begin(_Message):
     """A snapshot begins: forget what was known of this gateway."""
 
     arguments: ClassVar[Arguments] = [(b"gateway", amp.Unicode())]
 
 
-class Rows(amp.Command):
+class Rows(_Message):
     """Rows of the snapshot."""
 
     arguments: ClassVar[Arguments] = [(b"rows", amp.String())]
 
 
-class Ready(amp.Command):
+class Ready(_Message):
     """The snapshot is complete; the copy is fresh from now on."""
 
     arguments: ClassVar[Arguments] = [(b"generation", amp.Integer())]
 
 
-class Changes(amp.Command):
+class Changes(_Message):
     """A transaction; empty as a heartbeat."""
 
     arguments: ClassVar[Arguments] = [(b"generation", amp.Integer()), (b"puts", amp.String()), (b"deletes", amp.String())]
@@ -70,8 +77,8 @@ class Source(Protocol):
 
 def _chunks(bindings: Iterable[PortBinding]) -> Iterator[bytes]:
     rows = iter(bindings)
-    while chunk := [binding_row(binding) for binding in islice(rows, ROWS_PER_MESSAGE)]:
-        yield msgspec.json.encode(chunk)
+    while chunk := list(islice(rows, ROWS_PER_MESSAGE)):
+        yield _encode(chunk)
 
 
 @runtime_checkable
@@ -88,6 +95,7 @@ class _Publisher(amp.AMP):
     def __init__(self, feed: "Feed", name: str) -> None:
         super().__init__()
         self.name = name
+        self.taken = False
         self._feed = feed
         self._unanswered = 0
 
@@ -99,16 +107,18 @@ class _Publisher(amp.AMP):
         super().connectionLost(reason)
         self._feed.disconnected(self)
 
-    def tell(self, command: type[amp.Command], **arguments: object) -> None:
-        """Send a message; a subscriber that refuses or no longer answers is dropped."""
+    def tell(self, command: type[amp.Command], then: Callable[[], None] = lambda: None, **arguments: object) -> None:
+        """Send a message, and call ``then`` when it is answered; a subscriber that refuses or no longer answers is dropped."""
         if self._unanswered >= MAX_UNANSWERED:
             self._drop()
             return
         self._unanswered += 1
-        self.callRemote(command, **arguments).addCallbacks(self._answered, self._refused)
 
-    def _answered(self, _: object) -> None:
-        self._unanswered -= 1
+        def answered(_: object) -> None:
+            self._unanswered -= 1
+            then()
+
+        self.callRemote(command, **arguments).addCallbacks(answered, self._refused)
 
     def _refused(self, _: object) -> None:
         self._drop()
@@ -143,39 +153,39 @@ class Feed:
         """End the heartbeat; the services end their connections."""
         self._heartbeat.cancel()
 
-    def committed(self, changes: tuple[Change, ...]) -> None:
-        """Tell of a durable change (the store's :meth:`~voxpath.store.interface.Store.watch` calls this)."""
-        puts: list[Sequence[Any]] = []
-        deletes: list[str] = []
-        for change in changes:
-            if isinstance(change.value, PortBinding):
-                if isinstance(change, Put):
-                    puts.append(binding_row(change.value))
-                else:
-                    deletes.append(change.value.holder)
-        if puts or deletes:
-            self._tell(puts, deletes)
+    def changed(self, change: LedgerChange) -> None:
+        """Tell of a settled change (the ledger's :meth:`~voxpath.ports.ledger.Ledger.watch` calls this)."""
+        self._tell(change.generation, change.written, change.removed)
 
     def connected(self, link: _Publisher) -> None:
         """Begin with a snapshot."""
         link.tell(Begin, gateway=self._gateway)
         for rows in _chunks(self._source.bindings()):
             link.tell(Rows, rows=rows)
-        link.tell(Ready, generation=self._source.generation)
+        link.tell(Ready, lambda: self._taken(link), generation=self._source.generation)
         self._links.add(link)
-        self._on_link(link.name, True)
 
     def disconnected(self, link: _Publisher) -> None:
         """Forget a connection."""
-        if link in self._links:
-            self._links.discard(link)
+        self._links.discard(link)
+        if link.taken:
             self._on_link(link.name, False)
+
+    def _taken(self, link: _Publisher) -> None:
+        link.taken = True
+        self._on_link(link.name, True)
 
     def _beat(self) -> None:
         self._heartbeat = self._clock.call_at(self._clock.now() + HEARTBEAT_S, self._beat)
-        self._tell([], [])
+        self._tell(self._source.generation, (), ())
 
-    def _tell(self, puts: list[Sequence[Any]], deletes: list[str]) -> None:
-        generation = self._source.generation
+    def _tell(self, generation: int, puts: Sequence[PortBinding], deletes: Sequence[PortBinding]) -> None:
+        if not self._links:
+            return
+        rows = {"puts": _encode(puts), "deletes": _encode(deletes)}
         for link in list(self._links):
-            link.tell(Changes, generation=generation, puts=msgspec.json.encode(puts), deletes=msgspec.json.encode(deletes))
+            link.tell(Changes, generation=generation, **rows)
+
+
+def _encode(bindings: Iterable[PortBinding]) -> bytes:
+    return msgspec.json.encode([binding_row(binding) for binding in bindings])

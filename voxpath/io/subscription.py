@@ -33,8 +33,8 @@ class Copy(Protocol):
     def snapshot(self, gateway: str, generation: int, bindings: Sequence[PortBinding]) -> None:
         """Replace all rows of a gateway; its copy is fresh."""
 
-    def apply(self, gateway: str, generation: int, puts: Sequence[PortBinding], deletes: Sequence[str]) -> None:
-        """Apply a transaction; deletes name holders."""
+    def apply(self, gateway: str, generation: int, puts: Sequence[PortBinding], deletes: Sequence[PortBinding]) -> bool:
+        """Apply a change; false: a snapshot is needed first."""
 
     def stale(self, gateway: str) -> None:
         """The gateway cannot be heard: do not use its rows."""
@@ -90,8 +90,8 @@ class Receiver(amp.AMP):
     @Changes.responder
     def changes(self, generation: int, puts: bytes, deletes: bytes) -> dict[str, object]:
         """A transaction, or a heartbeat."""
-        gone = msgspec.json.decode(deletes, type=list[str])
-        self._copy.apply(self._gateway, generation, _bindings(puts), gone)
+        if not self._copy.apply(self._gateway, generation, _bindings(puts), _bindings(deletes)):
+            raise self._refusal("no snapshot was taken")
         return self._heard()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import (
@@ -63,10 +65,11 @@ class Identity:
 
 
 def names_of(certificate: Certificate) -> frozenset[str]:
-    """The names that a peer's certificate is for: its common name and its DNS names."""
-    names = {value.decode("ascii", "replace") for key, value in certificate.getSubject().items() if key == "commonName"}
-    original = certificate.original.to_cryptography()
-    for extension in original.extensions:
-        if extension.oid.dotted_string == "2.5.29.17":
-            names |= {name.value for name in extension.value if isinstance(name.value, str)}
-    return frozenset(names)
+    """The names that a peer's certificate is for: its common names and its DNS names."""
+    subject = certificate.original.to_cryptography()
+    names = {str(attribute.value) for attribute in subject.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    try:
+        alternatives = subject.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except ExtensionNotFound:
+        return frozenset(names)
+    return frozenset(names | set(alternatives.get_values_for_type(DNSName)))

@@ -25,8 +25,5 @@ class Store(Protocol):
         Commits become durable, and ``done`` is called, in the order in which they were given.
         """
 
-    def watch(self, listener: Callable[[tuple[Change, ...]], None]) -> None:
-        """Register who is told of every commit, after it is durable and before its ``done`` is called."""
-
     def close(self) -> Deferred[None]:
         """Finish what was given, then close."""

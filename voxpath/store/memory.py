@@ -23,16 +23,11 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._tables: dict[type, Rows] = {}
-        self._listeners: list[Callable[[tuple[Change, ...]], None]] = []
         self.refusal: str | None = None
 
     def load(self, kind: type[Value]) -> list[Value]:
         """Read every row of a table."""
         return [value for value in self._tables.get(kind, {}).values() if isinstance(value, kind)]
-
-    def watch(self, listener: Callable[[tuple[Change, ...]], None]) -> None:
-        """Register who is told of every commit."""
-        self._listeners.append(listener)
 
     def commit(self, changes: tuple[Change, ...], done: Callable[[str | None], None]) -> None:
         """Make the changes, all or none."""
@@ -48,8 +43,6 @@ class MemoryStore:
                 self._tables[type(change.value)] = before.get(type(change.value), {})
             done(str(error))
             return
-        for listener in self._listeners:
-            listener(changes)
         done(None)
 
     def close(self) -> Deferred[None]:

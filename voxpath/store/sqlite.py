@@ -62,7 +62,6 @@ class SqliteStore:
         self._reactor = reactor
         self._refused_row = refused_row
         self._reopened = reopened
-        self._listeners: list[Callable[[tuple[Change, ...]], None]] = []
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._waiting = 0
         self._closed: Deferred[None] | None = None
@@ -88,10 +87,6 @@ class SqliteStore:
                 self._refused_row(table.name, repr(row), str(error))
         return values
 
-    def watch(self, listener: Callable[[tuple[Change, ...]], None]) -> None:
-        """Register who is told of every commit, on the reactor thread."""
-        self._listeners.append(listener)
-
     def commit(self, changes: tuple[Change, ...], done: Callable[[str | None], None]) -> None:
         """Queue the changes for the writer thread."""
         for change in changes:
@@ -116,9 +111,6 @@ class SqliteStore:
     def _deliver(self, group: list[tuple[_Request, str | None]], reopened: bool) -> None:
         self._waiting -= len(group)
         for request, reason in group:
-            if reason is None:
-                for listener in self._listeners:
-                    listener(request.changes)
             request.done(reason)
         if reopened:
             self._reopened()
