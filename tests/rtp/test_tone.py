@@ -45,6 +45,10 @@ def test_the_digital_milliwatt_is_at_0_dbm0() -> None:
     assert level_dbm0(milliwatt * 20) == pytest.approx(0, abs=0.1)
 
 
+def test_no_tone_is_silence() -> None:
+    assert tone_packets(0) == (b"\xff" * 160,)
+
+
 def test_a_tone_beyond_the_band_is_refused() -> None:
     with pytest.raises(LocalError):
         tone_packets(4000)

@@ -59,7 +59,7 @@ class MediaStatistics:
 class Media:
     """One RTP stream in both directions.
 
-    :param tone_hz: the tone to send, rounded to a whole number of hertz; each phone has its own, so that a test hears who speaks.
+    :param tone_hz: the tone to send, rounded to a whole number of hertz; each phone has its own, so that a test hears who speaks; 0: silence.
     :param phone: the phone's identity, for events.
     """
 

@@ -35,12 +35,12 @@ _RISE = b"\x00\x01"
 
 @lru_cache(maxsize=TONES_KEPT)
 def tone_packets(tone_hz: int) -> tuple[bytes, ...]:
-    """Mu-law payloads of a tone, 20 ms each, to be sent round and round without a step in phase.
+    """Mu-law payloads of a tone, 20 ms each, to be sent round and round without a step in phase; 0 Hz is silence.
 
     :raises LocalError: telephony has no such frequency.
     """
-    if not 0 < tone_hz < SAMPLE_RATE_HZ // 2:
-        raise LocalError(f"a tone of {tone_hz} Hz: it has to lie between 0 and {SAMPLE_RATE_HZ // 2} Hz")
+    if not 0 <= tone_hz < SAMPLE_RATE_HZ // 2:
+        raise LocalError(f"a tone of {tone_hz} Hz: from 0 to below {SAMPLE_RATE_HZ // 2} Hz are known")
     peak = (2 * _REFERENCE * 10 ** (TONE_DBM0 / 10)) ** 0.5
     count = PACKETS_PER_S // gcd(tone_hz, PACKETS_PER_S)
     step = 2 * pi * tone_hz / SAMPLE_RATE_HZ

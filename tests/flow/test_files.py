@@ -1,0 +1,110 @@
+from ipaddress import IPv4Address, IPv4Network
+from re import compile as pattern
+
+import pytest
+
+from voxpath.flow.files import MAC_CFG, NOT_YOURS, FileForm, FilePolicy, Image, Rendered
+from voxpath.model.address import Mac
+from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
+from voxpath.model.ports import PortBlock
+from voxpath.tftp.question import Fetch, Refused
+
+MAC = Mac.parse("02:00:00:00:0a:01")
+HOME = "10.0.0.11"
+SERVER = IPv4Address("10.0.0.1")
+SCOPE = Scope(
+    "lan", "eth1", IPv4Network("10.0.0.0/24"), SERVER, IPv4Address(HOME), IPv4Address("10.0.0.99"), "a", (SERVER,), "phones.example"
+)
+DESK = PhoneClass("desk", ("voxpath-phone",), 64, 3600, "desk-1.4.bin", ("192.0.2.10", "192.0.2.11:2945"), True)
+
+
+def provision(size: int = 64, host_name: str = "phone1") -> Provision:
+    lease = Lease(MAC, b"", "lan", IPv4Address(HOME), "desk", host_name, 1e9)
+    return Provision(lease, PortBlock(IPv4Address("203.0.113.1"), 2048, size), DESK, SCOPE)
+
+
+class Provisions:
+    def __init__(self, known: Provision) -> None:
+        self.known = known
+
+    def provision_of(self, phone: str) -> Provision | None:
+        return self.known if phone == self.known.lease.phone else None
+
+
+def policy(**what: object) -> FilePolicy:
+    return FilePolicy(Provisions(provision(**what)))  # type: ignore[arg-type] # keywords of the function above
+
+
+NAMES = ["020000000a01.cfg", "020000000A01.CFG", "02-00-00-00-0a-01.cfg", "02-00-00-00-0A-01.Cfg", "/020000000a01.cfg"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_phone_reads_its_own_file_under_every_name(name: str) -> None:
+    assert isinstance(policy().choose(Fetch(name, HOME)), Rendered)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "020000000a02.cfg"])
+def test_nobody_else_reads_it_nor_learns_whether_it_exists(name: str) -> None:
+    assert policy().choose(Fetch(name, "10.0.0.12")) == Refused(2, NOT_YOURS)
+
+
+def test_the_file_says_all_that_the_phone_needs() -> None:
+    choice = policy().choose(Fetch("020000000a01.cfg", HOME))
+    assert isinstance(choice, Rendered)
+    assert choice.content.decode() == (
+        "# voxpath-phone 1\n"
+        "mac=02:00:00:00:0a:01\n"
+        "address=10.0.0.11\n"
+        "prefix_length=24\n"
+        "router=10.0.0.1\n"
+        "server=10.0.0.1\n"
+        "lease_s=3600\n"
+        "tftp=10.0.0.1\n"
+        "boot_file=desk-1.4.bin\n"
+        "host_name=phone1\n"
+        "domain=phones.example\n"
+        "dns=10.0.0.1\n"
+        "class=desk\n"
+        "public_address=203.0.113.1\n"
+        "first_port=2048\n"
+        "last_port=2111\n"
+        "megaco_port=2048\n"
+        "sip_port=2048\n"
+        "rtp_first_port=2050\n"
+        "rtp_last_port=2111\n"
+        "mgcs=192.0.2.10:2944,192.0.2.11:2945\n"
+    )
+
+
+def test_a_block_of_one_port_has_no_media() -> None:
+    choice = policy(size=1).choose(Fetch("020000000a01.cfg", HOME))
+    assert isinstance(choice, Rendered)
+    assert b"rtp_first_port=\nrtp_last_port=\n" in choice.content
+
+
+def test_a_host_name_from_the_wire_brings_no_line_of_its_own() -> None:
+    choice = policy(host_name="x\nmgcs=6.6.6.6:1").choose(Fetch("020000000a01.cfg", HOME))
+    assert isinstance(choice, Rendered)
+    assert b"\nmgcs=6" not in choice.content
+
+
+@pytest.mark.parametrize(
+    "name", ["desk-1.4.bin", "/desk-1.4.bin", "sub/x.cfg", "../x", "020000000a0.cfg", "02-00.cfg", "020000000a01.cfg.bak"]
+)
+def test_all_other_names_are_images(name: str) -> None:
+    """What lies outside the directory is the disk's to refuse."""
+    assert policy().choose(Fetch(name, "192.0.2.99")) == Image(name.lstrip("/"))
+
+
+@pytest.mark.parametrize("name", ["", "/", "a\0b"])
+def test_names_of_nothing_are_not_found(name: str) -> None:
+    choice = policy().choose(Fetch(name, HOME))
+    assert isinstance(choice, Refused)
+    assert choice.code == 1
+
+
+def test_another_form_can_be_added() -> None:
+    """Other phones want other names and other contents."""
+    grandstream = FileForm(pattern(r"cfg(?P<mac>[0-9a-f]{12})\.xml"), lambda what: f"<port>{what.block.first}</port>")
+    choice = FilePolicy(Provisions(provision()), (MAC_CFG, grandstream)).choose(Fetch("cfg020000000a01.xml", HOME))
+    assert choice == Rendered(b"<port>2048</port>")

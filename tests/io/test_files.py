@@ -1,0 +1,181 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred, execute, succeed
+
+from voxpath.flow.files import FilePolicy
+from voxpath.io.files import BUSY, MAX_READS, FileFound, FileSource
+from voxpath.model.phone import Provision
+from voxpath.tftp.question import Fetch, Refused
+
+CONTENT = b"image" * 1000
+
+
+class Nobody:
+    def provision_of(self, phone: str) -> Provision | None:
+        return None
+
+
+def at_once(read: Callable[[], FileFound | Refused]) -> "Deferred[FileFound | Refused]":
+    return execute(read)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Images beside a secret that must never be served."""
+    images = tmp_path / "images"
+    (images / "sub").mkdir(parents=True)
+    (images / "vox.img").write_bytes(CONTENT)
+    (images / "sub" / "x.cfg").write_bytes(b"x")
+    (images / "current.img").symlink_to("vox.img")
+    (images / "out.img").symlink_to(tmp_path / "secret")
+    (images / "outdir").symlink_to(tmp_path)
+    (images / "loop").symlink_to("loop")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "images-of-others").mkdir()
+    (tmp_path / "images-of-others" / "f").write_bytes(b"secret")
+    return images
+
+
+def source(root: Path, **limits: int) -> FileSource:
+    return FileSource(FilePolicy(Nobody()), str(root), at_once, **limits)
+
+
+def fetch(files: FileSource, name: str) -> object:
+    answers: list[object] = []
+    files.answer(Fetch(name, "10.0.0.11")).addBoth(answers.append)
+    (answer,) = answers
+    return answer
+
+
+@pytest.mark.parametrize("name", ["vox.img", "/vox.img", "./vox.img", "sub/../vox.img", "sub//../vox.img", "current.img"])
+def test_an_image_is_read(root: Path, name: str) -> None:
+    assert fetch(source(root), name) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret",
+        "..",
+        "sub/../../secret",
+        "../images-of-others/f",
+        "..\\secret",
+        "..\\..\\secret",
+        "....//secret",
+        "..../secret",
+        "...//...//secret",
+        "%2e%2e/secret",
+        "..%2fsecret",
+        "..%c0%afsecret",
+        "\udcc0\udcae\udcc0\udcae/secret",
+        "/../secret",
+        "/etc/passwd",
+        "//etc/passwd",
+        "C:\\secret",
+        "file:///etc/passwd",
+        "vox.img\0.cfg",
+        "out.img",
+        "outdir/secret",
+        "loop",
+        "VOX.IMG",
+        "a" * 255,
+        "a" * 400,
+        "a/" * 200 + "f",
+        "../" * 100 + "etc/passwd",
+        "sub",
+        "sub/",
+        ".",
+        "vox.img/x",
+        "\udcff\udcfe",
+    ],
+)
+def test_nothing_outside_is_ever_served(root: Path, name: str) -> None:
+    """The corpus of the known traversal attacks on TFTP servers, and names of what is no file."""
+    answer = fetch(source(root), name)
+    assert isinstance(answer, Refused)
+    assert answer.code in (1, 2)
+
+
+def test_what_is_outside_is_refused_alike_whether_it_exists_or_not(root: Path) -> None:
+    assert fetch(source(root), "../secret") == fetch(source(root), "../no-such-file")
+
+
+def test_an_unchanged_file_is_read_once(root: Path) -> None:
+    files = source(root)
+    assert [fetch(files, "vox.img") for _ in range(3)] == [CONTENT] * 3
+    assert fetch(files, "current.img") == CONTENT
+    assert files.reads == 1
+
+
+def test_a_changed_file_is_read_again(root: Path) -> None:
+    files = source(root)
+    fetch(files, "vox.img")
+    (root / "vox.img").write_bytes(b"newer")
+    assert fetch(files, "vox.img") == b"newer"
+    assert files.reads == 2
+
+
+def test_the_cache_keeps_within_its_size(root: Path) -> None:
+    files = source(root, cache_octets=len(CONTENT))
+    fetch(files, "vox.img")
+    fetch(files, "sub/x.cfg")
+    fetch(files, "vox.img")
+    assert files.reads == 3
+
+
+def test_a_file_beyond_the_limit_is_refused(root: Path) -> None:
+    answer = fetch(source(root, largest=len(CONTENT) - 1), "vox.img")
+    assert isinstance(answer, Refused)
+    assert answer.code == 0
+
+
+def test_a_fifo_neither_blocks_nor_is_served(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    answer = fetch(source(root), "pipe")
+    assert isinstance(answer, Refused)
+    assert answer.code == 1
+
+
+def test_a_missing_directory_is_an_empty_one(tmp_path: Path) -> None:
+    answer = fetch(source(tmp_path / "none"), "vox.img")
+    assert isinstance(answer, Refused)
+    assert answer.code == 1
+
+
+def test_many_who_want_one_file_cost_one_read(root: Path) -> None:
+    begun: list[Callable[[], FileFound | Refused]] = []
+    later: Deferred[FileFound | Refused] = Deferred()
+
+    def in_thread(read: Callable[[], FileFound | Refused]) -> "Deferred[FileFound | Refused]":
+        begun.append(read)
+        return later
+
+    files = FileSource(FilePolicy(Nobody()), str(root), in_thread)
+    answers: list[object] = []
+    for _ in range(50):
+        files.answer(Fetch("vox.img", "10.0.0.11")).addBoth(answers.append)
+    assert len(begun) == 1
+    later.callback(begun[0]())
+    assert answers == [CONTENT] * 50
+
+
+def test_a_failed_read_fails_for_all_who_wait_and_not_for_the_next(root: Path) -> None:
+    outcomes: list[Deferred[FileFound | Refused]] = [Deferred(), succeed(Refused(1, "gone"))]
+    waiting = outcomes[0]
+    files = FileSource(FilePolicy(Nobody()), str(root), lambda read: outcomes.pop(0))
+    reasons: list[str] = []
+    for _ in range(2):
+        files.answer(Fetch("vox.img", "10.0.0.11")).addErrback(lambda failure: reasons.append(failure.getErrorMessage()))
+    waiting.errback(OSError("input/output error"))
+    assert reasons == ["input/output error"] * 2
+    assert fetch(files, "vox.img") == Refused(1, "gone")
+
+
+def test_too_many_reads_at_once_are_refused_as_busy(root: Path) -> None:
+    files = FileSource(FilePolicy(Nobody()), str(root), lambda read: Deferred())
+    for number in range(MAX_READS):
+        files.answer(Fetch(f"f{number}", "10.0.0.11"))
+    assert fetch(files, "one-more") == BUSY

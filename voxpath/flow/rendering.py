@@ -1,0 +1,55 @@
+"""Configuration files from what a phone was given: one function for each kind of phone."""
+
+from voxpath.model.address import Endpoint
+from voxpath.model.event import printable
+from voxpath.model.phone import Provision
+from voxpath.model.ports import PortBlock
+
+FORM = "voxpath-phone 1"
+"""First word: who reads it; second: the version of the form."""
+MEGACO_PORT = 2944
+"""Where a controller listens that is configured without a port (RFC 3525 annex D.1)."""
+
+
+def signalling_port(block: PortBlock) -> int:
+    """The port for signalling, whatever its protocol: the first of the block."""
+    return block.first
+
+
+def media_ports(block: PortBlock) -> range:
+    """The ports for RTP and RTCP: from the first even one behind the signalling port (decision D15); empty for one port."""
+    return range(block.first + 2, block.last + 1)
+
+
+def voxpath_phone(provision: Provision) -> str:
+    """Lines of ``key=value`` for voxpath-phone; the same lease always makes the same text.
+
+    Lists are separated by commas.
+    An empty value means that there is none.
+    """
+    lease, block, scope, kind = provision.lease, provision.block, provision.scope, provision.phone_class
+    media = media_ports(block)
+    values = {
+        "mac": lease.mac,
+        "address": lease.address,
+        "prefix_length": scope.subnet.prefixlen,
+        "router": scope.server,
+        "server": scope.server,
+        "lease_s": kind.lease_s,
+        "tftp": scope.server,
+        "boot_file": kind.image,
+        "host_name": lease.host_name,
+        "domain": scope.domain,
+        "dns": ",".join(map(str, scope.dns)),
+        "class": kind.name,
+        "public_address": block.public,
+        "first_port": block.first,
+        "last_port": block.last,
+        "megaco_port": signalling_port(block),
+        "sip_port": signalling_port(block),
+        "rtp_first_port": media[0] if media else "",
+        "rtp_last_port": media[-1] if media else "",
+        "mgcs": ",".join(str(Endpoint.parse(mgc, MEGACO_PORT)) for mgc in kind.mgcs),
+    }
+    # A host name comes from the wire: no value may bring a line of its own.
+    return f"# {FORM}\n" + "".join(f"{key}={printable(str(value))}\n" for key, value in values.items())
