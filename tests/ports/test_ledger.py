@@ -335,3 +335,15 @@ def test_a_pool_lies_within_the_allowed_ports(wrong: tuple[int, int]) -> None:
 def test_pools_do_not_overlap() -> None:
     with pytest.raises(LocalError):
         Ledger([Pool(ONE, 20000, 30000), Pool(ONE, 30000, 40000)])
+
+
+def test_a_withdrawn_grant_leaves_the_reservation_that_it_used() -> None:
+    """The phone repeats its REQUEST: the offer of its block still stands."""
+    ledger = small(blocks=1)
+    block = ledger.reserve(A, 64, "lan", 0.0)
+    ledger.withdraw(ledger.grant(A, 64, PA, "lan", 0.0))
+    with pytest.raises(Exhausted):
+        ledger.reserve(B, 64, "lan", 0.0)
+    assert ledger.reserve(A, 64, "lan", 0.0) == block
+    ledger.unreserve(A)
+    assert ledger.reserve(B, 64, "lan", 0.0) == block

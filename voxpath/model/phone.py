@@ -45,7 +45,10 @@ class PhoneClass:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Addresses that DHCP gives out on one interface (DHC-11, DHC-14)."""
+    """Addresses that DHCP gives out on one interface (DHC-11, DHC-14).
+
+    :ivar router: the default router told to phones; ``None``: the server itself.
+    """
 
     name: str
     interface: str
@@ -56,6 +59,7 @@ class Scope:
     realm: str
     dns: tuple[IPv4Address, ...] = ()
     domain: str = ""
+    router: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class LedgerChange:
     :ivar removed: rows that it replaces or removes.
     :ivar written: rows that it makes.
     :ivar reservation: the space it uses.
+    :ivar reserved: whether that was reserved before the change was made; a withdrawal leaves it so.
     """
 
     generation: int
@@ -47,6 +48,7 @@ class LedgerChange:
     removed: tuple[PortBinding, ...] = ()
     written: tuple[PortBinding, ...] = ()
     reservation: Reservation | None = None
+    reserved: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.removed or self.written)

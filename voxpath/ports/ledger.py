@@ -159,6 +159,7 @@ class Ledger:
         other = self._rows.inside(realm, private)
         if other is not None and other.holder != holder:
             raise LocalError(f"{private} is the inside address of {other.holder}, it cannot be that of {holder} too")
+        known = self._reserved.get(holder)
         block = self.reserve(holder, size, realm, now)
         reservation = self._reserved.pop(holder)
         old = self._rows.of(holder)
@@ -171,7 +172,7 @@ class Ledger:
             removed += (old,)
             if old.block != block:
                 written = (self._former(old, now), new)
-        return self._begin(holder, removed, written, reservation)
+        return self._begin(holder, removed, written, reservation, reserved=reservation is known)
 
     def claim(self, holder: str, block: PortBlock) -> LedgerChange:
         """Enter a service port or the gateway's own ports; the change is empty when the holder has them already.
@@ -226,11 +227,15 @@ class Ledger:
             listener(change)
 
     def withdraw(self, change: LedgerChange) -> None:
-        """The change failed: everything is as it was before it was made."""
+        """The change failed: everything is as it was before it was made; what was reserved is reserved again."""
         if not change:
             return
         self._end(change)
-        if change.reservation is not None:
+        if change.reservation is None:
+            return
+        if change.reserved:
+            self._reserved[change.holder] = change.reservation
+        else:
             self._let_go(change.reservation)
 
     # Finding space.
@@ -313,9 +318,10 @@ class Ledger:
         removed: tuple[PortBinding, ...],
         written: tuple[PortBinding, ...],
         reservation: Reservation | None = None,
+        reserved: bool = False,
     ) -> LedgerChange:
         self.generation += 1
-        change = LedgerChange(self.generation, holder, removed, written, reservation)
+        change = LedgerChange(self.generation, holder, removed, written, reservation, reserved)
         self._pending[holder] = change
         return change
 
