@@ -6,4 +6,4 @@ from voxpath.app.assembly import make_service
 from voxpath.app.options import Options as Options
 from voxpath.app.parts import Part
 
-makeService = partial(make_service, (Part.PHONES,))  # noqa: N816 - the name that twistd looks for
+makeService = partial(make_service, (Part.PHONES,))

@@ -1,0 +1,70 @@
+"""What all roles of one process share: clock, bus, memory of events, store, randomness, and the configuration."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import SystemRandom
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorFDSet, IReactorFromThreads, IReactorTCP, IReactorTime, IReactorUNIX
+
+from voxpath.app.event import StoreRowRefused
+from voxpath.app.schema import Config
+from voxpath.app.values import in_state
+from voxpath.io.bus import EventBus
+from voxpath.io.clock import Clock, ServerClock
+from voxpath.io.driver import Driver
+from voxpath.manage.memory import Memory
+from voxpath.store.interface import Store
+from voxpath.store.sqlite import SqliteStore
+
+DATABASE = "voxpath.db"
+
+
+class Reactor(IReactorTime, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorFromThreads, Protocol):  # type: ignore[misc]  # zope interfaces as static types (mypy-zope)
+    """What the process needs of the reactor."""
+
+
+@dataclass
+class Node:
+    """The shared things of one process.
+
+    :ivar drivers: the drivers of the roles that run, by role name; several for a role with many cores.
+    """
+
+    config: Config
+    reactor: Reactor
+    clock: Clock
+    bus: EventBus
+    memory: Memory
+    entropy: SystemRandom
+    store: Store
+    drivers: dict[str, list[Driver]] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, config: Config, reactor: Reactor) -> "Node":
+        """Make the shared things, and open the store.
+
+        :raises LocalError: the store cannot be used.
+        """
+        clock = ServerClock(reactor)
+        bus = EventBus(clock)
+        memory = Memory()
+        bus.subscribe(memory)
+        state = Path(config.state)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+        def refused(table: str, row: str, reason: str) -> None:
+            bus.publish("store", StoreRowRefused(table=table, row=row, reason=reason))
+
+        store = SqliteStore(in_state(config, DATABASE), reactor, refused_row=refused)
+        return cls(config, reactor, clock, bus, memory, SystemRandom(), store)
+
+    def own(self, role: str, driver: Driver) -> Driver:
+        """Note a driver of a role, for commands."""
+        self.drivers.setdefault(role, []).append(driver)
+        return driver
+
+    async def stop_drivers(self, role: str) -> None:
+        """Stop the drivers of a role; returns when all that they began is finished and their ports are closed."""
+        for driver in self.drivers.pop(role, []):
+            await driver.stop()
