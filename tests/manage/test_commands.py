@@ -1,0 +1,182 @@
+"""The command table over a process that has everything."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+
+from voxpath.io.bus import Record
+from voxpath.manage.commands import COMMANDS, Answer, Console
+from voxpath.manage.control import carry_out, reply_of
+from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts
+from voxpath.manage.memory import Memory
+from voxpath.manage.rows import CallRow, CounterRow, PhoneRow, RoleRow, draw
+from voxpath.manage.wire import Request
+from voxpath.model.address import Endpoint, Mac
+from voxpath.model.event import Malformed, MessageEvent
+from voxpath.model.phone import Lease
+from voxpath.model.ports import BindingState, PortBinding, PortBlock
+from voxpath.model.registration import Registration
+
+PHONE = "02:00:00:00:0a:01"
+PUBLIC = IPv4Address("203.0.113.1")
+PRIVATE = IPv4Address("10.0.0.11")
+
+
+class Site(NoFacts):
+    """Facts of a small site."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+
+    def now(self) -> float:
+        return 1_000_000.0
+
+    def status(self) -> Iterable[tuple[str, str]]:
+        return [("name", "sg-a")]
+
+    def roles(self) -> Iterable[RoleRow]:
+        return [RoleRow("dhcp", "running", 0, 3, 1, "")]
+
+    def leases(self) -> Iterable[Lease]:
+        return [Lease(Mac.parse(PHONE), b"", "lan", PRIVATE, "desk", "evil\x1b[2J", 999_999.0)]
+
+    def bindings(self) -> Iterable[PortBinding]:
+        return [
+            PortBinding("b", PortBlock(PUBLIC, 20096, 64), None, "", BindingState.RELEASED, 1_000_001.0, 2),
+            PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.HELD, 0, 1),
+        ]
+
+    def registrations(self) -> Iterable[Registration]:
+        endpoint = Endpoint("203.0.113.1", 20032)
+        return [Registration("[10.0.0.11]:20032", endpoint, endpoint, PRIVATE, "site-a", PHONE, ("line/1",), 5.0)]
+
+    def calls(self) -> Iterable[CallRow]:
+        return [CallRow(PHONE, "b", "1002", "talking", "private", "", "one realm")]
+
+    def nat(self) -> NatFacts:
+        return NatFacts("memory", "not root", False, 3, 4, {"spoofed port": 7})
+
+    def counters(self) -> Iterable[CounterRow]:
+        return [CounterRow(PHONE, str(PRIVATE), 1, 2, 3, 4), CounterRow("b", "", 0, 0, 0, 0)]
+
+    def phones(self) -> Iterable[PhoneRow]:
+        return [PhoneRow(PHONE, 1, "talking", "", "10.0.0.11", 1000.0, -10.5, 1, 2, 0)]
+
+    def off_hook(self, phone: str, line: int) -> None:
+        self.done.append(("off-hook", phone, line))
+
+    def dial(self, phone: str, line: int, digits: str) -> None:
+        self.done.append(("dial", phone, line, digits))
+
+    def on_hook(self, phone: str, line: int) -> None:
+        self.done.append(("on-hook", phone, line))
+
+    def release(self, phone: str) -> "Deferred[str]":
+        return succeed(f"{phone} 10.0.0.11")
+
+
+def run(verb: str, *arguments: str, facts: Facts | None = None, memory: Memory | None = None) -> Answer:
+    answer = carry_out(Console(facts or Site(), memory or Memory()), Request(verb, arguments))
+    if isinstance(answer, Deferred):
+        found: list[Answer] = []
+        answer.addCallback(found.append)
+        return found[0]
+    return answer
+
+
+def table(verb: str, *arguments: str) -> list[list[str]]:
+    reply = reply_of(run(verb, *arguments))
+    return [line.split() for line in draw(reply.columns, reply.rows).splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [
+        ("status", [["name", "sg-a"]]),
+        ("roles", [["dhcp", "running", "0", "3", "1", "-"]]),
+        ("leases", [[PHONE, "10.0.0.11", "lan", "desk", "evil\\x1b[2J", "1970-01-12T13:46:39Z", "expired"]]),
+        (
+            "blocks",
+            [
+                [PHONE, "203.0.113.1:20032-20095", "10.0.0.11", "site-a", "held", "-", "1"],
+                ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "1970-01-12T13:46:41Z", "2"],
+            ],
+        ),
+        ("calls", [[PHONE, "b", "1002", "talking", "private", "-", "one", "realm"]]),
+        ("phones", [[PHONE, "1", "talking", "-", "10.0.0.11", "1000", "-10.5", "1", "2", "0"]]),
+    ],
+)
+def test_a_table(verb: str, expected: list[list[str]]) -> None:
+    """One line is one row, it names its phone, and an empty cell is a dash."""
+    assert table(verb) == expected
+
+
+def test_registrations_name_public_and_private_address() -> None:
+    assert table("registrations")[0][:4] == [PHONE, "[10.0.0.11]:20032", "203.0.113.1:20032", "10.0.0.11"]
+
+
+def test_nat_tells_why_and_what_is_under_way() -> None:
+    assert ["generation", "3", "(ledger:", "4)"] in table("nat")
+    assert ["drops", "spoofed", "port", "7"] in table("nat")
+
+
+def test_counters_of_one_phone() -> None:
+    assert len(table("counters")) == 2
+    assert table("counters", PHONE.upper().replace(":", "-")) == [[PHONE, "10.0.0.11", "1", "2", "3", "4"]]
+    assert "no port block" in run("counters", "x").note
+
+
+def test_a_phone_is_used_from_the_command_line() -> None:
+    site = Site()
+    run("off-hook", PHONE, facts=site)
+    run("dial", PHONE, "1002", "2", facts=site)
+    run("on-hook", PHONE.upper(), facts=site)
+    assert site.done == [("off-hook", PHONE, 1), ("dial", PHONE, 2, "1002"), ("on-hook", PHONE, 1)]
+
+
+def test_release_waits_for_the_store() -> None:
+    assert run("release", PHONE).rows
+
+
+def test_why_tells_decisions_and_what_silence_means() -> None:
+    memory = Memory()
+    assert "do not arrive here" in run("why", PHONE, memory=memory).note
+    memory(Record(1, "dhcp", MessageEvent(phone=PHONE, protocol="DHCP", sender=PHONE, receiver="dhcp", summary="DISCOVER")))
+    assert "1 messages and no decision" in run("why", PHONE, memory=memory).note
+    memory(Record(2, "dhcp", Malformed(phone=PHONE, protocol="DHCP", source="x", reason="short")))
+    answer = run("why", PHONE.upper(), memory=memory)
+    assert [row.id for row in answer.rows] == ["MALFORMED"]  # type: ignore[attr-defined]
+    assert len(run("ladder", PHONE, memory=memory).entries) == 2
+    assert [entry.id for entry in run("events", "5", memory=memory).entries] == ["MALFORMED"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "words"),
+    [
+        ("leasse", (), "there is no such verb; use one of status"),
+        ("\x1b[2J", (), "\\x1b"),
+        ("why", (), "write why MAC"),
+        ("leases", ("x",), "does not take 1 arguments"),
+        ("events", ("x",), "is no number"),
+        ("events", ("0",), "write 1 to"),
+        ("events", ("²",), "is no number"),
+        ("dial", (PHONE, "1x"), "0-9, * and #"),
+        ("dial", (PHONE, "1" * 33), "dial 1 to 32"),
+        ("off-hook", (PHONE, "9999"), "write 1 to 511"),
+    ],
+)
+def test_a_wrong_request_says_what_to_do(verb: str, arguments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        run(verb, *arguments)
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb not in {"status", "roles", "why", "ladder", "events"}])
+def test_what_a_process_does_not_run_is_said(verb: str) -> None:
+    arguments = {"dial": (PHONE, "1")}.get(verb, (PHONE,) * COMMANDS[verb].required)
+    with pytest.raises(CommandError, match=r"this process runs no .*; ask another process by --socket"):
+        run(verb, *arguments, facts=NoFacts())

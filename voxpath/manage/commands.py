@@ -1,0 +1,260 @@
+"""The command table: each verb with its arguments, its help and what it does. Socket, command line and documentation use it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from twisted.internet.defer import Deferred
+
+from voxpath.manage import rows
+from voxpath.manage.entry import Entry, entry_of
+from voxpath.manage.facts import CommandError, Facts
+from voxpath.manage.memory import Memory
+from voxpath.manage.rows import Row
+from voxpath.model.address import Mac
+from voxpath.model.event import Level, printable
+from voxpath.model.ports import BindingState
+
+EVENTS = 50
+"""Events that ``events`` tells unless it is asked for another number."""
+
+LEVEL_NAMES = {int(level): level.name.lower() for level in Level}
+
+DIGITS = frozenset("0123456789*#")
+DIGITS_LIMIT = 32
+
+
+class Console(NamedTuple):
+    """What commands work on."""
+
+    facts: Facts
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a command.
+
+    :ivar kind: the type of its rows.
+    :ivar rows: what is drawn.
+    :ivar entries: records of the bus, for verbs whose answers of several processes are merged.
+    :ivar note: a line for the operator beside the rows.
+    """
+
+    kind: type[Row] = Row
+    rows: Sequence[Row] = ()
+    entries: list[Entry] = field(default_factory=list)
+    note: str = ""
+
+
+Run: TypeAlias = Callable[[Console, Sequence[str]], "Answer | Deferred[Answer]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One verb.
+
+    :ivar arguments: names of its arguments; those in brackets may be left out.
+    :ivar merges: whether answers of several processes are merged by time.
+    """
+
+    verb: str
+    arguments: tuple[str, ...]
+    help: str
+    run: Run
+    merges: bool = False
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return " ".join((self.verb, *self.arguments))
+
+    @property
+    def required(self) -> int:
+        """How many arguments it needs at least."""
+        return sum(not name.startswith("[") for name in self.arguments)
+
+    def accepts(self, count: int) -> bool:
+        """Whether it takes so many arguments."""
+        return self.required <= count <= len(self.arguments)
+
+
+def identity(text: str) -> str:
+    """A phone's identity as it is known elsewhere: a MAC in lower case with colons, else a message identifier."""
+    try:
+        return str(Mac.parse(text))
+    except ValueError:
+        return text
+
+
+def event_rows(entries: Iterable[Entry]) -> list[rows.EventRow]:
+    """Entries as rows."""
+    return [
+        rows.EventRow(rows.when(entry.at), _level(entry.level), entry.role, entry.phone, entry.id, entry.text) for entry in entries
+    ]
+
+
+def _level(level: int) -> str:
+    return LEVEL_NAMES.get(level, str(level))
+
+
+def _status(console: Console, arguments: Sequence[str]) -> Answer:
+    return Answer(rows.ItemRow, [rows.ItemRow(item, value) for item, value in console.facts.status()])
+
+
+def _roles(console: Console, arguments: Sequence[str]) -> Answer:
+    return Answer(rows.RoleRow, list(console.facts.roles()))
+
+
+def _leases(console: Console, arguments: Sequence[str]) -> Answer:
+    now = console.facts.now()
+    found = [
+        rows.LeaseRow(
+            phone=lease.phone,
+            address=str(lease.address),
+            scope=lease.scope,
+            phone_class=lease.phone_class,
+            host_name=printable(lease.host_name),
+            expires=rows.when(lease.expires),
+            state="held" if lease.expires > now else "expired",
+        )
+        for lease in sorted(console.facts.leases(), key=lambda lease: lease.mac)
+    ]
+    return Answer(rows.LeaseRow, found)
+
+
+def _blocks(console: Console, arguments: Sequence[str]) -> Answer:
+    now = console.facts.now()
+    found = []
+    for binding in sorted(console.facts.bindings(), key=lambda binding: binding.block):
+        state = binding.state.value
+        if binding.state is BindingState.RELEASED and binding.until > now:
+            state = "quarantined"
+        private = "" if binding.private is None else str(binding.private)
+        until = rows.when(binding.until)
+        found.append(rows.BlockRow(binding.holder, str(binding.block), private, binding.realm, state, until, binding.generation))
+    return Answer(rows.BlockRow, found)
+
+
+def _registrations(console: Console, arguments: Sequence[str]) -> Answer:
+    found = [
+        rows.RegistrationRow(
+            phone=entry.phone,
+            mid=entry.mid,
+            public=str(entry.public),
+            private="" if entry.private is None else str(entry.private),
+            contact=str(entry.contact),
+            realm=entry.realm,
+            lines=",".join(entry.terminations),
+            since=rows.when(entry.since),
+        )
+        for entry in sorted(console.facts.registrations(), key=lambda entry: (entry.phone, entry.mid))
+    ]
+    return Answer(rows.RegistrationRow, found)
+
+
+def _calls(console: Console, arguments: Sequence[str]) -> Answer:
+    return Answer(rows.CallRow, list(console.facts.calls()))
+
+
+def _nat(console: Console, arguments: Sequence[str]) -> Answer:
+    nat = console.facts.nat()
+    under_way = "" if nat.generation == nat.ledger else f" (ledger: {nat.ledger})"
+    items = [
+        ("backend", nat.backend),
+        ("reason", nat.reason),
+        ("kernel", "translates without voxpath too" if nat.kernel else "translates only while voxpath runs"),
+        ("generation", f"{nat.generation}{under_way}"),
+        *((f"drops {reason}", str(count)) for reason, count in sorted(nat.drops.items())),
+    ]
+    return Answer(rows.ItemRow, [rows.ItemRow(item, value) for item, value in items])
+
+
+def _counters(console: Console, arguments: Sequence[str]) -> Answer:
+    wanted = identity(arguments[0]) if arguments else None
+    found = [row for row in console.facts.counters() if wanted in (None, row.phone)]
+    note = f"no port block of {printable(wanted)} is known" if wanted and not found else ""
+    return Answer(rows.CounterRow, found, note=note)
+
+
+def _phones(console: Console, arguments: Sequence[str]) -> Answer:
+    return Answer(rows.PhoneRow, list(console.facts.phones()))
+
+
+def _off_hook(console: Console, arguments: Sequence[str]) -> Answer:
+    console.facts.off_hook(identity(arguments[0]), _line("off-hook", arguments[1:]))
+    return Answer()
+
+
+def _dial(console: Console, arguments: Sequence[str]) -> Answer:
+    digits = arguments[1]
+    if not 0 < len(digits) <= DIGITS_LIMIT or not DIGITS.issuperset(digits):
+        raise CommandError("dial", f"{printable(digits, 40)!r} is no number", f"dial 1 to {DIGITS_LIMIT} of 0-9, * and #")
+    console.facts.dial(identity(arguments[0]), _line("dial", arguments[2:]), digits)
+    return Answer()
+
+
+def _on_hook(console: Console, arguments: Sequence[str]) -> Answer:
+    console.facts.on_hook(identity(arguments[0]), _line("on-hook", arguments[1:]))
+    return Answer()
+
+
+def _line(verb: str, arguments: Sequence[str]) -> int:
+    return _number(verb, arguments[0], 511) if arguments else 1
+
+
+def _number(verb: str, text: str, largest: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 0 < int(text) <= largest:
+        raise CommandError(verb, f"{printable(text, 40)!r} is no number", f"write 1 to {largest}")
+    return int(text)
+
+
+def _why(console: Console, arguments: Sequence[str]) -> Answer:
+    """Decisions about one phone, refusals by silence included (DHC-24)."""
+    phone = identity(arguments[0])
+    known = [entry_of(record) for record in console.memory.of(phone)]
+    decisions = [entry for entry in known if not entry.is_message]
+    note = ""
+    if not known:
+        note = f"nothing was heard of {printable(phone, 64)} since the start: its messages do not arrive here"
+    elif not decisions:
+        note = f"{len(known)} messages and no decision: see ladder {printable(phone, 64)}"
+    return Answer(rows.EventRow, event_rows(decisions), note=note)
+
+
+def _ladder(console: Console, arguments: Sequence[str]) -> Answer:
+    return Answer(entries=[entry_of(record) for record in console.memory.of(identity(arguments[0]))])
+
+
+def _events(console: Console, arguments: Sequence[str]) -> Answer:
+    count = _number("events", arguments[0], 100_000) if arguments else EVENTS
+    return Answer(entries=[entry_of(record) for record in console.memory.last(count)])
+
+
+def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
+    phone = identity(arguments[0])
+    return console.facts.release(phone).addCallback(lambda released: Answer(rows.ItemRow, [rows.ItemRow("released", released)]))
+
+
+COMMANDS: dict[str, Command] = {
+    command.verb: command
+    for command in (
+        Command("status", (), "what this process is, and which parts are off and why", _status),
+        Command("roles", (), "roles with their state, faults and restarts", _roles),
+        Command("leases", (), "DHCP leases", _leases),
+        Command("blocks", (), "port blocks and who holds them", _blocks),
+        Command("registrations", (), "registered media gateways", _registrations),
+        Command("calls", (), "calls under way, with the address that was chosen and why", _calls),
+        Command("why", ("MAC",), "decisions about one phone, also why it gets no answer", _why),
+        Command("ladder", ("PHONE",), "every message and decision of one phone as a diagram", _ladder, merges=True),
+        Command("events", ("[COUNT]",), "the last events", _events, merges=True),
+        Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
+        Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
+        Command("release", ("MAC",), "take lease and port block away from a phone", _release),
+        Command("phones", (), "software phones: state, signal, level heard", _phones),
+        Command("off-hook", ("PHONE", "[LINE]"), "lift a software phone's handset", _off_hook),
+        Command("dial", ("PHONE", "DIGITS", "[LINE]"), "dial on a software phone", _dial),
+        Command("on-hook", ("PHONE", "[LINE]"), "put a software phone's handset down", _on_hook),
+    )
+}
+"""All commands by verb."""

@@ -1,0 +1,161 @@
+"""What commands may ask of the running process, and what they may have it do."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from voxpath.core.errors import LocalError
+from voxpath.manage.rows import CallRow, CounterRow, PhoneRow, RoleRow
+from voxpath.model.phone import Lease
+from voxpath.model.ports import PortBinding
+from voxpath.model.registration import Registration
+
+
+class CommandError(LocalError):
+    """A command cannot be carried out.
+
+    :ivar what: what is wrong.
+    :ivar where: which verb, argument or part it is about.
+    :ivar todo: what to do about it.
+    """
+
+    def __init__(self, where: str, what: str, todo: str) -> None:
+        super().__init__(f"{where}: {what}; {todo}")
+        self.where = where
+        self.what = what
+        self.todo = todo
+
+
+@dataclass(frozen=True, slots=True)
+class NatFacts:
+    """The state of the NAT back end.
+
+    :ivar backend: its name.
+    :ivar reason: why it was chosen, in one line.
+    :ivar kernel: whether translation goes on while voxpath is not running.
+    :ivar generation: the last generation applied.
+    :ivar ledger: the last generation of the ledger; equal to ``generation`` when nothing is under way.
+    :ivar drops: dropped packets by reason.
+    """
+
+    backend: str
+    reason: str
+    kernel: bool
+    generation: int
+    ledger: int
+    drops: Mapping[str, int] = field(default_factory=dict)
+
+
+class Facts(Protocol):
+    """The facts of one process; whatever it does not run raises :class:`CommandError` (see :class:`NoFacts`).
+
+    All methods are called on the reactor thread.
+    """
+
+    def now(self) -> float:
+        """The server's clock."""
+
+    def status(self) -> Iterable[tuple[str, str]]:
+        """Name, version, start, what is off and why: named facts in the order in which they are shown."""
+
+    def roles(self) -> Iterable[RoleRow]:
+        """The roles of the process."""
+
+    def leases(self) -> Iterable[Lease]:
+        """All leases, expired ones included."""
+
+    def bindings(self) -> Iterable[PortBinding]:
+        """All port bindings, released ones included."""
+
+    def registrations(self) -> Iterable[Registration]:
+        """All registered media gateways."""
+
+    def calls(self) -> Iterable[CallRow]:
+        """Calls under way."""
+
+    def nat(self) -> NatFacts:
+        """The NAT back end."""
+
+    def counters(self) -> Iterable[CounterRow]:
+        """What went through the NAT, by phone."""
+
+    def phones(self) -> Iterable[PhoneRow]:
+        """The software phones of this process."""
+
+    def off_hook(self, phone: str, line: int) -> None:
+        """Lift a software phone's handset."""
+
+    def dial(self, phone: str, line: int, digits: str) -> None:
+        """Dial on a software phone."""
+
+    def on_hook(self, phone: str, line: int) -> None:
+        """Put a software phone's handset down."""
+
+    def release(self, phone: str) -> "Deferred[str]":
+        """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
+
+
+class NoFacts:
+    """A process that runs nothing; :mod:`voxpath.app` overrides what it has."""
+
+    def now(self) -> float:
+        """Time stands still where nothing runs."""
+        return 0.0
+
+    def status(self) -> Iterable[tuple[str, str]]:
+        """Nothing to tell."""
+        return ()
+
+    def roles(self) -> Iterable[RoleRow]:
+        """No role."""
+        return ()
+
+    def leases(self) -> Iterable[Lease]:
+        """No DHCP server here."""
+        raise _absent("leases", "DHCP server")
+
+    def bindings(self) -> Iterable[PortBinding]:
+        """No port ledger here."""
+        raise _absent("blocks", "port ledger")
+
+    def registrations(self) -> Iterable[Registration]:
+        """No controller here."""
+        raise _absent("registrations", "media gateway controller")
+
+    def calls(self) -> Iterable[CallRow]:
+        """No controller here."""
+        raise _absent("calls", "media gateway controller")
+
+    def nat(self) -> NatFacts:
+        """No NAT here."""
+        raise _absent("nat", "NAT")
+
+    def counters(self) -> Iterable[CounterRow]:
+        """No NAT here."""
+        raise _absent("counters", "NAT")
+
+    def phones(self) -> Iterable[PhoneRow]:
+        """No software phone here."""
+        raise _absent("phones", "software phone")
+
+    def off_hook(self, phone: str, line: int) -> None:
+        """No software phone here."""
+        raise _absent("off-hook", "software phone")
+
+    def dial(self, phone: str, line: int, digits: str) -> None:
+        """No software phone here."""
+        raise _absent("dial", "software phone")
+
+    def on_hook(self, phone: str, line: int) -> None:
+        """No software phone here."""
+        raise _absent("on-hook", "software phone")
+
+    def release(self, phone: str) -> "Deferred[str]":
+        """No port ledger here."""
+        raise _absent("release", "port ledger")
+
+
+def _absent(verb: str, part: str) -> CommandError:
+    return CommandError(verb, f"this process runs no {part}", "ask another process by --socket")

@@ -1,0 +1,166 @@
+"""Answers of commands: lists of rows, drawn as columns that grep well; each row stands on one line and names its phone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from voxpath.model.event import printable
+
+CELL_LIMIT = 400
+"""Characters of one cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The base of all rows: fields are texts and numbers, and become columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRow(Row):
+    """One lease."""
+
+    phone: str
+    address: str
+    scope: str
+    phone_class: str
+    host_name: str
+    expires: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow(Row):
+    """One port block."""
+
+    phone: str
+    block: str
+    private: str
+    realm: str
+    state: str
+    until: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRow(Row):
+    """One registered media gateway."""
+
+    phone: str
+    mid: str
+    public: str
+    private: str
+    contact: str
+    realm: str
+    lines: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow(Row):
+    """One call; ``path`` is what the triangle decision chose, ``private`` or ``public``, and ``reason`` says why."""
+
+    phone: str
+    peer: str
+    number: str
+    state: str
+    path: str
+    since: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRow(Row):
+    """What went through the NAT for one phone."""
+
+    phone: str
+    private: str
+    out_packets: int
+    out_octets: int
+    in_packets: int
+    in_octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRow(Row):
+    """One line of a software phone: what it does, what it hears, and its media so far."""
+
+    phone: str
+    line: int
+    state: str
+    signal: str
+    address: str
+    hears_hz: float
+    level_dbm0: float
+    sent: int
+    received: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow(Row):
+    """One role of the process."""
+
+    role: str
+    state: str
+    faults: int
+    malformed: int
+    restarts: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow(Row):
+    """One event."""
+
+    at: str
+    level: str
+    role: str
+    phone: str
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow(Row):
+    """One named fact."""
+
+    item: str
+    value: str
+
+
+def when(at: float) -> str:
+    """A time of the server's clock as text; empty for 0 and for what is no date."""
+    if at == 0:
+        return ""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
+def columns_of(row: type[Row]) -> list[str]:
+    """The names of a row's columns."""
+    return [field.name for field in fields(row)]
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """A row for JSON."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def draw(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    """Draw rows below a heading; an empty cell is ``-``, so that columns can be counted."""
+    heading = [printable(name.upper(), CELL_LIMIT) for name in columns]
+    cells = [heading, *([_cell(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells)
+    return "".join(line + "\n" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "-" if value is None or value == "" else printable(str(value), CELL_LIMIT)
