@@ -3,7 +3,9 @@
 from functools import partial
 
 from voxpath.app.assembly import make_service
-from voxpath.app.options import Options as Options
+from voxpath.app.options import Options
 from voxpath.app.parts import Part
+
+__all__ = ["Options", "makeService"]
 
 makeService = partial(make_service, (Part.GATEWAY,))
