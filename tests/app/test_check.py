@@ -14,6 +14,7 @@ from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
 from voxpath.model.address import Mac
 from voxpath.model.call import Line
+from voxpath.ports.pools import Pool
 
 MACHINE = Machine(root=True, interfaces=frozenset({"lo", "eth0", "eth1"}), addresses=frozenset())
 
@@ -129,7 +130,7 @@ def test_duplicate_numbers_and_lines() -> None:
 
 
 def test_reservations() -> None:
-    one = '[[reservation]]\nmac = "04:00:00:00:00:01"\naddress = "10.0.0.1"\n'
+    one = '[[reservation]]\nmac = "05:00:00:00:00:01"\naddress = "10.0.0.1"\n'
     wrong = found(SITE + one + one.replace("10.0.0.1", "10.9.0.1"))
     assert set(wrong) == {"reservation[0].mac", "reservation[1].mac", "reservation[0].address", "reservation[1].address"}
 
@@ -200,10 +201,11 @@ def test_values() -> None:
     assert values.scopes(made)[0].last == IPv4Address("10.0.0.20")
     (desk,) = values.classes(made)
     assert (desk.ports, desk.mgcs) == (16, ("192.0.2.1:2944",)), "two lines: four ports, one for signalling, four more: 9"
-    is_allowed = values.allowed(made)
-    assert is_allowed(Mac.parse("00:00:5e:00:53:01"))
-    assert is_allowed(Mac.parse("02:00:00:ff:ff:ff"))
-    assert not is_allowed(Mac.parse("02:00:01:00:00:00"))
+    admission = values.admission(made)
+    assert admission.check_mac(Mac.parse("00:00:5e:00:53:01")) is None
+    assert admission.check_mac(Mac.parse("02:00:00:ff:ff:ff")) is None
+    assert admission.check_mac(Mac.parse("02:00:01:00:00:00")) is not None
+    assert values.pools(made) == (Pool(IPv4Address("203.0.113.1"), 20000, 29999, "site-a"),)
     assert values.lines(made) == {"1001": Line("02:00:00:00:0a:01", "line/1")}
     assert values.in_state(made, "/x/y") == Path("/x/y")
     assert [str(mac) for mac in values.phone_macs(config("[phone]\ncount = 2"))] == ["02:00:00:00:0a:01", "02:00:00:00:0a:02"]

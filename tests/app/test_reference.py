@@ -45,7 +45,7 @@ def test_uncommented_examples_are_accepted() -> None:
     assert decoded.config is not None
     assert len(decoded.config.scopes) == 1
     wrong = {problem.path for problem in check(decoded.config, MACHINE)}
-    assert wrong == {"dhcp.macs", "reservation[0].mac", "phone.static", "tls.ca", "tls.certificate", "tls.key"}
+    assert wrong == {"phone.static", "tls.ca", "tls.certificate", "tls.key"}
 
 
 def test_every_example_differs_from_the_default() -> None:

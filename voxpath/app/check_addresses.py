@@ -13,6 +13,9 @@ from voxpath.model.ports import LOWEST_PORT
 
 Entry = TypeVar("Entry")
 
+GROUP_BIT = 1
+"""In the first octet of an Ethernet address: it is of no single host."""
+
 
 def duplicates(
     section: str, option: str, entries: Iterable[Entry], key: Callable[[Entry], Hashable], todo: str
@@ -120,14 +123,14 @@ def _scope_inside(scope: Scope, path: str) -> Iterator[Problem]:
 
 
 def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
-    """A reservation is of one phone that may be served, in a scope's subnet."""
+    """A reservation is of one phone, in a scope's subnet; it need not be named in ``dhcp.macs`` as well."""
     todo = "keep one of them"
     yield from duplicates("reservation", "mac", config.reservations, lambda entry: entry.mac, todo)
     yield from duplicates("reservation", "address", config.reservations, lambda entry: entry.address, todo)
     for place, entry in enumerate(config.reservations):
         path = f"reservation[{place}]"
-        if not any(rule.holds(entry.mac) for rule in config.dhcp.macs):
-            yield Problem(f"{path}.mac", f"{entry.mac} is not allowed by dhcp.macs", "add it there, too")
+        if entry.mac[0] & GROUP_BIT:
+            yield Problem(f"{path}.mac", f"{entry.mac} is a group address", "write the address of one phone")
         scope = next((scope for scope in config.scopes if entry.address in scope.subnet), None)
         if scope is None:
             yield Problem(f"{path}.address", f"{entry.address} is in no scope's subnet", "choose an address of a scope")

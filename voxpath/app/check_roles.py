@@ -33,7 +33,7 @@ def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for place, entry in enumerate(config.classes):
         path = f"class[{place}]"
-        for number, text in enumerate(entry.vendor_classes):
+        for number, text in enumerate(text.rstrip("\0") for text in entry.vendor_classes):
             if text in seen:
                 what = f"{text!r} selects {seen[text]} already"
                 yield Problem(f"{path}.vendor_classes[{number}]", what, "let each text select one class")
@@ -76,7 +76,7 @@ def check_dhcp(config: Config, machine: Machine) -> Iterator[Problem]:
     """With scopes there must be somebody to serve."""
     if not (config.dhcp.enabled and config.scopes):
         return
-    if not config.dhcp.macs:
+    if not config.dhcp.macs and not config.reservations:
         yield Problem(
             "dhcp.macs",
             "is empty: no phone would get an answer",

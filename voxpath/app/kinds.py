@@ -43,10 +43,6 @@ class MacRange(str):
             raise ValueError(f"{made.last} comes before {made.first}")
         return made
 
-    def holds(self, mac: Mac) -> bool:
-        """Whether the range contains this address."""
-        return self.first <= mac <= self.last
-
 
 KINDS: dict[type[Any], tuple[str, str]] = {
     IPv4Address: ("an IPv4 address", "192.0.2.1"),

@@ -11,12 +11,11 @@ from msgspec import Meta, Struct, field
 
 from voxpath.app.kinds import EndpointText, MacRange
 from voxpath.model.address import Mac
+from voxpath.ports.ledger import QUARANTINE_S
+from voxpath.ports.pools import RESERVED_PORTS
 
 MAC_RULES_LIMIT = 4096
 """Entries of ``dhcp.macs``."""
-
-RESERVED_PORTS = (500, 1194, 1701, 2427, 2727, 2944, 2945, 3478, 4500, 5060, 5061, 5349)
-"""The named VoIP and VPN ports that no phone's block contains (decision D18)."""
 
 
 def doc(effect: str, example: Any, **limits: Any) -> Meta:
@@ -64,8 +63,10 @@ class Ports(Section, frozen=True):
     block: Annotated[
         int, doc("Ports of a phone whose class names neither lines nor ports; a power of two.", 128, ge=1, le=1024)
     ] = 64
-    quarantine_s: Annotated[float, doc("Seconds for which nobody else gets a released block.", 600.0, ge=0)] = 3600.0
-    reserved: Annotated[tuple[Port, ...], doc("Ports that no block contains, on any address.", [5060, 5061])] = RESERVED_PORTS
+    quarantine_s: Annotated[float, doc("Seconds for which nobody else gets a released block.", 600.0, ge=0)] = QUARANTINE_S
+    reserved: Annotated[tuple[Port, ...], doc("Ports that no block contains, on any address.", [5060, 5061])] = tuple(
+        sorted(RESERVED_PORTS)
+    )
     services: Annotated[tuple[ServicePort, ...], doc("Ports of the gateway's own roles.", [])] = field(name="service", default=())
 
 
@@ -169,6 +170,7 @@ class Mgc(Section, frozen=True):
     dial_plan: Annotated[
         str, doc("Digit map (RFC 3525, 7.1.14) that phones collect digits by; empty: made from the numbers.", "(xxxx|0x.)")
     ] = ""
+    compact: Annotated[bool, doc("Whether messages are written in the short form.", True)] = False
     ring_s: Annotated[float, doc("Seconds after which an unanswered call is given up.", 30.0, gt=0)] = 120.0
 
 

@@ -3,15 +3,17 @@
 All functions take a configuration that :func:`voxpath.app.check.check` found no error in.
 """
 
-from collections.abc import Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass
+from voxpath.flow.admit import Admission
 from voxpath.model import phone as model
 from voxpath.model.address import Mac
 from voxpath.model.call import Line
 from voxpath.model.ports import PortBlock
 from voxpath.model.realm import Realm
+from voxpath.ports.pools import Pool
 
 
 def in_state(config: Config, path: str) -> Path:
@@ -37,6 +39,7 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
             realm=scope.realm,
             dns=scope.dns,
             domain=scope.domain,
+            router=scope.router,
         )
         for scope in config.scopes
     )
@@ -70,16 +73,20 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
     )
 
 
-def allowed(config: Config) -> Callable[[Mac], bool]:
-    """Make the question whether an Ethernet address may be served at all (DHC-2, DHC-15)."""
-    rules = config.dhcp.macs
-    exact = frozenset(rule.first for rule in rules if rule.first == rule.last)
-    ranges = tuple((rule.first, rule.last) for rule in rules if rule.first != rule.last)
+def pools(config: Config) -> tuple[Pool, ...]:
+    """The ledger's pools, in the order of the file: the first is filled before the next is used."""
+    return tuple(Pool(entry.public, *entry.ports, entry.realm) for entry in config.pools)
 
-    def is_allowed(mac: Mac) -> bool:
-        return mac in exact or any(first <= mac <= last for first, last in ranges)
 
-    return is_allowed
+def reservations(config: Config) -> dict[Mac, IPv4Address]:
+    """Fixed addresses by Ethernet address (DHC-15)."""
+    return {entry.mac: entry.address for entry in config.reservations}
+
+
+def admission(config: Config) -> Admission:
+    """Whom DHCP serves (DHC-2 to DHC-4, DHC-15)."""
+    macs = ((rule.first, rule.last) for rule in config.dhcp.macs)
+    return Admission(macs, classes(config), reservations(config))
 
 
 def phone_of(text: str) -> str:
