@@ -1,0 +1,126 @@
+"""The pure translation: each crafted packet, and the properties that hold for all packets."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nat_packets import CASES, FAR, MAPPINGS, PHONE1, PREFIX, PUBLIC1, PUBLIC2, UNUSED_PUBLIC, Case, checksums_hold, ip, tcp, udp
+
+from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.nappt.table import Table
+from voxpath.nappt.translate import hairpin, inbound, outbound
+from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
+
+PUBLICS = tuple(IPv4Address(text) for text in (PUBLIC1, PUBLIC2, UNUSED_PUBLIC))
+
+
+def table_of(*mappings: Mapping, block_size: int = 64) -> Table:
+    table = Table((IPv4Network(PREFIX),), PUBLICS, block_size)
+    table.apply(Transaction(1, mappings))
+    return table
+
+
+def carried(table: Table, case: Case) -> Verdict:
+    if not case.from_inside:
+        return inbound(table, case.packet)
+    destination = case.packet[16:20]
+    return (hairpin if any(destination == address.packed for address in PUBLICS) else outbound)(table, case.packet)
+
+
+def ports(packet: bytes) -> bytes:
+    size = (packet[0] & 15) * 4
+    return packet[size : size + 4]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_crafted_packet(case: Case) -> None:
+    verdict = carried(table_of(*MAPPINGS), case)
+    if case.reason is not None:
+        assert verdict == Drop(case.reason)
+        return
+    assert isinstance(verdict, Translated)
+    packet = verdict.packet
+    assert (str(IPv4Address(packet[12:16])), str(IPv4Address(packet[16:20]))) == case.leaves
+    assert packet[8] == case.packet[8] - 1
+    assert ports(packet) == ports(case.packet)
+    total = int.from_bytes(case.packet[2:4], "big")
+    assert checksums_hold(packet) == checksums_hold(case.packet[:total])
+
+
+def test_every_reason_is_met_by_a_case() -> None:
+    """The table of cases shows each reason but the one that needs a foreign destination."""
+    assert {case.reason for case in CASES} >= set(Reason) - {Reason.NOT_OURS}
+
+
+def test_a_destination_that_is_not_ours_is_named() -> None:
+    assert inbound(table_of(*MAPPINGS), udp(FAR, 9, "192.0.2.1", 2048)) == Drop(Reason.NOT_OURS)
+
+
+blocks = st.integers(0, 10).flatmap(
+    lambda power: st.integers(-(-1024 // (1 << power)), (0x10000 >> power) - 1).map(lambda at: (at << power, 1 << power))
+)
+mappings = st.builds(
+    lambda host, public, block: Mapping(IPv4Address(f"10.0.0.{host}"), PortBlock(public, *block)),
+    st.integers(2, 250),
+    st.sampled_from(PUBLICS),
+    blocks,
+)
+payloads = st.binary(max_size=40)
+options = st.integers(0, 10).map(lambda words: b"\x01" * 4 * words)
+sizes = st.sampled_from((1, 16, 64, 1024))
+
+
+@given(mappings, st.data(), payloads, options, sizes, st.sampled_from((udp, tcp)))
+def test_outbound_then_inbound_is_the_way_back(
+    mapping: Mapping, data: st.DataObject, payload: bytes, extra: bytes, size: int, make: object
+) -> None:
+    """A packet that leaves, answered with its addresses and ports exchanged, comes back to where it began."""
+    assert callable(make)
+    table = table_of(mapping, block_size=size)
+    port = data.draw(st.integers(mapping.block.first, mapping.block.last))
+    private, public = str(mapping.private), str(mapping.block.public)
+    there = outbound(table, make(private, port, FAR, 9, payload, options=extra))
+    assert isinstance(there, Translated)
+    assert there.packet[12:16] == mapping.block.public.packed
+    assert checksums_hold(there.packet)
+    assert ports(there.packet)[:2] == port.to_bytes(2, "big")
+    assert there.packet.endswith(payload)
+    back = inbound(table, make(FAR, 9, public, port, payload, options=extra))
+    assert isinstance(back, Translated)
+    assert checksums_hold(back.packet)
+    assert back.packet == make(FAR, 9, private, port, payload, options=extra, ttl=63)
+
+
+@given(mappings, st.integers(0, 0xFFFF), st.integers(2, 250), sizes)
+def test_only_the_holder_of_a_port_may_send_from_it(mapping: Mapping, port: int, host: int, size: int) -> None:
+    table = table_of(mapping, block_size=size)
+    sender = f"10.0.0.{host}"
+    verdict = outbound(table, udp(sender, port, FAR, 9))
+    mine = sender == str(mapping.private)
+    if mine and port in mapping.block:
+        assert isinstance(verdict, Translated)
+    else:
+        assert verdict == Drop(Reason.SPOOFED_PORT if mine else Reason.UNKNOWN_PHONE)
+
+
+@given(st.binary(max_size=80), st.booleans())
+def test_any_octets_get_a_verdict(octets: bytes, shaped: bool) -> None:
+    """Whatever arrives, nothing is raised, and nothing leaves with an inside source."""
+    table = table_of(*MAPPINGS)
+    packet = ip(PHONE1, FAR, octets, protocol=octets[0] if octets else 17) if shaped else octets
+    for way in (outbound, inbound, hairpin):
+        verdict = way(table, packet)
+        if isinstance(verdict, Translated) and way is not inbound:
+            assert not table.is_inside(int.from_bytes(verdict.packet[12:16], "big"))
+
+
+@given(st.sampled_from([case for case in CASES if case.reason is None]), st.integers(0, 200), st.integers(0, 255))
+def test_a_damaged_packet_never_leaves_with_an_inside_source(case: Case, at: int, value: int) -> None:
+    damaged = bytearray(case.packet)
+    damaged[at % len(damaged)] = value
+    table = table_of(*MAPPINGS)
+    for way in (outbound, hairpin):
+        verdict = way(table, bytes(damaged))
+        if isinstance(verdict, Translated):
+            assert not table.is_inside(int.from_bytes(verdict.packet[12:16], "big"))
