@@ -12,7 +12,7 @@ from typing import NamedTuple
 from voxpath.model.address import Endpoint
 
 LONG_TIMER_S = 35.0
-"""How long a reply is kept for repetitions of its request (RFC 3525 Annex D.1.1): T-MAX of 30 s and what the last of them travels."""
+"""How long a reply is kept for repetitions of its request (RFC 3525 D.1.1): T-MAX of 30 s, and what the last one travels."""
 
 MOST_OF_A_PEER = 4096
 """Requests of one peer that are remembered; a further one pushes out the oldest that is settled."""
