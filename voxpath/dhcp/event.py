@@ -1,0 +1,130 @@
+"""What the DHCP server tells an operator; each of these is also a decision in ``voxpath ctl why``."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from voxpath.model.event import Event, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpIgnoredMac(Event):
+    """A client's Ethernet address is not among those that are served: no answer at all (DHC-3)."""
+
+    ID: ClassVar[str] = "DHCP_IGNORED_MAC"
+    TEXT: ClassVar[str] = "{message} ignored, Ethernet address refused: {reason}"
+
+    message: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpIgnoredClass(Event):
+    """A client's Ethernet address is valid and its vendor class is not: no answer at all (DHC-4)."""
+
+    ID: ClassVar[str] = "DHCP_IGNORED_CLASS"
+    TEXT: ClassVar[str] = "{message} ignored, Ethernet address accepted, vendor class refused: {reason}"
+
+    message: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpDropped(Event):
+    """A message was not answered for another reason."""
+
+    ID: ClassVar[str] = "DHCP_DROPPED"
+    TEXT: ClassVar[str] = "{message} not answered: {reason}"
+
+    message: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpExhausted(Event):
+    """A valid phone gets no offer: no address or no port block is left (DHC-24)."""
+
+    ID: ClassVar[str] = "DHCP_EXHAUSTED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "nothing left for a phone of class {phone_class} in scope {scope}: {reason}"
+
+    scope: str
+    phone_class: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpOffer(Event):
+    """An address and a port block were offered; both are kept for the phone until the offer ends."""
+
+    ID: ClassVar[str] = "DHCP_OFFER"
+    LEVEL: ClassVar[Level] = Level.TRACE
+    TEXT: ClassVar[str] = "offered {address} with ports {block}, class {phone_class}"
+
+    address: str
+    block: str
+    phone_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpAck(Event):
+    """A lease is stored, its port block is in the NAT, and the phone was told (DHC-6, DHC-7)."""
+
+    ID: ClassVar[str] = "DHCP_ACK"
+    TEXT: ClassVar[str] = "leased {address} with ports {block} for {lease_s} s, class {phone_class}"
+
+    address: str
+    block: str
+    lease_s: int
+    phone_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpNak(Event):
+    """A phone that passes both checks asked for an address that is not its own (decision D22)."""
+
+    ID: ClassVar[str] = "DHCP_NAK"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "refused {address}: {reason}"
+
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpEnded(Event):
+    """A lease ended: its ports are out of the NAT and in quarantine; address and block stay remembered (decision D17).
+
+    :ivar cause: ``released``, ``expired``, ``declined`` or ``withdrawn``.
+    """
+
+    ID: ClassVar[str] = "DHCP_ENDED"
+    TEXT: ClassVar[str] = "lease of {address} {cause}"
+
+    address: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpDeclined(Event):
+    """A phone found its address in use by somebody else; nobody gets it for a while."""
+
+    ID: ClassVar[str] = "DHCP_DECLINED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{address} is used by another machine, the phone says; it is not given out for {probation_s:.0f} s"
+
+    address: str
+    probation_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpFailed(Event):
+    """A change could not be stored or not be brought into the NAT: it was withdrawn, and nothing was acknowledged."""
+
+    ID: ClassVar[str] = "DHCP_FAILED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "{change} of {address} failed at the {step}: {reason}"
+
+    change: str
+    address: str
+    step: str
+    reason: str

@@ -1,0 +1,84 @@
+"""Changes under way: first the store, then the NAT, then the answer; and the way back when one of them fails (DHC-6, DHC-7)."""
+
+from collections.abc import Hashable, Iterable
+from typing import NamedTuple
+
+from voxpath.core.effects import Apply, Commit, Effect, Emit, Failed, Outcome
+from voxpath.dhcp.event import DhcpFailed
+from voxpath.dhcp.machine import Book, Kind, Step, Timer
+
+STORE, NAT, UNDO = "store", "NAT", "undo"
+
+
+class Token(NamedTuple):
+    """Which part of which change an outcome is about."""
+
+    number: int
+    part: str
+
+
+class Steps:
+    """The changes that are neither settled nor withdrawn yet; at most one per client.
+
+    :param probation_s: how long a declined address is given to nobody.
+    :param retry_s: pause before a failed expiry, or a failed undo, is tried again.
+    """
+
+    def __init__(self, book: Book, probation_s: float, retry_s: float) -> None:
+        self._book = book
+        self._probation_s = probation_s
+        self._retry_s = retry_s
+        self._steps: dict[int, Step] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def begin(self, step: Step, then: Iterable[Effect]) -> list[Effect]:
+        """Store a change, apply it if the NAT is concerned, and only then do ``then``."""
+        self._count += 1
+        number = self._count
+        self._steps[number] = step
+        step.client.pending = number
+        transaction = step.ledger.transaction
+        if transaction:
+            then = (Apply(transaction, tuple(then), Token(number, NAT)),)
+        return [Commit(step.changes, tuple(then), Token(number, STORE))]
+
+    def resolve(self, token: Hashable, outcome: Outcome, now: float) -> list[Effect]:
+        """Take the outcome of one part."""
+        assert isinstance(token, Token)  # every effect of this core that has an outcome carries one
+        step = self._steps[token.number]
+        if isinstance(outcome, Failed):
+            return self._failed(token, step, outcome.reason, now)
+        if token.part == UNDO:
+            self._withdraw(token.number, step, now)
+        elif token.part == NAT or not step.ledger.transaction:
+            del self._steps[token.number]
+            self._book.settle(step, now, self._probation_s)
+        return []
+
+    def undo(self, number: int) -> Commit:
+        """Take back in the store what the NAT refused.
+
+        Until that is done the space stays taken: a row that nobody remembers would give a port two owners.
+        """
+        return Commit(self._steps[number].undo, (), Token(number, UNDO))
+
+    def _failed(self, token: Token, step: Step, reason: str, now: float) -> list[Effect]:
+        told = Emit(
+            DhcpFailed(phone=step.client.phone, change=step.kind.value, address=str(step.address), step=token.part, reason=reason)
+        )
+        if token.part == NAT:
+            return [told, self.undo(token.number)]
+        if token.part == UNDO:
+            self._book.timers.arm(Timer("undo", number=token.number), now + self._retry_s)
+        else:
+            self._withdraw(token.number, step, now)
+        return [told]
+
+    def _withdraw(self, number: int, step: Step, now: float) -> None:
+        del self._steps[number]
+        self._book.withdraw(step)
+        if step.kind is Kind.EXPIRE:
+            self._book.timers.arm(Timer("lease", step.client.mac), now + self._retry_s)
