@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 CONFIG ?= etc/voxpath.toml
 SCALE ?= 1
 
-.PHONY: run test check live-programs demo soak bench wheel clean
+.PHONY: run test check live-programs demo docs soak bench wheel clean
 
 run: $(VENV)/.installed
 	$(BIN)/twistd --nodaemon --pidfile= voxpath --config $(CONFIG)
@@ -26,6 +26,11 @@ wheel: $(VENV)/.tools
 
 demo: $(VENV)/.tools live-programs
 	$(BIN)/python -m tests.live.demo
+
+# The pages and files that are generated from the code; tests fail when one is not current.
+docs: $(VENV)/.installed
+	$(BIN)/python -m voxpath.app.reference
+	$(BIN)/python -m voxpath.app.catalogue
 
 soak: $(VENV)/.tools live-programs
 	VOXPATH_SCALE=$(SCALE) $(BIN)/python -m tests.soak
