@@ -1,4 +1,7 @@
-"""Fixtures of the live tests; ``namespaces`` is importable by its plain name from every module of this folder."""
+"""Fixtures of the live tests.
+
+``namespaces`` and the NAT's conformance suite are importable by their plain names from every module of this folder.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -6,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "natreactor")]
 
-from namespaces import Namespaces
+from namespaces import Namespaces  # noqa: E402  (the folder has to be on the path first)
 
 
 @pytest.fixture

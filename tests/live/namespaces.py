@@ -4,6 +4,7 @@ Every name carries the process id, so parallel runs do not meet, and everything 
 Only processes that were started here are ended.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,6 +14,9 @@ from itertools import count
 from typing import IO, Any
 
 _instances = count()
+_libc = ctypes.CDLL(None, use_errno=True)
+
+CLONE_NEWNET = 0x40000000
 
 END_S = 3.0
 """How long a process may take to end after SIGTERM before it is killed."""
@@ -153,6 +157,16 @@ class Namespaces:
         finally:
             self.end(process)
 
+    @contextmanager
+    def entered(self, name: str) -> Iterator[None]:
+        """Let the calling thread stand in the namespace: sockets that it opens there stay there afterwards."""
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.full(name)}") as there:
+            _enter(there.fileno())
+            try:
+                yield
+            finally:
+                _enter(home.fileno())
+
     def close(self) -> None:
         """End all processes and remove all namespaces; their cables and switches go with them."""
         for process in reversed(tuple(self._processes)):
@@ -167,6 +181,11 @@ class Namespaces:
         if done.returncode != 0:
             raise AssertionError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+
+def _enter(descriptor: int) -> None:
+    if _libc.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def _signal_group(process: subprocess.Popen[Any], number: int) -> None:

@@ -11,44 +11,53 @@ from voxpath.natreactor.interface import Outside
 
 SYSCTL = Path("/proc/sys/net/ipv4")
 
+PREFIX = "net/ipv4/"
+
 LOOSE = "2"
 STRICT = 1
 
 
-def prepare(outside: Outside, root: Path = SYSCTL) -> tuple[HostSetting, ...]:
-    """Set what is not yet right; give what was changed.
+def plan(outside: Outside, root: Path = SYSCTL) -> tuple[HostSetting, ...]:
+    """What has to be changed; changes nothing yet.
 
     Packets are forwarded.
     No ICMP redirect is sent: a packet that turns back at the gateway (hairpin) would cause one for each call.
     Strict reverse-path filtering becomes loose: behind two uplinks a reply may come by the other one.
 
-    :raises LocalError: an interface does not exist, or the rights are missing.
+    :raises LocalError: an interface does not exist.
     """
-    changed = [_set(root, "ip_forward", "1"), _set(root, "conf/all/send_redirects", "0")]
-    changed += [_set(root, f"conf/{name}/send_redirects", "0") for name in outside.inside]
+    wanted = {"ip_forward": "1", "conf/all/send_redirects": "0"}
+    wanted |= {f"conf/{name}/send_redirects": "0" for name in outside.inside}
     # The stricter of "all" and the interface's own value counts.
     everywhere = int(_get(root, "conf/all/rp_filter"))
     for name in (*outside.inside, *outside.outside):
         key = f"conf/{name}/rp_filter"
         if max(everywhere, int(_get(root, key))) == STRICT:
-            changed.append(_set(root, key, LOOSE))
-    return tuple(event for event in changed if event is not None)
+            wanted[key] = LOOSE
+    settings = (HostSetting(key=_name(key), before=_get(root, key), after=value) for key, value in wanted.items())
+    return tuple(setting for setting in settings if setting.before != setting.after)
+
+
+def prepare(settings: tuple[HostSetting, ...], root: Path = SYSCTL) -> None:
+    """Carry out a plan.
+
+    :raises LocalError: the rights are missing.
+    """
+    for setting in settings:
+        try:
+            (root / setting.key.removeprefix(PREFIX)).write_text(setting.after, encoding="ascii")
+        except OSError as error:
+            reason = f"{setting.key} is {setting.before} and cannot be set to {setting.after}: {error.strerror}"
+            raise LocalError(reason) from None
+
+
+def _name(key: str) -> str:
+    """As :manpage:`sysctl(8)` accepts it; interface names may hold dots, so the slashes stay."""
+    return PREFIX + key
 
 
 def _get(root: Path, key: str) -> str:
     try:
         return (root / key).read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        raise LocalError(f"net.ipv4.{key.replace('/', '.')} does not exist: is the interface there?") from None
-
-
-def _set(root: Path, key: str, value: str) -> HostSetting | None:
-    before = _get(root, key)
-    if before == value:
-        return None
-    name = f"net.ipv4.{key.replace('/', '.')}"
-    try:
-        (root / key).write_text(value, encoding="ascii")
-    except OSError as error:
-        raise LocalError(f"{name} is {before} and cannot be set to {value}: {error.strerror}") from None
-    return HostSetting(key=name, before=before, after=value)
+        raise LocalError(f"{_name(key)} does not exist: is the interface there?") from None

@@ -1,0 +1,79 @@
+"""Raw Ethernet at the two ends of a gateway, so that tests see exactly what leaves it and what does not."""
+
+import os
+import select
+import socket
+import struct
+from ipaddress import IPv4Address
+from types import TracebackType
+
+from namespaces import Namespaces
+
+ETH_ALL = 3
+ETH_IP = b"\x08\x00"
+ETH_ARP = b"\x08\x06"
+OUTGOING = 4
+ANSWER_S = 2.0
+MOST = 65536
+
+
+class Wire:
+    """A host's end of the cable to a gateway: sends IP packets as they are, and hears all that arrives.
+
+    :ivar gateway: the gateway's address on this cable, which has to answer ARP.
+    """
+
+    def __init__(self, net: Namespaces, name: str, interface: str, gateway: str) -> None:
+        with net.entered(name):
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_ALL))
+        self._socket.bind((interface, ETH_ALL))
+        self._socket.setblocking(False)
+        self.mac: bytes = self._socket.getsockname()[4]
+        self._gateway = IPv4Address(gateway).packed
+        self._gateway_mac = b"\xff" * 6
+        self._heard: list[bytes] = []
+        self._gateway_mac = self.settle()
+
+    def send(self, packet: bytes) -> None:
+        """Send an IP packet to the gateway."""
+        self._socket.send(self._gateway_mac + self.mac + ETH_IP + packet)
+
+    def settle(self) -> bytes:
+        """Wait until the gateway has dealt with everything sent so far: it answers ARP in turn. Give its Ethernet address."""
+        question = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + self.mac + bytes(4) + bytes(6) + self._gateway
+        self._socket.send(self._gateway_mac + self.mac + ETH_ARP + question)
+        while select.select([self._socket], [], [], ANSWER_S)[0]:
+            answer = self._take()
+            if answer is not None and answer[:2] == ETH_ARP and answer[8:10] == b"\0\x02":
+                return answer[10:16]
+        raise AssertionError("the gateway does not answer ARP")
+
+    def heard(self) -> list[bytes]:
+        """The IP packets that arrived since the last call."""
+        while select.select([self._socket], [], [], 0)[0]:
+            self._take()
+        heard, self._heard = self._heard, []
+        return heard
+
+    def close(self) -> None:
+        """Let go of the cable."""
+        self._socket.close()
+
+    def _take(self) -> bytes | None:
+        frame, address = self._socket.recvfrom(MOST)
+        if address[2] == OUTGOING:
+            return None
+        if frame[12:14] == ETH_IP:
+            self._heard.append(frame[14:])
+        return frame[12:]
+
+
+class OneProcessor:
+    """Keeps the thread on one processor: packets between namespaces then keep the order in which they were sent."""
+
+    def __enter__(self) -> None:
+        self._before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(self._before)})
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        os.sched_setaffinity(0, self._before)
