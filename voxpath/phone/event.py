@@ -40,3 +40,136 @@ class MediaRefused(Event):
 
     source: str
     remote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneState(Event):
+    """The boot machine entered a state (figures 5A and 5B of the source; the number is the figure's step)."""
+
+    ID: ClassVar[str] = "PHONE_STATE"
+    TEXT: ClassVar[str] = "{phone} is in {state} ({step})"
+
+    state: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferIgnored(Event):
+    """An OFFER lacked what the phone cannot do without (PHN-6)."""
+
+    ID: ClassVar[str] = "PHONE_OFFER_IGNORED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} ignores the offer of {server}: it lacks {missing}"
+
+    server: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFailed(Event):
+    """A file could not be read from the server (PHN-13, PHN-14)."""
+
+    ID: ClassVar[str] = "PHONE_LOAD_FAILED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} could not load {name} (attempt {attempt}): {reason}"
+
+    name: str
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneReboots(Event):
+    """The phone begins again at step 502."""
+
+    ID: ClassVar[str] = "PHONE_REBOOTS"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} boots again: {reason}"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneBooted(Event):
+    """The phone runs, with all that it was given (PHN-17)."""
+
+    ID: ClassVar[str] = "PHONE_BOOTED"
+    TEXT: ClassVar[str] = "{phone} runs at {address}, outside {block}, image {image!r}, controllers {mgcs}"
+
+    address: str
+    block: str
+    image: str
+    mgcs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRenewed(Event):
+    """The lease was extended; address and block are the same."""
+
+    ID: ClassVar[str] = "PHONE_LEASE_RENEWED"
+    TEXT: ClassVar[str] = "{phone} keeps {address} for another {lease_s} s"
+
+    address: str
+    lease_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRegistering(Event):
+    """The phone asks a controller to register it."""
+
+    ID: ClassVar[str] = "PHONE_REGISTERING"
+    TEXT: ClassVar[str] = "{phone} registers as {mid} at {controller}, {method}"
+
+    mid: str
+    controller: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRegistered(Event):
+    """A controller registered the phone."""
+
+    ID: ClassVar[str] = "PHONE_REGISTERED"
+    TEXT: ClassVar[str] = "{phone} is registered as {mid} at {controller}"
+
+    mid: str
+    controller: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneNotRegistered(Event):
+    """No controller registered the phone, state FAILED of the source documents (606); it tries again after a random time.
+
+    :ivar again_s: when; 0: never, since another lease is needed.
+    """
+
+    ID: ClassVar[str] = "PHONE_NOT_REGISTERED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} is not registered: {reason}; again in {again_s:.1f} s"
+
+    reason: str
+    again_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerLost(Event):
+    """The controller does not answer, or does not know the phone any more."""
+
+    ID: ClassVar[str] = "PHONE_CONTROLLER_LOST"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} lost its controller {controller}: {reason}"
+
+    controller: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortFailed(Event):
+    """A port of the phone's block cannot be opened."""
+
+    ID: ClassVar[str] = "PHONE_PORT_FAILED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} cannot open its port {port}: {reason}"
+
+    port: str
+    reason: str

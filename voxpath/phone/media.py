@@ -59,7 +59,8 @@ class MediaStatistics:
 class Media:
     """One RTP stream in both directions.
 
-    :param tone_hz: the tone to send, rounded to a whole number of hertz; each phone has its own, so that a test hears who speaks; 0: silence.
+    :param tone_hz: the tone to send, rounded to a whole number of hertz; 0: silence.
+        Each phone has its own, so that a test hears who speaks.
     :param phone: the phone's identity, for events.
     """
 
