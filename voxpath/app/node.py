@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
-from typing import Protocol
 
 from twisted.internet.interfaces import IReactorFDSet, IReactorFromThreads, IReactorTCP, IReactorTime, IReactorUNIX
 
@@ -20,7 +19,7 @@ from voxpath.store.sqlite import SqliteStore
 DATABASE = "voxpath.db"
 
 
-class Reactor(IReactorTime, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorFromThreads, Protocol):  # type: ignore[misc]  # zope interfaces as static types (mypy-zope)
+class Reactor(IReactorTime, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorFromThreads):
     """What the process needs of the reactor."""
 
 

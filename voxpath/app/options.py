@@ -6,8 +6,6 @@ from twisted.python import usage
 class Options(usage.Options):
     """Everything else stands in the configuration file."""
 
-    optParameters = (
-        ("config", "c", "", "The configuration file; without one the loopback set starts (see etc/voxpath.toml)."),
-    )
+    optParameters = (("config", "c", "", "The configuration file; without one the loopback set starts (see etc/voxpath.toml)."),)
 
     optFlags = (("check", None, "Check the configuration, say what is wrong or off, and exit."),)

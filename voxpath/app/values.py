@@ -8,6 +8,7 @@ from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass
 from voxpath.flow.admit import Admission
+from voxpath.io.tls import Identity
 from voxpath.model import phone as model
 from voxpath.model.address import Mac
 from voxpath.model.call import Line
@@ -111,3 +112,9 @@ def phone_macs(config: Config) -> tuple[Mac, ...]:
     """Ethernet addresses of the software phones: consecutive ones."""
     first = int.from_bytes(config.phone.mac, "big")
     return tuple(Mac((first + place).to_bytes(6, "big")) for place in range(config.phone.count))
+
+
+def identity(config: Config) -> Identity:
+    """The certificate of this host, its key and the authority."""
+    tls = config.tls
+    return Identity(in_state(config, tls.ca), in_state(config, tls.certificate), in_state(config, tls.key))

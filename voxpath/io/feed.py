@@ -182,9 +182,9 @@ class Feed:
     def _tell(self, generation: int, puts: Sequence[PortBinding], deletes: Sequence[PortBinding]) -> None:
         if not self._links:
             return
-        rows = {"puts": _encode(puts), "deletes": _encode(deletes)}
+        written, removed = _encode(puts), _encode(deletes)
         for link in list(self._links):
-            link.tell(Changes, generation=generation, **rows)
+            link.tell(Changes, generation=generation, puts=written, deletes=removed)
 
 
 def _encode(bindings: Iterable[PortBinding]) -> bytes:

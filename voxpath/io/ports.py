@@ -15,38 +15,52 @@ MAX_PORTS = 4096
 class UdpPorts:
     """Real UDP ports.
 
-    A name may stand for several sockets, one for each interface; a send then names its interface.
+    A name may stand for several sockets: one for each interface, or for each address that a server listens on.
+    A send then takes the one of its interface, or of its source address, or else the first.
     """
 
     def __init__(self, reactor: IReactorFDSet) -> None:
         self._reactor = reactor
-        self._ports: dict[tuple[str, str], UdpPort] = {}
+        self._ports: dict[str, list[UdpPort]] = {}
+        self._count = 0
 
     def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None], device: str = "") -> None:
         """Open a port; raise :class:`OSError` when that is impossible, or when too many are open."""
-        if len(self._ports) >= MAX_PORTS:
+        if self._count >= MAX_PORTS:
             raise OSError(f"{MAX_PORTS} ports are open already")
-        if (name, device) in self._ports:
-            self._ports.pop((name, device)).close()
-        self._ports[name, device] = UdpPort(self._reactor, name, local, receive, device)
+        port = UdpPort(self._reactor, name, local, receive, device)
+        self._ports.setdefault(name, []).append(port)
+        self._count += 1
 
-    def local(self, name: str, device: str = "") -> Endpoint:
+    def local(self, name: str) -> Endpoint:
         """Where a port is bound; raise :class:`KeyError` when it is not open."""
-        return self._ports[name, device].local
+        return self._ports[name][0].local
 
     def send(self, send: Send) -> None:
         """Send a datagram from the port it names; raise :class:`OSError` when that is not open or the kernel refuses."""
-        port = self._ports.get((send.port, send.interface)) or self._ports.get((send.port, ""))
-        if port is None:
+        ports = self._ports.get(send.port)
+        if ports is None:
             raise OSError(f"port {send.port!r} is not open")
+        port = ports[0] if len(ports) == 1 else _choose(ports, send)
         port.send(send)
 
     def close(self, name: str) -> None:
-        """Close a port on all its interfaces."""
-        for key in [key for key in self._ports if key[0] == name]:
-            self._ports.pop(key).close()
+        """Close a port with all its sockets."""
+        for port in self._ports.pop(name, ()):
+            self._count -= 1
+            port.close()
 
     def close_all(self) -> None:
         """Close every port."""
-        while self._ports:
-            self._ports.popitem()[1].close()
+        for name in list(self._ports):
+            self.close(name)
+
+
+def _choose(ports: list[UdpPort], send: Send) -> UdpPort:
+    for port in ports:
+        if send.interface and port.device == send.interface:
+            return port
+    for port in ports:
+        if send.source and port.local.host == send.source:
+            return port
+    return ports[0]

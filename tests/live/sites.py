@@ -1,0 +1,338 @@
+"""Two customer sites and a provider in network namespaces, with voxpath's processes: the stage of demonstration and tests.
+
+    a1, a2 - [lan0 sga wan0] -+
+                              +- wan (isp) - mgc1, mgc2
+    b3, b4 - [lan0 sgb wan0] -+
+
+Both sites use 10.0.0.0/24, and even the same addresses for their phones.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import trustme
+
+from tests.live.namespaces import Namespaces
+from voxpath.manage.client import NoServer, ask
+
+TWISTD = str(Path(sys.executable).parent / "twistd")
+PROVIDER = "198.51.100.254"
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """One customer site."""
+
+    gateway: str
+    wan: str
+    public: str
+    phones: tuple[str, ...]
+
+
+SITE_A = Site("sga", "198.51.100.1", "203.0.113.1", ("a1", "a2"))
+SITE_B = Site("sgb", "198.51.100.2", "203.0.113.2", ("b3", "b4"))
+CONTROLLERS = {"mgc1": "198.51.100.10", "mgc2": "198.51.100.11"}
+MACS = {"a1": "02:00:00:00:0a:01", "a2": "02:00:00:00:0a:02", "b3": "02:00:00:00:0b:03", "b4": "02:00:00:00:0b:04"}
+NUMBERS = {"a1": "1001", "a2": "1002", "b3": "1003", "b4": "1004"}
+TONES = {"a1": 400, "a2": 600, "b3": 800, "b4": 1000}
+FOREIGN_MG = "gateway_ut"
+"""Message identifier of Erlang's example gateway when it speaks text over UDP."""
+
+
+def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+    """Wait until a condition of the real world holds; fail naming it when it does not."""
+    end = time.monotonic() + patience_s
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"in vain for {patience_s:g} s: {what}")
+        time.sleep(0.05)
+
+
+class Stage:
+    """The namespaces, the configuration files and the processes; :meth:`close` takes everything away again.
+
+    :param directory: for configurations, state and logs.
+    :param ledger_feed: whether controllers get the gateways' ledgers (REG-22), or know only what phones say (REG-23).
+    """
+
+    def __init__(self, directory: Path, *, ledger_feed: bool = True) -> None:
+        self.directory = directory
+        self.net = Namespaces()
+        self.processes: dict[str, Popen[bytes]] = {}
+        self.ledger_feed = ledger_feed
+        self._authority = trustme.CA()
+        self._argv: dict[str, list[str]] = {}
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process and remove every namespace."""
+        self.net.close()
+
+    # The network.
+
+    def build(self) -> None:
+        """Lay the cables of provider and sites."""
+        net = self.net
+        net.create("isp")
+        net.bridge("isp", "wan")
+        net.address("isp", "wan", f"{PROVIDER}/24")
+        net.sysctl("isp", "net.ipv4.ip_forward", "1")
+        for key in ("all", "wan"):
+            net.sysctl("isp", f"net.ipv4.conf.{key}.send_redirects", "0")
+        for site in (SITE_A, SITE_B):
+            self._build_site(site)
+        for name, address in CONTROLLERS.items():
+            self._connect(name, address)
+
+    def _connect(self, name: str, address: str) -> None:
+        net = self.net
+        net.create(name)
+        net.veth(name, "wan0", "isp", name)
+        net.plug("isp", "wan", name)
+        net.address(name, "wan0", f"{address}/24")
+        net.route(name, "default", PROVIDER)
+
+    def _build_site(self, site: Site) -> None:
+        net = self.net
+        self._connect(site.gateway, site.wan)
+        net.route("isp", f"{site.public}/32", site.wan)
+        net.bridge(site.gateway, "lan0")
+        net.address(site.gateway, "lan0", "10.0.0.1/24")
+        for phone in site.phones:
+            self.add_host(site, phone, MACS[phone])
+
+    def add_host(self, site: Site, name: str, mac: str) -> None:
+        """Plug a host without an address into a site's LAN, as ``eth0``."""
+        self.net.create(name)
+        self.net.veth(name, "eth0", site.gateway, name)
+        self.net.mac(name, "eth0", mac)
+        self.net.plug(site.gateway, "lan0", name)
+
+    # Configurations.
+
+    def write_gateway(self, site: Site, extra: str = "") -> None:
+        """Write the configuration of a service gateway."""
+        feeds = "".join(
+            f'[[subscriber]]\nname = "{name}"\naddress = "{address}:2946"\n'
+            for name, address in CONTROLLERS.items()
+            if self.ledger_feed
+        )
+        self._write(
+            site.gateway,
+            f"""
+            {self._tls(site.gateway)}
+            [[realm]]
+            name = "{site.gateway}"
+            private = ["10.0.0.0/24"]
+            public = ["{site.public}"]
+            [[pool]]
+            public = "{site.public}"
+            ports = [2048, 65535]
+            realm = "{site.gateway}"
+            [dhcp]
+            macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
+            [[scope]]
+            name = "lan"
+            interface = "lan0"
+            subnet = "10.0.0.0/24"
+            server = "10.0.0.1"
+            range = ["10.0.0.11", "10.0.0.200"]
+            realm = "{site.gateway}"
+            dns = ["10.0.0.1"]
+            domain = "phones.example"
+            [[class]]
+            name = "one-line"
+            vendor_classes = ["voxpath-phone"]
+            ports = 64
+            image = "phone-1.0.bin"
+            mgcs = ["198.51.100.10:2944", "198.51.100.11:2944"]
+            own_options = true
+            [[class]]
+            name = "many-lines"
+            vendor_classes = ["voxpath-many"]
+            ports = 128
+            image = "many-2.0.bin"
+            mgcs = ["198.51.100.11:2944", "198.51.100.10:2944"]
+            [tftp]
+            listen = ["10.0.0.1:69"]
+            root = "images"
+            [nat]
+            backend = "nftables"
+            inside = ["lan0"]
+            outside = ["wan0"]
+            [mgc]
+            enabled = false
+            {feeds}
+            {extra}
+            """,
+        )
+        images = self.directory / site.gateway / "images"
+        images.mkdir(parents=True, exist_ok=True)
+        for name in ("phone-1.0.bin", "many-2.0.bin"):
+            (images / name).write_bytes(bytes((number * 7 + len(name)) % 256 for number in range(300_000)))
+
+    def write_controller(self, name: str, extra: str = "") -> None:
+        """Write the configuration of a controller."""
+        address = CONTROLLERS[name]
+        realms = "".join(
+            f'[[realm]]\nname = "{site.gateway}"\nprivate = ["10.0.0.0/24"]\npublic = ["{site.public}"]\n'
+            for site in (SITE_A, SITE_B)
+        )
+        numbers = "".join(f'[[number]]\nnumber = "{NUMBERS[phone]}"\nphone = "{MACS[phone]}"\n' for phone in MACS)
+        self._write(
+            name,
+            f"""
+            {self._tls(name)}
+            {realms}
+            [dhcp]
+            enabled = false
+            [tftp]
+            enabled = false
+            [mgc]
+            listen = ["{address}:2944"]
+            {numbers}
+            [subscription]
+            enabled = {str(self.ledger_feed).lower()}
+            listen = "{address}:2946"
+            {extra}
+            """,
+        )
+
+    def write_phone(self, name: str, extra: str = "") -> None:
+        """Write the configuration of a software phone."""
+        self._write(
+            name,
+            f"""
+            [phone]
+            interface = "eth0"
+            mac = "{MACS[name]}"
+            tone_hz = {TONES[name]}
+            answer = true
+            answer_after_s = 0.5
+            registration_timeout_s = 3.0
+            {extra}
+            """,
+        )
+
+    def _tls(self, name: str) -> str:
+        made = self._authority.issue_cert(name, common_name=name)
+        state = self.directory / name
+        state.mkdir(mode=0o700, exist_ok=True)
+        self._authority.cert_pem.write_to_path(str(state / "ca.pem"))
+        made.cert_chain_pems[0].write_to_path(str(state / "own.pem"))
+        made.private_key_pem.write_to_path(str(state / "own.key"))
+        (state / "own.key").chmod(0o600)
+        return '[tls]\nca = "ca.pem"\ncertificate = "own.pem"\nkey = "own.key"'
+
+    def _write(self, name: str, text: str) -> None:
+        state = self.directory / name
+        state.mkdir(mode=0o700, exist_ok=True)
+        lines = [line.strip() for line in text.splitlines()]
+        heading = f'name = "{name}"\nstate = "{state}"\n'
+        (self.directory / f"{name}.toml").write_text(heading + "\n".join(filter(None, lines)) + "\n")
+
+    # Processes.
+
+    def start(self, name: str, command: str) -> Popen[bytes]:
+        """Start one of voxpath's ``twistd`` commands in its namespace."""
+        log = (self.directory / f"{name}.log").open("ab")
+        argv = [TWISTD, "--nodaemon", "--pidfile=", "--logfile=-", command, "--config", str(self.directory / f"{name}.toml")]
+        self.processes[name] = self.net.spawn(name, argv, stdout=log, stderr=log, cwd=self.directory / name)
+        log.close()
+        self._argv[name] = argv
+        return self.processes[name]
+
+    def start_servers(self, *names: str) -> None:
+        """Start gateways and controllers (all of them unless some are named), and wait until they serve."""
+        chosen = names or ("mgc1", "mgc2", "sga", "sgb")
+        for name in chosen:
+            if name in CONTROLLERS:
+                self.write_controller(name)
+                self.start(name, "voxpath-mgc")
+            else:
+                self.write_gateway(SITE_A if name == "sga" else SITE_B)
+                self.start(name, "voxpath-sg")
+        for name in chosen:
+            self.serving(name)
+
+    def serving(self, name: str) -> None:
+        """Wait until all roles of a process run."""
+
+        def all_run() -> bool:
+            rows = self.rows(name, "roles")
+            return bool(rows) and all(row["state"] == "running" for row in rows)
+
+        until(all_run, f"{name} serves; its log:\n{self.log(name)}")
+
+    def start_phones(self, *names: str) -> None:
+        """Boot software phones."""
+        for name in names:
+            self.write_phone(name)
+            self.start(name, "voxpath-phone")
+
+    def end(self, name: str, signal_number: int = 15) -> int:
+        """End a process and give its exit status."""
+        return self.net.end(self.processes.pop(name), signal_number)
+
+    def log(self, name: str) -> str:
+        """The end of a process's log."""
+        path = self.directory / f"{name}.log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
+
+    # Asking.
+
+    def socket(self, name: str) -> Path:
+        """The control socket of a process."""
+        return self.directory / name / "control.sock"
+
+    def rows(self, name: str, verb: str, *arguments: str) -> Sequence[dict[str, Any]]:
+        """The answer of a command; nothing while the process does not listen."""
+        try:
+            return ask(self.socket(name), verb, arguments).rows
+        except NoServer:
+            return []
+
+    def phone_state(self, name: str) -> dict[str, Any]:
+        """The first line of a software phone."""
+        rows = self.rows(name, "phones")
+        return dict(rows[0]) if rows else {}
+
+    def registered(self, *names: str, at: str = "mgc1") -> None:
+        """Wait until phones are registered at a controller."""
+
+        def all_there() -> bool:
+            known = {row["phone"]: row["lines"] for row in self.rows(at, "registrations")}
+            return all(known.get(MACS[name]) not in {None, "", "-"} for name in names)
+
+        until(all_there, f"{', '.join(names)} register at {at}; logs:\n" + "\n".join(self.log(name) for name in (*names, at)))
+
+    def call(self, caller: str, callee: str) -> None:
+        """Let one phone call another one, and wait until both hear each other's tone."""
+        ask(self.socket(caller), "off-hook", (MACS[caller],))
+        until(lambda: self.phone_state(caller).get("signal") == "dial", f"{caller} hears the dial tone: {self.phone_state(caller)}")
+        ask(self.socket(caller), "dial", (MACS[caller], NUMBERS[callee]))
+        for one, other in ((caller, callee), (callee, caller)):
+            until(lambda one=one, other=other: self.hears(one, other), f"{one} hears {other}: {self.phone_state(one)}")
+
+    def hears(self, name: str, other: str) -> bool:
+        """Whether a phone hears the tone of another one."""
+        return abs(float(self.phone_state(name).get("hears_hz") or 0) - TONES[other]) < 20
+
+    def hang_up(self, *names: str) -> None:
+        """Put handsets down."""
+        for name in names:
+            ask(self.socket(name), "on-hook", (MACS[name],))

@@ -1,0 +1,131 @@
+"""Puts the roles of one process together (GEN-2): from the options of a ``twistd`` command to its service."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
+from twisted.python.usage import UsageError
+
+from voxpath.app import values
+from voxpath.app.check import load, machine_for, notes, off
+from voxpath.app.controller import ControllerRole, SubscriptionRole
+from voxpath.app.event import PartOff, Started
+from voxpath.app.facts import ProcessFacts
+from voxpath.app.files import FileRole
+from voxpath.app.gateway import GatewayRole
+from voxpath.app.node import Node, Reactor
+from voxpath.app.options import Options
+from voxpath.app.parts import Part
+from voxpath.app.role import Role
+from voxpath.app.schema import Config
+from voxpath.core.errors import LocalError
+from voxpath.manage.commands import Console
+from voxpath.manage.control import ControlService
+from voxpath.manage.log import EventLog
+from voxpath.megaco.directory import Directory, NoDirectory
+from voxpath.model.event import Level
+
+if TYPE_CHECKING:
+    from voxpath.app.phones import PhonesRole
+
+SomeRole = TypeVar("SomeRole", bound=Role)
+
+LEVELS = {"info": Level.INFO, "warning": Level.WARNING, "error": Level.ERROR}
+
+
+class Process(MultiService):
+    """All roles of one process; they start in order, and stop in the opposite one.
+
+    :param parts: the parts that this command starts; of them, those run that the configuration has.
+    """
+
+    def __init__(self, node: Node, parts: Sequence[Part]) -> None:
+        super().__init__()
+        self.node = node
+        self.roles: list[Role] = []
+        self.gateway: GatewayRole | None = None
+        self.controller: ControllerRole | None = None
+        self.phones: PhonesRole | None = None
+        config = node.config
+        if Part.GATEWAY in parts:
+            self._add_gateway(config)
+        if Part.CONTROLLER in parts and config.mgc.enabled:
+            self._add_controller(config)
+        if Part.PHONES in parts:
+            self.phones = self._add(_phones_role(node))
+        if config.control.enabled:
+            console = Console(ProcessFacts(self), node.memory)
+            socket = values.in_state(config, config.control.socket)
+            ControlService(node.reactor, socket, console, config.control.mode).setServiceParent(self)
+
+    def startService(self) -> None:
+        """Start all roles, and state what is off."""
+        config = self.node.config
+        for what in off(config, machine_for(config)):
+            self.node.bus.publish("voxpath", PartOff(what=what))
+        super().startService()
+        self.node.bus.publish("voxpath", Started(name=config.name, roles=", ".join(role.role for role in self.roles)))
+
+    def stopService(self) -> Deferred[None]:
+        """Stop all roles, each after what it had begun is finished; then close the store."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await super().stopService()
+        await self.node.store.close()
+
+    def _add_gateway(self, config: Config) -> None:
+        self.gateway = self._add(GatewayRole(self.node))
+        if config.tftp.enabled:
+            self._add(FileRole(self.node, self.gateway))
+
+    def _add_controller(self, config: Config) -> None:
+        # The own ledger knows best; a controller without a gateway beside it may have copies of gateways' ledgers.
+        directory: Directory = self.gateway or NoDirectory()
+        if config.subscription.enabled:
+            subscription = self._add(SubscriptionRole(self.node))
+            directory = self.gateway or subscription.copy
+        self.controller = self._add(ControllerRole(self.node, directory))
+
+    def _add(self, role: SomeRole) -> SomeRole:
+        role.setServiceParent(self)
+        self.roles.append(role)
+        return role
+
+
+def _phones_role(node: Node) -> "PhonesRole":
+    # Servers need not load the phones.
+    module = import_module("voxpath.app.phones")
+    return cast("PhonesRole", module.PhonesRole(node))
+
+
+def make_service(parts: Sequence[Part], options: Options) -> IService:
+    """What ``twistd`` calls: read and check the configuration, and make the process.
+
+    :raises UsageError: the configuration is wrong; every problem stands on a line of its own.
+    """
+    config = _configuration(options)
+    if options["check"]:
+        for line in (*off(config, machine_for(config)), *notes(config)):
+            print(f"note: {line}")
+        print("the configuration can be started here")
+        raise SystemExit(0)
+    reactor = cast("Reactor", import_module("twisted.internet.reactor"))
+    try:
+        node = Node.make(config, reactor)
+    except (LocalError, OSError) as error:
+        raise UsageError(str(error)) from error
+    node.bus.subscribe(EventLog(LEVELS[config.log.level]))
+    return Process(node, parts)
+
+
+def _configuration(options: Options) -> Config:
+    if not options["config"]:
+        return Config()
+    config, problems = load(Path(options["config"]))
+    if config is None:
+        raise UsageError("\n".join(f"{options['config']}: {problem}" for problem in problems))
+    return config

@@ -1,0 +1,157 @@
+"""What ``voxpath ctl`` can ask of this process, and have it do."""
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from voxpath.app.check import machine_for, off
+from voxpath.app.role import Role
+from voxpath.manage.facts import CommandError, NatFacts, NoFacts
+from voxpath.manage.rows import CallRow, CounterRow, PhoneRow, RoleRow, when
+from voxpath.model.phone import Lease
+from voxpath.model.ports import PortBinding
+from voxpath.model.registration import Registration
+
+if TYPE_CHECKING:
+    from voxpath.app.assembly import Process
+    from voxpath.app.gateway import GatewayRole
+    from voxpath.app.phones import PhonesRole
+    from voxpath.megaco.mgc import Controller
+
+
+class ProcessFacts(NoFacts):
+    """Facts of the roles that this process has; the others answer that they are not here."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process = process
+        self._node = process.node
+        self._began = self._node.clock.now()
+
+    def now(self) -> float:
+        """The server's clock."""
+        return self._node.clock.now()
+
+    def status(self) -> Iterable[tuple[str, str]]:
+        """What this process is, and which parts of a real site are off."""
+        config = self._node.config
+        yield "name", config.name
+        yield "version", _version()
+        yield "started", when(self._began)
+        yield "state", config.state
+        yield "roles", ", ".join(role.role for role in self._process.roles)
+        for what in off(config, machine_for(config)):
+            yield "off", what
+
+    def roles(self) -> Iterable[RoleRow]:
+        """The roles, with their faults."""
+        return [self._role(role) for role in self._process.roles]
+
+    def leases(self) -> Iterable[Lease]:
+        """All leases."""
+        return self._gateway("leases").server.leases()
+
+    def bindings(self) -> Iterable[PortBinding]:
+        """The ledger's rows."""
+        return self._gateway("blocks").ledger.bindings()
+
+    def nat(self) -> NatFacts:
+        """The NAT back end."""
+        gateway = self._gateway("nat")
+        chosen = gateway.selection
+        return NatFacts(
+            backend=chosen.name,
+            reason=chosen.reason,
+            kernel=chosen.nat.capabilities().kernel,
+            generation=chosen.nat.generation(),
+            ledger=gateway.ledger.generation,
+            drops=chosen.nat.drops(),
+        )
+
+    def counters(self) -> Iterable[CounterRow]:
+        """Packets and octets of each phone that holds a block."""
+        gateway = self._gateway("counters")
+        for binding in gateway.ledger.bindings():
+            if binding.mapping is not None:
+                counted = gateway.selection.nat.counters(binding.mapping.private)
+                numbers = (counted.out_packets, counted.out_octets, counted.in_packets, counted.in_octets)
+                yield CounterRow(binding.holder, str(binding.mapping.private), *numbers)
+
+    def release(self, phone: str) -> "Deferred[str]":
+        """Take lease and block away from a phone."""
+        return self._gateway("release").release(phone)
+
+    def registrations(self) -> Iterable[Registration]:
+        """Registered media gateways."""
+        return self._controller("registrations").registrations()
+
+    def calls(self) -> Iterable[CallRow]:
+        """Calls under way."""
+        return [
+            CallRow(
+                phone=call.caller,
+                peer=call.callee,
+                number=call.digits,
+                state=call.phase,
+                path="private" if call.private else "public",
+                since=when(call.began),
+                reason=call.reason,
+            )
+            for call in self._controller("calls").calls()
+        ]
+
+    def phones(self) -> Iterable[PhoneRow]:
+        """The software phones."""
+        return self._phones("phones").rows()
+
+    def off_hook(self, phone: str, line: int) -> None:
+        """Lift a handset."""
+        self._phones("off-hook").act(phone, "off-hook", lambda core, now: core.off_hook(line, now))
+
+    def dial(self, phone: str, line: int, digits: str) -> None:
+        """Dial."""
+        self._phones("dial").act(phone, "dial", lambda core, now: core.dial(line, digits, now))
+
+    def on_hook(self, phone: str, line: int) -> None:
+        """Put a handset down."""
+        self._phones("on-hook").act(phone, "on-hook", lambda core, now: core.on_hook(line, now))
+
+    def _role(self, role: Role) -> RoleRow:
+        faults = [driver.faults for driver in self._node.drivers.get(role.role, ())]
+        return RoleRow(
+            role=role.role,
+            state=role.state.value,
+            faults=sum(each.count for each in faults),
+            malformed=sum(each.malformed for each in faults),
+            restarts=role.restarts,
+            detail="",
+        )
+
+    def _gateway(self, verb: str) -> "GatewayRole":
+        gateway = self._process.gateway
+        if gateway is None:
+            raise CommandError(verb, "this process runs no service gateway", "ask another process by --socket")
+        if not gateway.ready:
+            raise CommandError(verb, "the service gateway is not running", "see roles and events for the reason")
+        return gateway
+
+    def _controller(self, verb: str) -> "Controller":
+        role = self._process.controller
+        if role is None:
+            raise CommandError(verb, "this process runs no media gateway controller", "ask another process by --socket")
+        if role.core is None:
+            raise CommandError(verb, "the media gateway controller is not running", "see roles and events for the reason")
+        return role.core
+
+    def _phones(self, verb: str) -> "PhonesRole":
+        if self._process.phones is None:
+            raise CommandError(verb, "this process runs no software phone", "ask another process by --socket")
+        return self._process.phones
+
+
+def _version() -> str:
+    try:
+        return version("voxpath")
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,215 @@
+"""The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import Any, cast
+
+from twisted.application.internet import ClientService
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+
+from voxpath.app import values
+from voxpath.app.check import machine_for
+from voxpath.app.event import FeedLink, NatRepaired, NatSelected
+from voxpath.app.node import Node
+from voxpath.app.role import Role
+from voxpath.core.errors import LocalError
+from voxpath.dhcp.event import DhcpEnded, DhcpFailed
+from voxpath.dhcp.server import DhcpServer, DhcpSettings
+from voxpath.io.bus import Record
+from voxpath.io.driver import Driver
+from voxpath.io.feed import Feed
+from voxpath.io.ports import UdpPorts
+from voxpath.manage.facts import CommandError
+from voxpath.model.address import Endpoint, Mac
+from voxpath.model.phone import Lease, Provision
+from voxpath.model.ports import LARGEST_BLOCK, PortBinding, PortBlock
+from voxpath.natreactor.interface import Adopted, Outside
+from voxpath.natreactor.registry import Selection, select
+from voxpath.natreactor.settings import NatSettings
+from voxpath.ports.ledger import Ledger
+
+PORT = "dhcp"
+SERVER_PORT = 67
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - each socket is bound to the interface of a scope
+
+
+class GatewayRole(Role):
+    """Gives out addresses and ports.
+
+    :ivar ready: whether it serves; the attributes below are there only then.
+    """
+
+    ledger: Ledger
+    server: DhcpServer
+    selection: Selection
+
+    def __init__(self, node: Node) -> None:
+        super().__init__("dhcp", node.clock, node.bus)
+        self.ready = False
+        self._node = node
+        self._driver: Driver | None = None
+        self._feed: Feed | None = None
+        self._links: list[ClientService] = []
+
+    async def begin(self) -> None:
+        """Adopt the kernel's tables, load the store, make them equal, then listen."""
+        node, config = self._node, self._node.config
+        self.selection = select(config.nat.backend, self._nat_settings())
+        self.bus.publish(self.role, NatSelected(backend=self.selection.name, reason=self.selection.reason))
+        self.selection.nat.watch(lambda event: self.bus.publish("nat", event))
+        adopted = await self.selection.nat.start()
+        self.ledger = Ledger(values.pools(config), frozenset(config.ports.reserved), config.ports.quarantine_s)
+        refused = self.ledger.load(node.store.load(PortBinding), adopted.generation)
+        if refused:
+            raise LocalError(f"the stored blocks {', '.join(str(row.block) for row in refused)} overlap others")
+        settings = DhcpSettings(authoritative=config.dhcp.authoritative)
+        self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, settings)
+        self.server.load(node.store.load(Lease), self.clock.now())
+        await self._claim_own_ports()
+        await self._repair(adopted)
+        self._start_feed()
+        self._listen()
+        self.ready = True
+
+    async def end(self) -> None:
+        """Finish every commit and NAT change that was begun, then close; kernel tables stay."""
+        self.ready = False
+        await self._node.stop_drivers(self.role)
+        self._driver = None
+        for link in self._links:
+            await link.stopService()
+        self._links = []
+        if self._feed is not None:
+            self._feed.stop()
+            self._feed = None
+        if hasattr(self, "selection"):
+            await self.selection.nat.stop()
+
+    # What the other roles and the commands ask.
+
+    def phone_at(self, address: str) -> str:
+        """The phone that is bound to this inside address; empty: nobody."""
+        return self.server.phone_at(address) if self.ready else ""
+
+    def provision_of(self, phone: str) -> Provision | None:
+        """What a phone was given; ``None`` unless it holds a lease."""
+        return self.server.provision_of(Mac.parse(phone)) if self.ready else None
+
+    def holder_of(self, public: IPv4Address, port: int) -> PortBinding | None:
+        """Who holds this public port."""
+        return self.ledger.holder_of(public, port) if self.ready else None
+
+    def binding_of(self, holder: str) -> PortBinding | None:
+        """What this holder holds."""
+        return self.ledger.binding_of(holder) if self.ready else None
+
+    def by_private(self, realm: str, private: IPv4Address) -> PortBinding | None:
+        """Whose inside address this is."""
+        return self.ledger.by_private(realm, private) if self.ready else None
+
+    def release(self, phone: str) -> "Deferred[str]":
+        """Take lease and block away; fires with the block once that is stored and the NAT has forgotten it."""
+        binding = self.ledger.binding_of(phone)
+        if binding is None or self.server.provision_of(Mac.parse(phone)) is None:
+            raise CommandError("release", f"{phone} holds no lease", "see leases")
+        released: Deferred[str] = Deferred()
+
+        def heard(record: Record) -> None:
+            if record.event.phone != phone or not isinstance(record.event, DhcpEnded | DhcpFailed):
+                return
+            unsubscribe()
+            if isinstance(record.event, DhcpEnded):
+                released.callback(str(binding.block))
+            else:
+                released.errback(CommandError("release", record.event.text, "try again"))
+
+        unsubscribe = self.bus.subscribe(heard)
+        assert self._driver is not None
+        self._driver.act(lambda now: self.server.withdraw_lease(Mac.parse(phone), now))
+        return released
+
+    # Starting.
+
+    def _nat_settings(self) -> NatSettings:
+        config = self._node.config
+        private = tuple(dict.fromkeys(str(prefix) for realm in config.realms for prefix in realm.private))
+        public = tuple(dict.fromkeys(pool.public for pool in config.pools))
+        outside = Outside(config.nat.inside, config.nat.outside, private, public)
+
+        def identify(address: IPv4Address) -> str:
+            return self.phone_at(str(address))
+
+        return NatSettings(outside, self._node.reactor, table=config.nat.table, identify=identify)
+
+    async def _claim_own_ports(self) -> None:
+        """Enter the ports of the gateway itself, so that no phone can get them (decision D18)."""
+        claims = dict(values.service_blocks(self._node.config))
+        machine = machine_for(self._node.config)
+        for public in machine.addresses:
+            for block in aligned(public, *machine.ephemeral):
+                claims[f"gateway:{block}"] = block
+        for holder, block in claims.items():
+            change = self.ledger.claim(holder, block)
+            if change:
+                stored: Deferred[str | None] = Deferred()
+                self._node.store.commit(change.changes, stored.callback)
+                reason = await stored
+                if reason is not None:
+                    raise LocalError(f"the own port {block} could not be stored: {reason}")
+                self.ledger.settle(change)
+
+    async def _repair(self, adopted: Adopted) -> None:
+        """Make the NAT's table equal to the ledger; what is equal already is not touched."""
+        mappings = frozenset(row.mapping for row in self.ledger.bindings() if row.mapping is not None)
+        generation = self.ledger.generation
+        if adopted.mappings != mappings:
+            await self.selection.nat.replace_all(generation, mappings)
+            if adopted.generation:
+                event = NatRepaired(found=adopted.generation, generation=generation, mappings=len(adopted.mappings))
+                self.bus.publish(self.role, event)
+
+    def _start_feed(self) -> None:
+        node, config = self._node, self._node.config
+        if not config.subscribers:
+            return
+        identity = values.identity(config)
+        self._feed = Feed(config.name, self.ledger, node.clock, self._linked)
+        self.ledger.watch(self._feed.changed)
+        for subscriber in config.subscribers:
+            address = Endpoint.parse(subscriber.address)
+            endpoint = HostnameEndpoint(cast("Any", node.reactor), address.host, address.port)
+            link = self._feed.service(subscriber.name, wrapClientTLS(identity.client_options(subscriber.name), endpoint))
+            link.startService()
+            self._links.append(link)
+
+    def _linked(self, name: str, up: bool) -> None:
+        self.bus.publish(self.role, FeedLink(name=name, state="up" if up else "down"))
+
+    def _listen(self) -> None:
+        node = self._node
+        ports = UdpPorts(node.reactor)
+        self._driver = Driver(
+            self.role,
+            self.server,
+            node.clock,
+            node.bus,
+            ports=ports,
+            store=node.store,
+            nat=self.selection.nat,
+            on_fault=self.fault,
+        )
+        node.own(self.role, self._driver)
+        if node.config.dhcp.enabled:
+            for scope in node.config.scopes:
+                ports.open(PORT, Endpoint(ANY_ADDRESS, SERVER_PORT), self._driver.feed, device=scope.interface)
+
+
+def aligned(public: IPv4Address, first: int, last: int) -> Iterator[PortBlock]:
+    """Write a range of ports as the fewest blocks, each a power of two in size and aligned."""
+    while first <= last:
+        size = min(first & -first or LARGEST_BLOCK, LARGEST_BLOCK)
+        while first + size - 1 > last:
+            size //= 2
+        yield PortBlock(public, first, size)
+        first += size
