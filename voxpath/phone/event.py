@@ -173,3 +173,15 @@ class PortFailed(Event):
 
     port: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneNotReady(Event):
+    """The user did something before the phone had booted."""
+
+    ID: ClassVar[str] = "PHONE_NOT_READY"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} is not ready for {action}: it is in {state}"
+
+    action: str
+    state: str
