@@ -1,0 +1,679 @@
+"""The server's decisions: whom it answers, with what, where to, and in which order (RFC 2131 section 4.3)."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from scapy.layers.dhcp import BOOTP, DHCP
+
+from voxpath.core.effects import Apply, Commit, Datagram, Emit, Put, Send
+from voxpath.core.errors import LocalError, RemoteError
+from voxpath.dhcp import options as code
+from voxpath.dhcp.client import Acknowledged, Incomplete, Offered, Refused
+from voxpath.dhcp.event import (
+    DhcpAck,
+    DhcpDeclined,
+    DhcpDropped,
+    DhcpEnded,
+    DhcpExhausted,
+    DhcpIgnoredClass,
+    DhcpIgnoredMac,
+    DhcpNak,
+)
+from voxpath.dhcp.message import BOOTREPLY, MessageType
+from voxpath.dhcp.reply import INFINITE_S, rebinding_s, renewal_s
+from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.wire import decode, encode
+from voxpath.flow.admit import Admission
+from voxpath.model.address import Endpoint
+from voxpath.model.event import MessageEvent
+from voxpath.model.ports import BindingState, PortBlock
+
+PUBLIC = IPv4Address("198.51.100.1")
+FIRST, SECOND = IPv4Address("10.0.0.10"), IPv4Address("10.0.0.11")
+
+
+def edited(payload: bytes, **fields: object) -> bytes:
+    """The same message with other fields or options; an option set to ``None`` is left out."""
+    message = decode(payload)
+    options = dict(message.options)
+    for option, value in fields.pop("options", {}).items():  # type: ignore[attr-defined]
+        options.pop(option, None)
+        if value is not None:
+            options[option] = value
+    return encode(message._replace(options=options, **fields))  # type: ignore[arg-type]
+
+
+# What a phone gets.
+
+
+def test_a_phone_gets_all_that_it_needs(phone) -> None:
+    lease = phone.boot()
+    assert lease.address == FIRST
+    assert lease.prefix_length == 24
+    assert lease.router == lease.server == IPv4Address("10.0.0.1")
+    assert lease.lease_s == 3600
+    assert (lease.tftp, lease.boot_file) == ("10.0.0.1", "desk.bin")
+    assert lease.block == PortBlock(PUBLIC, 20480, 64)
+    assert lease.mgcs == (Endpoint("192.0.2.1", 2944), Endpoint("192.0.2.2", 2944))
+    assert lease.dns == (IPv4Address("10.0.0.1"), IPv4Address("192.0.2.53"))
+    assert (lease.domain, lease.host_name) == ("phones.example", "phone-020000000a01")
+
+
+def test_another_class_gets_another_size_and_other_controllers(site, make_phone) -> None:
+    """GEN-4, DHC-25."""
+    lease = make_phone(site, 2, "lobby").boot()
+    assert lease.block.size == 8
+    assert lease.mgcs == (Endpoint("192.0.2.9", 2955),)
+    assert lease.boot_file == ""
+
+
+def test_scapy_finds_every_option_of_the_offer(site, phone) -> None:
+    packet = BOOTP(site.tell(phone.client.discover())[0].payload)
+    options = {option[0]: option[1:] for option in packet[DHCP].options if isinstance(option, tuple)}
+    assert packet.siaddr == "10.0.0.1"
+    assert packet.sname.rstrip(b"\0") == b"10.0.0.1"
+    assert packet.file.rstrip(b"\0") == b"desk.bin"
+    assert options["message-type"] == (2,)
+    assert options["subnet_mask"] == ("255.255.255.0",)
+    assert options["router"] == ("10.0.0.1",)
+    assert options["name_server"] == ("10.0.0.1", "192.0.2.53")
+    assert options["hostname"] == (b"phone-020000000a01",)
+    assert options["domain"] == (b"phones.example",)
+    assert options["lease_time"] == (3600,)
+    assert options["server_id"] == ("10.0.0.1",)
+    assert options["renewal_time"] == (1800,)
+    assert options["rebinding_time"] == (3150,)
+    assert options["tftp_server_name"] == (b"10.0.0.1",)
+    assert options["boot-file-name"] == (b"desk.bin",)
+    assert options["client_id"] == (b"\x01\x02\x00\x00\x00\x0a\x01",)
+    block = bytes.fromhex("c63364015000503f")
+    assert options["vendor_specific"][0].startswith(b"\x01\x08" + block)
+    assert options[224] == (block,)
+    assert options[226] == (PUBLIC.packed,)
+
+
+def test_the_offer_of_a_small_class_has_these_octets(site, make_phone) -> None:
+    """Laid out by hand from RFC 2131 figure 1 and the table of voxpath.dhcp.options."""
+    client = make_phone(site, 2, "lobby").client
+    asked = edited(client.discover(), xid=0x01020304, options={code.PARAMETER_REQUEST_LIST: b"\xe0", code.CLIENT_ID: None})
+    payload = site.tell(asked)[0].payload
+    expected = (
+        bytes.fromhex("020106000102030400008000000000000a00000a0a00000100000000020000000a02")
+        + bytes(10)
+        + b"10.0.0.1".ljust(64, b"\0")
+        + bytes(128)
+        + bytes.fromhex("6382536335010236040a0000013304000002583a040000012c3b040000020d")
+        + bytes.fromhex("0104ffffff0003040a000001")
+        + b"\x42\x0810.0.0.1"
+        + bytes.fromhex("06080a000001c0000235")
+        + b"\x0f\x0ephones.example"
+        + b"\x0c\x12phone-020000000a02"
+        + bytes.fromhex("e008c633640150005007")
+        + b"\xff"
+    )
+    assert payload == expected.ljust(300, b"\0")
+
+
+def test_flat_options_go_to_those_who_list_them_and_option_43_to_own_classes(site, make_phone) -> None:
+    """Decision D1: a foreign phone that asks for none of 224 to 226 is not confused by them."""
+    phone = make_phone(site, 3, "lobby")
+    options = decode(site.tell(edited(phone.client.discover(), options={55: b"\x01\x03\x2b"}))[0].payload).options
+    assert not {43, 224, 225, 226} & options.keys()
+    options = decode(site.tell(edited(phone.client.discover(), options={55: None}))[0].payload).options
+    assert {224, 225, 226} <= options.keys()
+    own = decode(site.tell(edited(make_phone(site, 4).client.discover(), options={55: b"\x01"}))[0].payload).options
+    assert code.VENDOR in own
+
+
+def test_the_name_that_a_phone_sends_is_kept_if_it_is_a_label(site, make_phone) -> None:
+    for sent, kept in (
+        (b"kitchen", b"kitchen"),
+        (b"SEP01.example", b"SEP01"),
+        (b"-x", b"phone-020000000a01"),
+        (b"a b", b"phone-020000000a01"),
+    ):
+        payload = site.tell(edited(make_phone(site, 1).client.discover(), options={code.HOST_NAME: sent}))[0].payload
+        assert decode(payload).options[code.HOST_NAME] == kept
+
+
+def test_a_reply_never_exceeds_what_the_client_takes(site, make_phone) -> None:
+    """576 octets of IP unless option 57 says more (RFC 2132 section 9.10): the least needed options go first."""
+    ask = edited(make_phone(site, 1).client.discover(), options={code.CLIENT_ID: b"\x01" * 180})
+    payload = site.tell(ask)[0].payload
+    assert len(payload) <= 548
+    options = decode(payload).options
+    assert code.DOMAIN not in options
+    assert {code.VENDOR, code.SERVER_ID, code.LEASE_TIME} <= options.keys()
+    roomy = decode(site.tell(edited(ask, options={code.MAX_MESSAGE_SIZE: b"\x05\xdc"}))[0].payload)
+    assert code.DOMAIN in roomy.options
+
+
+def test_an_infinite_lease_is_never_renewed() -> None:
+    assert renewal_s(INFINITE_S) == rebinding_s(INFINITE_S) == INFINITE_S
+
+
+# Whom the server answers: address first, then class (DHC-2 to DHC-4).
+
+
+@pytest.mark.parametrize("kind", ["discover", "request", "reboot", "renew", "inform"])
+@pytest.mark.parametrize(
+    ("number", "vendor_class", "event"),
+    [
+        (1, "desk", None),
+        (1, "laptop", DhcpIgnoredClass),
+        (0x100, "desk", DhcpIgnoredMac),
+        (0x100, "laptop", DhcpIgnoredMac),
+    ],
+)
+def test_address_and_class_are_checked_in_this_order_for_every_message(site, make_phone, kind, number, vendor_class, event) -> None:
+    """DHC-23: a REQUEST without a DISCOVER passes the same checks; a stranger hears nothing, no NAK either."""
+    wrong = make_phone(site, 9, "desk").boot()
+    phone = make_phone(site, number, vendor_class)
+    builds = {
+        "discover": phone.client.discover,
+        "request": lambda: phone.client.request(wrong),
+        "reboot": lambda: phone.client.reboot(wrong),
+        "renew": lambda: phone.client.renew(wrong),
+        "inform": lambda: phone.client.inform(IPv4Address("10.0.0.77")),
+    }
+    site.events.clear()
+    sent = site.tell(builds[kind]())
+    if event is None:
+        assert len(sent) == 1
+    else:
+        assert sent == []
+        assert isinstance(site.events[-1], event)
+        assert site.events[-1].phone == str(phone.mac)
+        assert sum(site.server.dropped.values()) == 1
+
+
+def test_no_vendor_class_at_all_is_silence_with_a_reason(site, phone) -> None:
+    assert site.tell(edited(phone.client.discover(), options={code.VENDOR_CLASS: None})) == []
+    assert "option 60" in site.last_event(DhcpIgnoredClass).text
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"giaddr": IPv4Address("10.0.0.2")}, "relay"),
+        ({"op": BOOTREPLY}, "no request"),
+        ({"htype": 6}, "no request"),
+        ({"options": {code.MESSAGE_TYPE: None}}, "type"),
+        ({"options": {code.MESSAGE_TYPE: b"\x02"}}, "type"),
+        ({"options": {code.MESSAGE_TYPE: b"\xc8"}}, "type"),
+    ],
+)
+def test_what_is_not_served_is_dropped_and_counted(site, phone, change, reason) -> None:
+    assert site.tell(edited(phone.client.discover(), **change)) == []
+    assert reason in site.last_event(DhcpDropped).text
+    assert list(site.server.dropped.values()) == [1]
+
+
+def test_an_interface_without_scope_is_not_served(site, phone) -> None:
+    assert site.tell(phone.client.discover(), "eth9") == []
+    assert site.tell(phone.client.discover(), "") == []
+
+
+def test_a_port_that_does_not_tell_the_interface_serves_a_single_scope(site, phone) -> None:
+    server = DhcpServer(site.scopes[:1], site.server._policy, site.ledger)
+    effects = list(server.receive(Datagram(phone.client.discover(), Endpoint("0.0.0.0", 68)), 0.0))
+    assert isinstance(effects[-1], Send)
+
+
+def test_a_malformed_message_is_the_peers_error(site) -> None:
+    for payload in (b"", bytes(300)):
+        with pytest.raises(RemoteError):
+            site.tell(payload)
+
+
+def test_two_scopes_on_one_interface_are_our_own_error(site) -> None:
+    twin = replace(site.scopes[1], interface="eth0")
+    with pytest.raises(LocalError):
+        DhcpServer([site.scopes[0], twin], site.server._policy, site.ledger)
+
+
+# Persistence before acknowledgement (DHC-6, DHC-7).
+
+
+def test_the_ack_stands_behind_the_nat_change_and_that_behind_the_commit(site, phone) -> None:
+    request = phone.client.request(phone.offer())
+    assert site.ledger.bindings() == ()
+    effects = list(site.server.receive(Datagram(request, Endpoint("0.0.0.0", 68), interface="eth0", port="dhcp"), site.now))
+    assert [type(effect) for effect in effects] == [Emit, Commit]
+    commit = effects[1]
+    assert [type(change.value).__name__ for change in commit.changes] == ["Lease", "PortBinding"]
+    assert all(isinstance(change, Put) for change in commit.changes)
+    (apply,) = commit.then
+    assert isinstance(apply, Apply)
+    assert apply.transaction.add[0].private == FIRST
+    assert [type(effect) for effect in apply.then] == [Emit, Emit, Send]
+    assert isinstance(apply.then[0].event, DhcpAck)
+    assert decode(apply.then[2].payload).type is MessageType.ACK
+    assert site.server.phone_at("10.0.0.10") == ""
+
+
+def test_a_repeated_request_while_the_commit_is_under_way_doubles_nothing(site, phone) -> None:
+    request = phone.client.request(phone.offer())
+    site.holding = True
+    assert site.tell(request) == site.tell(request) == site.tell(phone.client.discover()) == []
+    assert len(site.held) == 1
+    site.holding = False
+    phone.client.xid = decode(request).xid
+    site.conclude(site.held.pop())
+    assert len(site.sent) == 2
+    assert isinstance(phone.client.read(site.sent[-1].payload), Acknowledged)
+
+
+def test_a_failed_commit_sends_nothing_and_the_repeated_request_succeeds(site, phone) -> None:
+    offered = phone.offer()
+    site.store_fails = True
+    request = phone.client.request(offered)
+    assert site.tell(request) == []
+    assert (site.leases, site.bindings, site.nat) == ({}, {}, {})
+    assert site.ledger.bindings() == ()
+    assert site.events[-1].text == "lease of 10.0.0.10 failed at the store: broken"
+    site.store_fails = False
+    answer = phone.ask(request)
+    assert isinstance(answer, Acknowledged)
+    assert answer.lease == offered
+
+
+def test_a_failed_commit_of_a_renewal_leaves_the_lease_as_it_was(site, phone) -> None:
+    lease = phone.boot()
+    before = site.server.provision_of(phone.mac)
+    site.now += 1000
+    site.store_fails = True
+    assert phone.ask(phone.client.renew(lease)) is None
+    assert site.server.provision_of(phone.mac) == before
+
+
+def test_a_failed_nat_change_is_taken_back_in_the_store(site, phone) -> None:
+    request = phone.client.request(phone.offer())
+    site.nat_fails = True
+    assert site.tell(request) == []
+    assert (site.leases, site.bindings, site.nat) == ({}, {}, {})
+    site.nat_fails = False
+    assert isinstance(phone.ask(request), Acknowledged)
+
+
+def test_a_failed_undo_keeps_the_space_taken_and_is_tried_again(site, phone, make_phone) -> None:
+    """The rows are still in the store: giving the space to another phone would make two owners."""
+    request = phone.client.request(phone.offer())
+    site.holding = True
+    site.tell(request)
+    site.conclude(site.held.pop())
+    site.conclude(site.held.pop(), fail=True)
+    site.conclude(site.held.pop(), fail=True)
+    site.holding = False
+    assert len(site.bindings) == 1
+    assert make_phone(site, 2).boot().block == PortBlock(PUBLIC, 20544, 64)
+    assert site.tell(request) == []
+    site.wait(5.0)
+    assert list(site.leases) == [make_phone(site, 2).mac]
+    assert isinstance(phone.ask(request), Acknowledged)
+
+
+# Selecting, renewing, rebinding, init-reboot.
+
+
+def test_the_same_phone_gets_the_same_address_and_block_again(site, phone) -> None:
+    first = phone.boot()
+    assert phone.boot() == first
+    assert len(site.leases) == len(site.bindings) == len(site.nat) == 1
+
+
+def test_a_renewal_is_stored_before_it_is_acknowledged(site, phone) -> None:
+    lease = phone.boot()
+    site.now += 1800
+    answer = phone.ask(phone.client.renew(lease))
+    assert isinstance(answer, Acknowledged)
+    assert answer.lease == lease
+    assert site.sent[-1].destination == Endpoint("10.0.0.10", 68)
+    assert site.sent[-1].link == b""
+    assert site.leases[phone.mac].expires == site.now + 3600
+
+
+def test_init_reboot_with_the_right_address_is_acknowledged(site, phone) -> None:
+    lease = phone.boot()
+    answer = phone.ask(phone.client.reboot(lease))
+    assert isinstance(answer, Acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"), [("10.0.0.12", "not leased"), ("192.168.1.5", "another network"), ("10.0.0.99", "not for")]
+)
+def test_a_wrong_address_is_refused_by_broadcast(site, phone, address, reason) -> None:
+    lease = replace(phone.boot(), address=IPv4Address(address))
+    for build in (phone.client.reboot, phone.client.renew):
+        answer = phone.ask(build(lease))
+        assert isinstance(answer, Refused)
+        assert reason in answer.reason
+        sent = site.sent[-1]
+        assert (sent.destination.host, sent.interface, sent.source) == ("255.255.255.255", "eth0", "10.0.0.1")
+        assert decode(sent.payload).yiaddr == IPv4Address(0)
+    assert isinstance(site.events[-2], MessageEvent | DhcpNak)
+
+
+def test_the_nak_has_only_what_the_table_allows(site, phone) -> None:
+    """RFC 2131 table 3."""
+    site.tell(phone.client.reboot(replace(phone.boot(), address=SECOND)))
+    assert decode(site.sent[-1].payload).options.keys() == {53, 54, 56, 61}
+
+
+def test_without_authority_a_wrong_address_meets_silence(make_site, make_phone) -> None:
+    site = make_site(authoritative=False)
+    phone = make_phone(site, 1)
+    assert phone.ask(phone.client.reboot(replace(phone.boot(), address=SECOND))) is None
+
+
+def test_a_phone_that_chose_another_server_frees_its_offer(site, phone, make_phone) -> None:
+    """DHC-13: option 54 differs."""
+    offered = phone.offer()
+    assert phone.ask(phone.client.request(replace(offered, server=IPv4Address("10.0.0.200")))) is None
+    assert make_phone(site, 2).offer().address == offered.address
+
+
+def test_an_offer_that_a_restart_has_forgotten_is_still_honoured(site, phone) -> None:
+    request = phone.client.request(phone.offer())
+    site.start()
+    assert isinstance(phone.ask(request), Acknowledged)
+
+
+def test_a_request_that_names_no_address_is_dropped(site, phone) -> None:
+    offered = phone.offer()
+    assert phone.ask(edited(phone.client.request(offered), options={code.REQUESTED_ADDRESS: None})) is None
+
+
+def test_the_requested_address_is_given_if_it_is_free(site, phone, make_phone) -> None:
+    ask = edited(phone.client.discover(), options={code.REQUESTED_ADDRESS: IPv4Address("10.0.0.12").packed})
+    answer = phone.ask(ask)
+    assert isinstance(answer, Offered)
+    assert answer.lease.address == IPv4Address("10.0.0.12")
+    other = make_phone(site, 2)
+    answer = other.ask(edited(other.client.discover(), options={code.REQUESTED_ADDRESS: IPv4Address("10.0.0.12").packed}))
+    assert isinstance(answer, Offered)
+    assert answer.lease.address == FIRST
+
+
+def test_a_change_of_class_gives_another_block_in_one_transaction(site, phone, make_phone) -> None:
+    old = phone.boot()
+    new = make_phone(site, 1, "lobby").boot()
+    assert new.address == old.address
+    assert new.block.size == 8
+    assert site.nat == {new.block: new.address}
+    row = site.ledger.row_at(PUBLIC, old.block.first)
+    assert row.state is BindingState.RELEASED
+
+
+# Where answers go (RFC 2131 section 4.1).
+
+
+def test_the_broadcast_flag_is_obeyed(site, phone) -> None:
+    phone.offer()
+    assert site.sent[-1][1:] == (Endpoint("255.255.255.255", 68), "dhcp", "10.0.0.1", "eth0", b"")
+
+
+def test_without_the_flag_the_frame_goes_to_the_ethernet_address(site, make_phone) -> None:
+    phone = make_phone(site, 1, broadcast=False)
+    phone.boot()
+    for sent in site.sent:
+        assert sent[1:] == (Endpoint("10.0.0.10", 68), "dhcp", "10.0.0.1", "eth0", bytes(phone.mac))
+
+
+# Scopes.
+
+
+def test_each_interface_has_its_scope(site, phone, make_phone) -> None:
+    assert phone.boot("eth0").address == FIRST
+    assert make_phone(site, 2).boot("eth1").address == IPv4Address("10.0.1.10")
+
+
+def test_a_phone_that_moves_takes_its_block_along(site, phone, make_phone) -> None:
+    old = phone.boot("eth0")
+    new = phone.boot("eth1")
+    assert new.address == IPv4Address("10.0.1.10")
+    assert new.block == old.block
+    assert site.nat == {new.block: new.address}
+    assert site.server.phone_at("10.0.0.10") == ""
+    assert make_phone(site, 2).boot("eth0").address == FIRST
+    assert isinstance(phone.ask(phone.client.reboot(old), "eth0"), Refused)
+
+
+# Reservations (DHC-15).
+
+
+def test_a_reservation_gives_its_address_and_nobody_else_gets_it(make_site, make_phone) -> None:
+    phones = [make_phone(None, number) for number in range(5)]
+    site = make_site(reservations={phones[1].mac: IPv4Address("10.0.0.10"), phones[2].mac: IPv4Address("10.0.0.200")})
+    got = [make_phone(site, number).boot().address for number in range(5)]
+    assert [str(address) for address in got] == ["10.0.0.11", "10.0.0.10", "10.0.0.200", "10.0.0.12", "10.0.0.13"]
+
+
+def test_a_new_reservation_takes_over_when_the_address_is_no_longer_used(site, phone, make_phone) -> None:
+    lease = phone.boot()
+    site.reservations = {make_phone(site, 2).mac: FIRST}
+    site.start()
+    assert make_phone(site, 2).ask(make_phone(site, 2).client.discover()) is None
+    assert "still used" in site.last_event(DhcpExhausted).text
+    assert isinstance(phone.ask(phone.client.renew(lease)), Refused)
+    assert phone.boot().address == SECOND
+    assert make_phone(site, 2).boot().address == FIRST
+
+
+# Ends.
+
+
+def test_a_release_is_stored_and_its_ports_leave_the_nat(site, phone) -> None:
+    lease = phone.boot()
+    assert phone.ask(phone.client.release(lease)) is None
+    assert site.nat == {}
+    assert site.bindings[str(phone.mac)].state is BindingState.RELEASED
+    assert site.leases[phone.mac].expires == site.now
+    assert site.server.provision_of(phone.mac) is None
+    assert site.last_event(DhcpEnded).text == "lease of 10.0.0.10 released"
+    assert phone.boot() == lease
+
+
+def test_a_stranger_releases_nothing(site, phone, make_phone) -> None:
+    lease = phone.boot()
+    for wrong in (make_phone(site, 2), make_phone(site, 0x100)):
+        wrong.ask(wrong.client.release(lease))
+    phone.ask(phone.client.release(replace(lease, address=SECOND)))
+    phone.ask(phone.client.release(replace(lease, server=SECOND)))
+    assert len(site.nat) == 1
+
+
+def test_a_lease_runs_out(site, phone) -> None:
+    lease = phone.boot()
+    site.wait(3599)
+    assert len(site.nat) == 1
+    site.wait(1)
+    assert site.nat == {}
+    assert site.leases[phone.mac].address == lease.address
+    assert site.server.phone_at("10.0.0.10") == ""
+    assert phone.boot() == lease
+
+
+def test_an_expiry_that_fails_is_tried_again(site, phone) -> None:
+    phone.boot()
+    site.store_fails = True
+    site.wait(3601)
+    assert len(site.nat) == 1
+    site.store_fails = False
+    site.wait(5)
+    assert site.nat == {}
+
+
+def test_an_offer_ends(site, phone, make_phone) -> None:
+    phone.offer()
+    site.wait(60)
+    assert site.server.next_due() is None
+    assert make_phone(site, 2).offer().address == FIRST
+
+
+def test_a_declined_address_is_given_to_nobody_for_a_while(site, phone, make_phone) -> None:
+    lease = phone.boot()
+    phone.ask(phone.client.decline(lease))
+    assert site.last_event(DhcpDeclined).phone == str(phone.mac)
+    assert (site.leases, site.nat) == ({}, {})
+    again = phone.boot()
+    assert again.address == SECOND
+    assert again.block == lease.block
+    site.wait(3600)
+    site.run(site.server.withdraw_lease(phone.mac, site.now))
+    assert make_phone(site, 2).boot().address == FIRST
+
+
+def test_an_operator_ends_a_lease(site, phone) -> None:
+    phone.boot()
+    site.run(site.server.withdraw_lease(phone.mac, site.now))
+    assert site.nat == {}
+    assert site.last_event(DhcpEnded).text.endswith("withdrawn")
+    assert site.server.withdraw_lease(phone.mac, site.now) == []
+
+
+# Nothing left (DHC-24).
+
+
+def test_without_a_block_there_is_no_offer_but_an_event(make_site, make_phone) -> None:
+    site = make_site(blocks=1)
+    make_phone(site, 1).boot()
+    other = make_phone(site, 2)
+    assert other.ask(other.client.discover()) is None
+    assert "no block of 64 ports" in site.last_event(DhcpExhausted).text
+    small = make_phone(site, 3)
+    assert small.ask(small.client.discover()) is None
+    assert len(site.server._book._pools["lan"]) == 1
+
+
+def test_without_an_address_there_is_no_offer_but_an_event(make_site, make_phone) -> None:
+    site = make_site(last=11)
+    for number in (1, 2):
+        make_phone(site, number).boot()
+    other = make_phone(site, 3)
+    assert other.ask(other.client.discover()) is None
+    assert "no address of scope lan" in site.last_event(DhcpExhausted).text
+
+
+def test_the_address_that_ended_first_gives_way_first(make_site, make_phone) -> None:
+    site = make_site(last=11)
+    one, two, three = (make_phone(site, number) for number in (1, 2, 3))
+    for each in (one, two):
+        each.boot()
+    two.ask(two.client.release(replace(one.boot(), address=SECOND)))
+    site.wait(1)
+    one.ask(one.client.release(one.boot()))
+    offered = three.offer()
+    assert offered.address == SECOND
+    assert two.ask(two.client.discover()) is None
+    assert isinstance(three.ask(three.client.request(offered)), Acknowledged)
+    assert set(site.leases) == {one.mac, three.mac}
+    assert two.boot().address == FIRST
+
+
+def test_a_lapsed_offer_gives_a_remembered_address_back(make_site, make_phone) -> None:
+    site = make_site(last=10)
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    lease = one.boot()
+    one.ask(one.client.release(lease))
+    two.offer()
+    site.wait(60)
+    assert one.boot() == lease
+
+
+def test_open_offers_are_limited(make_site, make_phone) -> None:
+    site = make_site(max_offers=1)
+    first, second = make_phone(site, 1), make_phone(site, 2)
+    first.offer()
+    assert second.ask(second.client.discover()) is None
+    assert "too many offers" in site.last_event(DhcpDropped).text
+    first.boot()
+    second.boot()
+
+
+# INFORM, look-ups, restart.
+
+
+def test_an_inform_is_answered_without_a_lease(site, phone) -> None:
+    sent = site.tell(phone.client.inform(IPv4Address("10.0.0.77")))[0]
+    assert sent.destination == Endpoint("10.0.0.77", 68)
+    message = decode(sent.payload)
+    assert message.type is MessageType.ACK
+    assert not {code.LEASE_TIME, code.RENEWAL_TIME, code.PORT_RANGE} & message.options.keys()
+    assert code.MGC_LIST in message.options
+    assert isinstance(phone.client.read(sent.payload), Incomplete)
+    assert site.leases == {}
+
+
+def test_an_inform_may_be_switched_off(make_site, make_phone) -> None:
+    site = make_site(inform=False)
+    assert site.tell(make_phone(site, 1).client.inform(SECOND)) == []
+
+
+def test_a_bound_phone_is_found_by_its_address(site, phone) -> None:
+    phone.offer()
+    assert site.server.provision_at("10.0.0.10") is None
+    lease = phone.boot()
+    provision = site.server.provision_at("10.0.0.10")
+    assert provision == site.server.provision_of(phone.mac)
+    assert provision.block == lease.block
+    assert provision.scope is site.scopes[0]
+    assert provision.phone_class.name == "desk"
+    assert site.server.phone_at("10.0.0.10") == str(phone.mac)
+    assert site.server.phone_at("10.0.0.11") == site.server.phone_at("nonsense") == ""
+    assert [lease.address for lease in site.server.leases()] == [FIRST]
+
+
+def test_a_restart_changes_nothing_for_phones(site, phone, make_phone) -> None:
+    lease = phone.boot()
+    other = make_phone(site, 2)
+    gone = other.boot()
+    other.ask(other.client.release(gone))
+    site.now += 100
+    site.start()
+    assert site.server.phone_at("10.0.0.10") == str(phone.mac)
+    assert site.server.phone_at("10.0.0.11") == ""
+    assert isinstance(phone.ask(phone.client.renew(lease)), Acknowledged)
+    assert make_phone(site, 3).boot().address == IPv4Address("10.0.0.12")
+    assert other.boot() == gone
+
+
+def test_a_lease_that_ran_out_while_the_gateway_was_down_ends_at_once(site, phone) -> None:
+    phone.boot()
+    site.now += 4000
+    site.start()
+    assert site.server.phone_at("10.0.0.10") == ""
+    site.wait(0)
+    assert site.nat == {}
+    assert site.bindings[str(phone.mac)].state is BindingState.RELEASED
+
+
+def test_a_lease_of_a_scope_that_is_gone_ends_when_it_runs_out(site, phone) -> None:
+    lease = phone.boot("eth1")
+    site.scopes = site.scopes[:1]
+    site.start()
+    assert site.server.provision_of(phone.mac) is None
+    assert phone.boot("eth0").block == lease.block
+    assert len(site.leases) == 1
+    site.wait(3600)
+    assert site.nat == {}
+
+
+def test_a_class_that_is_gone_provisions_nothing(site, phone) -> None:
+    phone.boot()
+    site.server._policy = Admission([], [])
+    assert site.server.provision_of(phone.mac) is None
+
+
+def test_every_message_is_an_arrow_of_the_ladder(site, phone) -> None:
+    phone.boot()
+    arrows = [event for event in site.events if isinstance(event, MessageEvent)]
+    who = str(phone.mac)
+    assert [(arrow.sender, arrow.receiver, arrow.summary.split()[0]) for arrow in arrows] == [
+        (who, "dhcp", "DISCOVER"),
+        ("dhcp", who, "OFFER"),
+        (who, "dhcp", "REQUEST"),
+        ("dhcp", who, "ACK"),
+    ]
+    assert all(event.phone == who for event in site.events)
