@@ -295,9 +295,9 @@ class Stage:
 
     # Asking.
 
-    def socket(self, name: str) -> Path:
+    def socket(self, name: str) -> str:
         """The control socket of a process."""
-        return self.directory / name / "control.sock"
+        return str(self.directory / name / "control.sock")
 
     def rows(self, name: str, verb: str, *arguments: str) -> Sequence[dict[str, Any]]:
         """The answer of a command; nothing while the process does not listen."""
@@ -323,7 +323,10 @@ class Stage:
     def call(self, caller: str, callee: str) -> None:
         """Let one phone call another one, and wait until both hear each other's tone."""
         ask(self.socket(caller), "off-hook", (MACS[caller],))
-        until(lambda: self.phone_state(caller).get("signal") == "dial", f"{caller} hears the dial tone: {self.phone_state(caller)}")
+        until(
+            lambda: self.phone_state(caller).get("signal") == "dial tone",
+            f"{caller} hears the dial tone: {self.phone_state(caller)}",
+        )
         ask(self.socket(caller), "dial", (MACS[caller], NUMBERS[callee]))
         for one, other in ((caller, callee), (callee, caller)):
             until(lambda one=one, other=other: self.hears(one, other), f"{one} hears {other}: {self.phone_state(one)}")

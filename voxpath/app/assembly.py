@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
@@ -19,6 +19,7 @@ from voxpath.app.gateway import GatewayRole
 from voxpath.app.node import Node, Reactor
 from voxpath.app.options import Options
 from voxpath.app.parts import Part
+from voxpath.app.phones import PhonesRole
 from voxpath.app.role import Role
 from voxpath.app.schema import Config
 from voxpath.core.errors import LocalError
@@ -27,9 +28,6 @@ from voxpath.manage.control import ControlService
 from voxpath.manage.log import EventLog
 from voxpath.megaco.directory import Directory, NoDirectory
 from voxpath.model.event import Level
-
-if TYPE_CHECKING:
-    from voxpath.app.phones import PhonesRole
 
 SomeRole = TypeVar("SomeRole", bound=Role)
 
@@ -55,7 +53,7 @@ class Process(MultiService):
         if Part.CONTROLLER in parts and config.mgc.enabled:
             self._add_controller(config)
         if Part.PHONES in parts:
-            self.phones = self._add(_phones_role(node))
+            self.phones = self._add(PhonesRole(node))
         if config.control.enabled:
             console = Console(ProcessFacts(self), node.memory)
             socket = values.in_state(config, config.control.socket)
@@ -94,12 +92,6 @@ class Process(MultiService):
         role.setServiceParent(self)
         self.roles.append(role)
         return role
-
-
-def _phones_role(node: Node) -> "PhonesRole":
-    # Servers need not load the phones.
-    module = import_module("voxpath.app.phones")
-    return cast("PhonesRole", module.PhonesRole(node))
 
 
 def make_service(parts: Sequence[Part], options: Options) -> IService:

@@ -87,14 +87,3 @@ class FeedLink(Event):
 
     name: str
     state: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NatSelected(Event):
-    """Which NAT back end runs, and why."""
-
-    ID: ClassVar[str] = "NAT_SELECTED"
-    TEXT: ClassVar[str] = "NAT back end {backend}: {reason}"
-
-    backend: str
-    reason: str

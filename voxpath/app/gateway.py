@@ -10,7 +10,7 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 
 from voxpath.app import values
 from voxpath.app.check import machine_for
-from voxpath.app.event import FeedLink, NatRepaired, NatSelected
+from voxpath.app.event import FeedLink, NatRepaired
 from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.core.errors import LocalError
@@ -24,6 +24,7 @@ from voxpath.manage.facts import CommandError
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, Provision
 from voxpath.model.ports import LARGEST_BLOCK, PortBinding, PortBlock
+from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.interface import Adopted, Outside
 from voxpath.natreactor.registry import Selection, select
 from voxpath.natreactor.settings import NatSettings
@@ -56,7 +57,7 @@ class GatewayRole(Role):
         """Adopt the kernel's tables, load the store, make them equal, then listen."""
         node, config = self._node, self._node.config
         self.selection = select(config.nat.backend, self._nat_settings())
-        self.bus.publish(self.role, NatSelected(backend=self.selection.name, reason=self.selection.reason))
+        self.bus.publish(self.role, BackEndChosen(name=self.selection.name, reason=self.selection.reason))
         self.selection.nat.watch(lambda event: self.bus.publish("nat", event))
         adopted = await self.selection.nat.start()
         self.ledger = Ledger(values.pools(config), frozenset(config.ports.reserved), config.ports.quarantine_s)

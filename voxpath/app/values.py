@@ -3,18 +3,24 @@
 All functions take a configuration that :func:`voxpath.app.check.check` found no error in.
 """
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass
 from voxpath.flow.admit import Admission
 from voxpath.io.tls import Identity
+from voxpath.megaco.outgoing import BACKOFF
 from voxpath.model import phone as model
-from voxpath.model.address import Mac
+from voxpath.model.address import Endpoint, Mac
 from voxpath.model.call import Line
 from voxpath.model.ports import PortBlock
 from voxpath.model.realm import Realm
+from voxpath.phone.gateway import GatewaySettings
+from voxpath.phone.user import Habits, Timetable
 from voxpath.ports.pools import Pool
+
+MEGACO_PORT = 2944
 
 
 def in_state(config: Config, path: str) -> Path:
@@ -118,3 +124,41 @@ def identity(config: Config) -> Identity:
     """The certificate of this host, its key and the authority."""
     tls = config.tls
     return Identity(in_state(config, tls.ca), in_state(config, tls.certificate), in_state(config, tls.key))
+
+
+def static_lease(config: Config, mac: Mac) -> model.BootLease | None:
+    """What a phone without DHCP is told by hand (PHN-2); ``None`` for the others.
+
+    :raises ValueError: the ports are no block.
+    """
+    static = config.phone.static
+    if config.phone.dhcp or static is None:
+        return None
+    first, last = static.ports
+    return model.BootLease(
+        mac=mac,
+        address=static.address.ip,
+        prefix_length=static.address.network.prefixlen,
+        router=static.router,
+        server=static.router or static.address.ip,
+        lease_s=0xFFFFFFFF,
+        tftp=str(static.tftp) if static.tftp is not None else "",
+        boot_file=static.boot_file,
+        block=PortBlock(static.public, first, last - first + 1),
+        mgcs=tuple(Endpoint.parse(text, MEGACO_PORT) for text in static.mgcs),
+        dns=(),
+        domain="",
+        host_name="",
+    )
+
+
+def gateway_settings(config: Config) -> GatewaySettings:
+    """How the software phones speak MEGACO."""
+    return GatewaySettings(backoff=replace(BACKOFF, give_up_s=config.phone.registration_timeout_s))
+
+
+def habits(config: Config, mac: Mac) -> Habits:
+    """What the person at a software phone does."""
+    options = config.phone
+    calls = tuple(Timetable(call.number, call.after_s, call.length_s, call.every_s) for call in options.calls if call.phone == mac)
+    return Habits(answer_after_s=options.answer_after_s if options.answer else None, calls=calls)
