@@ -17,6 +17,7 @@ First and last port are given, not the size, so that a stock client's hook can w
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -58,6 +59,9 @@ SUB_NAT_ADDRESS = 3
 MAX_MGCS = 4
 """A phone is told of at most that many media gateway controllers."""
 
+MAX_LISTS = 256
+"""Encoded MGC lists that are kept: there is one per phone class."""
+
 FLAT_CODES = (PORT_RANGE, MGC_LIST, NAT_ADDRESS)
 _FLAT_OF_SUB = {SUB_PORT_RANGE: PORT_RANGE, SUB_MGC_LIST: MGC_LIST, SUB_NAT_ADDRESS: NAT_ADDRESS}
 
@@ -84,7 +88,11 @@ def flat_options(given: Assignment) -> dict[int, bytes]:
 
 def vendor_option(given: Assignment) -> bytes:
     """Write an assignment as the content of option 43."""
-    flat = flat_options(given)
+    return pack_vendor(flat_options(given))
+
+
+def pack_vendor(flat: Mapping[int, bytes]) -> bytes:
+    """The content of option 43, made from what :func:`flat_options` wrote."""
     return b"".join(bytes((sub, len(flat[option]))) + flat[option] for sub, option in _FLAT_OF_SUB.items() if option in flat)
 
 
@@ -118,6 +126,7 @@ def decode_port_range(data: bytes) -> PortBlock:
         raise RemoteError(f"port range {first} to {last}: {error}", offset=4) from None
 
 
+@lru_cache(MAX_LISTS)
 def encode_mgcs(mgcs: tuple[Endpoint, ...]) -> bytes:
     """Write the first four controllers."""
     return b"".join(IPv4Address(mgc.host).packed + mgc.port.to_bytes(2, "big") for mgc in mgcs[:MAX_MGCS])

@@ -1,6 +1,7 @@
 """Replies: the options that a phone gets, and where the message goes (RFC 2131 sections 4.1 and 4.3, DHC-8 to DHC-12)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address
 from re import compile as pattern
 
@@ -8,7 +9,7 @@ from voxpath.core.effects import Send
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
 from voxpath.dhcp.message import ANY, BOOTREPLY, Message, MessageType
-from voxpath.dhcp.options import Assignment, flat_options, vendor_option
+from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
 from voxpath.dhcp.wire import DEFAULT_MESSAGE, MAX_MESSAGE, encode
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import PhoneClass, Scope
@@ -154,12 +155,16 @@ def _times(lease_s: int) -> dict[int, bytes]:
 
 def _own(request: Message, phone_class: PhoneClass, block: PortBlock | None) -> dict[int, bytes]:
     """Port range, MGC list and NAT address: in option 43 for our own classes, and one by one to whoever lists them (D1)."""
-    mgcs = tuple(Endpoint.parse(text, MGC_PORT) for text in phone_class.mgcs)
-    given = Assignment(block, mgcs, block.public if block is not None else None)
-    options = {option: value for option, value in flat_options(given).items() if request.wants(option)}
+    flat = flat_options(Assignment(block, _endpoints(phone_class.mgcs), block.public if block is not None else None))
+    options = {option: value for option, value in flat.items() if request.wants(option)}
     if phone_class.own_options:
-        options[code.VENDOR] = vendor_option(given)
+        options[code.VENDOR] = pack_vendor(flat)
     return options
+
+
+@lru_cache(MAX_LISTS)
+def _endpoints(mgcs: tuple[str, ...]) -> tuple[Endpoint, ...]:
+    return tuple(Endpoint.parse(text, MGC_PORT) for text in mgcs)
 
 
 def _echo(request: Message, options: dict[int, bytes]) -> None:
