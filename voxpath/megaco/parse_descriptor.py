@@ -31,7 +31,6 @@ from voxpath.megaco.mid import LARGEST_PORT
 from voxpath.megaco.parse_media import media_of
 from voxpath.megaco.parse_value import (
     ALL_REQUESTS,
-    COMMENT,
     DESCRIPTOR_TWICE,
     LARGEST_UINT16,
     LARGEST_UINT32,
@@ -49,6 +48,7 @@ from voxpath.megaco.parse_value import (
 )
 from voxpath.megaco.tokens import keyed
 
+_COMMENT = re.compile(r";[^\r\n]*")
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{8}", re.IGNORECASE)
 _SIGNAL_TYPES = values_of(SignalType)
 _COMPLETIONS = values_of(CompletionReason)
@@ -61,7 +61,7 @@ def _digit_map(node: Node) -> DigitMapDescriptor:
         if node.children is not None or node.value[:1] in ('"', "["):
             raise bad(node, "a digit map's name or body is wanted")
         return DigitMapDescriptor(node.value)
-    body = "".join(COMMENT.sub("", node.octets).split())
+    body = "".join(_COMMENT.sub("", node.octets).split())
     return DigitMapDescriptor(node.value, body)
 
 

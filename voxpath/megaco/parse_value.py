@@ -21,8 +21,7 @@ ALL_REQUESTS = LARGEST_UINT32
 """The RequestID ``*`` of an audit reply, by its number in the binary encoding."""
 MIDS_REMEMBERED = 4096
 
-_LISTED = re.compile(r'"[^"]*"|[^\s,:";]+|[,:]')
-COMMENT = re.compile(r";[^\r\n]*")
+_LISTED = re.compile(r'"[^"]*"|;[^\r\n]*|[^ \t\r\n,:";]+|[,:]')
 _RELATIONS = {relation.value: relation for relation in (Relation.EQUAL, Relation.GREATER, Relation.LESS, Relation.UNEQUAL)}
 
 E = TypeVar("E", bound=StrEnum)
@@ -92,10 +91,10 @@ def is_bare(node: Node) -> bool:
 def _bracketed(node: Node) -> Property:
     """Read ``[a, b]`` or ``[a:b]``."""
     inside, bracket, rest = node.value[1:].rpartition("]")
-    parts = _LISTED.findall(inside if ";" not in inside else COMMENT.sub("", inside))
+    parts = [part for part in _LISTED.findall(inside) if part[0] != ";"]
     values = tuple([unquoted(part) for part in parts[::2]])
     marks = set(parts[1::2])
-    if rest or not bracket or not len(parts) % 2 or any(value in (",", ":") for value in values):
+    if rest or not bracket or not len(parts) % 2 or any(part in (",", ":") for part in parts[::2]):
         raise bad(node, "the list is malformed")
     if marks <= {","}:
         return Property(node.word, values, Relation.ALL_OF)

@@ -50,10 +50,13 @@ def _action(item: Action | ActionReply, style: Style, line: str) -> str:
         parts += [_command(each, style, inner) for each in item.replies]
         if item.error is not None:
             parts.append(error(item.error, style, inner))
-    if not parts:
-        raise LocalError("an action needs a command, a reply or an error")
-    context = _CONTEXTS.get(item.context) or str(item.context)
-    return style.block(f"{style.token['Context']}{style.equal}{context}", parts, line)
+    head = f"{style.token['Context']}{style.equal}{_CONTEXTS.get(item.context) or item.context}"
+    if parts:
+        return style.block(head, parts, line)
+    if isinstance(item, Action):
+        raise LocalError("an action needs a command")
+    # H.248.1 version 3: nothing matched, and braces are left out.
+    return head
 
 
 def _transaction(item: Transaction, style: Style, line: str) -> str:
