@@ -1,14 +1,16 @@
 from ipaddress import IPv4Address
 from random import Random
 
-from voxpath.core.effects import Ask, Close, Datagram, Done, Effects, Emit, Failed, Open, Outcome
+from voxpath.core.effects import Ask, Close, Datagram, Done, Effects, Emit, Failed, Open, Outcome, Send
 from voxpath.dhcp.client import DhcpClient
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import BootLease
 from voxpath.model.ports import PortBlock
 from voxpath.phone.boot import BootSettings, State
 from voxpath.phone.event import PhoneNotReady
+from voxpath.phone.gateway import Gateway as RealGateway
 from voxpath.phone.host import Disable, Enable
+from voxpath.phone.media import Media
 from voxpath.phone.phone import Phone
 
 MAC = Mac.parse("02:00:00:00:0a:01")
@@ -84,6 +86,24 @@ def test_the_gateway_starts_when_the_boot_is_through() -> None:
     assert made.view().boot is State.RUN
     assert made.view().lines == ("line 1", "line 2")
     assert made.view().lease == LEASE
+
+
+def test_the_real_gateway_registers_when_the_boot_is_through() -> None:
+    """GEN-1: initialise, then register, from the first port of the block."""
+    entropy = Random(1)
+    client = DhcpClient(MAC, "voxpath-phone", entropy)
+
+    def gateway_of(lease: BootLease) -> RealGateway:
+        return RealGateway(lease, 1, entropy, lambda: Media(440, entropy, str(lease.mac)))
+
+    made = Phone(BootSettings(MAC, static=LEASE), client, entropy, gateway_of)
+    made.start(0.0)
+    effects = list(made.resolve("enable", Done(), 0.0))
+    assert Open("megaco", Endpoint("10.0.0.11", 2048)) in effects
+    assert [effect.destination for effect in effects if isinstance(effect, Send)] == [LEASE.mgcs[0]]
+    made.off_hook(1, 1.0)
+    assert len(made.view().lines) == 1
+    assert Close("megaco") in list(made.stop(2.0))
 
 
 def test_the_users_actions_go_to_the_gateway() -> None:
