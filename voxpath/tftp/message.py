@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from voxpath.model.event import printable
 
@@ -60,16 +60,14 @@ class WriteRequest:
     options: Options = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """DATA: one block; a short one ends the transfer."""
 
     block: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(NamedTuple):
     """ACK of a block; block 0 acknowledges an OACK."""
 
     block: int
