@@ -467,8 +467,8 @@ def test_the_looks_of_a_message() -> None:
     assert encode(sent).decode() == (
         "MEGACO/1 [192.0.2.1]:2944\nTransaction = 1 {\n\tContext = $ {\n\t\tAdd = $ {\n\t\t\tMedia {\n\t\t\t\tStream = 1 {\n"
         "\t\t\t\t\tLocalControl {\n\t\t\t\t\t\tMode = ReceiveOnly\n\t\t\t\t\t},\n\t\t\t\t\tLocal {\n"
-        "v=0\r\nc=IN IP4 $\r\nm=audio $ RTP/AVP 0\n}\n\t\t\t\t}\n\t\t\t},\n\t\t\tSignals {}\n\t\t}\n\t}\n}\n"
+        "v=0\r\nc=IN IP4 $\r\nm=audio $ RTP/AVP 0\n}\n\t\t\t\t}\n\t\t\t},\n\t\t\tSignals\n\t\t}\n\t}\n}\n"
     )
     assert encode(sent, compact=True) == (
-        b"!/1 [192.0.2.1]:2944\nT=1{C=${A=${M{ST=1{O{MO=RC},L{\nv=0\r\nc=IN IP4 $\r\nm=audio $ RTP/AVP 0\n}}},SG{}}}}"
+        b"!/1 [192.0.2.1]:2944\nT=1{C=${A=${M{ST=1{O{MO=RC},L{\nv=0\r\nc=IN IP4 $\r\nm=audio $ RTP/AVP 0\n}}},SG}}}"
     )

@@ -257,8 +257,8 @@ def _signals(item: Signals, style: Style, line: str) -> str:
             parts.append(style.block(head, [_signal(one, style, inner + style.step) for one in each.signals], inner))
         else:
             parts.append(_signal(each, style, inner))
-    # The braces stay even when nothing is in them: the grammar of version 1 demands them.
-    return style.block(token["Signals"], parts, line) if parts else token["Signals"] + style.before_brace + "}"
+    # Without braces: Appendix I prints "Signals { }" as well, but Erlang/OTP reads only this form, which version 3 has, too.
+    return style.block(token["Signals"], parts, line) if parts else token["Signals"]
 
 
 def _observed_event(item: ObservedEvent, style: Style, line: str) -> str:
