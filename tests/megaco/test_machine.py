@@ -19,6 +19,7 @@ from voxpath.megaco.message import (
     Command,
     CommandKind,
     CommandReply,
+    ErrorDescriptor,
     Message,
     MId,
     TransactionPending,
@@ -144,6 +145,19 @@ def test_an_unanswered_request_is_repeated_faster_at_first_and_given_up_after_t_
     assert all(later - earlier <= 4.0 for earlier, later in pairwise(times))
     assert inputs == [GivenUp("token", Peer("gw", B), "no reply")]
     assert now == pytest.approx(30.0)
+
+
+def test_a_peer_that_cannot_read_our_only_request_has_answered_it() -> None:
+    """Erlang's megaco answers so; to go on repeating the request would end in a lost gateway."""
+    here = side("mgc")
+    refusal = wire.encode(Message(MId.parse("gw"), error=ErrorDescriptor(400, "syntax error")))
+    sent(here.request(Peer("gw", B), AUDIT, "one", 0.0))
+    [answer] = feed(here, refusal, 0.1).inputs
+    assert isinstance(answer, Answered)
+    assert (answer.token, answer.reply.error) == ("one", ErrorDescriptor(400, "syntax error"))
+    here.request(Peer("gw", B), AUDIT, "two", 1.0)
+    here.request(Peer("gw", B), AUDIT, "three", 1.0)
+    assert feed(here, refusal, 1.1).inputs == []
 
 
 def test_pending_for_ever_is_given_up() -> None:

@@ -225,11 +225,19 @@ class Transactions:
         if message.error is not None:
             text = printable(f"{message.error.code} {message.error.text}".strip())
             turn.effects.append(Emit(MegacoPeerError(phone=phone, source=str(peer.address), error=text)))
+            self._unreadable(peer, message.error, turn)
         for number, transaction in enumerate(message.transactions):
             if number < MOST_TRANSACTIONS:
                 self._take(peer, message, transaction, now, turn)
             elif isinstance(transaction, TransactionRequest):
                 turn.effects.extend(self._send(peer, error_reply(transaction.id, 413, "too many transactions")))
+
+    def _unreadable(self, peer: Peer, error: ErrorDescriptor, turn: Turn) -> None:
+        """A peer cannot read our message: where only one request can be meant, that is its answer; repeating it is no use."""
+        waiting = self._outgoing.to_peer(peer)
+        if len(waiting) == 1:
+            self._end(waiting[0].id)
+            turn.inputs.append(Answered(waiting[0].token, peer, TransactionReply(waiting[0].id, (), error)))
 
     def _malformed(self, error: wire.DecodeError, mid: MId, source: Endpoint, now: float) -> Turn:
         """Answer what cannot be read, and carry out what can (RFC 3525 8.1.1, 8.3)."""

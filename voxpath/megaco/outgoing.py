@@ -1,6 +1,5 @@
 """Our own requests: sent again until a reply comes, given up after T-MAX (RFC 3525 Annex D.1)."""
 
-from collections import Counter
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -66,14 +65,14 @@ class Outgoing:
         self._in_all = in_all
         self._last_id = entropy.getrandbits(31)
         self._attempts: dict[int, Attempt] = {}
-        self._of_peer: Counter[Peer] = Counter()
+        self._of_peer: dict[Peer, set[int]] = {}
 
     def __len__(self) -> int:
         return len(self._attempts)
 
     def room(self, peer: Peer) -> bool:
         """Whether another request may be sent to this peer."""
-        return self._of_peer[peer] < self._to_a_peer and len(self._attempts) < self._in_all
+        return len(self._of_peer.get(peer, ())) < self._to_a_peer and len(self._attempts) < self._in_all
 
     def new_id(self) -> int:
         """A transaction id that no waiting request has; never 0, which is reserved."""
@@ -85,7 +84,7 @@ class Outgoing:
     def begin(self, request: Request, now: float) -> float:
         """Remember a request that is being sent; tell how long to wait for its reply, in seconds."""
         self._attempts[request.id] = Attempt(request, now)
-        self._of_peer[request.peer] += 1
+        self._of_peer.setdefault(request.peer, set()).add(request.id)
         return self._backoff.wait_s(0, 0.0, self._entropy) or 0.0
 
     def find(self, number: int, host: str) -> Request | None:
@@ -123,12 +122,10 @@ class Outgoing:
         if attempt is None:
             return
         peer = attempt.request.peer
-        self._of_peer[peer] -= 1
+        self._of_peer[peer].discard(number)
         if not self._of_peer[peer]:
             del self._of_peer[peer]
 
     def to_peer(self, peer: Peer) -> list[Request]:
         """The requests that wait for a reply of this peer."""
-        if not self._of_peer[peer]:
-            return []
-        return [each.request for each in self._attempts.values() if each.request.peer == peer]
+        return [self._attempts[number].request for number in sorted(self._of_peer.get(peer, ()))]
