@@ -1,6 +1,5 @@
 """The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
 
-from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import Any, cast
 
@@ -10,9 +9,11 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 
 from voxpath.app import values
 from voxpath.app.check import machine_for
-from voxpath.app.event import FeedLink, NatRepaired
+from voxpath.app.event import FeedLink, NatRepaired, StoreRowRefused
 from voxpath.app.node import Node
+from voxpath.app.phone_ports import CHADDR
 from voxpath.app.role import Role
+from voxpath.core.effects import Datagram
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpEnded, DhcpFailed
 from voxpath.dhcp.server import DhcpServer, DhcpSettings
@@ -21,13 +22,14 @@ from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
 from voxpath.io.ports import UdpPorts
 from voxpath.manage.facts import CommandError
-from voxpath.model.address import Endpoint, Mac
+from voxpath.model.address import MAC_LENGTH, Endpoint, Mac
 from voxpath.model.phone import Lease, Provision
-from voxpath.model.ports import LARGEST_BLOCK, PortBinding, PortBlock
+from voxpath.model.ports import PortBinding
 from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.interface import Adopted, Outside
 from voxpath.natreactor.registry import Selection, select
 from voxpath.natreactor.settings import NatSettings
+from voxpath.ports.buddy import blocks_of
 from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
@@ -62,8 +64,9 @@ class GatewayRole(Role):
         adopted = await self.selection.nat.start()
         self.ledger = Ledger(values.pools(config), frozenset(config.ports.reserved), config.ports.quarantine_s)
         refused = self.ledger.load(node.store.load(PortBinding), adopted.generation)
-        if refused:
-            raise LocalError(f"the stored blocks {', '.join(str(row.block) for row in refused)} overlap others")
+        for row in refused:
+            event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
+            self.bus.publish(self.role, event)
         settings = DhcpSettings(authoritative=config.dhcp.authoritative)
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, settings)
         self.server.load(node.store.load(Lease), self.clock.now())
@@ -114,6 +117,8 @@ class GatewayRole(Role):
         binding = self.ledger.binding_of(phone)
         if binding is None or self.server.provision_of(Mac.parse(phone)) is None:
             raise CommandError("release", f"{phone} holds no lease", "see leases")
+        if self.ledger.busy(phone):
+            raise CommandError("release", f"a change for {phone} is under way", "try again")
         released: Deferred[str] = Deferred()
 
         def heard(record: Record) -> None:
@@ -148,7 +153,7 @@ class GatewayRole(Role):
         claims = dict(values.service_blocks(self._node.config))
         machine = machine_for(self._node.config)
         for public in machine.addresses:
-            for block in aligned(public, *machine.ephemeral):
+            for block in blocks_of(public, *machine.ephemeral):
                 claims[f"gateway:{block}"] = block
         for holder, block in claims.items():
             change = self.ledger.claim(holder, block)
@@ -199,6 +204,7 @@ class GatewayRole(Role):
             store=node.store,
             nat=self.selection.nat,
             on_fault=self.fault,
+            source_of=_client,
         )
         node.own(self.role, self._driver)
         if node.config.dhcp.enabled:
@@ -206,11 +212,6 @@ class GatewayRole(Role):
                 ports.open(PORT, Endpoint(ANY_ADDRESS, SERVER_PORT), self._driver.feed, device=scope.interface)
 
 
-def aligned(public: IPv4Address, first: int, last: int) -> Iterator[PortBlock]:
-    """Write a range of ports as the fewest blocks, each a power of two in size and aligned."""
-    while first <= last:
-        size = min(first & -first or LARGEST_BLOCK, LARGEST_BLOCK)
-        while first + size - 1 > last:
-            size //= 2
-        yield PortBlock(public, first, size)
-        first += size
+def _client(datagram: Datagram) -> str:
+    """Who sent a DHCP message: most clients have no address yet, so their Ethernet address tells them apart."""
+    return datagram.payload[CHADDR : CHADDR + MAC_LENGTH].hex(":")

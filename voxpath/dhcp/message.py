@@ -143,8 +143,9 @@ class Message(NamedTuple):
             words.append(str(self.yiaddr))
         elif self.ciaddr != ANY:
             words.append(f"from {self.ciaddr}")
-        if code.REQUESTED_ADDRESS in self.options:
-            words.append(f"wants {self.options[code.REQUESTED_ADDRESS].hex('.')}")
+        wanted = self.options.get(code.REQUESTED_ADDRESS)
+        if wanted is not None:
+            words.append(f"wants {'.'.join(map(str, wanted[:4]))}")
         if code.VENDOR_CLASS in self.options:
             words.append(f"class {printable(self.text(code.VENDOR_CLASS), 40)}")
         return " ".join(words)

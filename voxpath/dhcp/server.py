@@ -203,7 +203,7 @@ class DhcpServer:
         payload = self._answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
         send = self._replies.address(payload, request.message, request.scope, request.port, offer.address)
         told = DhcpOffer(phone=request.phone, address=str(offer.address), block=str(offer.block), phone_class=phone_class.name)
-        return [Emit(told), *_sent(request.phone, f"OFFER {offer.address} ports {offer.block}", send)]
+        return [Emit(told), *_sent(request.phone, f"OFFER {offer.address}", send)]
 
     def _make_offer(self, request: Request, phone_class: PhoneClass, now: float) -> Offer:
         wanted = request.message.address(code.REQUESTED_ADDRESS)
@@ -281,7 +281,7 @@ class DhcpServer:
         payload = self._answer(MessageType.ACK, request, phone_class, block, address)
         send = self._replies.address(payload, request.message, request.scope, request.port, address)
         told = DhcpAck(phone=client.phone, address=str(address), block=str(block), lease_s=lease_s, phone_class=phone_class.name)
-        sent = _sent(client.phone, f"ACK {address} ports {block}", send)
+        sent = _sent(client.phone, f"ACK {address}", send)
         return self._steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), [Emit(told), *sent])
 
     def _nak(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
@@ -290,7 +290,7 @@ class DhcpServer:
         payload = self._replies.refusal(request.message, request.scope, reason)
         send = self._replies.address(payload, request.message, request.scope, request.port, None)
         told = DhcpNak(phone=request.phone, address=str(address), reason=reason)
-        return [Emit(told), *_sent(request.phone, f"NAK {address}", send)]
+        return [Emit(told), *_sent(request.phone, "NAK", send)]
 
     # RELEASE, DECLINE, INFORM.
 
@@ -330,7 +330,7 @@ class DhcpServer:
             return self._drop(request.phone, request.name, "an INFORM is not answered, or names no address")
         payload = self._answer(MessageType.ACK, request, phone_class, self._held(request.phone), None)
         send = self._replies.address(payload, message, request.scope, request.port, message.ciaddr)
-        return _sent(request.phone, "ACK without a lease", send)
+        return _sent(request.phone, "ACK", send)
 
     # Changes.
 

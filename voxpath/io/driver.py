@@ -93,6 +93,7 @@ class Driver:
     :param nat: where its NAPPT changes go; a core that never applies needs none.
     :param answer: who answers its questions.
     :param on_fault: is called after each exception of the core.
+    :param source_of: who is put into quarantine for poisonous input; address and port, since all phones of a site share an address.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Driver:
         nat: Applier | None = None,
         answer: Answerer | None = None,
         on_fault: Callable[[], None] = lambda: None,
+        source_of: Callable[[Datagram], str] = lambda datagram: str(datagram.source),
     ) -> None:
         self.role = role
         self.core = core
@@ -118,6 +120,7 @@ class Driver:
         self._nat = nat
         self._answer = answer
         self._on_fault = on_fault
+        self._source_of = source_of
         self._timer: IDelayedCall | None = None
         self._timer_due = 0.0
         self._not_before = 0.0
@@ -129,7 +132,7 @@ class Driver:
     def feed(self, datagram: Datagram) -> None:
         """Give a datagram to the core, and carry out what it asks for."""
         now = self._clock.now()
-        if self._stopped is not None or self.faults.ignores(datagram.source.host, now):
+        if self._stopped is not None or self.faults.ignores(datagram, self._source_of, now):
             return
         try:
             self.run(self.core.receive(datagram, now))
@@ -280,8 +283,8 @@ class Driver:
         self._bus.publish(self.role, CoreFault(error=printable(f"{type(error).__name__}: {error}"), input=shown))
         if datagram is None:
             self.faults.count += 1
-        elif self.faults.add(datagram.source.host, datagram.payload, self._clock.now()):
-            event = SourceQuarantined(source=datagram.source.host, seconds=QUARANTINE_S, times=QUARANTINE_AFTER)
+        elif self.faults.add(self._source_of(datagram), datagram.payload, self._clock.now()):
+            event = SourceQuarantined(source=self._source_of(datagram), seconds=QUARANTINE_S, times=QUARANTINE_AFTER)
             self._bus.publish(self.role, event)
         self._on_fault()
 

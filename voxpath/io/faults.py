@@ -1,6 +1,9 @@
 """What a driver remembers of faults, so that one poisonous input cannot be fed to a core for ever."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+
+from voxpath.core.effects import Datagram
 
 QUARANTINE_AFTER = 3
 """So many exceptions for the same input put its source into quarantine."""
@@ -36,10 +39,11 @@ class Faults:
         _bound(self._until)
         return True
 
-    def ignores(self, source: str, now: float) -> bool:
-        """Whether the source is in quarantine; counts what is ignored."""
+    def ignores(self, datagram: Datagram, source_of: Callable[[Datagram], str], now: float) -> bool:
+        """Whether the datagram's source is in quarantine; counts what is ignored. Costs nothing while nobody is."""
         if not self._until:
             return False
+        source = source_of(datagram)
         until = self._until.get(source)
         if until is None:
             return False

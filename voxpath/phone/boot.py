@@ -15,6 +15,7 @@ from voxpath.core.retransmit import Backoff, Entropy
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.client import Acknowledged, DhcpClient, Incomplete, Offered, Refused
 from voxpath.dhcp.message import MessageType
+from voxpath.dhcp.wire import decode
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import printable
 from voxpath.model.phone import BootLease
@@ -187,7 +188,7 @@ class BootMachine:
 
     def _discover(self, now: float) -> Effects:
         """Step 506: ask for a lease (PHN-3)."""
-        effects = [*self._enter(State.DISCOVER), *self._say(self._client.discover(now - self._begun), "DISCOVER")]
+        effects = [*self._enter(State.DISCOVER), *self._say(self._client.discover(now - self._begun))]
         self._offered = None
         wait = DISCOVER_AGAIN.wait_s(self._attempts, 0.0, self._entropy)
         self._attempts += 1
@@ -206,7 +207,7 @@ class BootMachine:
     def _request(self, offered: BootLease, now: float) -> Effects:
         """Step 522: take the offer (PHN-7)."""
         entered = self._enter(State.REQUEST) if self._attempts == 0 else []
-        said = self._say(self._client.request(offered, now - self._begun), f"REQUEST {offered.address}")
+        said = self._say(self._client.request(offered, now - self._begun))
         wait = DISCOVER_AGAIN.wait_s(self._attempts, 0.0, self._entropy)
         self._attempts += 1
         self._timers.arm(WAIT, now + (wait or 0.0))
@@ -261,8 +262,8 @@ class BootMachine:
         match answer:
             case Acknowledged(lease):
                 return [self._heard(f"ACK {lease.address}"), *self._store(lease)]
-            case Refused(reason):
-                return [self._heard(f"NAK {reason}"), *self._wait(now)]
+            case Refused():
+                return [self._heard("NAK"), *self._wait(now)]
         return []
 
     def _heard(self, summary: str) -> Emit:
@@ -342,6 +343,6 @@ class BootMachine:
         self.state = state
         return [Emit(PhoneState(phone=self._phone, state=state.name, step=state.value))]
 
-    def _say(self, octets: bytes, summary: str) -> Effects:
+    def _say(self, octets: bytes) -> Effects:
         send = Send(octets, BROADCAST, DHCP_PORT, ANY_ADDRESS, self._settings.interface)
-        return [send, arrow(self._phone, summary, received=False)]
+        return [send, arrow(self._phone, decode(octets).summary, received=False)]

@@ -2,6 +2,7 @@
 
 from voxpath.core.effects import Datagram, Effects, Emit, Send
 from voxpath.dhcp.client import Acknowledged, DhcpClient, Refused
+from voxpath.dhcp.wire import decode
 from voxpath.model.address import Endpoint
 from voxpath.model.event import MessageEvent
 from voxpath.model.phone import BootLease
@@ -86,8 +87,7 @@ class Renewal:
         source = str(self._lease.address)
         octets = self._client.renew(self._lease)
         send = Send(octets, destination, DHCP_PORT, source, self._interface if broadcast else "")
-        summary = f"REQUEST {'rebinding' if broadcast else 'renewing'} {source}"
-        return [send, arrow(str(self._lease.mac), summary, received=False)]
+        return [send, arrow(str(self._lease.mac), decode(octets).summary, received=False)]
 
 
 def arrow(phone: str, summary: str, received: bool) -> Emit:

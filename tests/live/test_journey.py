@@ -1,0 +1,212 @@
+"""The main job in network namespaces: phones at two sites boot, register and call each other through NAT without a media relay."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.capture import Capture
+from tests.live.sites import CONTROLLERS, FOREIGN_MG, MACS, SITE_A, Stage, until
+
+pytestmark = pytest.mark.live
+
+RTP = "udp.port >= 2048 && udp.port != 2944 && udp.length == 180"
+"""20 ms of G.711 in RTP: 160 octets, 12 of RTP, 8 of UDP."""
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Stage(tmp_path_factory.mktemp("journey")) as made:
+        made.build()
+        made.start_servers()
+        made.start_phones(*MACS)
+        made.registered(*MACS)
+        yield made
+
+
+def block_of(stage: Stage, name: str) -> tuple[str, int, int]:
+    """A phone's public address, first and last port."""
+    gateway = "sga" if name in SITE_A.phones else "sgb"
+    (row,) = [row for row in stage.rows(gateway, "blocks") if row["phone"] == MACS[name]]
+    public, ports = row["block"].split(":")
+    first, last = ports.split("-")
+    return public, int(first), int(last)
+
+
+def test_both_sites_have_the_same_private_addresses_and_all_phones_are_registered(stage: Stage) -> None:
+    """GEN-1, REG-15, REG-21, REG-22: the controller holds public and private address, and knows each phone by the ledger."""
+    known = {row["phone"]: row for row in stage.rows("mgc1", "registrations")}
+    inside: dict[str, list[str]] = {}
+    for name, mac in MACS.items():
+        public, first, _ = block_of(stage, name)
+        assert known[mac]["public"] == f"{public}:{first}"
+        inside.setdefault(known[mac]["private"], []).append(name)
+    assert sorted(map(len, inside.values())) == [2, 2]
+    assert {known[MACS["a1"]]["realm"], known[MACS["b3"]]["realm"]} == {"sga", "sgb"}
+
+
+def test_a_call_within_a_site_uses_private_addresses_and_never_leaves_it(stage: Stage, tmp_path: Path) -> None:
+    """TRI-2, TRI-4: both descriptors carry private addresses, RTP flows both ways, and none of it is outside the gateway."""
+    with (
+        Capture(stage.net, "sga", "wan0", tmp_path) as wan,
+        Capture(stage.net, "a1", "eth0", tmp_path) as lan,
+    ):
+        stage.call("a1", "a2")
+        (call,) = stage.rows("mgc1", "calls")
+        assert call["path"] == "private"
+        stage.hang_up("a1", "a2")
+        until(lambda: not stage.rows("mgc1", "calls"), "the call is released")
+    assert wan.count(RTP) == 0
+    one, other = (stage.rows("sga", "leases")[place]["address"] for place in (0, 1))
+    assert lan.count(f"({RTP}) && ip.src == {one} && ip.dst == {other}") > 20
+    assert lan.count(f"({RTP}) && ip.src == {other} && ip.dst == {one}") > 20
+    descriptors = {field for (field,) in wan.tshark("megaco && sdp", "sdp.connection_info.address")}
+    assert {part for field in descriptors for part in field.split(",")} <= {one, other}
+    assert wan.complaints("megaco") == []
+
+
+def test_a_call_between_sites_uses_public_addresses_with_ports_unchanged(stage: Stage, tmp_path: Path) -> None:
+    """TRI-3, NAP-1 to NAP-3, GEN-11: the port outside is the port inside in every packet, the octets too, and no flow has state."""
+    with (
+        Capture(stage.net, "sga", "wan0", tmp_path) as wan,
+        Capture(stage.net, "a1", "eth0", tmp_path) as inside,
+        Capture(stage.net, "b3", "eth0", tmp_path) as far,
+    ):
+        stage.call("a1", "b3")
+        (call,) = stage.rows("mgc1", "calls")
+        assert call["path"] == "public"
+        stage.hang_up("a1", "b3")
+        until(lambda: not stage.rows("mgc1", "calls"), "the call is released")
+    public_a, first, last = block_of(stage, "a1")
+    public_b = block_of(stage, "b3")[0]
+    # The payload with its sequence number and time stamp names a packet wherever it is seen.
+    seen = {payload: (source, port) for source, port, payload in inside.tshark(RTP, "ip.src", "udp.srcport", "udp.payload")}
+    outside = wan.tshark(f"({RTP}) && ip.src == {public_a}", "ip.dst", "udp.srcport", "udp.payload")
+    assert len(outside) > 20
+    for destination, port, payload in outside:
+        assert destination == public_b
+        assert seen[payload][1] == port
+        assert first <= int(port) <= last
+    assert far.count(f"({RTP}) && ip.src == {public_a}") >= len(outside) - 1
+    assert wan.count(f"({RTP}) && ip.src == {public_b} && ip.dst == {public_a}") > 20
+    assert wan.count("ip.addr == 10.0.0.0/24") == 0
+    assert wan.complaints("megaco") == []
+    for gateway in ("sga", "sgb"):
+        assert " ct " not in stage.net.run(gateway, ["nft", "list", "ruleset"]).stdout
+        entries = stage.net.run(gateway, ["sh", "-c", "cat /proc/net/nf_conntrack 2>/dev/null || true"]).stdout
+        assert entries == ""
+
+
+def test_a_phone_that_sends_from_its_neighbours_ports_is_stopped_and_named(stage: Stage, tmp_path: Path) -> None:
+    """NAP-5: nothing leaves, a counter and an event name it."""
+    _, first, _ = block_of(stage, "a1")
+    before = stage.rows("sga", "nat")
+    with Capture(stage.net, "sga", "wan0", tmp_path, "udp dst port 9999") as wan:
+        spoof = f"import socket; s = socket.socket(2, 2); s.bind(('', {first + 20})); s.sendto(b'spoof', ('198.51.100.254', 9999))"
+        stage.net.run("a2", ["python3", "-c", spoof])
+        until(lambda: stage.rows("sga", "nat") != before, "the drop is counted")
+
+        def told() -> list[dict[str, str]]:
+            return [row for row in stage.rows("sga", "why", MACS["a2"]) if row["id"] == "NAT_SPOOFED_PORT"]
+
+        heard = until(told, "an event names the phone")
+    assert wan.count("udp") == 0
+    assert str(first + 20) in heard[-1]["text"]
+
+
+def test_a_gateway_that_is_killed_keeps_its_leases_and_its_calls(stage: Stage) -> None:
+    """DHC-6, NAP-4: after kill -9 and restart leases and blocks are the same, and a call in progress goes on meanwhile."""
+    leases, blocks = stage.rows("sga", "leases"), stage.rows("sga", "blocks")
+    stage.call("a1", "b3")
+    stage.end("sga", signal.SIGKILL)
+    heard = stage.phone_state("a1")["received"]
+    time.sleep(1.0)
+    state = stage.phone_state("a1")
+    assert state["received"] - heard > 40
+    stage.start("sga", "voxpath-sg")
+    stage.serving("sga")
+    assert stage.rows("sga", "leases") == leases
+    assert stage.rows("sga", "blocks") == blocks
+    state = stage.phone_state("a1")
+    assert stage.hears("a1", "b3")
+    assert stage.hears("b3", "a1")
+    assert state["lost"] == 0
+    stage.hang_up("a1", "b3")
+    until(lambda: not stage.rows("mgc1", "calls"), "the call is released")
+
+
+def test_erlangs_gateway_registers_from_behind_the_nat(stage: Stage, tmp_path: Path) -> None:
+    """GEN-3, REG-16: OTP's unmodified megaco_simple_mg, in text over UDP, its ephemeral ports kept in its block."""
+    stage.add_host(SITE_A, "erlang", "02:00:00:00:0a:77")
+    hook = tmp_path / "hook"
+    hook.write_text(
+        '#!/bin/sh\n[ "$1" = bound ] && ip addr add $ip/$mask dev $interface && ip route add default via $router\nexit 0\n'
+    )
+    hook.chmod(0o755)
+    stage.net.run("erlang", ["udhcpc", "-i", "eth0", "-f", "-q", "-n", "-V", "voxpath-phone", "-s", str(hook)])
+    (row,) = [row for row in stage.rows("sga", "blocks") if row["phone"] == "02:00:00:00:0a:77"]
+    public, ports = row["block"].split(":")
+    stage.net.sysctl("erlang", "net.ipv4.ip_local_port_range", ports.replace("-", " "))
+    simple = subprocess.run(
+        ["erl", "-noshell", "-eval", 'io:format("~s/examples/simple", [code:lib_dir(megaco)]), halt().'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    arguments = f"{{mgc_host,{CONTROLLERS['mgc1']}}}"
+    argv = ["erl", "-noshell", "-pa", simple, "-s", "megaco", "-s", "megaco_simple_mg", "start_batch", arguments]
+    with (
+        Capture(stage.net, "sga", "wan0", tmp_path, "udp port 2944") as wan,
+        stage.net.running("erlang", argv, stdout=subprocess.DEVNULL),
+    ):
+
+        def registered() -> list[dict[str, str]]:
+            return [row for row in stage.rows("mgc1", "registrations") if FOREIGN_MG in row["mid"]]
+
+        (found,) = until(registered, f"megaco_simple_mg registers; the controller's log:\n{stage.log('mgc1')}")
+    assert found["public"].startswith(f"{public}:")
+    assert found["phone"] == "02:00:00:00:0a:77"
+    assert wan.count(f'megaco.mId == "{FOREIGN_MG}"') >= 1
+    assert wan.complaints(f"megaco && ip.src == {CONTROLLERS['mgc1']}") == []
+
+
+def test_phones_register_at_the_backup_when_the_primary_controller_is_dead(stage: Stage) -> None:
+    """REG-8: with the primary dead, phones that boot register at the backup, and call by it."""
+    stage.end("mgc1", signal.SIGKILL)
+    for name in ("a1", "b3"):
+        stage.end(name)
+    stage.start_phones("a1", "b3")
+    stage.registered("a1", "b3", at="mgc2")
+    stage.call("a1", "b3")
+    (call,) = stage.rows("mgc2", "calls")
+    assert call["path"] == "public"
+    stage.hang_up("a1", "b3")
+    until(lambda: not stage.rows("mgc2", "calls"), "the call is released")
+
+
+def test_a_clean_stop_ends_everything(stage: Stage) -> None:
+    """Every process ends by itself when it is told to, with nothing lost and no error in its log."""
+    for name in list(stage.processes):
+        # twistd ends in order, then by the very signal that it was sent.
+        assert stage.end(name) == -signal.SIGTERM
+        assert "Server Shut Down" in stage.log(name)
+        assert "Traceback" not in stage.log(name)
+        assert "CORE_FAULT" not in stage.log(name)
+
+
+def test_without_the_ledger_the_controller_believes_the_phone(tmp_path: Path) -> None:
+    """REG-23, TRI-6: no feed from the gateways; addresses come from packet and message, and both kinds of calls work."""
+    with Stage(tmp_path, ledger_feed=False) as alone:
+        alone.build()
+        alone.start_servers("mgc1", "sga", "sgb")
+        alone.start_phones("a1", "a2", "b3")
+        alone.registered("a1", "a2", "b3")
+        for callee, path in (("a2", "private"), ("b3", "public")):
+            alone.call("a1", callee)
+            (call,) = alone.rows("mgc1", "calls")
+            assert call["path"] == path
+            alone.hang_up("a1", callee)
+            until(lambda: not alone.rows("mgc1", "calls"), "the call is released")
