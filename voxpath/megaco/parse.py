@@ -22,7 +22,7 @@ from voxpath.megaco.message import (
     TransactionResponseAck,
 )
 from voxpath.megaco.parse_descriptor import descriptor_of, error_of
-from voxpath.megaco.parse_value import LARGEST_UINT16, LARGEST_UINT32, bad, number, raw_of
+from voxpath.megaco.parse_value import LARGEST_UINT16, LARGEST_UINT32, assigned, bad, number, raw_of
 from voxpath.megaco.tokens import keyed
 
 SYNTAX_IN_TRANSACTION = 403
@@ -58,8 +58,8 @@ def _context(node: Node) -> int:
     """Read ``Context = id``."""
     if node.word.lower() not in ("context", "c"):
         raise bad(node, "Context is wanted", SYNTAX_IN_TRANSACTION)
-    found = _CONTEXTS.get(node.value)
-    return number(node, node.value, LARGEST_UINT32, SYNTAX_IN_ACTION) if found is None else found
+    found = _CONTEXTS.get(node.value) if node.relation == "=" else None
+    return assigned(node, LARGEST_UINT32, SYNTAX_IN_ACTION) if found is None else found
 
 
 def _termination(node: Node) -> str:
@@ -92,7 +92,7 @@ class _ContextParts:
         word = node.word.lower()
         which = _PROPERTIES.get(word)
         if which == "priority":
-            self.priority = number(node, node.value, LARGEST_UINT16, SYNTAX_IN_ACTION)
+            self.priority = assigned(node, LARGEST_UINT16, SYNTAX_IN_ACTION)
         elif which == "emergency":
             self.emergency = True
         elif word in _KEPT:
@@ -151,7 +151,7 @@ def _is_error(node: Node) -> bool:
 
 def _transaction_id(node: Node) -> int:
     """Read a transaction's id."""
-    return number(node, node.value, LARGEST_UINT32, SYNTAX_IN_TRANSACTION)
+    return assigned(node, LARGEST_UINT32, SYNTAX_IN_TRANSACTION)
 
 
 def _request(node: Node) -> TransactionRequest:

@@ -36,6 +36,7 @@ from voxpath.megaco.parse_value import (
     LARGEST_UINT32,
     UNKNOWN_DESCRIPTOR,
     UNKNOWN_VALUE,
+    assigned,
     bad,
     children_of,
     is_bare,
@@ -65,11 +66,11 @@ def _digit_map(node: Node) -> DigitMapDescriptor:
     return DigitMapDescriptor(node.value, body)
 
 
-def _request_id(node: Node) -> int | None:
+def _request_id(node: Node) -> int:
     """Read the RequestID of Events and ObservedEvents."""
-    if not node.relation and not node.value:
-        return None
-    return ALL_REQUESTS if node.value == "*" else number(node, node.value, LARGEST_UINT32)
+    if node.relation != "=" or not node.value:
+        raise bad(node, "a RequestID is wanted")
+    return ALL_REQUESTS if node.value == "*" else assigned(node, LARGEST_UINT32)
 
 
 _EVENT_PARAMETERS = keyed({"KeepActive": "keep", "DigitMap": "map", "Embed": "embed", "Stream": "stream"})
@@ -96,7 +97,7 @@ def _requested_event(node: Node) -> RequestedEvent:
         elif which == "map":
             known["digit_map"] = _digit_map(child)
         elif which == "stream":
-            known["stream"] = number(child, child.value, LARGEST_UINT16)
+            known["stream"] = assigned(child, LARGEST_UINT16)
         else:
             known |= _embedded(child)
     return RequestedEvent(name, tuple(properties), extras=tuple(extras), **known)  # type: ignore[arg-type]  # by the table
@@ -124,10 +125,7 @@ def _events(node: Node) -> Events:
     """Read ``Events=1{...}``."""
     if not node.children:
         return Events()
-    request_id = _request_id(node)
-    if request_id is None:
-        raise bad(node, "a RequestID is wanted")
-    return Events(request_id, tuple([_requested_event(child) for child in node.children]))
+    return Events(_request_id(node), tuple([_requested_event(child) for child in node.children]))
 
 
 _SIGNAL_PARAMETERS = keyed(
@@ -153,7 +151,7 @@ def _signal(node: Node) -> Signal:
         elif which == "keep":
             known["keep_active"] = True
         else:
-            known[which] = number(child, child.value, LARGEST_UINT16)
+            known[which] = assigned(child, LARGEST_UINT16)
     return Signal(name, tuple(properties), **known)  # type: ignore[arg-type]  # by the table
 
 
@@ -176,7 +174,7 @@ def _signal_list(node: Node) -> SignalList:
     """Read ``SignalList=1{...}``."""
     if node.word.lower() not in ("signallist", "sl"):
         raise bad(node, "a signal or a signal list is wanted")
-    return SignalList(number(node, node.value, LARGEST_UINT16), tuple([_signal(child) for child in children_of(node)]))
+    return SignalList(assigned(node, LARGEST_UINT16), tuple([_signal(child) for child in children_of(node)]))
 
 
 def _observed_event(node: Node) -> ObservedEvent:
@@ -195,7 +193,7 @@ def _observed_event(node: Node) -> ObservedEvent:
     properties = []
     for child in node.children or ():
         if child.word.lower() in ("stream", "st"):
-            stream = number(child, child.value, LARGEST_UINT16)
+            stream = assigned(child, LARGEST_UINT16)
         else:
             properties.append(property_of(child))
     return ObservedEvent(name, tuple(properties), time.upper(), stream)
@@ -265,7 +263,7 @@ def error_of(node: Node) -> ErrorDescriptor:
     text = children[0].word if children else ""
     if len(children) > 1 or (children and not is_bare(children[0])):
         raise bad(node, "one quoted string is wanted")
-    return ErrorDescriptor(number(node, node.value, 9999), text[1:-1] if text[:1] == '"' else text)
+    return ErrorDescriptor(assigned(node, 9999), text[1:-1] if text[:1] == '"' else text)
 
 
 _SERVICES = keyed(

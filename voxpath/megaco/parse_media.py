@@ -14,11 +14,11 @@ from voxpath.megaco.parse_value import (
     DESCRIPTOR_TWICE,
     LARGEST_UINT16,
     UNKNOWN_DESCRIPTOR,
+    assigned,
     bad,
     boolean,
     children_of,
     keyword,
-    number,
     property_of,
     raw_of,
     values_of,
@@ -107,7 +107,7 @@ def media_of(node: Node) -> Media:
     for child in node.children or ():
         which = _MEDIA.get(child.word.lower())
         if which == "stream":
-            streams.append(_stream(number(child, child.value, LARGEST_UINT16), children_of(child)))
+            streams.append(_stream(assigned(child, LARGEST_UINT16), children_of(child)))
         elif which == "state":
             if state is not None:
                 raise bad(child, "there twice", DESCRIPTOR_TWICE)

@@ -39,6 +39,13 @@ def number(node: Node, text: str, largest: int, code: int = SYNTAX_IN_COMMAND) -
     return value
 
 
+def assigned(node: Node, largest: int, code: int = SYNTAX_IN_COMMAND) -> int:
+    """Read the number after an equals sign."""
+    if node.relation != "=":
+        raise bad(node, "an equals sign is wanted", code)
+    return number(node, node.value, largest, code)
+
+
 @lru_cache(MIDS_REMEMBERED)
 def mid_of(text: str) -> MId:
     """Read an mId; a gateway sends the same one in each message."""
