@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from random import Random
 
-from twisted.internet.task import Clock
+from twisted.internet.interfaces import IReactorTime
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.packet import udp_packet
@@ -230,7 +230,7 @@ class MemoryNetwork:
     :ivar tap: is shown every datagram as it enters a segment.
     """
 
-    def __init__(self, clock: Clock, seed: int) -> None:
+    def __init__(self, clock: IReactorTime, seed: int) -> None:
         self.clock = clock
         self.entropy = Random(seed)  # noqa: S311 - a seeded simulation
         self.tap: Tap = lambda segment, source, destination, payload: None
