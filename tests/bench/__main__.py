@@ -20,13 +20,13 @@ def arguments(words: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="runs that the median is taken of (default 3)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement (default 5)")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each measurement (default 5)")
     parser.add_argument("--rates", type=lambda text: [int(rate) for rate in text.split(",")], default=list(RATES))
     parser.add_argument("--output", type=Path, default=PAGE, help="the page that is written")
     return parser.parse_args(words)
 
 
-def one_run(rates: list[int], seconds: float) -> list[Measured]:
+def one_run(rates: list[int], seconds: int) -> list[Measured]:
     """Measure all servers in turn at each rate, as long as they keep up."""
     found: list[Measured] = []
     failures = dict.fromkeys(SERVERS, 0)

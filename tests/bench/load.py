@@ -25,7 +25,7 @@ class Load(NamedTuple):
     """
 
     rate: int
-    seconds: float
+    seconds: int
     discovers: int
     acks: int
     offer_ms: list[float]
@@ -47,22 +47,22 @@ class Load(NamedTuple):
         return self.unfinished < 0.01 and self.achieved >= 0.97 * self.rate
 
 
-def command(rate: int, seconds: float) -> list[str]:
+def command(rate: int, seconds: int, first_mac: str = FIRST_MAC) -> list[str]:
     """The command line: direct clients on the cable, new ones all the time, of our vendor class."""
     return [
-        "perfdhcp", "-4", "-B", "-L", "68", "-l", LOAD, "-r", str(rate), "-p", f"{seconds:g}", "-R", str(CLIENTS),
-        "-b", f"mac={FIRST_MAC}", "-o", f"60,{VENDOR_CLASS.encode().hex()}", "-W", str(int(EXIT_WAIT_S * 1e6)), "-x", "t",
+        "perfdhcp", "-4", "-B", "-L", "68", "-l", LOAD, "-r", str(rate), "-p", f"{seconds}", "-R", str(CLIENTS),
+        "-b", f"mac={first_mac}", "-o", f"60,{VENDOR_CLASS.encode().hex()}", "-W", str(int(EXIT_WAIT_S * 1e6)), "-x", "t",
     ]  # fmt: skip
 
 
-def run(site: Site, rate: int, seconds: float) -> Load:
+def run(site: Site, rate: int, seconds: int) -> Load:
     """Load the server for some seconds."""
     # perfdhcp ends with 3 when an exchange was not finished.
     done = site.net.run(PHONES, command(rate, seconds), timeout=seconds + 30, check=False)
     return read(done.stdout + done.stderr, rate, seconds)
 
 
-def read(report: str, rate: int, seconds: float) -> Load:
+def read(report: str, rate: int, seconds: int) -> Load:
     """Read a report; raise :class:`AssertionError` when it is none."""
     statistics = report.split("***Statistics for: ")[1:]
     if len(statistics) != 2:

@@ -62,7 +62,7 @@ def cpu_s(root: int) -> float:
     return sum(sum(int(ticks) for ticks in fields[11:15]) for pid in tree(root) if (fields := stat(pid))) / TICKS
 
 
-def measure(server: Server, rate: int, seconds: float) -> Measured:
+def measure(server: Server, rate: int, seconds: int) -> Measured:
     """Start the server from nothing, load it, end it."""
     with Site() as site, TemporaryDirectory(dir=STATE_PARENT, prefix="voxpath-bench-") as name:
         directory = Path(name)

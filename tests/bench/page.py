@@ -48,7 +48,7 @@ METHOD = """\
 """
 
 
-def written(runs: int, seconds: float, command: str, table: list[Measured]) -> str:
+def written(runs: int, seconds: int, command: str, table: list[Measured]) -> str:
     """The page."""
     facts = "\n".join(f"- {name}: {value}" for name, value in machine().items())
     rows = "\n".join(_row(line, _base(table, line.rate)) for line in table)
@@ -61,7 +61,7 @@ Written by `{command}`; do not edit.
 
 ## DHCP: new phones, four messages each
 
-Medians of {runs} runs of {seconds:g} s.
+Medians of {runs} runs of {seconds} s.
 
 | asked/s | server | done/s | lost | sustained | CPU us per exchange | x {BASE} | OFFER p99 ms | ACK p50 ms | ACK p99 ms |
 |---:|---|---:|---:|---|---:|---:|---:|---:|---:|

@@ -49,11 +49,11 @@ def commands_page() -> str:
         "A MAC or PHONE is an Ethernet address such as `02:00:00:00:0a:01`; "
         "a gateway that the ledger does not know is named by its message identifier.",
         "",
-        "| command | what it tells or does | across processes |",
+        "| command | what it tells or does | given several sockets |",
         "|---|---|---|",
     ]
     for command in COMMANDS.values():
-        merged = "merged by time" if command.merges else "one after the other"
+        merged = "merged by time" if command.merges else "asks one process only"
         lines.append(_row(f"`{command.usage}`", command.help, merged))
     return "\n".join(lines) + "\n"
 

@@ -1,0 +1,172 @@
+"""Seeded mutations of good messages: nothing but RemoteError leaves a codec, and what is read can be used."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from tests.dhcp.test_wire import GOLDEN
+from tests.dhcp.test_wire import MESSAGE as DHCP_MESSAGE
+from voxpath.core.errors import RemoteError
+from voxpath.dhcp import options as code
+from voxpath.dhcp import wire as dhcp
+from voxpath.megaco import wire as megaco
+from voxpath.megaco.digitmap import DigitMap
+from voxpath.megaco.message import DigitMapDescriptor, Media, TransactionRequest
+from voxpath.rtp import packet as rtp
+from voxpath.sdp import wire as sdp
+from voxpath.tftp import wire as tftp
+from voxpath.tftp.message import Ack, Data, Error, OptionAck, ReadRequest, WriteRequest, summary
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "megaco-rfc3525"
+
+TEXT_PIECES = (*b'{ } , = " [ ] ( ) ; \n \\} L{ DM= E=1{ T=2{C=-{ v=0 m= c= a= \x00 \xff'.split(b" "), b"9" * 11)
+BINARY_PIECES = (b"\x00", b"\xff", b"\xff\xff", b"\x00\x00\x00\x00", b"\x35\x01", b"\x34\x01\x03", b"\x2b\xff", b"\0\1", b"9" * 11)
+
+
+class Codec(NamedTuple):
+    """A codec under proof.
+
+    :ivar originals: good messages.
+    :ivar use: reads a message and looks at all of it, as its server does; raises RemoteError when it is refused.
+    """
+
+    originals: Callable[[], list[bytes]]
+    pieces: tuple[bytes, ...]
+    use: Callable[[bytes], None]
+
+
+def mutated(original: bytes, codec_pieces: tuple[bytes, ...], others: list[bytes], chance: Random) -> bytes:
+    """Change a message in one to three places."""
+    octets = bytearray(original)
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(octets) + 1)
+        match chance.randrange(6):
+            case 0:
+                octets[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del octets[at : at + chance.randint(1, 20)]
+            case 2:
+                octets[at:at] = chance.choice(codec_pieces)
+            case 3:
+                octets[at:at] = octets[at : at + chance.randint(1, 40)]
+            case 4:
+                other = chance.choice(others)
+                start = chance.randrange(len(other))
+                octets[at:at] = other[start : start + chance.randint(1, 60)]
+            case _:
+                del octets[at:]
+    return bytes(octets)
+
+
+def fuzz(codec: Codec, seed: int, count: int) -> str:
+    """Feed mutations to a codec; any other exception than RemoteError ends the proof with the octets in its notes."""
+    chance = Random(seed)
+    originals = codec.originals()
+    for original in originals:
+        codec.use(original)
+    read = 0
+    for number in range(count):
+        octets = mutated(chance.choice(originals), codec.pieces, originals, chance)
+        try:
+            codec.use(octets)
+        except RemoteError as error:
+            assert -1 <= error.offset <= len(octets), f"offset {error.offset} of {octets.hex()}"
+            continue
+        except Exception as error:
+            error.add_note(f"mutation {number} of seed {seed}: {octets.hex()}")
+            raise
+        read += 1
+    assert 0 < read < count, "mutations are either all good or all bad"
+    return f"{count} mutations: {read} read, {count - read} refused, nothing else"
+
+
+def _dhcp_originals() -> list[bytes]:
+    more = {
+        43: bytes.fromhex("0108c63364014e404e7f0304c6336401"),
+        224: bytes(4) + b"\x4e\x40\x4e\x7f",
+        225: bytes(12),
+        226: bytes(4),
+    }
+    full = DHCP_MESSAGE._replace(options={**DHCP_MESSAGE.options, **more, 50: bytes(4), 51: bytes(4), 6: bytes(8), 12: b"phone"})
+    long = DHCP_MESSAGE._replace(options={**DHCP_MESSAGE.options, 43: bytes(range(200)) * 3})
+    overloaded = GOLDEN[:240] + bytes((52, 1, 3, 53, 1, 1, 255))
+    return [GOLDEN, dhcp.encode(full), dhcp.encode(long), overloaded]
+
+
+def _use_dhcp(octets: bytes) -> None:
+    message = dhcp.decode(octets)
+    _ = (message.summary.isprintable(), message.mac, message.vendor_class, message.broadcast, message.wants(1))
+    message.address(code.SERVER_ID)
+    message.number(code.LEASE_TIME, 4)
+    message.addresses(code.DNS_SERVER)
+    message.text(code.HOST_NAME)
+    code.read_assignment(message.options)
+
+
+def _tftp_originals() -> list[bytes]:
+    options = (("blksize", "1468"), ("tsize", "0"), ("timeout", "3"))
+    messages = (ReadRequest("vox.img", "octet", options), WriteRequest("a", "netascii"), Ack(7), Error(1, "no"), OptionAck(options))
+    return [tftp.write(message) for message in (*messages, Data(1, b"octets"))]
+
+
+def _use_tftp(octets: bytes) -> None:
+    assert summary(tftp.parse(octets)).isprintable()
+
+
+def _rtp_originals() -> list[bytes]:
+    full = rtp.RtpPacket(0, 1, 2, 3, b"payload", True, (4, 5), (6, b"abcd"), 4)
+    return [rtp.write(full), rtp.write(rtp.RtpPacket(8, 65535, 160, 9, bytes(160)))]
+
+
+def _use_rtp(octets: bytes) -> None:
+    packet = rtp.parse(octets)
+    assert rtp.parse(rtp.write(packet)) == packet
+
+
+def _megaco_originals() -> list[bytes]:
+    pretty = [path.read_bytes() for path in sorted(VECTORS.glob("*.megaco"))]
+    return pretty + [megaco.encode(megaco.decode(each), compact=True) for each in pretty]
+
+
+def _use_megaco(octets: bytes) -> None:
+    message = megaco.decode(octets)
+    assert megaco.decode(megaco.encode(message)) == message
+    for text, read in _texts(message):
+        try:
+            read(text)
+        except RemoteError:
+            continue
+
+
+def _texts(message: megaco.Message) -> Iterable[tuple[str, Callable[[str], object]]]:
+    """The session descriptions and digit maps inside, which a gateway reads."""
+    requests = (each for each in message.transactions if isinstance(each, TransactionRequest))
+    for command in (command for request in requests for action in request.actions for command in action.commands):
+        media = command.find(Media)
+        for stream in media.streams if media else ():
+            yield from ((text, sdp.parse) for text in (stream.local, stream.remote) if text)
+        digit_map = command.find(DigitMapDescriptor)
+        if digit_map is not None and digit_map.body:
+            yield digit_map.body, DigitMap.parse
+
+
+def _sdp_originals() -> list[bytes]:
+    common = "c=IN IP4 192.0.2.1\r\nb=AS:64\r\nt=0 0\r\nr=1\r\nk=clear:a\r\na=q\r\n"
+    full = f"v=0\r\no=- 1 2 IN IP4 10.0.0.5\r\ns=x\r\ni=info\r\n{common}m=audio 10000 RTP/AVP 0 8\r\na=fmtp:8 x=y z\r\n"
+    choose = "v=0 c=IN IP4 $ m=audio $ RTP/AVP 4 a=ptime:30 v=0 c=IN IP4 $ m=audio $ RTP/AVP 0"
+    return [full.encode(), choose.encode(), b"v=0\no=- 1 2 IN IP4 h\nm=audio 5/2 RTP/AVP 0\nc=IN IP4 10.0.0.5\na=sendonly\n"]
+
+
+def _use_sdp(octets: bytes) -> None:
+    for session in sdp.parse(octets.decode("utf-8", "surrogateescape")):
+        assert sdp.parse(sdp.render(session)) == (session,)
+
+
+CODECS = {
+    "dhcp": Codec(_dhcp_originals, BINARY_PIECES, _use_dhcp),
+    "tftp": Codec(_tftp_originals, BINARY_PIECES, _use_tftp),
+    "megaco": Codec(_megaco_originals, TEXT_PIECES, _use_megaco),
+    "rtp": Codec(_rtp_originals, BINARY_PIECES, _use_rtp),
+    "sdp": Codec(_sdp_originals, TEXT_PIECES, _use_sdp),
+}

@@ -1,0 +1,101 @@
+"""The long proofs by name: what each shows, how much of it is done at full scale, and how it is run with a seed."""
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import NamedTuple
+
+from hypothesis import HealthCheck, settings
+from hypothesis import seed as seeded
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.megaco.test_machine import test_over_a_bad_line_every_request_is_executed_once_and_none_is_lost as bad_line
+from tests.ports.test_ledger_histories import Histories
+from tests.soak.crash import crash_sweep
+from tests.soak.fuzz import CODECS, fuzz
+
+TRANSACTIONS_PER_LINE = 2000
+"""Both ends of a line ask 1000 times each."""
+
+SLOW_S = (0.0, 0.4)
+STEPS = 60
+
+
+class Proof(NamedTuple):
+    """One proof.
+
+    :ivar claim: what a run without a failure shows.
+    :ivar amount: how often at full scale.
+    :ivar run: is given the seed and the amount; tells in a line what was seen, or raises what was found.
+    :ivar live: whether it needs root and namespaces.
+    """
+
+    name: str
+    claim: str
+    amount: int
+    run: Callable[[int, int], str]
+    live: bool = False
+
+    def scaled(self, scale: float) -> int:
+        """How often at this scale: once at the least."""
+        return max(1, round(self.amount * scale))
+
+
+def megaco_line(seed: int, amount: int) -> str:
+    """Two ends over lines of 30 % loss, duplication and reordering in virtual time; some requests take 0.4 s to execute."""
+    chance = Random(seed)
+    lines = -(-amount // TRANSACTIONS_PER_LINE)
+    for number in range(lines):
+        bad_line(chance.getrandbits(32), SLOW_S[number % len(SLOW_S)])
+    return f"{lines * TRANSACTIONS_PER_LINE} transactions over {lines} lines: each executed once, each answered"
+
+
+def ledger_histories(seed: int, amount: int) -> str:
+    """Histories of the ledger as tests/ports has them, in greater number and length."""
+
+    class Seeded(Histories):
+        pass
+
+    chosen = settings(
+        max_examples=amount,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(seeded(seed)(Seeded), settings=chosen)
+    return f"{amount} histories of up to {STEPS} steps: no port with two owners, ledger, store, copy and NAT equal"
+
+
+def _fuzzed(name: str, amount: int) -> Proof:
+    claim = f"No mutation of a good {name.upper()} message lets anything but a RemoteError out of the codec."
+    return Proof(f"fuzz-{name}", claim, amount, partial(_fuzz, name))
+
+
+def _fuzz(name: str, seed: int, amount: int) -> str:
+    return fuzz(CODECS[name], seed, amount)
+
+
+PROOFS = (
+    *(_fuzzed(name, 1_000_000) for name in CODECS),
+    Proof(
+        "megaco-loss",
+        "Over a line that loses 30 %, doubles 10 % and reorders, no transaction is executed twice and none is lost.",
+        200_000,
+        megaco_line,
+    ),
+    Proof(
+        "ledger",
+        "In random histories of grants, releases, failures and restarts no port ever has two owners.",
+        10_000,
+        ledger_histories,
+    ),
+    Proof(
+        "crash",
+        "kill -9 of the gateway during a DHCP load loses no acknowledged lease or port block, and gives nothing twice.",
+        100,
+        crash_sweep,
+        live=True,
+    ),
+)
+"""All proofs."""

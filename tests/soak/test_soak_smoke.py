@@ -1,0 +1,48 @@
+"""Each long proof at a hundredth of its scale, with a fixed seed; and the page that the results are written to."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak import __main__ as soak
+from tests.soak.page import Result, updated
+from tests.soak.proofs import PROOFS, Proof
+
+SCALE = 0.01
+SEED = 20261120
+
+CASES = [pytest.param(proof, id=proof.name, marks=[pytest.mark.live] if proof.live else []) for proof in PROOFS]
+
+
+@pytest.mark.parametrize("proof", CASES)
+def test_the_proof_holds_at_a_hundredth(proof: Proof) -> None:
+    assert str(proof.scaled(SCALE)) in proof.run(SEED, proof.scaled(SCALE)).replace(",", "")
+
+
+def broken(seed: int, amount: int) -> str:
+    raise AssertionError(f"seed {seed}")
+
+
+def test_a_failure_is_written_down_and_ends_the_command_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soak, "PROOFS", (PROOFS[0]._replace(run=broken),))
+    page = tmp_path / "docs/soak.md"
+    assert soak.main(["--scale", "0.5", "--seed", "3", "--output", str(page)]) == 1
+    assert "| **failed** | AssertionError: seed 3 | 3 | 0.5 |" in page.read_text()
+
+
+def test_rows_of_other_proofs_stay_and_a_new_result_replaces_its_own() -> None:
+    one, other = PROOFS[:2]
+    page = updated("", [Result(one, True, "first", 1, 1.0, 2.0), Result(other, True, "kept", 1, 1.0, 2.0)])
+    again = updated(page, [Result(one, True, "second", 2, 1.0, 2.0)])
+    assert "first" not in again
+    assert again.index("second") < again.index("| kept |")
+
+
+def test_the_scale_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXPATH_SCALE", "0.25")
+    assert soak.arguments([]).scale == 0.25
+    assert soak.arguments(["--scale", "2"]).scale == 2.0
+
+
+def test_every_proof_is_done_once_at_the_least() -> None:
+    assert PROOFS[0].scaled(1e-9) == 1
