@@ -39,9 +39,12 @@ from voxpath.model.registration import Registration
 AUDIT_DELAY_S = 0.05
 """From the registration's reply to the first request: UDP may reverse them, and a gateway without its reply answers 505."""
 
-AUDIT_AGAIN_S = 0.5
-MOST_AUDITS = 4
-"""A gateway that answers 505 to the audit has not seen its reply yet; it is asked again so often."""
+AUDIT_AGAIN = Backoff(first_s=0.5, cap_s=4.0, give_up_s=float("inf"))
+MOST_AUDITS = 14
+"""A gateway that answers 505 to the audit has not seen its reply yet.
+
+It is asked again so often, with growing pauses: longer in all than T-MAX, within which it gets the reply or gives up.
+"""
 
 UNKNOWN_TERMINATION = 430
 UNSUPPORTED_COMMAND = 443
@@ -99,6 +102,7 @@ class Controller:
         self._registrar = Registrar(self._transactions, self._outbox, directory or NoDirectory(), settings.realms)
         self._calls = Calls(self._errands, self._outbox, plan, triangle, self._registrar.of_phone, settings.times)
         self._audits: TimerHeap[Association] = TimerHeap()
+        self._entropy = entropy
 
     # -- what commands ask --------------------------------------------------------------------------------------------
 
@@ -230,7 +234,7 @@ class Controller:
         """Prepare the lines that the gateway has, and those that the number plan says it has (REG-20)."""
         error = failure(reply)
         if error is not None and error.code == NOT_REGISTERED and association.audits < MOST_AUDITS:
-            self._audits.arm(association, now + AUDIT_AGAIN_S)
+            self._audits.arm(association, now + (AUDIT_AGAIN.wait_s(association.audits - 1, 0.0, self._entropy) or 0.0))
             return
         names = [each for each in _terminations(reply) if each.upper() != ROOT][:MOST_LINES]
         for name in (*names, *self._calls.plan.terminations(association.phone)):
