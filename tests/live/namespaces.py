@@ -67,7 +67,9 @@ class Namespaces:
 
     def bridge(self, name: str, bridge: str, *ports: str) -> None:
         """Make a switch in a namespace out of interfaces that are there already, and bring it up."""
-        self.ip(name, "link", "add", bridge, "type", "bridge", "forward_delay", "0")
+        # Of its own accord it would take the lowest address of its ports, another one when a port comes: packets of its
+        # neighbours would be lost until they ask ARP again.
+        self.ip(name, "link", "add", bridge, "address", f"06:{os.urandom(5).hex(':')}", "type", "bridge", "forward_delay", "0")
         for port in ports:
             self.plug(name, bridge, port)
         self.ip(name, "link", "set", bridge, "up")

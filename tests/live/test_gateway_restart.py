@@ -1,0 +1,109 @@
+"""The gateway's process dies and comes again: nothing is forgotten, and what was given to the kernel goes on."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from signal import SIGKILL, SIGTERM
+
+import pytest
+
+from tests.live.bench import GATEWAY, Bench, Echo, Stream, bench_of
+from tests.live.dhcpclients import Phone, ports_of
+from tests.live.sites import PROVIDER, until
+
+pytestmark = pytest.mark.live
+
+STOP_S = 3.0
+
+
+@pytest.fixture
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with bench_of(tmp_path_factory.mktemp("restart")) as made:
+        yield made
+        made.is_sound()
+
+
+def state(bench: Bench) -> tuple[object, ...]:
+    """Leases, blocks and the kernel's mappings."""
+    return bench.ask("leases"), bench.ask("blocks"), bench.kernel()
+
+
+def test_a_killed_gateway_comes_back_with_the_same_leases_while_traffic_flows(bench: Bench) -> None:
+    """DHC-6, DHC-7, NAP-4, RELIABILITY: of a stream through the NAPPT no packet is lost by kill and restart."""
+    phone = bench.phone()
+    client, told = phone.udhcpc_stays()
+    port = ports_of(bytes.fromhex(told["opt224"])).first + 2
+    before = state(bench)
+    with Echo(bench, 7000), bench.udp(phone.name, port, told["ip"]) as own, Stream(own, (PROVIDER, 7000)) as stream:
+        stream.flows()
+        assert bench.end(GATEWAY, SIGKILL) == -SIGKILL
+        assert bench.kernel() == before[2]
+        stream.flows()
+        bench.begin()
+        stream.flows()
+        assert stream.finish() == []
+        assert stream.sent > 100
+    assert state(bench) == before
+    assert "NAT_ADOPTED" in bench.whole_log()
+    renewed = phone.udhcpc_renews(client)
+    assert {key: renewed[key] for key in ("ip", "opt224", "opt225", "opt226")} == {
+        key: told[key] for key in ("ip", "opt224", "opt225", "opt226")
+    }
+    assert (bench.ask("blocks"), bench.kernel()) == before[1:]
+
+
+def test_every_acknowledged_lease_survives_a_kill_at_once(bench: Bench) -> None:
+    """DHC-6, DHC-7: the process is killed the moment that the first of several clients is bound; who was told, has it still."""
+    phones = [bench.phone() for _ in range(6)]
+    clients = [
+        bench.net.spawn(phone.name, phone.udhcpc_argv("-n", "-t", "9", "-T", "1", vendor="voxpath-phone")) for phone in phones
+    ]
+    until(lambda: any(map(bound, phones)), "the first client is bound")
+    bench.end(GATEWAY, SIGKILL)
+    told = {phone.mac: bound(phone) for phone in phones if bound(phone)}
+    bench.begin()
+    leases = {row["phone"]: row["address"] for row in bench.ask("leases")}
+    blocks = {row["phone"]: row for row in bench.ask("blocks")}
+    for mac, lease in told.items():
+        ports = ports_of(bytes.fromhex(lease["opt224"]))
+        assert leases[mac] == lease["ip"]
+        assert blocks[mac]["block"] == f"{ports.public}:{ports.first}-{ports.last}"
+        assert (ports.public, ports.first, lease["ip"]) in bench.kernel()
+    until(lambda: all(map(bound, phones)), "the others are bound after the restart")
+    assert {mac: bound(phone) for mac in told for phone in phones if phone.mac == mac} == told
+    assert len({bound(phone)["ip"] for phone in phones}) == len({bound(phone)["opt224"] for phone in phones}) == len(phones)
+    assert {(row["private"]) for row in bench.ask("blocks") if row["state"] == "held" and row["private"]} == {
+        private for _, _, private in bench.kernel()
+    }
+    for client in clients:
+        bench.net.end(client)
+
+
+def bound(phone: Phone) -> dict[str, str]:
+    """What a phone was told, if it has a lease."""
+    return next(({key: each[key] for key in ("ip", "opt224")} for each in phone.told if each["reason"] == "bound"), {})
+
+
+def test_a_clean_stop_leaves_everything_in_place(bench: Bench) -> None:
+    """GEN-2, DHC-6: SIGTERM ends the process in time, the database is whole in one file, and mappings stay in the kernel.
+
+    ``twistd`` ends itself by the signal after a clean shutdown, as programs should that were asked to end by it.
+    """
+    phones = [bench.phone() for _ in range(3)]
+    for phone in phones:
+        phone.udhcpc()
+    before = state(bench)
+    began = time.monotonic()
+    assert bench.end(GATEWAY, SIGTERM) == -SIGTERM
+    assert time.monotonic() - began < STOP_S
+    assert bench.rows(GATEWAY, "leases") == []
+    folder = bench.directory / GATEWAY
+    remains = folder / "voxpath.db-wal"
+    assert not remains.exists() or remains.stat().st_size == 0
+    with sqlite3.connect(f"file:{folder / 'voxpath.db'}?immutable=1", uri=True) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert bench.kernel() == before[2]
+    assert "Server Shut Down." in bench.whole_log()
+    assert "Traceback" not in bench.whole_log()
+    bench.begin()
+    assert state(bench) == before
