@@ -41,6 +41,8 @@ CONTROLLERS = {"mgc1": "198.51.100.10", "mgc2": "198.51.100.11"}
 MACS = {"a1": "02:00:00:00:0a:01", "a2": "02:00:00:00:0a:02", "b3": "02:00:00:00:0b:03", "b4": "02:00:00:00:0b:04"}
 NUMBERS = {"a1": "1001", "a2": "1002", "b3": "1003", "b4": "1004"}
 TONES = {"a1": 400, "a2": 600, "b3": 800, "b4": 1000}
+ADDRESSES = ("10.0.0.21", "10.0.0.22")
+"""The phones of both sites have these very addresses."""
 FOREIGN_MG = "gateway_ut"
 """Message identifier of Erlang's example gateway when it speaks text over UDP."""
 
@@ -131,6 +133,10 @@ class Stage:
             for name, address in CONTROLLERS.items()
             if self.ledger_feed
         )
+        reservations = "".join(
+            f'[[reservation]]\nmac = "{MACS[phone]}"\naddress = "{address}"\n'
+            for phone, address in zip(site.phones, ADDRESSES, strict=True)
+        )
         self._write(
             site.gateway,
             f"""
@@ -177,6 +183,7 @@ class Stage:
             [mgc]
             enabled = false
             {feeds}
+            {reservations}
             {extra}
             """,
         )

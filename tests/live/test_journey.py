@@ -1,7 +1,6 @@
 """The main job in network namespaces: phones at two sites boot, register and call each other through NAT without a media relay."""
 
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.capture import Capture
-from tests.live.sites import CONTROLLERS, FOREIGN_MG, MACS, SITE_A, Stage, until
+from tests.live.erlang import ERLANG_MAC, simple_gateway
+from tests.live.sites import ADDRESSES, CONTROLLERS, FOREIGN_MG, MACS, SITE_A, Stage, until
 
 pytestmark = pytest.mark.live
 
@@ -44,6 +44,7 @@ def test_both_sites_have_the_same_private_addresses_and_all_phones_are_registere
         public, first, _ = block_of(stage, name)
         assert known[mac]["public"] == f"{public}:{first}"
         inside.setdefault(known[mac]["private"], []).append(name)
+    assert sorted(inside) == list(ADDRESSES)
     assert sorted(map(len, inside.values())) == [2, 2]
     assert {known[MACS["a1"]]["realm"], known[MACS["b3"]]["realm"]} == {"sga", "sgb"}
 
@@ -60,7 +61,7 @@ def test_a_call_within_a_site_uses_private_addresses_and_never_leaves_it(stage: 
         stage.hang_up("a1", "a2")
         until(lambda: not stage.rows("mgc1", "calls"), "the call is released")
     assert wan.count(RTP) == 0
-    one, other = (stage.rows("sga", "leases")[place]["address"] for place in (0, 1))
+    one, other = ADDRESSES
     assert lan.count(f"({RTP}) && ip.src == {one} && ip.dst == {other}") > 20
     assert lan.count(f"({RTP}) && ip.src == {other} && ip.dst == {one}") > 20
     descriptors = {field for (field,) in wan.tshark("megaco && sdp", "sdp.connection_info.address")}
@@ -140,27 +141,9 @@ def test_a_gateway_that_is_killed_keeps_its_leases_and_its_calls(stage: Stage) -
 
 def test_erlangs_gateway_registers_from_behind_the_nat(stage: Stage, tmp_path: Path) -> None:
     """GEN-3, REG-16: OTP's unmodified megaco_simple_mg, in text over UDP, its ephemeral ports kept in its block."""
-    stage.add_host(SITE_A, "erlang", "02:00:00:00:0a:77")
-    hook = tmp_path / "hook"
-    hook.write_text(
-        '#!/bin/sh\n[ "$1" = bound ] && ip addr add $ip/$mask dev $interface && ip route add default via $router\nexit 0\n'
-    )
-    hook.chmod(0o755)
-    stage.net.run("erlang", ["udhcpc", "-i", "eth0", "-f", "-q", "-n", "-V", "voxpath-phone", "-s", str(hook)])
-    (row,) = [row for row in stage.rows("sga", "blocks") if row["phone"] == "02:00:00:00:0a:77"]
-    public, ports = row["block"].split(":")
-    stage.net.sysctl("erlang", "net.ipv4.ip_local_port_range", ports.replace("-", " "))
-    simple = subprocess.run(
-        ["erl", "-noshell", "-eval", 'io:format("~s/examples/simple", [code:lib_dir(megaco)]), halt().'],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    arguments = f"{{mgc_host,{CONTROLLERS['mgc1']}}}"
-    argv = ["erl", "-noshell", "-pa", simple, "-s", "megaco", "-s", "megaco_simple_mg", "start_batch", arguments]
     with (
         Capture(stage.net, "sga", "wan0", tmp_path, "udp port 2944") as wan,
-        stage.net.running("erlang", argv, stdout=subprocess.DEVNULL),
+        simple_gateway(stage, SITE_A, CONTROLLERS["mgc1"]) as public,
     ):
 
         def registered() -> list[dict[str, str]]:
@@ -168,7 +151,7 @@ def test_erlangs_gateway_registers_from_behind_the_nat(stage: Stage, tmp_path: P
 
         (found,) = until(registered, f"megaco_simple_mg registers; the controller's log:\n{stage.log('mgc1')}")
     assert found["public"].startswith(f"{public}:")
-    assert found["phone"] == "02:00:00:00:0a:77"
+    assert found["phone"] == ERLANG_MAC
     assert wan.count(f'megaco.mId == "{FOREIGN_MG}"') >= 1
     assert wan.complaints(f"megaco && ip.src == {CONTROLLERS['mgc1']}") == []
 
