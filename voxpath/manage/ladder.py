@@ -75,7 +75,9 @@ def _steps(entries: Sequence[Entry], phone: str) -> list[Step]:
     repeated: Repeated = {}
     for entry in entries:
         if not entry.is_message:
-            steps.append(Step(entry.at, entry.role, entry.role, f"{entry.id} {entry.text}", False))
+            # The heading tells whose ladder this is; its identity in every line would only push the news out of sight.
+            told = entry.text.replace(phone, "phone") if phone else entry.text
+            steps.append(Step(entry.at, entry.role, entry.role, f"{entry.id} {told}", False))
             continue
         protocol, summary = entry.field("protocol"), entry.field("summary")
         sender, receiver = (_name(entry.field(side), entry, phone) for side in ("sender", "receiver"))

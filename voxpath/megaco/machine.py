@@ -323,7 +323,7 @@ class Transactions:
             turn.inputs.append(GivenUp(request.token, request.peer, "no reply"))
             return
         self._timers.arm(number, now + wait_s)
-        turn.effects.extend(self._sent(request.peer, request.raw, f"{request.summary} again"))
+        turn.effects.extend(self._sent(request.peer, request.raw, request.summary))
 
     def _late(self, ticket: Ticket, now: float, turn: Turn) -> None:
         execution = self._incoming.find(ticket)
