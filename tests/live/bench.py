@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.live.capture import Capture
 from tests.live.dhcpclients import Phone
-from tests.live.sites import PROVIDER, SITE_A, Stage, until
+from tests.live.sites import CONTROLLERS, PROVIDER, SITE_A, Stage, until
 from voxpath.manage.client import ask
 
 GATEWAY = SITE_A.gateway
@@ -50,6 +50,13 @@ class Bench(Stage):
         """Start the gateway and wait until it serves."""
         self.start(GATEWAY, command)
         self.serving(GATEWAY)
+
+    def controller(self, name: str) -> None:
+        """Add a controller, and wait until it serves."""
+        self._connect(name, CONTROLLERS[name])
+        self.write_controller(name)
+        self.start(name, "voxpath-mgc")
+        self.serving(name)
 
     def phone(self, *, lan: str = "lan0", mac: str = "") -> Phone:
         """Plug a new phone into a LAN; unless told otherwise its Ethernet address is one that is served."""
