@@ -134,7 +134,7 @@ def test_a_write_is_error_2() -> None:
     assert error.code == 2
 
 
-@pytest.mark.parametrize("message", [Ack(1), Data(1, b""), OptionAck(()), ReadRequest("f", "mail")])
+@pytest.mark.parametrize("message", [Data(1, b""), OptionAck(()), ReadRequest("f", "mail")])
 def test_what_is_no_read_request_is_error_4(message: Message) -> None:
     (error,) = sends(say(server(), message))
     assert isinstance(error, Error)
@@ -149,8 +149,10 @@ def test_rubbish_is_error_4_and_counted() -> None:
     assert events(effects, Malformed)
 
 
-def test_an_error_is_never_answered() -> None:
-    assert sends(say(server(), Error(4, "you too"))) == []
+@pytest.mark.parametrize("message", [Error(4, "you too"), Ack(1)])
+def test_an_error_and_its_acknowledgement_are_never_answered(message: Message) -> None:
+    """tftp-hpa sends an ACK after an ERROR, to the port that the ERROR came from."""
+    assert sends(say(server(), message)) == []
 
 
 def test_bad_options_are_error_8() -> None:

@@ -14,7 +14,7 @@ from voxpath.model.event import Event, Malformed, MessageEvent, printable
 from voxpath.tftp import netascii
 from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
 from voxpath.tftp.machine import Sending
-from voxpath.tftp.message import NETASCII, OCTET, Data, Error, ErrorCode, Message, ReadRequest, WriteRequest, summary
+from voxpath.tftp.message import NETASCII, OCTET, Ack, Data, Error, ErrorCode, Message, ReadRequest, WriteRequest, summary
 from voxpath.tftp.options import DEFAULT_LARGEST_BLOCK, answer_options
 from voxpath.tftp.question import Fetch, Refused
 from voxpath.tftp.wire import parse, write
@@ -137,8 +137,9 @@ class TftpServer:
             case WriteRequest(name, mode):
                 session.request = ReadRequest(name, mode)
                 return self._refuse(session, ErrorCode.ACCESS_VIOLATION, "this server is read only")
-            case Error():
+            case Error() | Ack():
                 # An ERROR is never answered with an ERROR: two servers would never stop.
+                # tftp-hpa acknowledges an ERROR, to the port that it came from.
                 return []
         return self._refuse(session, ErrorCode.ILLEGAL_OPERATION, "only requests belong to this port")
 
