@@ -22,6 +22,8 @@ deconfig|RELEASE|EXPIRE|FAIL)
 PREINIT)
     ip link set "$interface" up ;;
 esac
+exec 9>DIRECTORY.lock
+flock 9
 { echo "reason=$reason"; env; } >DIRECTORY/part
 mv DIRECTORY/part "DIRECTORY/told.$(ls DIRECTORY | wc -l)"
 exit 0
@@ -97,9 +99,13 @@ class Phone:
 
     # udhcpc.
 
-    def udhcpc_argv(self, *options: str, vendor: str) -> list[str]:
+    def udhcpc_once_argv(self, interface: str) -> list[str]:
+        """Command line of udhcpc that gets one lease on another interface, and ends; the hook is the host's."""
+        return self.udhcpc_argv("-q", "-n", "-t", "9", "-T", "1", vendor="voxpath-phone", interface=interface)
+
+    def udhcpc_argv(self, *options: str, vendor: str, interface: str = "eth0") -> list[str]:
         """Command line of udhcpc in the foreground."""
-        return ["udhcpc", "-i", "eth0", "-f", "-V", vendor, "-s", str(self._hook), *ASKED, *options]
+        return ["udhcpc", "-i", interface, "-f", "-V", vendor, "-s", str(self._hook), *ASKED, *options]
 
     def udhcpc(self, *options: str, vendor: str = "voxpath-phone") -> dict[str, str]:
         """Get a lease and end; the lease stays."""

@@ -171,3 +171,20 @@ def test_a_reservation_fixes_the_address(bench: Bench) -> None:
     phone = bench.phone(mac=RESERVED)
     assert phone.udhcpc("-r", "10.0.0.99")["ip"] == "10.0.0.5"
     assert bench.row_of("leases", phone)["address"] == "10.0.0.5"
+
+
+def test_fifty_clients_at_once_get_fifty_blocks(bench: Bench) -> None:
+    """DHC-7, NAP-2: fifty udhcpc behind one cable ask at the same time; no port of the public address is anybody else's."""
+    host = bench.phone()
+    macs = [f"02:00:00:00:0e:{number:02x}" for number in range(50)]
+    lines = [f"link add link eth0 name m{at} address {mac} up type macvlan mode bridge" for at, mac in enumerate(macs)]
+    bench.net.run(host.name, ["ip", "-batch", "-"], input="\n".join(lines))
+    running = [bench.net.spawn(host.name, host.udhcpc_once_argv(f"m{at}")) for at in range(len(macs))]
+    assert [process.wait(20) for process in running] == [0] * len(macs)
+    told = {each["interface"]: each["opt224"] for each in host.told if each["reason"] == "bound"}
+    blocks = [ports_of(bytes.fromhex(octets)) for octets in told.values()]
+    assert len(blocks) == len(macs)
+    assert len({(ports.public, port) for ports in blocks for port in range(ports.first, ports.last + 1)}) == 50 * 64
+    held = {row["phone"]: row["block"] for row in bench.ask("blocks") if row["state"] == "held"}
+    assert {held[mac] for mac in macs} == {f"{ports.public}:{ports.first}-{ports.last}" for ports in blocks}
+    assert {(ports.public, ports.first) for ports in blocks} <= {entry[:2] for entry in bench.kernel()}
