@@ -209,3 +209,10 @@ def test_values() -> None:
     assert values.lines(made) == {"1001": Line("02:00:00:00:0a:01", "line/1")}
     assert values.in_state(made, "/x/y") == Path("/x/y")
     assert [str(mac) for mac in values.phone_macs(config("[phone]\ncount = 2"))] == ["02:00:00:00:0a:01", "02:00:00:00:0a:02"]
+
+
+def test_each_option_of_the_controller_has_its_effect() -> None:
+    made = values.controller_settings(config('[mgc]\nmid = "<mgc.example>"\ncompact = true\nring_s = 7.5'))
+    assert (str(made.mid), made.compact, made.times.ring_s) == ("<mgc.example>", True, 7.5)
+    plain = values.controller_settings(config(""))
+    assert (str(plain.mid), plain.compact) == ("[127.0.0.1]:2944", False)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from re import compile as pattern
 
@@ -18,9 +19,9 @@ SCOPE = Scope(
 DESK = PhoneClass("desk", ("voxpath-phone",), 64, 3600, "desk-1.4.bin", ("192.0.2.10", "192.0.2.11:2945"), True)
 
 
-def provision(size: int = 64, host_name: str = "phone1") -> Provision:
+def provision(size: int = 64, host_name: str = "phone1", router: IPv4Address | None = None) -> Provision:
     lease = Lease(MAC, b"", "lan", IPv4Address(HOME), "desk", host_name, 1e9)
-    return Provision(lease, PortBlock(IPv4Address("203.0.113.1"), 2048, size), DESK, SCOPE)
+    return Provision(lease, PortBlock(IPv4Address("203.0.113.1"), 2048, size), DESK, replace(SCOPE, router=router))
 
 
 class Provisions:
@@ -74,6 +75,12 @@ def test_the_file_says_all_that_the_phone_needs() -> None:
         "rtp_last_port=2111\n"
         "mgcs=192.0.2.10:2944,192.0.2.11:2945\n"
     )
+
+
+def test_a_router_other_than_the_server_is_told() -> None:
+    choice = policy(router=IPv4Address("10.0.0.254")).choose(Fetch("020000000a01.cfg", HOME))
+    assert isinstance(choice, Rendered)
+    assert b"\nrouter=10.0.0.254\nserver=10.0.0.1\n" in choice.content
 
 
 def test_a_block_of_one_port_has_no_media() -> None:

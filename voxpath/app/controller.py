@@ -15,11 +15,8 @@ from voxpath.flow.triangle import select
 from voxpath.io.driver import Driver
 from voxpath.io.ports import UdpPorts
 from voxpath.io.subscription import SubscriptionFactory
-from voxpath.megaco.calls import CallTimes
 from voxpath.megaco.directory import Directory
-from voxpath.megaco.message import MId
-from voxpath.megaco.mgc import Controller, ControllerSettings
-from voxpath.model.address import Endpoint
+from voxpath.megaco.mgc import Controller
 from voxpath.model.registration import Registration
 from voxpath.ports.copy import LedgerCopy
 
@@ -42,17 +39,14 @@ class ControllerRole(Role):
     async def begin(self) -> None:
         """Load the registrations and listen."""
         node, options = self._node, self._node.config.mgc
-        listen = [Endpoint.parse(text) for text in options.listen]
-        mid = MId.parse(options.mid or f"[{listen[0].host}]:{listen[0].port}")
-        settings = ControllerSettings(mid, values.realms(node.config), times=CallTimes(ring_s=options.ring_s))
         plan = NumberPlan(values.lines(node.config), options.dial_plan)
-        self.core = Controller(settings, plan, select, node.entropy, self._directory)
+        self.core = Controller(values.controller_settings(node.config), plan, select, node.entropy, self._directory)
         self.core.load(node.store.load(Registration))
         ports = UdpPorts(node.reactor)
         driver = Driver(self.role, self.core, node.clock, node.bus, ports=ports, store=node.store, on_fault=self.fault)
         node.own(self.role, driver)
-        for local in listen:
-            ports.open(PORT, local, driver.feed)
+        for text in options.listen:
+            ports.open(PORT, text.endpoint, driver.feed)
 
     async def end(self) -> None:
         """Finish what was begun and close."""
@@ -73,7 +67,7 @@ class SubscriptionRole(Role):
     async def begin(self) -> None:
         """Listen for gateways."""
         config = self._node.config
-        host, port = Endpoint.parse(config.subscription.listen)
+        host, port = config.subscription.listen.endpoint
         options = values.identity(config).server_options()
         self._factory = SubscriptionFactory(self.copy, self.clock, self._link)
         reactor: Any = self._node.reactor

@@ -11,7 +11,6 @@ from voxpath.flow.files import FilePolicy
 from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
 from voxpath.io.ports import UdpPorts
-from voxpath.model.address import Endpoint
 from voxpath.model.phone import Provision
 from voxpath.tftp.server import PORT, TftpServer, TftpSettings
 
@@ -48,7 +47,7 @@ class FileRole(Role):
         driver = Driver(self.role, core, node.clock, node.bus, ports=ports, answer=source.answer, on_fault=self.fault)
         node.own(self.role, driver)
         for text in options.listen:
-            ports.open(PORT, Endpoint.parse(text), driver.feed)
+            ports.open(PORT, text.endpoint, driver.feed)
 
     async def end(self) -> None:
         """Finish the commits and close every port; transfers under way end."""

@@ -183,7 +183,7 @@ class GatewayRole(Role):
         self._feed = Feed(config.name, self.ledger, node.clock, self._linked)
         self.ledger.watch(self._feed.changed)
         for subscriber in config.subscribers:
-            address = Endpoint.parse(subscriber.address)
+            address = subscriber.address.endpoint
             endpoint = HostnameEndpoint(cast("Any", node.reactor), address.host, address.port)
             link = self._feed.service(subscriber.name, wrapClientTLS(identity.client_options(subscriber.name), endpoint))
             link.startService()

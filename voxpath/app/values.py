@@ -10,17 +10,18 @@ from pathlib import Path
 from voxpath.app.schema import Config, PhoneClass
 from voxpath.flow.admit import Admission
 from voxpath.io.tls import Identity
+from voxpath.megaco.calls import CallTimes
+from voxpath.megaco.message import MId
+from voxpath.megaco.mgc import ControllerSettings
 from voxpath.megaco.outgoing import BACKOFF
 from voxpath.model import phone as model
-from voxpath.model.address import Endpoint, Mac
+from voxpath.model.address import Mac
 from voxpath.model.call import Line
 from voxpath.model.ports import PortBlock
 from voxpath.model.realm import Realm
 from voxpath.phone.gateway import GatewaySettings
 from voxpath.phone.user import Habits, Timetable
 from voxpath.ports.pools import Pool
-
-MEGACO_PORT = 2944
 
 
 def in_state(config: Config, path: str) -> Path:
@@ -145,11 +146,16 @@ def static_lease(config: Config, mac: Mac) -> model.BootLease | None:
         tftp=str(static.tftp) if static.tftp is not None else "",
         boot_file=static.boot_file,
         block=PortBlock(static.public, first, last - first + 1),
-        mgcs=tuple(Endpoint.parse(text, MEGACO_PORT) for text in static.mgcs),
-        dns=(),
-        domain="",
-        host_name="",
+        mgcs=tuple(mgc.endpoint for mgc in static.mgcs),
     )
+
+
+def controller_settings(config: Config) -> ControllerSettings:
+    """How the controller speaks MEGACO; unless it is told another one, its first address is its identifier."""
+    options = config.mgc
+    first = options.listen[0].endpoint
+    mid = MId.parse(options.mid) if options.mid else MId.of_address(first.host, first.port)
+    return ControllerSettings(mid, realms(config), compact=options.compact, times=CallTimes(ring_s=options.ring_s))
 
 
 def gateway_settings(config: Config) -> GatewaySettings:

@@ -33,7 +33,7 @@ def voxpath_phone(provision: Provision) -> str:
         "mac": lease.mac,
         "address": lease.address,
         "prefix_length": scope.subnet.prefixlen,
-        "router": scope.server,
+        "router": scope.router or scope.server,
         "server": scope.server,
         "lease_s": kind.lease_s,
         "tftp": scope.server,
