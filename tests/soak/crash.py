@@ -21,12 +21,13 @@ from typing import NamedTuple
 from tests.bench import load
 from tests.bench.measure import STATE_PARENT
 from tests.bench.servers import SERVERS
-from tests.bench.site import GATEWAY, LOAD, PHONES, Site
+from tests.bench.site import GATEWAY, LOAD, PHONES, START_S, Site
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.options import read_assignment
 from voxpath.dhcp.wire import decode
-from voxpath.manage.client import ask
+from voxpath.manage.client import NoServer, ask
+from voxpath.manage.wire import Reply
 from voxpath.model.ports import PortBlock
 
 RATES = (50, 400)
@@ -151,8 +152,8 @@ def _load_until_killed(site: Site, server: subprocess.Popen[bytes], chance: Rand
 def _check(site: Site, directory: Path, acked: dict[str, Acked]) -> None:
     """Compare what the restarted gateway, its NAT and the phones believe."""
     control = str(directory / "control.sock")
-    leases = ask(control, "leases")
-    blocks = ask(control, "blocks")
+    leases = _answer(control, "leases")
+    blocks = _answer(control, "blocks")
     assert not leases.left_off
     assert not blocks.left_off
     held = {row["phone"]: row["address"] for row in leases.rows if row["state"] == "held"}
@@ -168,6 +169,18 @@ def _check(site: Site, directory: Path, acked: dict[str, Acked]) -> None:
         assert row is not None, f"{phone} was told {told}, the gateway has no block"
         assert (row["block"], row["state"]) == (str(told.block), "held"), f"{phone} was told {told}, the gateway has {row}"
         assert (str(told.block.public), told.block.first) in kernel, f"{phone} was told {told}, which is not in the kernel"
+
+
+def _answer(control: str, verb: str) -> Reply:
+    """Ask the gateway; the control socket may come a moment after the DHCP port."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return ask(control, verb)
+        except NoServer:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _range(text: str) -> tuple[str, int, int]:
