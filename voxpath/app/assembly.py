@@ -20,7 +20,7 @@ from voxpath.app.node import Node, Reactor
 from voxpath.app.options import Options
 from voxpath.app.parts import Part
 from voxpath.app.phones import PhonesRole
-from voxpath.app.role import Role
+from voxpath.app.role import Role, RoleState
 from voxpath.app.schema import Config
 from voxpath.core.errors import LocalError
 from voxpath.manage.commands import Console
@@ -54,6 +54,7 @@ class Process(MultiService):
             self._add_controller(config)
         if Part.PHONES in parts:
             self.phones = self._add(PhonesRole(node))
+        node.on_reopened = self._read_anew
         if config.control.enabled:
             console = Console(ProcessFacts(self), node.memory)
             socket = values.in_state(config, config.control.socket)
@@ -74,6 +75,12 @@ class Process(MultiService):
     async def _stop(self) -> None:
         await super().stopService()
         await self.node.store.close()
+
+    def _read_anew(self) -> None:
+        """After a failure of the disk nobody knows which of the refused changes are in the file: the roles load it again."""
+        for role in (self.gateway, self.controller):
+            if role is not None and role.state is RoleState.RUNNING:
+                role.restart("the store had failed and is read anew")
 
     def _add_gateway(self, config: Config) -> None:
         self.gateway = self._add(GatewayRole(self.node))

@@ -1,5 +1,6 @@
 """What all roles of one process share: clock, bus, memory of events, store, randomness, and the configuration."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
@@ -28,6 +29,7 @@ class Node:
     """The shared things of one process.
 
     :ivar drivers: the drivers of the roles that run, by role name; several for a role with many cores.
+    :ivar on_reopened: is called when the store had failed and is good again: what memory holds of it may be wrong.
     """
 
     config: Config
@@ -38,6 +40,7 @@ class Node:
     entropy: SystemRandom
     store: Store
     drivers: dict[str, list[Driver]] = field(default_factory=dict)
+    on_reopened: Callable[[], None] = lambda: None
 
     @classmethod
     def make(cls, config: Config, reactor: Reactor) -> "Node":
@@ -55,8 +58,12 @@ class Node:
         def refused(table: str, row: str, reason: str) -> None:
             bus.publish("store", StoreRowRefused(table=table, row=row, reason=reason))
 
-        store = SqliteStore(in_state(config, DATABASE), reactor, refused_row=refused)
-        return cls(config, reactor, clock, bus, memory, SystemRandom(), store)
+        def reopened() -> None:
+            node.on_reopened()
+
+        store = SqliteStore(in_state(config, DATABASE), reactor, refused_row=refused, reopened=reopened)
+        node = cls(config, reactor, clock, bus, memory, SystemRandom(), store)
+        return node
 
     def own(self, role: str, driver: Driver) -> Driver:
         """Note a driver of a role, for commands."""
