@@ -7,8 +7,10 @@ from enum import Enum
 from ipaddress import IPv4Address
 from typing import ClassVar
 
+import pytest
 from twisted.internet.task import Clock
 from twisted.logger import Logger, LogPublisher
+from twisted.python.reflect import namedAny
 
 from voxpath.io.bus import EventBus, Record
 from voxpath.io.clock import VirtualClock
@@ -106,5 +108,14 @@ def test_twisteds_own_messages_are_written_too() -> None:
     logger = Logger("twisted", observer=LogPublisher(observer(stream, "json"), observer(stream, "text")))
     logger.info("port {port} opened", port=5)
     first, second = stream.getvalue().splitlines()
+    assert json.loads(first)["text"] == "port 5 opened"
+    assert second.endswith("info twisted port 5 opened")
+
+
+def test_twistd_can_be_told_to_write_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """What ``--logger`` names is called without arguments, before standard output is redirected."""
+    for make in (namedAny("voxpath.manage.log.json_lines"), namedAny("voxpath.manage.log.text_lines")):
+        Logger("twisted", observer=LogPublisher(make())).info("port {port} opened", port=5)
+    first, second = capsys.readouterr().out.splitlines()
     assert json.loads(first)["text"] == "port 5 opened"
     assert second.endswith("info twisted port 5 opened")

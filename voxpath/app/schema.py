@@ -215,10 +215,12 @@ class Control(Section, frozen=True):
 
 
 class Log(Section, frozen=True):
-    """What is written of events; messages are kept for ladders, not logged."""
+    """What is written of events; messages are kept for ladders, not logged.
+
+    Lines of text go where `twistd` logs to; `twistd --logger voxpath.manage.log.json_lines` writes JSON to standard output.
+    """
 
     level: Annotated[Literal["info", "warning", "error"], doc("The least important events that are written.", "warning")] = "info"
-    format: Annotated[Literal["text", "json"], doc("Lines of text, or one JSON object a line.", "json")] = "text"
 
 
 class Static(Section, frozen=True):

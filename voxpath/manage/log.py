@@ -1,5 +1,11 @@
-"""The log: events of the bus from INFO on, as lines of text or as one JSON object a line."""
+"""The log: events of the bus from INFO on, through :mod:`twisted.logger`.
 
+Twisted's own observers write them as text.
+``twistd --logger voxpath.manage.log.json_lines`` writes one flat JSON object a line instead, and ``text_lines`` text in the same
+order of fields; both write to standard output.
+"""
+
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -59,6 +65,16 @@ class EventLog:
 def observer(stream: TextIO, form: str = "text") -> ILogObserver:
     """Make the observer that writes to a stream, Twisted's own messages included; ``form`` is ``text`` or ``json``."""
     return FileLogObserver(stream, FORMS[form])
+
+
+def text_lines() -> ILogObserver:
+    """Make the observer for ``twistd --logger voxpath.manage.log.text_lines``."""
+    return observer(sys.stdout, "text")
+
+
+def json_lines() -> ILogObserver:
+    """Make the observer for ``twistd --logger voxpath.manage.log.json_lines``."""
+    return observer(sys.stdout, "json")
 
 
 def text_line(event: LogEvent) -> str:
