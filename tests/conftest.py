@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from twisted.internet import reactor
 from twisted.logger import LogEvent, globalLogPublisher
+
+# Tests assert what holds, never how fast: a busy machine is no reason to fail.
+settings.register_profile("voxpath", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("voxpath")
 
 
 @pytest.fixture(autouse=True)

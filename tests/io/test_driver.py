@@ -187,6 +187,16 @@ def test_malformed_messages_are_counted_and_a_flood_does_not_fill_the_log() -> N
     assert len(bench.events) == REPORTED_PER_SECOND + 1
 
 
+def test_malformed_messages_that_a_core_answers_count_too() -> None:
+    answered = (Emit(Malformed(protocol="TEST", source="192.0.2.1:68", reason="no")), ACK)
+    bench = Bench({b"bad": answered})
+    for _ in range(1000):
+        bench.feed(b"bad")
+    assert bench.driver.faults.malformed == 1000
+    assert len(bench.log) == 1000
+    assert bench.events == [Malformed] * REPORTED_PER_SECOND
+
+
 def test_a_send_that_the_kernel_refuses_is_reported() -> None:
     bench = Bench({b"x": (ACK,)})
     bench.broken_ports = True

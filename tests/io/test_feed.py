@@ -9,13 +9,15 @@ import pytest
 import trustme
 from twisted.application.internet import ClientService
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address as Address
 from twisted.internet.endpoints import HostnameEndpoint, SSL4ServerEndpoint, wrapClientTLS
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
 
 from voxpath.core.errors import LocalError
-from voxpath.io.clock import ServerClock
+from voxpath.io.clock import ServerClock, VirtualClock
 from voxpath.io.feed import Feed
-from voxpath.io.subscription import SubscriptionFactory
+from voxpath.io.subscription import MAX_OF_HOST, SILENCE_S, Receiver, SubscriptionFactory
 from voxpath.io.tls import Identity
 from voxpath.ports.copy import LedgerCopy
 from voxpath.ports.ledger import Ledger
@@ -122,7 +124,8 @@ async def test_a_lost_link_makes_the_copy_stale_and_the_next_one_begins_anew(sit
     assert site.copy.holder_of(PUBLIC, 2048) is None
     site.grant(2)
     await site.listen()
-    await until(lambda: site.equal)
+    # The gateway hears of it only by the answer.
+    await until(lambda: site.equal and len(site.gateway_links) == 3)
     assert [up for _, up in site.subscriber_links] == [True, False, True]
     assert [up for _, up in site.gateway_links] == [True, False, True]
     await site.end()
@@ -154,3 +157,48 @@ async def test_a_certificate_of_another_authority_or_name_gets_no_link(site: Sit
 def test_missing_tls_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=r"none\.pem"):
         Identity(tmp_path / "none.ca", tmp_path / "none.pem", tmp_path / "none.key").server_options()
+
+
+def connected(factory: SubscriptionFactory, host: str = "198.51.100.1") -> tuple[Receiver, StringTransport]:
+    """A connection that was taken, before anything was heard on it."""
+    receiver = factory.buildProtocol(Address("TCP", host, 40000))
+    transport = StringTransport()
+    receiver.makeConnection(transport)
+    return receiver, transport
+
+
+def test_a_connection_that_says_nothing_is_cut() -> None:
+    """Whoever connects and never even shows a certificate must not keep a place for ever."""
+    clock = Clock()
+    factory = SubscriptionFactory(LedgerCopy(), VirtualClock(clock), lambda who, up: None)
+    _, transport = connected(factory)
+    clock.advance(SILENCE_S)
+    assert transport.disconnected
+
+
+def test_one_host_cannot_take_all_connections() -> None:
+    """A further connection is cut at once, and makes no error; other hosts find room."""
+    factory = SubscriptionFactory(LedgerCopy(), VirtualClock(Clock()), lambda who, up: None)
+    taken = [connected(factory)[1] for _ in range(MAX_OF_HOST)]
+    receiver, transport = connected(factory)
+    assert transport.disconnected
+    assert not any(each.disconnected for each in taken)
+    assert not connected(factory, "198.51.100.2")[1].disconnected
+    receiver.connectionLost()
+    assert connected(factory)[1].disconnected
+
+
+def test_the_late_end_of_a_replaced_connection_leaves_the_copy_fresh() -> None:
+    """After a power cut the gateway connects anew, long before its old connection is found dead."""
+    copy, links = LedgerCopy(), []
+    factory = SubscriptionFactory(
+        copy, VirtualClock(Clock()), lambda who, up: links.append(up), lambda receiver: frozenset({"sg-a"})
+    )
+    old, transport = connected(factory)
+    for receiver in (old, connected(factory)[0]):
+        receiver.begin("sg-a")
+        receiver.ready(1)
+    assert transport.disconnected
+    old.connectionLost()
+    assert copy.fresh("sg-a")
+    assert links == [True, True]

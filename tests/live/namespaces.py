@@ -10,10 +10,9 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import count
+from secrets import token_hex
 from typing import IO, Any
 
-_instances = count()
 _libc = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNET = 0x40000000
@@ -35,7 +34,7 @@ class Namespaces:
     """
 
     def __init__(self) -> None:
-        self.prefix = f"vp{os.getpid()}x{next(_instances)}"
+        self.prefix = f"vp{os.getpid()}x{token_hex(2)}"
         self._names: list[str] = []
         self._processes: list[subprocess.Popen[Any]] = []
 

@@ -57,7 +57,6 @@ def test_dhcp_goes_on(bench: Bench) -> None:
     assert bench.role("dhcp")["state"] == "running"
 
 
-@pytest.mark.xfail(reason="the driver counts only what a core refuses, not what it answers: TFTP answers garbage with error 4")
 def test_garbage_that_is_answered_is_counted_too(bench: Bench) -> None:
     """Each malformed request to port 69 counts once."""
     phone = bench.phone()

@@ -30,6 +30,7 @@ from voxpath.core.effects import (
     Send,
 )
 from voxpath.core.errors import RemoteError
+from voxpath.core.rate import PerSecond
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock
 from voxpath.io.event import ApplyRefused, CommitRefused, CoreFault, SendFailed, SourceQuarantined
@@ -126,8 +127,7 @@ class Driver:
         self._not_before = 0.0
         self._begun = 0
         self._stopped: Deferred[None] | None = None
-        self._second = 0.0
-        self._reported = 0
+        self._reports = PerSecond(REPORTED_PER_SECOND)
 
     def feed(self, datagram: Datagram) -> None:
         """Give a datagram to the core, and carry out what it asks for."""
@@ -153,6 +153,10 @@ class Driver:
             match effect:
                 case Send():
                     self._send(effect)
+                case Emit(event=Malformed()):
+                    # Refused by the core itself, with an answer to the peer; it counts as what is refused without one.
+                    self.faults.malformed += 1
+                    self._report(effect.event)
                 case Emit():
                     self._bus.publish(self.role, effect.event)
                 case Commit():
@@ -293,11 +297,7 @@ class Driver:
         self._report(Malformed(protocol=self.role, source=str(datagram.source), reason=printable(str(error))))
 
     def _report(self, event: Event) -> None:
-        second = self._clock.now() // 1
-        if second != self._second:
-            self._second, self._reported = second, 0
-        self._reported += 1
-        if self._reported <= REPORTED_PER_SECOND:
+        if self._reports.admits(self._clock.now()):
             self._bus.publish(self.role, event)
 
     def _finish_stop(self) -> None:

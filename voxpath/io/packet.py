@@ -4,6 +4,7 @@ import struct
 from ipaddress import IPv4Address
 
 from voxpath.model.address import Endpoint
+from voxpath.nappt.checksum import total
 
 TTL = 64
 UDP = 17
@@ -15,17 +16,8 @@ def udp_packet(payload: bytes, source: Endpoint, destination: Endpoint) -> bytes
     addresses = IPv4Address(source.host).packed + IPv4Address(destination.host).packed
     udp = struct.pack("!HHHH", source.port, destination.port, length, 0)
     # The checksum covers a pseudo header; a computed 0 is sent as 0xffff, since 0 means "none".
-    total = _sum(addresses + struct.pack("!BBH", 0, UDP, length) + udp + payload)
-    udp = struct.pack("!HHHH", source.port, destination.port, length, total or 0xFFFF)
+    checksum = total(addresses + struct.pack("!BBH", 0, UDP, length) + udp + payload) ^ 0xFFFF
+    udp = struct.pack("!HHHH", source.port, destination.port, length, checksum or 0xFFFF)
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, TTL, UDP, 0)
-    checksum = _sum(header + addresses)
+    checksum = total(header + addresses) ^ 0xFFFF
     return header[:10] + checksum.to_bytes(2, "big") + addresses + udp + payload
-
-
-def _sum(octets: bytes) -> int:
-    if len(octets) % 2:
-        octets += b"\0"
-    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF

@@ -23,6 +23,9 @@ SILENCE_S = 3 * HEARTBEAT_S
 MAX_CONNECTIONS = 1024
 """Gateways that may be connected at once."""
 
+MAX_OF_HOST = 16
+"""Connections from one address: nobody has shown a certificate when a connection is taken, so no host may take all room."""
+
 MAX_ROWS = 200_000
 """Rows of one gateway's snapshot."""
 
@@ -49,48 +52,63 @@ class Receiver(amp.AMP):
         clock: Clock,
         on_link: Callable[[str, bool], None],
         names: Callable[["Receiver"], frozenset[str]],
+        on_begin: Callable[["Receiver"], None],
         on_end: Callable[["Receiver"], None],
+        host: str = "",
+        refused: bool = False,
     ) -> None:
         super().__init__()
+        self.host = host
+        self.refused = refused
+        self._on_begin = on_begin
         self._on_end = on_end
         self._copy = copy
         self._clock = clock
         self._on_link = on_link
         self._names = names
-        self._gateway = ""
+        self.gateway = ""
         self._rows: list[PortBinding] = []
         self._silence: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """Wait for the first message, the TLS handshake included, no longer than for any later one."""
+        super().connectionMade()
+        if self.refused:
+            self.abort()
+        else:
+            self._heard()
 
     @Begin.responder
     def begin(self, gateway: str) -> dict[str, object]:
         """A snapshot begins; the gateway must be who its certificate says."""
         if gateway not in self._names(self):
             raise self._refusal("the certificate is not for this gateway")
-        self._gateway, self._rows = gateway, []
+        self.gateway, self._rows = gateway, []
+        self._on_begin(self)
         return self._heard()
 
     @Rows.responder
     def rows(self, rows: bytes) -> dict[str, object]:
         """Rows of the snapshot."""
         self._rows += _bindings(rows)
-        if not self._gateway or len(self._rows) > MAX_ROWS:
+        if not self.gateway or len(self._rows) > MAX_ROWS:
             raise self._refusal(f"no snapshot was begun, or it has more than {MAX_ROWS} rows")
         return self._heard()
 
     @Ready.responder
     def ready(self, generation: int) -> dict[str, object]:
         """The snapshot is complete."""
-        if not self._gateway:
+        if not self.gateway:
             raise self._refusal("no snapshot was begun")
-        self._copy.snapshot(self._gateway, generation, self._rows)
+        self._copy.snapshot(self.gateway, generation, self._rows)
         self._rows = []
-        self._on_link(self._gateway, True)
+        self._on_link(self.gateway, True)
         return self._heard()
 
     @Changes.responder
     def changes(self, generation: int, puts: bytes, deletes: bytes) -> dict[str, object]:
         """A transaction, or a heartbeat."""
-        if not self._copy.apply(self._gateway, generation, _bindings(puts), _bindings(deletes)):
+        if not self._copy.apply(self.gateway, generation, _bindings(puts), _bindings(deletes)):
             raise self._refusal("no snapshot was taken")
         return self._heard()
 
@@ -100,10 +118,15 @@ class Receiver(amp.AMP):
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
-        if self._gateway:
-            self._copy.stale(self._gateway)
-            self._on_link(self._gateway, False)
+        if self.gateway:
+            self._copy.stale(self.gateway)
+            self._on_link(self.gateway, False)
         self._on_end(self)
+
+    def supersede(self) -> None:
+        """The gateway has connected anew: the end of this connection says nothing about its copy any more."""
+        self.gateway = ""
+        self.abort()
 
     def _heard(self) -> dict[str, object]:
         if self._silence is not None:
@@ -149,13 +172,21 @@ class SubscriptionFactory(Factory):
         self._arguments = (copy, clock, on_link, names)
         self._connected: set[Receiver] = set()
 
-    def buildProtocol(self, addr: object) -> Receiver | None:
-        """Take a connection, unless too many are there."""
-        if len(self._connected) >= MAX_CONNECTIONS:
-            return None
-        receiver = Receiver(*self._arguments, self._connected.discard)
-        self._connected.add(receiver)
+    def buildProtocol(self, addr: object) -> Receiver:
+        """Take a connection; one too many is cut at once (Twisted's TLS cannot take ``None`` for an answer)."""
+        host = str(getattr(addr, "host", ""))
+        of_host = sum(each.host == host for each in self._connected)
+        refused = len(self._connected) >= MAX_CONNECTIONS or of_host >= MAX_OF_HOST
+        receiver = Receiver(*self._arguments, self._begun, self._connected.discard, host, refused)
+        if not refused:
+            self._connected.add(receiver)
         return receiver
+
+    def _begun(self, receiver: Receiver) -> None:
+        """A gateway has one connection: an older one may be half dead, and must not make the copy stale when it is found so."""
+        for other in list(self._connected):
+            if other is not receiver and other.gateway == receiver.gateway:
+                other.supersede()
 
     def close(self) -> None:
         """End all connections."""
