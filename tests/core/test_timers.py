@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import TimerHeap, earliest
 
 ACTIONS = st.lists(
     st.one_of(
@@ -58,3 +58,8 @@ def test_a_timer_armed_again_for_now_fires_again() -> None:
         if len(fired) < 3:
             heap.arm(key, 1.0)
     assert fired == ["a"] * 3
+
+
+def test_the_earliest_of_several_due_times() -> None:
+    assert earliest(None, 3.0, 2.0) == 2.0
+    assert earliest(None, None) is None

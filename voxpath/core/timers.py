@@ -10,6 +10,11 @@ STALE_SHARE = 4
 """The heap is rebuilt when it holds this many times more entries than timers are armed."""
 
 
+def earliest(*dues: float | None) -> float | None:
+    """The first of several due times; ``None`` when all are: what a core of several parts tells its driver."""
+    return min((due for due in dues if due is not None), default=None)
+
+
 class TimerHeap(Generic[Key]):
     """Timers by key; arming a key again moves it.
 

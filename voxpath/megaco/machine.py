@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeAlias
 
 from voxpath.core.effects import Datagram, Effect, Emit, Send
 from voxpath.core.errors import LocalError
+from voxpath.core.rate import PerSecond
 from voxpath.core.retransmit import Backoff, Entropy
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import TimerHeap, earliest
 from voxpath.megaco import summary, wire
 from voxpath.megaco.event import MegacoPeerError, MegacoRefused
 from voxpath.megaco.incoming import LONG_TIMER_S, MOST_OF_A_PEER, MOST_OF_ALL, Execution, Incoming, Peer, Stage, Ticket
@@ -119,8 +120,7 @@ class Transactions:
         self._incoming = Incoming(settings.long_timer_s, settings.executions_of_peer, settings.executions)
         self._outgoing = Outgoing(entropy, settings.backoff)
         self._timers: TimerHeap[Ticket | int] = TimerHeap()
-        self._error_second = 0.0
-        self._errors = 0
+        self._errors = PerSecond(ERRORS_PER_SECOND)
 
     # -- from outside -------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Transactions:
         try:
             message = wire.decode(datagram.payload)
         except wire.DecodeError as error:
-            if error.mid is None or not self._may_refuse(now):
+            if error.mid is None or not self._errors.admits(now):
                 raise
             return self._malformed(error, error.mid, datagram.source, now)
         turn = Turn([], [])
@@ -153,8 +153,7 @@ class Transactions:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        dues = [due for due in (self._timers.next_due(), self._incoming.next_due()) if due is not None]
-        return min(dues, default=None)
+        return earliest(self._timers.next_due(), self._incoming.next_due())
 
     # -- from the owner -----------------------------------------------------------------------------------------------
 
@@ -344,12 +343,6 @@ class Transactions:
         self._timers.disarm(number)
 
     # -- octets -------------------------------------------------------------------------------------------------------
-
-    def _may_refuse(self, now: float) -> bool:
-        if not 0.0 <= now - self._error_second < 1.0:
-            self._error_second, self._errors = now, 0
-        self._errors += 1
-        return self._errors <= ERRORS_PER_SECOND
 
     def _write(self, message: Message) -> bytes:
         return wire.encode(message, self.settings.compact)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from voxpath.core.effects import Datagram, Effects, Outcome
 from voxpath.core.retransmit import Backoff, Entropy
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import TimerHeap, earliest
 from voxpath.megaco import order
 from voxpath.megaco.association import MOST_LINES, Association, Errand, Line, LinePhase, Step
 from voxpath.megaco.call import CallState
@@ -146,8 +146,7 @@ class Controller:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        dues = (self._transactions.next_due(), self._calls.next_due(), self._audits.next_due())
-        return min((due for due in dues if due is not None), default=None)
+        return earliest(self._transactions.next_due(), self._calls.next_due(), self._audits.next_due())
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take the outcome of a commit."""

@@ -3,6 +3,8 @@
 A checksum is never recomputed on the way through: a packet that arrived damaged leaves damaged, so its receiver can tell.
 """
 
+from struct import unpack
+
 HOP_DELTA = 0xFEFF
 """The delta of one hop: the word of TTL and protocol falls by 0x0100, whatever it was."""
 
@@ -20,9 +22,13 @@ def adjust(checksum: int, change: int) -> int:
 
 
 def total(octets: bytes | memoryview) -> int:
-    """The one's complement sum of an even number of octets; 0xFFFF over data that contains its own right checksum."""
-    words = memoryview(octets)
-    return _fold(sum((words[i] << 8) | words[i + 1] for i in range(0, len(words), 2)))
+    """The one's complement sum of octets, with a zero behind an odd number of them.
+
+    It is 0xFFFF over data that contains its own right checksum.
+    """
+    if len(octets) % 2:
+        octets = bytes(octets) + b"\0"
+    return _fold(sum(unpack(f"!{len(octets) // 2}H", octets)))
 
 
 def _fold(value: int) -> int:

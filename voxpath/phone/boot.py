@@ -12,7 +12,7 @@ from enum import Enum
 
 from voxpath.core.effects import Ask, Close, Datagram, Done, Effect, Effects, Emit, Failed, Open, Outcome, Send
 from voxpath.core.retransmit import Backoff, Entropy
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import TimerHeap, earliest
 from voxpath.dhcp.client import Acknowledged, DhcpClient, Incomplete, Offered, Refused
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.wire import decode
@@ -150,12 +150,8 @@ class BootMachine:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        dues = [self._timers.next_due()]
-        if self._loading is not None:
-            dues.append(self._loading.next_due())
-        if self._renewal is not None:
-            dues.append(self._renewal.due)
-        return min((due for due in dues if due is not None), default=None)
+        loading = self._loading.next_due() if self._loading is not None else None
+        return earliest(self._timers.next_due(), loading, self._renewal.due if self._renewal is not None else None)
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take the news that the address is up (or not), or that a port could not be opened."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from voxpath.core.effects import Close, Datagram, Effect, Effects, Emit, Failed, Open, Outcome
 from voxpath.core.retransmit import Backoff, Entropy
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import TimerHeap, earliest
 from voxpath.megaco.errands import failure
 from voxpath.megaco.identity import X_MAC, X_PUBLIC
 from voxpath.megaco.incoming import Peer
@@ -193,9 +193,8 @@ class Gateway:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        dues = [self._transactions.next_due(), self._timers.next_due()]
-        dues += [stream.media.next_due() for stream in self._terminations.streams.values()]
-        return min((due for due in dues if due is not None), default=None)
+        streams = (stream.media.next_due() for stream in self._terminations.streams.values())
+        return earliest(self._transactions.next_due(), self._timers.next_due(), *streams)
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take the failure of a port: the next port of the block is tried for signalling (REG-2)."""

@@ -4,6 +4,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from voxpath.core.effects import Ask, Datagram, Effect, Effects, Emit
 from voxpath.core.retransmit import Entropy
+from voxpath.core.timers import earliest
 from voxpath.model.address import Endpoint
 from voxpath.model.event import printable
 from voxpath.model.phone import BootLease
@@ -102,8 +103,7 @@ class Loading:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        dues = [self._again_at, *(download.next_due() for download in self._downloads.values())]
-        return min((due for due in dues if due is not None), default=None)
+        return earliest(self._again_at, *(download.next_due() for download in self._downloads.values()))
 
     def port_failed(self, port: str, reason: str, now: float) -> Effects:
         """A local port could not be opened."""

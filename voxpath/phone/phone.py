@@ -9,6 +9,7 @@ from typing import Protocol
 
 from voxpath.core.effects import Core, Datagram, Effect, Effects, Emit, Outcome
 from voxpath.core.retransmit import Entropy
+from voxpath.core.timers import earliest
 from voxpath.dhcp.client import DhcpClient
 from voxpath.model.phone import BootLease
 from voxpath.phone.boot import DISABLE, ENABLE, Booted, BootMachine, BootSettings, State
@@ -128,8 +129,7 @@ class Phone:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        dues = (self.boot.next_due(), self.gateway.next_due() if self.gateway is not None else None)
-        return min((due for due in dues if due is not None), default=None)
+        return earliest(self.boot.next_due(), self.gateway.next_due() if self.gateway is not None else None)
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Give an outcome to the part that asked."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from voxpath.core.effects import Datagram, Effect, Effects, Outcome
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import TimerHeap, earliest
 from voxpath.phone.gateway import Gateway, LineState
 from voxpath.phone.line import Sound
 from voxpath.phone.phone import Phone
@@ -109,8 +109,7 @@ class User:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        dues = (self.phone.next_due(), self._timers.next_due())
-        return min((due for due in dues if due is not None), default=None)
+        return earliest(self.phone.next_due(), self._timers.next_due())
 
     # The person.
 
