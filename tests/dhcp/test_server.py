@@ -20,8 +20,8 @@ from voxpath.dhcp.event import (
     DhcpIgnoredMac,
     DhcpNak,
 )
-from voxpath.dhcp.message import BOOTREPLY, MessageType
-from voxpath.dhcp.reply import INFINITE_S, rebinding_s, renewal_s
+from voxpath.dhcp.message import BOOTREPLY, INFINITE_S, MessageType
+from voxpath.dhcp.reply import rebinding_s, renewal_s
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.wire import decode, encode
 from voxpath.flow.admit import Admission

@@ -8,13 +8,10 @@ from typing import TypeVar
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config, Pool, Scope
-from voxpath.model.address import Endpoint
+from voxpath.model.address import ANY_HOST, Endpoint
 from voxpath.model.ports import LOWEST_PORT
 
 Entry = TypeVar("Entry")
-
-GROUP_BIT = 1
-"""In the first octet of an Ethernet address: it is of no single host."""
 
 
 def duplicates(
@@ -69,7 +66,7 @@ def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: st
             what = f"{service.public}:{service.port} lies in {path}"
             yield Problem(f"ports.service[{place}].port", what, "choose a port outside all pools")
     for name, local in listening(config):
-        if local.host in (str(pool.public), "0.0.0.0") and first <= local.port <= last:  # noqa: S104 - compared, not bound
+        if local.host in (str(pool.public), ANY_HOST) and first <= local.port <= last:
             yield Problem(name, f"{local} lies in {path}, whose ports belong to phones", "listen outside all pools")
     low, high = machine.ephemeral
     if pool.public in machine.addresses and not pool.public.is_loopback and first <= high and low <= last:
@@ -129,7 +126,7 @@ def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
     yield from duplicates("reservation", "address", config.reservations, lambda entry: entry.address, todo)
     for place, entry in enumerate(config.reservations):
         path = f"reservation[{place}]"
-        if entry.mac[0] & GROUP_BIT:
+        if entry.mac.is_group:
             yield Problem(f"{path}.mac", f"{entry.mac} is a group address", "write the address of one phone")
         scope = next((scope for scope in config.scopes if entry.address in scope.subnet), None)
         if scope is None:

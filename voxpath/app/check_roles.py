@@ -10,7 +10,8 @@ from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine, readable
 from voxpath.app.schema import Config, PhoneClass, Pool
 from voxpath.megaco.mid import MId
-from voxpath.model.address import Mac
+from voxpath.model.address import ANY_HOST, Mac
+from voxpath.model.phone import identity_of
 
 SOCKET_PATH_LIMIT = 107
 """Octets of a UNIX socket's path that Linux takes (unix(7))."""
@@ -91,7 +92,7 @@ def check_dhcp(config: Config, machine: Machine) -> Iterator[Problem]:
 def check_listening(config: Config, machine: Machine) -> Iterator[Problem]:
     """Two roles cannot share a UDP port, and well-known ports need root."""
     for (before, one), (name, other) in combinations(listening(config), 2):
-        if one.port == other.port and (one.host == other.host or "0.0.0.0" in (one.host, other.host)):  # noqa: S104 - compared, not bound
+        if one.port == other.port and (one.host == other.host or ANY_HOST in (one.host, other.host)):
             yield Problem(name, f"{other} is used by {before}", "choose another port")
     for name, local in listening(config):
         if local.port < 1024 and not machine.root:
@@ -122,12 +123,12 @@ def check_mgc(config: Config, machine: Machine) -> Iterator[Problem]:
     todo = "give each number to one line"
     yield from duplicates("number", "number", config.numbers, lambda entry: entry.number, todo)
     yield from duplicates(
-        "number", "termination", config.numbers, lambda entry: f"{values.phone_of(entry.phone)} {entry.termination}", todo
+        "number", "termination", config.numbers, lambda entry: f"{identity_of(entry.phone)} {entry.termination}", todo
     )
     identifiers = {f"number[{place}].phone": entry.phone for place, entry in enumerate(config.numbers)}
     if config.mgc.mid:
         identifiers["mgc.mid"] = config.mgc.mid
-    elif config.mgc.enabled and config.mgc.listen[0].endpoint.host == "0.0.0.0":  # noqa: S104 - compared, not bound
+    elif config.mgc.enabled and config.mgc.listen[0].endpoint.host == ANY_HOST:
         yield Problem("mgc.mid", "cannot be made from 0.0.0.0", 'write for example mid = "<mgc.example>"')
     for path, text in identifiers.items():
         if path != "mgc.mid" and _is(Mac.parse, text):

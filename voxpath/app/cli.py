@@ -7,9 +7,9 @@ Those of ``ctl`` are told in :mod:`voxpath.manage.cli`.
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from voxpath import __version__
 from voxpath.app.check import load, machine_for, notes, off
 from voxpath.manage.cli import add_ctl
 
@@ -50,10 +50,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 def run_version(options: argparse.Namespace) -> int:
     """Carry out ``voxpath version``."""
-    try:
-        print(f"voxpath {version('voxpath')}")
-    except PackageNotFoundError:
-        print("voxpath, not installed")
+    print(f"voxpath {__version__}")
     return 0
 
 

@@ -1,11 +1,11 @@
 """What ``voxpath ctl`` can ask of this process, and have it do."""
 
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
+from voxpath import __version__
 from voxpath.app.check import machine_for, off
 from voxpath.app.role import Role
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts
@@ -37,7 +37,7 @@ class ProcessFacts(NoFacts):
         """What this process is, and which parts of a real site are off."""
         config = self._node.config
         yield "name", config.name
-        yield "version", _version()
+        yield "version", __version__
         yield "started", when(self._began)
         yield "state", config.state
         yield "roles", ", ".join(role.role for role in self._process.roles)
@@ -148,10 +148,3 @@ class ProcessFacts(NoFacts):
         if self._process.phones is None:
             raise CommandError(verb, "this process runs no software phone", "ask another process by --socket")
         return self._process.phones
-
-
-def _version() -> str:
-    try:
-        return version("voxpath")
-    except PackageNotFoundError:
-        return "not installed"

@@ -11,18 +11,19 @@ from voxpath.app import values
 from voxpath.app.check import machine_for
 from voxpath.app.event import FeedLink, NatRepaired, StoreRowRefused
 from voxpath.app.node import Node
-from voxpath.app.phone_ports import CHADDR
 from voxpath.app.role import Role
 from voxpath.core.effects import Datagram
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpEnded, DhcpFailed
+from voxpath.dhcp.message import SERVER_PORT
 from voxpath.dhcp.server import DhcpServer, DhcpSettings
+from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.bus import Record
 from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
 from voxpath.io.ports import UdpPorts
 from voxpath.manage.facts import CommandError
-from voxpath.model.address import MAC_LENGTH, Endpoint, Mac
+from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
 from voxpath.model.phone import Lease, Provision
 from voxpath.model.ports import PortBinding
 from voxpath.natreactor.event import BackEndChosen
@@ -33,8 +34,6 @@ from voxpath.ports.buddy import blocks_of
 from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
-SERVER_PORT = 67
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - each socket is bound to the interface of a scope
 
 
 class GatewayRole(Role):
@@ -209,9 +208,9 @@ class GatewayRole(Role):
         node.own(self.role, self._driver)
         if node.config.dhcp.enabled:
             for scope in node.config.scopes:
-                ports.open(PORT, Endpoint(ANY_ADDRESS, SERVER_PORT), self._driver.feed, device=scope.interface)
+                ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), self._driver.feed, device=scope.interface)
 
 
 def _client(datagram: Datagram) -> str:
     """Who sent a DHCP message: most clients have no address yet, so their Ethernet address tells them apart."""
-    return datagram.payload[CHADDR : CHADDR + MAC_LENGTH].hex(":")
+    return datagram.payload[CHADDR_AT : CHADDR_AT + MAC_LENGTH].hex(":")

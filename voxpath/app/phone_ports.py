@@ -5,14 +5,15 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorFDSet
 
 from voxpath.core.effects import Datagram, Send
+from voxpath.dhcp.message import CLIENT_PORT
+from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.datagrams import UdpPort
 from voxpath.io.ports import UdpPorts
-from voxpath.model.address import MAC_LENGTH, Endpoint, Mac
+from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
+from voxpath.phone.renewal import DHCP_PORT
 
-DHCP = "dhcp"
-CLIENT = Endpoint("0.0.0.0", 68)  # noqa: S104 - a client without an address can bind to nothing else
-CHADDR = 28
-"""Where a DHCP message has the client's Ethernet address (RFC 2131 section 2)."""
+CLIENT = Endpoint(ANY_HOST, CLIENT_PORT)
+"""A client without an address can bind to nothing else (RFC 2131 section 4.1)."""
 
 
 class DhcpPort:
@@ -23,7 +24,7 @@ class DhcpPort:
 
     def __init__(self, reactor: IReactorFDSet, interface: str) -> None:
         self._receivers: dict[bytes, Callable[[Datagram], None]] = {}
-        self._port = UdpPort(reactor, DHCP, CLIENT, self._receive, interface)
+        self._port = UdpPort(reactor, DHCP_PORT, CLIENT, self._receive, interface)
 
     def join(self, mac: Mac, receive: Callable[[Datagram], None]) -> None:
         """Let a phone have the messages to its Ethernet address."""
@@ -42,7 +43,7 @@ class DhcpPort:
         self._port.close()
 
     def _receive(self, datagram: Datagram) -> None:
-        receive = self._receivers.get(datagram.payload[CHADDR : CHADDR + MAC_LENGTH])
+        receive = self._receivers.get(datagram.payload[CHADDR_AT : CHADDR_AT + MAC_LENGTH])
         if receive is not None:
             receive(datagram)
 
@@ -57,21 +58,21 @@ class PhonePorts:
 
     def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None]) -> None:
         """Open a port; raise :class:`OSError` when that is impossible."""
-        if name == DHCP and self._dhcp is not None:
+        if name == DHCP_PORT and self._dhcp is not None:
             self._dhcp.join(self._mac, receive)
         else:
             self._own.open(name, local, receive)
 
     def send(self, send: Send) -> None:
         """Send from the port it names."""
-        if send.port == DHCP and self._dhcp is not None:
+        if send.port == DHCP_PORT and self._dhcp is not None:
             self._dhcp.send(send)
         else:
             self._own.send(send)
 
     def close(self, name: str) -> None:
         """Close a port."""
-        if name == DHCP and self._dhcp is not None:
+        if name == DHCP_PORT and self._dhcp is not None:
             self._dhcp.leave(self._mac)
         else:
             self._own.close(name)

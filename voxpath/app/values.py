@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass
+from voxpath.dhcp.message import INFINITE_S
 from voxpath.flow.admit import Admission
 from voxpath.io.tls import Identity
 from voxpath.megaco.calls import CallTimes
@@ -97,17 +98,9 @@ def admission(config: Config) -> Admission:
     return Admission(macs, classes(config), reservations(config))
 
 
-def phone_of(text: str) -> str:
-    """A number's ``phone`` as it is known elsewhere: an Ethernet address with colons or a message identifier, in lower case."""
-    try:
-        return str(Mac.parse(text))
-    except ValueError:
-        return text.lower()
-
-
 def lines(config: Config) -> dict[str, Line]:
     """The number plan: each number with its line."""
-    return {entry.number: Line(phone_of(entry.phone), entry.termination) for entry in config.numbers}
+    return {entry.number: Line(model.identity_of(entry.phone), entry.termination) for entry in config.numbers}
 
 
 def service_blocks(config: Config) -> dict[str, PortBlock]:
@@ -142,7 +135,7 @@ def static_lease(config: Config, mac: Mac) -> model.BootLease | None:
         prefix_length=static.address.network.prefixlen,
         router=static.router,
         server=static.router or static.address.ip,
-        lease_s=0xFFFFFFFF,
+        lease_s=INFINITE_S,
         tftp=str(static.tftp) if static.tftp is not None else "",
         boot_file=static.boot_file,
         block=PortBlock(static.public, first, last - first + 1),

@@ -14,6 +14,10 @@ BOOTREQUEST = 1
 BOOTREPLY = 2
 ETHERNET = 1
 BROADCAST_FLAG = 0x8000
+SERVER_PORT = 67
+CLIENT_PORT = 68
+INFINITE_S = 0xFFFFFFFF
+"""A lease time that never ends (RFC 2131 section 3.3)."""
 ANY = IPv4Address(0)
 
 

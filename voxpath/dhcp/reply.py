@@ -8,17 +8,13 @@ from re import compile as pattern
 from voxpath.core.effects import Send
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
-from voxpath.dhcp.message import ANY, BOOTREPLY, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREPLY, INFINITE_S, Message, MessageType
 from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
 from voxpath.dhcp.wire import DEFAULT_MESSAGE, MAX_MESSAGE, encode
-from voxpath.model.address import Endpoint, Mac
-from voxpath.model.phone import PhoneClass, Scope
+from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
+from voxpath.model.phone import MEGACO_PORT, PhoneClass, Scope
 from voxpath.model.ports import PortBlock
 
-MGC_PORT = 2944
-INFINITE_S = 0xFFFFFFFF
-"""A lease time that never ends (RFC 2131 section 3.3)."""
-BROADCAST = "255.255.255.255"
 LONGEST_FILE = 127
 HEADER_OCTETS = 28
 """IP and UDP headers, which option 57 counts in (RFC 2132 section 9.10)."""
@@ -109,7 +105,7 @@ class Replies:
         """Where a reply goes (RFC 2131 section 4.1); without an address given it is a NAK and is broadcast."""
         link = b""
         if given is None or (request.ciaddr == ANY and request.broadcast):
-            host = BROADCAST
+            host = BROADCAST_HOST
         elif request.ciaddr != ANY:
             host = str(request.ciaddr)
         else:
@@ -164,7 +160,7 @@ def _own(request: Message, phone_class: PhoneClass, block: PortBlock | None) -> 
 
 @lru_cache(MAX_LISTS)
 def _endpoints(mgcs: tuple[str, ...]) -> tuple[Endpoint, ...]:
-    return tuple(Endpoint.parse(text, MGC_PORT) for text in mgcs)
+    return tuple(Endpoint.parse(text, MEGACO_PORT) for text in mgcs)
 
 
 def _echo(request: Message, options: dict[int, bytes]) -> None:

@@ -26,9 +26,9 @@ from voxpath.dhcp.event import (
     DhcpOffer,
 )
 from voxpath.dhcp.machine import Book, Client, Kind, Offer, Step, Timer
-from voxpath.dhcp.message import ANY, BOOTREQUEST, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREQUEST, CLIENT_PORT, INFINITE_S, Message, MessageType
 from voxpath.dhcp.policy import Check, Policy, Refusal
-from voxpath.dhcp.reply import INFINITE_S, Replies, host_name
+from voxpath.dhcp.reply import Replies, host_name
 from voxpath.dhcp.steps import Steps
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
@@ -59,7 +59,7 @@ class DhcpSettings:
     retry_s: float = 5.0
     authoritative: bool = True
     inform: bool = True
-    client_port: int = 68
+    client_port: int = CLIENT_PORT
     max_offers: int = MAX_OFFERS
 
 

@@ -20,6 +20,8 @@ MAX_HARDWARE = 16
 
 _HEADER = Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 _OPTIONS_AT = _HEADER.size
+CHADDR_AT = 28
+"""Where a message has the client's hardware address."""
 _SNAME_AT = 44
 _FILE_AT = 108
 _COOKIE_AT = 236

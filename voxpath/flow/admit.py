@@ -13,8 +13,6 @@ from voxpath.model.phone import PhoneClass
 MacRange = tuple[Mac, Mac]
 """First and last Ethernet address, both included; a single address is a range of one."""
 
-_GROUP_BIT = 1
-
 
 class Admission:
     """The rules of one gateway; it never changes, a reload makes another one.
@@ -45,7 +43,7 @@ class Admission:
 
     def check_mac(self, mac: Mac) -> Refusal | None:
         """Whether this Ethernet address may be served at all; a group address never is anybody's."""
-        if mac[0] & _GROUP_BIT:
+        if mac.is_group:
             return Refusal(Check.MAC, f"{mac} is a group address")
         at = bisect_right(self._firsts, mac) - 1
         if at >= 0 and mac <= self._lasts[at]:

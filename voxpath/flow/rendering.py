@@ -2,13 +2,11 @@
 
 from voxpath.model.address import Endpoint
 from voxpath.model.event import printable
-from voxpath.model.phone import Provision
+from voxpath.model.phone import MEGACO_PORT, Provision
 from voxpath.model.ports import PortBlock
 
 FORM = "voxpath-phone 1"
 """First word: who reads it; second: the version of the form."""
-MEGACO_PORT = 2944
-"""Where a controller listens that is configured without a port (RFC 3525 annex D.1)."""
 
 
 def signalling_port(block: PortBlock) -> int:

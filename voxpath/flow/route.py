@@ -4,21 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from voxpath.core.errors import LocalError
-from voxpath.model.call import Line
+from voxpath.megaco.digitmap import SYMBOLS
+from voxpath.model.call import KEYS, LONGEST_NUMBER, Line
 
 LARGEST_PLAN = 100_000
 """Numbers of one plan."""
 
-LONGEST_NUMBER = 32
-"""Digits of one number; also what :mod:`voxpath.megaco` accepts as dialled digits."""
-
 LONGEST_DIGIT_MAP = 512
 """Characters of a digit map that is made from a plan; a longer one is replaced by the lengths of the numbers alone."""
-
-DIGITS = frozenset("0123456789*#")
-
-SYMBOLS = {"*": "E", "#": "F"}
-"""How the ``dd`` package reports the two keys that are no digits (RFC 3525 E.6.2)."""
 
 
 class NumberPlan:
@@ -35,7 +28,7 @@ class NumberPlan:
         if len(lines) > LARGEST_PLAN:
             raise LocalError(f"a number plan has {LARGEST_PLAN} numbers at the most, not {len(lines)}")
         for number in lines:
-            if not number or len(number) > LONGEST_NUMBER or not DIGITS.issuperset(number):
+            if not number or len(number) > LONGEST_NUMBER or not KEYS.issuperset(number):
                 raise LocalError(f"{number!r} is not a number: 1 to {LONGEST_NUMBER} of the keys 0-9, * and #")
         self._lines = {symbols(number): line for number, line in lines.items()}
         self._numbers = {line: number for number, line in lines.items()}

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.packet import udp_packet
-from voxpath.model.address import Endpoint
+from voxpath.model.address import BROADCAST_HOST, Endpoint
 
 log = Logger()
 
@@ -74,7 +74,7 @@ class UdpPort:
             self._frames.send(packet, send.link)
             return
         # Without the right to send frames a broadcast reaches a client that has no address yet; RFC 2131 4.1 allows it.
-        destination = Endpoint("255.255.255.255", send.destination.port) if send.link else send.destination
+        destination = Endpoint(BROADCAST_HOST, send.destination.port) if send.link else send.destination
         if not send.source and not send.interface:
             self._socket.sendto(send.payload, destination)
             return

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import msgspec
 
 from voxpath.manage.client import NoServer, Refused, ask
-from voxpath.manage.commands import COMMANDS, Command, event_rows, identity
+from voxpath.manage.commands import COMMANDS, Command, event_rows
 from voxpath.manage.entry import Entry, merged
 from voxpath.manage.ladder import LINE_WIDTH, ladder
 from voxpath.manage.rows import EventRow, as_dict, columns_of, draw
 from voxpath.manage.wire import Reply
 from voxpath.model.event import printable
+from voxpath.model.phone import identity_of
 
 DEFAULT_SOCKET = "run/control.sock"
 """Where the default configuration puts it."""
@@ -88,7 +89,7 @@ def _show_entries(command: Command, arguments: Sequence[str], entries: list[Entr
         _print_json(entries)
     elif command.verb == "ladder":
         width = shutil.get_terminal_size((LINE_WIDTH, 0)).columns if sys.stdout.isatty() else LINE_WIDTH
-        sys.stdout.write(ladder(entries, identity(arguments[0]), width))
+        sys.stdout.write(ladder(entries, identity_of(arguments[0]), width))
     else:
         sys.stdout.write(draw(columns_of(EventRow), [as_dict(row) for row in event_rows(entries)]))
 

@@ -11,17 +11,15 @@ from voxpath.manage.entry import Entry, entry_of
 from voxpath.manage.facts import CommandError, Facts
 from voxpath.manage.memory import Memory
 from voxpath.manage.rows import Row
-from voxpath.model.address import Mac
+from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
+from voxpath.model.phone import identity_of
 from voxpath.model.ports import BindingState
 
 EVENTS = 50
 """Events that ``events`` tells unless it is asked for another number."""
 
 LEVEL_NAMES = {int(level): level.name.lower() for level in Level}
-
-DIGITS = frozenset("0123456789*#")
-DIGITS_LIMIT = 32
 
 
 class Console(NamedTuple):
@@ -77,14 +75,6 @@ class Command:
     def accepts(self, count: int) -> bool:
         """Whether it takes so many arguments."""
         return self.required <= count <= len(self.arguments)
-
-
-def identity(text: str) -> str:
-    """A phone's identity as it is known elsewhere: a MAC in lower case with colons, else a message identifier."""
-    try:
-        return str(Mac.parse(text))
-    except ValueError:
-        return text
 
 
 def event_rows(entries: Iterable[Entry]) -> list[rows.EventRow]:
@@ -171,7 +161,7 @@ def _nat(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _counters(console: Console, arguments: Sequence[str]) -> Answer:
-    wanted = identity(arguments[0]) if arguments else None
+    wanted = identity_of(arguments[0]) if arguments else None
     found = [row for row in console.facts.counters() if wanted in (None, row.phone)]
     note = f"no port block of {printable(wanted)} is known" if wanted and not found else ""
     return Answer(rows.CounterRow, found, note=note)
@@ -182,20 +172,20 @@ def _phones(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _off_hook(console: Console, arguments: Sequence[str]) -> Answer:
-    console.facts.off_hook(identity(arguments[0]), _line("off-hook", arguments[1:]))
+    console.facts.off_hook(identity_of(arguments[0]), _line("off-hook", arguments[1:]))
     return Answer()
 
 
 def _dial(console: Console, arguments: Sequence[str]) -> Answer:
     digits = arguments[1]
-    if not 0 < len(digits) <= DIGITS_LIMIT or not DIGITS.issuperset(digits):
-        raise CommandError("dial", f"{printable(digits, 40)!r} is no number", f"dial 1 to {DIGITS_LIMIT} of 0-9, * and #")
-    console.facts.dial(identity(arguments[0]), _line("dial", arguments[2:]), digits)
+    if not 0 < len(digits) <= LONGEST_NUMBER or not KEYS.issuperset(digits):
+        raise CommandError("dial", f"{printable(digits, 40)!r} is no number", f"dial 1 to {LONGEST_NUMBER} of 0-9, * and #")
+    console.facts.dial(identity_of(arguments[0]), _line("dial", arguments[2:]), digits)
     return Answer()
 
 
 def _on_hook(console: Console, arguments: Sequence[str]) -> Answer:
-    console.facts.on_hook(identity(arguments[0]), _line("on-hook", arguments[1:]))
+    console.facts.on_hook(identity_of(arguments[0]), _line("on-hook", arguments[1:]))
     return Answer()
 
 
@@ -211,7 +201,7 @@ def _number(verb: str, text: str, largest: int) -> int:
 
 def _why(console: Console, arguments: Sequence[str]) -> Answer:
     """Decisions about one phone, refusals by silence included (DHC-24)."""
-    phone = identity(arguments[0])
+    phone = identity_of(arguments[0])
     known = [entry_of(record) for record in console.memory.of(phone)]
     decisions = [entry for entry in known if not entry.is_message]
     note = ""
@@ -223,7 +213,7 @@ def _why(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _ladder(console: Console, arguments: Sequence[str]) -> Answer:
-    return Answer(entries=[entry_of(record) for record in console.memory.of(identity(arguments[0]))])
+    return Answer(entries=[entry_of(record) for record in console.memory.of(identity_of(arguments[0]))])
 
 
 def _events(console: Console, arguments: Sequence[str]) -> Answer:
@@ -232,7 +222,7 @@ def _events(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    phone = identity(arguments[0])
+    phone = identity_of(arguments[0])
     return console.facts.release(phone).addCallback(lambda released: Answer(rows.ItemRow, [rows.ItemRow("released", released)]))
 
 

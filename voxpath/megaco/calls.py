@@ -28,14 +28,11 @@ from voxpath.megaco.message import (
     TransactionReply,
 )
 from voxpath.megaco.session import port_of
-from voxpath.model.call import Party
+from voxpath.model.call import LONGEST_NUMBER, Party
 from voxpath.model.event import printable
 
 MOST_CALLS = 20_000
 """Calls at a time; a further one is refused."""
-
-LONGEST_NUMBER = 32
-"""Dialled digits that are looked at."""
 
 MOST_STATISTICS = 32
 """Statistics kept of one side of a call."""

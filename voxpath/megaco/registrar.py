@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from voxpath.core.effects import Change, Commit, Delete, Done, Outcome, Put
@@ -11,7 +12,7 @@ from voxpath.megaco.association import Association
 from voxpath.megaco.directory import Directory
 from voxpath.megaco.errands import Outbox
 from voxpath.megaco.event import GatewayRegistered, GatewayWithdrawn, RegistrationRefused
-from voxpath.megaco.identity import Identity, claim_of, identify
+from voxpath.megaco.identity import UNAUTHORIZED, Identity, claim_of, identify
 from voxpath.megaco.incoming import Peer, Ticket
 from voxpath.megaco.machine import Requested, Transactions
 from voxpath.megaco.message import (
@@ -71,7 +72,8 @@ class Registrar:
         self._realms = realms
         self._by_key: dict[tuple[str, str], Association] = {}
         self._by_peer: dict[Peer, Association] = {}
-        self._by_phone: dict[str, Association] = {}
+        # Without a ledger two gateways may have one name: the one that came last is called, and after it the one before.
+        self._by_phone: dict[str, dict[Association, None]] = {}
         self._registering: Counter[tuple[str, str]] = Counter()
 
     def __iter__(self) -> Iterator[Association]:
@@ -88,7 +90,8 @@ class Registrar:
 
     def of_phone(self, phone: str) -> Association | None:
         """The gateway of a phone's identity, or of a message identifier."""
-        return self._by_phone.get(phone) or self._by_phone.get(phone.lower())
+        namesakes = self._by_phone.get(phone) or self._by_phone.get(phone.lower())
+        return next(reversed(namesakes)) if namesakes else None
 
     def names(self, peer: Peer) -> str:
         """The phone that speaks, also before it has registered; empty when that cannot be told."""
@@ -108,6 +111,7 @@ class Registrar:
             if len(self._by_key) + len(self._registering) >= MOST_REGISTRATIONS:
                 raise RemoteError("too many gateways are registered", code=NO_RESOURCES)
             identity = identify(claim_of(mid, services), ticket.peer.address, self._directory, self._realms)
+            self._refuse_taken_name(mid, identity)
         except RemoteError as error:
             self._refuse(ticket, error.code or NO_RESOURCES, error.reason, now)
             return
@@ -129,7 +133,7 @@ class Registrar:
         answer = Services(version=VERSION, timestamp=timestamp(now))
         reply = self._transactions.prepare(ticket, _services_reply(answer))
         changes: list[Change] = [Put(registration)]
-        former = self._by_phone.get(identity.phone) if identity.certain else None
+        former = self.of_phone(identity.phone) if identity.certain else None
         if former is not None and former.registration.key != registration.key:
             changes.insert(0, Delete(former.registration))
         self._registering[registration.key] += 1
@@ -148,7 +152,7 @@ class Registrar:
         self._transactions.settle(token.ticket, now)
         association = Association(token.registration)
         replaced = []
-        former = self._by_phone.get(association.phone)
+        former = self.of_phone(association.phone)
         for other in (self._by_key.get(key), former if token.certain else None):
             if other is not None and other not in replaced:
                 replaced.append(other)
@@ -199,13 +203,25 @@ class Registrar:
             del self._by_key[association.registration.key]
         if self._by_peer.get(association.peer) is association:
             del self._by_peer[association.peer]
-        if self._by_phone.get(association.phone) is association:
-            del self._by_phone[association.phone]
+        namesakes = self._by_phone.get(association.phone, {})
+        namesakes.pop(association, None)
+        if not namesakes:
+            self._by_phone.pop(association.phone, None)
 
     def _enter(self, association: Association) -> None:
         self._by_key[association.registration.key] = association
         self._by_peer[association.peer] = association
-        self._by_phone[association.phone] = association
+        self._by_phone.setdefault(association.phone, {})[association] = None
+
+    def _refuse_taken_name(self, mid: MId, identity: Identity) -> None:
+        """A phone that the ledger knows keeps its name, whoever else behind its public address claims it."""
+        owner = self._by_key.get((mid.key, identity.public.host))
+        if owner is None or owner.phone == identity.phone:
+            return
+        host, port = owner.registration.public
+        binding = self._directory.holder_of(IPv4Address(host), port)
+        if binding is not None and binding.holder == owner.phone:
+            raise RemoteError(f"the name belongs to {owner.phone}", code=UNAUTHORIZED)
 
     def _refuse(self, ticket: Ticket, code: int, reason: str, now: float) -> None:
         mid, source = ticket.peer

@@ -4,6 +4,11 @@ from ipaddress import IPv4Address
 from typing import NamedTuple, Self
 
 MAC_LENGTH = 6
+ANY_HOST = "0.0.0.0"  # noqa: S104 - what is bound to it is bound to an interface or asked for by the configuration
+"""Any address of this host, and the address of a client that has none yet."""
+BROADCAST_HOST = "255.255.255.255"
+"""Everybody on the link, whatever the prefix."""
+_GROUP_BIT = 1
 
 
 class Mac(bytes):
@@ -24,6 +29,11 @@ class Mac(bytes):
         if len(parts) != MAC_LENGTH or any(len(part) != 2 for part in parts):
             raise ValueError(f"{text!r} is not an Ethernet address such as 02:00:00:00:00:01")
         return cls(bytes.fromhex("".join(parts)))
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is the address of several hosts, and so of no phone."""
+        return bool(self[0] & _GROUP_BIT)
 
     def __str__(self) -> str:
         return self.hex(":")

@@ -3,6 +3,11 @@
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+KEYS = frozenset("0123456789*#")
+"""What a number consists of."""
+LONGEST_NUMBER = 32
+"""Keys of one number."""
+
 
 class Party(NamedTuple):
     """The addresses of one side of a call.

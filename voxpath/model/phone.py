@@ -6,8 +6,18 @@ from ipaddress import IPv4Address, IPv4Network
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
 
+MEGACO_PORT = 2944
+"""Where a controller listens that is named without a port (RFC 3525 annex D.1)."""
 PORTS_PER_CHANNEL = 2
 SIGNALLING_PORTS = 1
+
+
+def identity_of(text: str) -> str:
+    """A phone's identity from how a person writes it: a MAC in any form, else a message identifier, which has no letter case."""
+    try:
+        return str(Mac.parse(text))
+    except ValueError:
+        return text.lower()
 
 
 def block_size(lines: int, extra: int) -> int:
@@ -30,7 +40,7 @@ class PhoneClass:
     :ivar ports: size of the port block, a power of two.
     :ivar lease_s: length of the lease on the wire, in seconds.
     :ivar image: name of the boot image on the TFTP server; empty: the phone needs none.
-    :ivar mgcs: addresses of the primary and the backup media gateway controller, in this order.
+    :ivar mgcs: addresses of the primary and the backup media gateway controller, in this order, with ports or without.
     :ivar own_options: whether the class understands voxpath's layout of option 43 (decision D1).
     """
 

@@ -10,8 +10,7 @@ from voxpath.core.retransmit import Backoff, Entropy
 from voxpath.megaco.incoming import Peer
 from voxpath.megaco.message import ROOT, CommandKind, MId, ServiceChangeMethod, Services, TransactionReply
 from voxpath.model.address import Endpoint
-
-DEFAULT_PORT = 2944
+from voxpath.model.phone import MEGACO_PORT
 
 RETRY = Backoff(first_s=8.0, cap_s=300.0, give_up_s=float("inf"), factor=2.0, spread=0.9)
 """After a failure: at random, so that phones which lost power together do not come back together (REG-24, decision D14)."""
@@ -132,7 +131,7 @@ def _services(reply: TransactionReply) -> Services:
 
 def _target(mid: MId | int | None) -> Endpoint | None:
     if isinstance(mid, MId) and isinstance(mid.address, IPv4Address):
-        return Endpoint(str(mid.address), mid.port or DEFAULT_PORT)
+        return Endpoint(str(mid.address), mid.port or MEGACO_PORT)
     return None
 
 

@@ -14,9 +14,9 @@ from voxpath.core.effects import Ask, Close, Datagram, Done, Effect, Effects, Em
 from voxpath.core.retransmit import Backoff, Entropy
 from voxpath.core.timers import TimerHeap, earliest
 from voxpath.dhcp.client import Acknowledged, DhcpClient, Incomplete, Offered, Refused
-from voxpath.dhcp.message import MessageType
+from voxpath.dhcp.message import CLIENT_PORT, MessageType
 from voxpath.dhcp.wire import decode
-from voxpath.model.address import Endpoint, Mac
+from voxpath.model.address import ANY_HOST, Endpoint, Mac
 from voxpath.model.event import printable
 from voxpath.model.phone import BootLease
 from voxpath.phone.event import OfferIgnored, PhoneBooted, PhoneReboots, PhoneState
@@ -24,9 +24,7 @@ from voxpath.phone.host import Disable, Enable, StoredImage
 from voxpath.phone.loading import Loading, server_address
 from voxpath.phone.renewal import BROADCAST, DHCP_PORT, Renewal, arrow
 
-CLIENT_PORT = 68
 TFTP_PORT = 69
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a client without an address can bind to nothing else (RFC 2131 section 4.1)
 DISCOVER_AGAIN = Backoff(first_s=4.0, cap_s=64.0, give_up_s=float("inf"), spread=0.25)
 """Waits between DISCOVERs, for ever (PHN-4; RFC 2131 section 4.1)."""
 REQUEST_SENDINGS = 3
@@ -116,7 +114,7 @@ class BootMachine:
 
     def start(self, now: float) -> Effects:
         """Power on."""
-        opened = [] if self._settings.static else [Open(DHCP_PORT, Endpoint(ANY_ADDRESS, CLIENT_PORT))]
+        opened = [] if self._settings.static else [Open(DHCP_PORT, Endpoint(ANY_HOST, CLIENT_PORT))]
         return [*opened, *self._boot(now)]
 
     def stop(self) -> Effects:
@@ -340,5 +338,5 @@ class BootMachine:
         return [Emit(PhoneState(phone=self._phone, state=state.name, step=state.value))]
 
     def _say(self, octets: bytes) -> Effects:
-        send = Send(octets, BROADCAST, DHCP_PORT, ANY_ADDRESS, self._settings.interface)
+        send = Send(octets, BROADCAST, DHCP_PORT, ANY_HOST, self._settings.interface)
         return [send, arrow(self._phone, decode(octets).summary, received=False)]

@@ -2,16 +2,15 @@
 
 from voxpath.core.effects import Datagram, Effects, Emit, Send
 from voxpath.dhcp.client import Acknowledged, DhcpClient, Refused
+from voxpath.dhcp.message import INFINITE_S, SERVER_PORT
 from voxpath.dhcp.wire import decode
-from voxpath.model.address import Endpoint
+from voxpath.model.address import BROADCAST_HOST, Endpoint
 from voxpath.model.event import MessageEvent
 from voxpath.model.phone import BootLease
 from voxpath.phone.event import LeaseRenewed
 
 DHCP_PORT = "dhcp"
-SERVER_PORT = 67
-BROADCAST = Endpoint("255.255.255.255", SERVER_PORT)
-INFINITE_S = 0xFFFFFFFF
+BROADCAST = Endpoint(BROADCAST_HOST, SERVER_PORT)
 T1_SHARE = 0.5
 T2_SHARE = 0.875
 SHORTEST_RETRY_S = 60.0

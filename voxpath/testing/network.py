@@ -13,12 +13,10 @@ from twisted.internet.interfaces import IReactorTime
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.packet import udp_packet
-from voxpath.model.address import Endpoint
+from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
 from voxpath.nappt.verdict import Translated
 from voxpath.natreactor.memory import MemoryNAT
 
-BROADCAST = "255.255.255.255"
-UNSPECIFIED = "0.0.0.0"  # noqa: S104 - a value on the wire of DHCP, nothing is bound to it
 HEADERS = 28
 
 Receive = Callable[[Datagram], None]
@@ -64,7 +62,7 @@ class Segment:
             self._network.clock.callLater(delay, self._deliver, payload, source, destination, link)
 
     def _deliver(self, payload: bytes, source: Endpoint, destination: Endpoint, link: bytes) -> None:
-        if destination.host == BROADCAST:
+        if destination.host == BROADCAST_HOST:
             for interface in list(self.interfaces.values()):
                 interface.deliver(payload, source, destination)
         elif link:
@@ -84,7 +82,7 @@ class Interface:
         self.name = name
         self.segment = segment
         self.link = link
-        self.address = UNSPECIFIED
+        self.address = ANY_HOST
         segment.interfaces[link] = self
         if address:
             self.enable(address)
@@ -142,14 +140,14 @@ class Host:
         if not self.up:
             return
         interface = self._interface_for(send)
-        source = next((host for host in (send.source, local.host) if host not in {"", UNSPECIFIED}), interface.address)
+        source = next((host for host in (send.source, local.host) if host not in {"", ANY_HOST}), interface.address)
         interface.segment.carry(send.payload, Endpoint(source, local.port), send.destination, send.link)
 
     def _interface_for(self, send: Send) -> Interface:
         for interface in self._interfaces:
             if interface.name == send.interface:
                 return interface
-        if send.destination.host != BROADCAST:
+        if send.destination.host != BROADCAST_HOST:
             address = IPv4Address(send.destination.host)
             for interface in self._interfaces:
                 if address in interface.segment.prefix:
@@ -160,7 +158,7 @@ class Host:
         """Give a datagram to whoever has bound its port."""
         if not self.up:
             return
-        for host in (destination.host, interface.address, UNSPECIFIED):
+        for host in (destination.host, interface.address, ANY_HOST):
             if (bound := self._bound.get((host, destination.port))) is not None:
                 name, receive = bound
                 receive(Datagram(payload, source, destination.host, interface.name, name))

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.retransmit import Entropy
 from voxpath.dhcp.client import DhcpClient
+from voxpath.dhcp.message import SERVER_PORT
 from voxpath.dhcp.server import DhcpServer
 from voxpath.flow.admit import Admission
 from voxpath.flow.files import FilePolicy, Image, Rendered
@@ -23,7 +24,7 @@ from voxpath.io.clock import VirtualClock
 from voxpath.io.driver import Driver
 from voxpath.megaco.message import MId
 from voxpath.megaco.mgc import Controller, ControllerSettings
-from voxpath.model.address import Endpoint, Mac
+from voxpath.model.address import ANY_HOST, Endpoint, Mac
 from voxpath.model.call import Line
 from voxpath.model.phone import BootLease, PhoneClass, Provision, Scope
 from voxpath.model.realm import Realm
@@ -191,7 +192,7 @@ class World:
     def _serve_dhcp(self, site: Site, host: Host) -> Driver:
         ports = host.ports()
         driver = Driver("dhcp", site.dhcp, self.time, self.bus, ports=ports, store=site.store, nat=site.nat)
-        ports.open("dhcp", Endpoint("0.0.0.0", 67), driver.feed)  # noqa: S104 - of the memory network
+        ports.open("dhcp", Endpoint(ANY_HOST, SERVER_PORT), driver.feed)
         return driver
 
     def _serve_files(self, site: Site, host: Host) -> Driver:

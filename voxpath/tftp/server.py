@@ -9,7 +9,7 @@ from voxpath.core.effects import Ask, Close, Datagram, Done, Effect, Effects, Em
 from voxpath.core.errors import RemoteError
 from voxpath.core.retransmit import Entropy
 from voxpath.core.timers import TimerHeap
-from voxpath.model.address import Endpoint
+from voxpath.model.address import BROADCAST_HOST, Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent, printable
 from voxpath.tftp import netascii
 from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
@@ -299,4 +299,4 @@ def _is_group(address: str) -> bool:
     """Whether an address is multicast or the limited broadcast."""
     if not address:
         return False
-    return ip_address(address).is_multicast or address == "255.255.255.255"
+    return ip_address(address).is_multicast or address == BROADCAST_HOST
