@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from voxpath.megaco.association import Line
+from voxpath.megaco.package import CG_BUSY, CG_SPECIAL_INFORMATION
 from voxpath.model.call import Selection
 
 
@@ -23,13 +24,11 @@ class Cause(Enum):
 
 
 TONES = {
-    Cause.HANG_UP: "cg/bt",
-    Cause.BUSY: "cg/bt",
-    Cause.UNKNOWN_NUMBER: "cg/sit",
+    Cause.HANG_UP: CG_BUSY,
+    Cause.BUSY: CG_BUSY,
+    Cause.UNKNOWN_NUMBER: CG_SPECIAL_INFORMATION,
 }
 """What a line hears when its call is over; congestion tone for every other cause (RFC 3525 E.7)."""
-
-CONGESTION_TONE = "cg/ct"
 
 
 class CallPhase(Enum):

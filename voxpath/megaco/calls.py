@@ -9,9 +9,9 @@ from ipaddress import IPv4Address
 from itertools import count
 
 from voxpath.core.timers import TimerHeap
-from voxpath.megaco import order
+from voxpath.megaco import order, package
 from voxpath.megaco.association import Association, Errand, Line, LinePhase, Step
-from voxpath.megaco.call import CONGESTION_TONE, TONES, Call, CallPhase, CallState, Cause, Leg, state_of
+from voxpath.megaco.call import TONES, Call, CallPhase, CallState, Cause, Leg, state_of
 from voxpath.megaco.directory import NumberPlan, Triangle
 from voxpath.megaco.errands import Errands, Outbox, failure
 from voxpath.megaco.event import CallAnswered, CallRefused, CallReleased, CallRinging, LineRefused, TriangleDecided
@@ -101,12 +101,12 @@ class Calls:
         """Take the events of a Notify."""
         for event in observed.events:
             match event.name.lower():
-                case "al/of":
+                case package.AL_OFF_HOOK:
                     self._off_hook(line, now)
-                case "al/on":
+                case package.AL_ON_HOOK:
                     self._on_hook(line, now)
-                case "dd/ce" if line.phase is LinePhase.DIALLING and observed.request_id == line.request_id:
-                    self._dialled(line, event.parameter("ds")[:LONGEST_NUMBER], now)
+                case package.DD_COMPLETION if line.phase is LinePhase.DIALLING and observed.request_id == line.request_id:
+                    self._dialled(line, event.parameter(package.DD_DIGITS)[:LONGEST_NUMBER], now)
 
     def line_lost(self, line: Line, now: float) -> None:
         """A line's gateway is gone, and with it its side of a call; or it took the line out of service."""
@@ -314,7 +314,7 @@ class Calls:
 
     def _tone(self, line: Line, cause: Cause, now: float) -> None:
         line.phase = LinePhase.TONE
-        name = TONES.get(cause, CONGESTION_TONE)
+        name = TONES.get(cause, package.CG_CONGESTION)
         self._errands.order(line, Step.TONE, order.tone(line.termination, self._errands.request_id(line), name), now)
 
 

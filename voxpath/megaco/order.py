@@ -23,21 +23,18 @@ from voxpath.megaco.message import (
     StreamMode,
     parameter,
 )
+from voxpath.megaco.package import AL_OFF_HOOK, AL_ON_HOOK, AL_RING, AL_STATE, AL_STRICT, CG_DIAL, CG_RINGING, DD_COMPLETION
 from voxpath.megaco.session import describe
 
 DIGIT_MAP = "dialplan"
 """The name under which a gateway keeps the digit map."""
 
-STATE = (parameter("strict", "state"),)
+STATE = (parameter(AL_STRICT, AL_STATE),)
 """A hook event is also recognised when the line is in that state already (RFC 3525 E.9.2): a late order loses nothing."""
 
-OFF_HOOK = RequestedEvent("al/of", STATE)
-ON_HOOK = RequestedEvent("al/on", STATE)
+OFF_HOOK = RequestedEvent(AL_OFF_HOOK, STATE)
+ON_HOOK = RequestedEvent(AL_ON_HOOK, STATE)
 SILENCE = Signals()
-
-DIAL_TONE = "cg/dt"
-RINGING_TONE = "cg/rt"
-RINGING = "al/ri"
 
 
 def _modify(context: int, *commands: Command) -> tuple[Action, ...]:
@@ -64,11 +61,11 @@ def arm(line: str, request_id: int) -> tuple[Action, ...]:
 
 def dial(line: str, request_id: int, digit_map: str) -> tuple[Action, ...]:
     """Dial tone, and collect a number."""
-    complete = RequestedEvent("dd/ce", digit_map=DigitMapDescriptor(DIGIT_MAP))
+    complete = RequestedEvent(DD_COMPLETION, digit_map=DigitMapDescriptor(DIGIT_MAP))
     descriptors = (
         DigitMapDescriptor(DIGIT_MAP, digit_map),
         Events(request_id, (ON_HOOK, complete)),
-        Signals((Signal(DIAL_TONE),)),
+        Signals((Signal(CG_DIAL),)),
     )
     return _modify(NULL_CONTEXT, Command(CommandKind.MODIFY, line, descriptors))
 
@@ -87,7 +84,7 @@ def add_caller(line: str, request_id: int, address: IPv4Address) -> tuple[Action
 
 def add_callee(line: str, request_id: int, address: IPv4Address, remote: IPv4Address, remote_port: int) -> tuple[Action, ...]:
     """A context with the ringing line and a stream from the caller's address."""
-    descriptors = (_line_media(), Events(request_id, (OFF_HOOK,)), Signals((Signal(RINGING),)))
+    descriptors = (_line_media(), Events(request_id, (OFF_HOOK,)), Signals((Signal(AL_RING),)))
     control = LocalControl(StreamMode.RECEIVE_ONLY)
     return _add(line, descriptors, Stream(1, control, describe(address, None), describe(remote, remote_port)))
 
@@ -96,7 +93,7 @@ def ringback(context: int, line: str, stream: str, remote: IPv4Address, remote_p
     """The caller hears that the callee rings, and learns where it is."""
     return _modify(
         context,
-        Command(CommandKind.MODIFY, line, (Signals((Signal(RINGING_TONE),)),)),
+        Command(CommandKind.MODIFY, line, (Signals((Signal(CG_RINGING),)),)),
         Command(CommandKind.MODIFY, stream, (Media((Stream(1, remote=describe(remote, remote_port)),)),)),
     )
 

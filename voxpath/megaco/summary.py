@@ -19,6 +19,7 @@ from voxpath.megaco.message import (
     TransactionRequest,
     TransactionResponseAck,
 )
+from voxpath.megaco.package import DD_DIGITS
 from voxpath.model.event import printable
 
 MOST_WORDS = 160
@@ -67,7 +68,7 @@ def _command(command: Command) -> str:
     for descriptor in command.descriptors:
         match descriptor:
             case ObservedEvents(events=observed):
-                words += [f"{each.name}{_digits(each.parameter('ds'))}" for each in observed]
+                words += [f"{each.name}{_digits(each.parameter(DD_DIGITS))}" for each in observed]
             case Signals(signals=signals):
                 words += [each.name for each in signals if isinstance(each, Signal)] or ["silence"]
             case Events(events=events):

@@ -6,7 +6,21 @@ from enum import Enum
 from voxpath.core.errors import RemoteError
 from voxpath.megaco.digitmap import LONGEST_DIALLED, DigitMap, Matcher, Verdict
 from voxpath.megaco.message import Events, ObservedEvent, Property, Quoted, RequestedEvent, Signal, Signals, parameter
-from voxpath.megaco.package import AL_OFF_HOOK, AL_ON_HOOK, AL_RING, AL_STATE, AL_STRICT, DD_COMPLETION, DD_DIGITS, DD_METHOD
+from voxpath.megaco.package import (
+    AL_OFF_HOOK,
+    AL_ON_HOOK,
+    AL_RING,
+    AL_STATE,
+    AL_STRICT,
+    CG_BUSY,
+    CG_CONGESTION,
+    CG_DIAL,
+    CG_RINGING,
+    CG_SPECIAL_INFORMATION,
+    DD_COMPLETION,
+    DD_DIGITS,
+    DD_METHOD,
+)
 
 NO_SUCH_EVENT = 451
 NO_SUCH_SIGNAL = 452
@@ -29,11 +43,11 @@ class Sound(Enum):
 
 SOUNDS = {
     AL_RING: Sound.RINGING,
-    "cg/dt": Sound.DIAL_TONE,
-    "cg/rt": Sound.RINGBACK,
-    "cg/bt": Sound.BUSY,
-    "cg/ct": Sound.CONGESTION,
-    "cg/sit": Sound.UNKNOWN_NUMBER,
+    CG_DIAL: Sound.DIAL_TONE,
+    CG_RINGING: Sound.RINGBACK,
+    CG_BUSY: Sound.BUSY,
+    CG_CONGESTION: Sound.CONGESTION,
+    CG_SPECIAL_INFORMATION: Sound.UNKNOWN_NUMBER,
 }
 PACKAGES_OF_TONES = ("cg/", "al/")
 EVENTS = frozenset({AL_OFF_HOOK, AL_ON_HOOK, DD_COMPLETION})
