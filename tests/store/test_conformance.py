@@ -1,6 +1,7 @@
 """One suite for every store: what is committed is there, all or nothing, and two owners are impossible."""
 
 import sqlite3
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -204,4 +205,16 @@ async def test_after_a_disk_error_nothing_is_acknowledged_until_the_file_was_reo
     assert await commit(store, Put(lease(3, "10.0.0.13"))) is None
     assert reopened == [True]
     assert {held.mac[-1] for held in store.load(Lease)} == {1, 3}
+    await store.close()
+
+
+async def test_a_value_that_cannot_be_written_is_refused_and_the_next_one_stored(tmp_path: Path) -> None:
+    """Octets of a peer that are no UTF-8 are a surrogate in a text: the writer thread outlives it, and so does the group."""
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    bad = commit(store, Put(replace(lease(1, "10.0.0.11"), host_name="l\udcff")))
+    good = commit(store, Put(lease(2, "10.0.0.12")))
+    reasons = [await bad, await good]
+    assert "surrogates not allowed" in (reasons[0] or "")
+    assert reasons[1] is None
+    assert store.load(Lease) == [lease(2, "10.0.0.12")]
     await store.close()

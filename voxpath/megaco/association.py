@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MOST_LINES = 256
 """Lines of one gateway; further ones are not armed."""
 
+LONGEST_NAME = 64
+"""Characters of a line's name (RFC 3525 Annex B.2, pathNAME); it is ASCII there, and stored as text."""
+
 MOST_ERRANDS = 16
 """Orders that wait for one line; a gateway that lets more pile up is lost."""
 
@@ -102,9 +105,13 @@ class Association:
         return self.registration.phone
 
     def line(self, termination: str) -> Line | None:
-        """Find a line, or add it; ``None``: the gateway has too many. Names compare without regard to case."""
+        """Find a line, or add it; ``None``: the gateway has too many, or this cannot be a name. Case makes no difference."""
         key = termination.lower()
         line = self.lines.get(key)
-        if line is None and len(self.lines) < MOST_LINES:
+        if line is None and len(self.lines) < MOST_LINES and _is_name(termination):
             line = self.lines[key] = Line(self, termination)
         return line
+
+
+def _is_name(termination: str) -> bool:
+    return termination.isascii() and termination.isprintable() and " " not in termination and len(termination) <= LONGEST_NAME

@@ -280,7 +280,7 @@ def _execute(association: Association, actions: tuple[Action, ...]) -> tuple[tup
         for command in action.commands:
             answer = _command(association, command, deeds)
             done.append(CommandReply(command.kind, command.termination, answer))
-            failed = any(isinstance(each, ErrorDescriptor) for each in answer) and not command.optional
+            failed = bool(answer) and not command.optional
             if failed:
                 break
         replies.append(ActionReply(action.context, tuple(done)))
@@ -289,7 +289,7 @@ def _execute(association: Association, actions: tuple[Action, ...]) -> tuple[tup
     return tuple(replies), deeds
 
 
-def _command(association: Association, command: Command, deeds: list[Deed]) -> tuple[Services | ErrorDescriptor, ...]:
+def _command(association: Association, command: Command, deeds: list[Deed]) -> tuple[ErrorDescriptor, ...]:
     if command.kind is CommandKind.NOTIFY:
         wanted: ObservedEvents | Services | None = command.find(ObservedEvents)
     elif command.kind is CommandKind.SERVICE_CHANGE:
@@ -302,7 +302,7 @@ def _command(association: Association, command: Command, deeds: list[Deed]) -> t
     if lines is None:
         return (ErrorDescriptor(UNKNOWN_TERMINATION, "no such termination"),)
     deeds += [(line, wanted) for line in lines]
-    return (Services(),) if isinstance(wanted, Services) else ()
+    return ()
 
 
 def _lines(association: Association, name: str) -> Sequence[Line] | None:

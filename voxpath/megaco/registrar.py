@@ -165,7 +165,7 @@ class Registrar:
 
     def withdraw(self, association: Association, ticket: Ticket) -> None:
         """Take a ServiceChange that ends an association; the reply follows the commit."""
-        reply = self._transactions.prepare(ticket, _services_reply(Services()))
+        reply = self._transactions.prepare(ticket, _services_reply())
         token = Withdrawing(ticket, association)
         self._outbox.effects.append(Commit((Delete(association.registration),), tuple(reply), token))
 
@@ -247,5 +247,6 @@ def _registration(peer: Peer, identity: Identity, now: float) -> Registration:
     )
 
 
-def _services_reply(services: Services) -> tuple[ActionReply, ...]:
-    return (ActionReply(NULL_CONTEXT, (CommandReply(CommandKind.SERVICE_CHANGE, ROOT, (services,)),)),)
+def _services_reply(*services: Services) -> tuple[ActionReply, ...]:
+    """Answer a ServiceChange of ROOT; Services without any parameter cannot be written (RFC 3525 Annex B.2)."""
+    return (ActionReply(NULL_CONTEXT, (CommandReply(CommandKind.SERVICE_CHANGE, ROOT, services),)),)

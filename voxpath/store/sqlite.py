@@ -34,6 +34,9 @@ MAX_GROUP = 512
 REOPEN_S = 1.0
 """A file that failed is tried again after so many seconds at the earliest."""
 
+_REFUSED = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""Errors by which the database refuses one change; every other one of its errors makes the file suspect."""
+
 _TABLE_OF_SQL = {kind: (table.put_sql, table.delete_sql) for kind, table in TABLES.items()}
 
 
@@ -149,13 +152,14 @@ class SqliteStore:
             return [(request, self._suspect) for request in group]
         try:
             self._transaction(group)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError) as error:
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _REFUSED):
+                self._suspect = f"the store {self._path} failed: {error}"
+                return [(request, self._suspect) for request in group]
+            # Also what is no error of the database, such as text that is no UTF-8: this thread must outlive any value.
             if len(group) == 1:
                 return [(group[0], str(error))]
             return [outcome for request in group for outcome in self._write_group([request])]
-        except sqlite3.Error as error:
-            self._suspect = f"the store {self._path} failed: {error}"
-            return [(request, self._suspect) for request in group]
         return [(request, None) for request in group]
 
     def _transaction(self, group: list[_Request]) -> None:
