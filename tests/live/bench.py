@@ -44,7 +44,7 @@ class Bench(Stage):
 
     def configure(self, text: str) -> None:
         """Write a configuration of one's own."""
-        self._write(GATEWAY, text)
+        self.write(GATEWAY, text)
 
     def begin(self, command: str = "voxpath-sg") -> None:
         """Start the gateway and wait until it serves."""

@@ -137,7 +137,7 @@ class Stage:
             f'[[reservation]]\nmac = "{MACS[phone]}"\naddress = "{address}"\n'
             for phone, address in zip(site.phones, ADDRESSES, strict=True)
         )
-        self._write(
+        self.write(
             site.gateway,
             f"""
             {self._tls(site.gateway)}
@@ -200,7 +200,7 @@ class Stage:
             for site in (SITE_A, SITE_B)
         )
         numbers = "".join(f'[[number]]\nnumber = "{NUMBERS[phone]}"\nphone = "{MACS[phone]}"\n' for phone in MACS)
-        self._write(
+        self.write(
             name,
             f"""
             {self._tls(name)}
@@ -221,7 +221,7 @@ class Stage:
 
     def write_phone(self, name: str, extra: str = "") -> None:
         """Write the configuration of a software phone."""
-        self._write(
+        self.write(
             name,
             f"""
             [phone]
@@ -245,7 +245,8 @@ class Stage:
         (state / "own.key").chmod(0o600)
         return '[tls]\nca = "ca.pem"\ncertificate = "own.pem"\nkey = "own.key"'
 
-    def _write(self, name: str, text: str) -> None:
+    def write(self, name: str, text: str) -> None:
+        """Write a configuration; name and state directory are added."""
         state = self.directory / name
         state.mkdir(mode=0o700, exist_ok=True)
         lines = [line.strip() for line in text.splitlines()]

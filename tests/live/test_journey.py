@@ -193,3 +193,30 @@ def test_without_the_ledger_the_controller_believes_the_phone(tmp_path: Path) ->
             assert call["path"] == path
             alone.hang_up("a1", callee)
             until(lambda: not alone.rows("mgc1", "calls"), "the call is released")
+
+
+def test_one_process_runs_many_phones(tmp_path: Path) -> None:
+    """Thirty phones on one interface, in one process: each boots, registers and can be called; half of them call the other half."""
+    with Stage(tmp_path) as crowd:
+        crowd.build()
+        count = 30
+        numbers = "".join(
+            f'[[number]]\nnumber = "{2000 + place}"\nphone = "02:00:00:00:0c:{place:02x}"\n' for place in range(count)
+        )
+        calls = "".join(
+            f'[[phone.call]]\nphone = "{macs[place]}"\nnumber = "{2001 + place}"\nlength_s = 60.0\n' for place in range(0, count, 2)
+        )
+        crowd.write_controller("mgc1", numbers)
+        crowd.start("mgc1", "voxpath-mgc")
+        crowd.start_servers("sga")
+        crowd.serving("mgc1")
+        crowd.add_host(SITE_A, "crowd", "02:00:00:00:0c:ff")
+        crowd.write("crowd", f'[phone]\ninterface = "eth0"\nmac = "{macs[0]}"\ncount = {count}\nanswer = true\n{calls}')
+        crowd.start("crowd", "voxpath-phone")
+        until(lambda: len(crowd.rows("mgc1", "registrations")) == count, f"all register; log:\n{crowd.log('crowd')}")
+        until(lambda: [row["state"] for row in crowd.rows("mgc1", "calls")] == ["talking"] * (count // 2), "all pairs talk")
+        assert {row["path"] for row in crowd.rows("mgc1", "calls")} == {"private"}
+        until(lambda: all(row["hears_hz"] > 0 for row in crowd.rows("crowd", "phones")), "every phone hears another one")
+        assert len({row["address"] for row in crowd.rows("crowd", "phones")}) == count
+        crowd.end("crowd")
+        assert "Traceback" not in crowd.log("crowd")
