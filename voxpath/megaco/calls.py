@@ -12,6 +12,7 @@ from voxpath.core.timers import TimerHeap
 from voxpath.megaco import order, package
 from voxpath.megaco.association import Association, Errand, Line, LinePhase, Step
 from voxpath.megaco.call import TONES, Call, CallPhase, CallState, Cause, Leg, state_of
+from voxpath.megaco.code import ALREADY_IN_CONTEXT
 from voxpath.megaco.directory import NumberPlan, Triangle
 from voxpath.megaco.errands import Errands, Outbox, failure
 from voxpath.megaco.event import CallAnswered, CallRefused, CallReleased, CallRinging, LineRefused, TriangleDecided
@@ -37,7 +38,6 @@ MOST_CALLS = 20_000
 MOST_STATISTICS = 32
 """Statistics kept of one side of a call."""
 
-ALREADY_IN_CONTEXT = 433
 NO_CONTEXTS = frozenset({NULL_CONTEXT, CHOOSE_CONTEXT, ALL_CONTEXTS})
 
 

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Self
 
 from voxpath.core.errors import RemoteError
+from voxpath.megaco.code import NO_DIGIT_MAP_SPACE, SYNTAX_IN_COMMAND
 
 LONGEST_BODY = 8192
 """In characters."""
@@ -25,7 +26,6 @@ DEFAULT_LONG_S = 16.0
 """Timers for a map that gives none; the RFC leaves them to provisioning."""
 DEFAULT_DURATION_S = 1.0
 
-SYNTAX_IN_COMMAND = 442
 SYMBOLS = {"*": "E", "#": "F"}
 """The keys of a telephone that are no digits, by the letters that digit maps and ``dd/ce`` use for them (RFC 3525 E.6.2)."""
 _SECTION = "RFC 3525 section 7.1.14"
@@ -123,7 +123,7 @@ class DigitMap:
         :raises RemoteError: it is malformed (code 442) or beyond a limit (code 519); the offset is without white space.
         """
         if len(text) > LONGEST_BODY:
-            raise RemoteError(f"a digit map of more than {LONGEST_BODY} characters", code=519, section=_SECTION)
+            raise RemoteError(f"a digit map of more than {LONGEST_BODY} characters", code=NO_DIGIT_MAP_SPACE, section=_SECTION)
         body = "".join(text.split())
         timers: dict[str, int] = {}
         position = 0
@@ -157,7 +157,7 @@ def _alternatives(body: str, position: int, end: int) -> tuple[Alternative, ...]
         match = _ELEMENT.match(body, position, end)
         count += 1
         if count > MOST_POSITIONS:
-            raise RemoteError(f"a digit map of more than {MOST_POSITIONS} positions", code=519, section=_SECTION)
+            raise RemoteError(f"a digit map of more than {MOST_POSITIONS} positions", code=NO_DIGIT_MAP_SPACE, section=_SECTION)
         if match is None or not (current.finish(found) if match[6] else current.take(match)):
             raise RemoteError("a character does not belong here", offset=position, code=SYNTAX_IN_COMMAND, section=_SECTION)
         position = match.end()

@@ -9,6 +9,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from voxpath.core.errors import RemoteError
+from voxpath.megaco.code import BAD_IDENTIFIER, UNAUTHORIZED
 from voxpath.megaco.directory import Directory
 from voxpath.megaco.message import MId, Services
 from voxpath.model.address import Endpoint, Mac
@@ -22,9 +23,6 @@ X_PRIVATE = "X-priv"
 
 INSIDE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16"))
 """Prefixes that are never public (RFC 1918, loopback, link-local); ``is_private`` also names the documentation's prefixes."""
-
-UNAUTHORIZED = 402
-BAD_IDENTIFIER = 410
 
 
 class Claim(NamedTuple):

@@ -13,12 +13,13 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from voxpath.megaco.code import SYNTAX_IN_MESSAGE
+
 LARGEST_MESSAGE = 65_531
 """In octets: the largest payload of a TPKT (RFC 1006), which no UDP datagram exceeds."""
 DEEPEST_NESTING = 16
 """Of braces; the deepest message of the grammar, an embedded signal list, needs 12."""
 
-SYNTAX_IN_MESSAGE = 400
 
 _LWSP = r"[ \t\r\n]*+(?:;[^\r\n]*+[ \t\r\n]*+)*+"
 _WORD_CHARACTER = r"[^\x00-\x20\x7f{}=,;\"<>#\[\]()]"

@@ -14,6 +14,7 @@ from voxpath.core.rate import PerSecond
 from voxpath.core.retransmit import Backoff, Entropy
 from voxpath.core.timers import TimerHeap, earliest
 from voxpath.megaco import summary, wire
+from voxpath.megaco.code import NO_RESOURCES, REPLY_TOO_LARGE, SYNTAX_IN_MESSAGE, SYNTAX_IN_TRANSACTION, TOO_MANY_TRANSACTIONS
 from voxpath.megaco.event import MegacoPeerError, MegacoRefused
 from voxpath.megaco.incoming import LONG_TIMER_S, MOST_OF_A_PEER, MOST_OF_ALL, Execution, Incoming, Peer, Stage, Ticket
 from voxpath.megaco.message import (
@@ -29,6 +30,7 @@ from voxpath.megaco.message import (
     TransactionRequest,
     TransactionResponseAck,
     error_reply,
+    refusal,
 )
 from voxpath.megaco.outgoing import BACKOFF, Outgoing, Request
 from voxpath.model.address import Endpoint
@@ -42,9 +44,6 @@ MOST_ACK_RANGES = 64
 
 PROVISIONAL_S = 0.15
 """A request that takes longer is answered with Pending; below the peers' first retransmission at 200 ms."""
-
-LONGEST_ERROR_TEXT = 80
-"""Characters of an error descriptor's text."""
 
 ERRORS_PER_SECOND = 20
 """Malformed messages that are answered with an error; the others are only counted."""
@@ -184,7 +183,7 @@ class Transactions:
         try:
             execution.raw = self._write(Message(self.settings.mid, (reply,)))
         except LocalError:
-            reply = TransactionReply(ticket.id, (), ErrorDescriptor(533, "the reply is too large"), execution.pending)
+            reply = TransactionReply(ticket.id, (), ErrorDescriptor(REPLY_TOO_LARGE, "the reply is too large"), execution.pending)
             execution.raw = self._write(Message(self.settings.mid, (reply,)))
         execution.stage = Stage.PREPARED
         return self._sent(ticket.peer, execution.raw, summary.of_transaction(reply))
@@ -229,7 +228,7 @@ class Transactions:
             if number < MOST_TRANSACTIONS:
                 self._take(peer, message, transaction, now, turn)
             elif isinstance(transaction, TransactionRequest):
-                turn.effects.extend(self._send(peer, error_reply(transaction.id, 413, "too many transactions")))
+                turn.effects.extend(self._send(peer, error_reply(transaction.id, TOO_MANY_TRANSACTIONS, "too many transactions")))
 
     def _unreadable(self, peer: Peer, error: ErrorDescriptor, turn: Turn) -> None:
         """A peer cannot read our message: where only one request can be meant, that is its answer; repeating it is no use."""
@@ -242,12 +241,12 @@ class Transactions:
         """Answer what cannot be read, and carry out what can (RFC 3525 8.1.1, 8.3)."""
         peer = Peer(mid.key, source)
         turn = Turn([Emit(Malformed(protocol="MEGACO", source=str(source), reason=printable(str(error))))], [])
-        code, text = error.code or 400, error.reason.replace('"', "'")[:LONGEST_ERROR_TEXT]
+        descriptor = refusal(error, SYNTAX_IN_MESSAGE)
         if error.transaction is not None:
-            turn.effects.extend(self._send(peer, error_reply(error.transaction, code, text)))
+            turn.effects.extend(self._send(peer, TransactionReply(error.transaction, error=descriptor)))
         else:
-            refusal = Message(self.settings.mid, error=ErrorDescriptor(code, text))
-            turn.effects.extend(self._sent(peer, self._write(refusal), summary.of_message(refusal)))
+            whole = Message(self.settings.mid, error=descriptor)
+            turn.effects.extend(self._sent(peer, self._write(whole), summary.of_message(whole)))
         if error.rest:
             self._message(Message(mid, error.rest, version=error.version), peer, now, turn)
         return turn
@@ -268,7 +267,9 @@ class Transactions:
 
     def _requested(self, peer: Peer, message: Message, request: TransactionRequest, now: float, turn: Turn) -> None:
         if request.id == NULL_TRANSACTION:
-            turn.effects.extend(self._send(peer, error_reply(NULL_TRANSACTION, 403, "transaction id 0 is reserved")))
+            turn.effects.extend(
+                self._send(peer, error_reply(NULL_TRANSACTION, SYNTAX_IN_TRANSACTION, "transaction id 0 is reserved"))
+            )
             return
         ticket = Ticket(peer, request.id)
         execution = self._incoming.find(ticket)
@@ -276,7 +277,7 @@ class Transactions:
             turn.effects.extend(self._repeat(ticket, execution))
         elif self._incoming.begin(ticket) is None:
             turn.effects.append(Emit(MegacoRefused(phone=self._names(peer)[0], source=str(peer.address), reason="no room")))
-            turn.effects.extend(self._send(peer, error_reply(request.id, 510, "too many transactions")))
+            turn.effects.extend(self._send(peer, error_reply(request.id, NO_RESOURCES, "too many transactions")))
         else:
             self._timers.arm(ticket, now + self.settings.provisional_s)
             turn.inputs.append(Requested(ticket, message.mid, message.version, request))

@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from voxpath.core.errors import RemoteError
 from voxpath.megaco.descriptor import (
     Audit,
     CompletionReason,
@@ -100,6 +101,7 @@ __all__ = [
     "find",
     "message",
     "parameter",
+    "refusal",
     "reply",
     "request",
 ]
@@ -114,6 +116,9 @@ NULL_CONTEXT = 0
 CHOOSE_CONTEXT = 0xFFFFFFFE
 ALL_CONTEXTS = 0xFFFFFFFF
 """The numbers of the binary encoding; in text they are ``-``, ``$`` and ``*`` (RFC 3525 section 8.1.2)."""
+
+LONGEST_ERROR_TEXT = 80
+"""Characters of an error descriptor's text."""
 
 NULL_TRANSACTION = 0
 """The transaction id of a reply to a request whose own id could not be read (RFC 3525 section 8.1.1)."""
@@ -269,3 +274,8 @@ def reply(number: int, context: int, *replies: CommandReply, immediate_ack: bool
 def error_reply(number: int, code: int, text: str = "") -> TransactionReply:
     """Make a reply that refuses a transaction as a whole."""
     return TransactionReply(number, error=ErrorDescriptor(code, text))
+
+
+def refusal(error: RemoteError, otherwise: int) -> ErrorDescriptor:
+    """Tell a peer what was wrong; ``otherwise`` is the code where the error has none."""
+    return ErrorDescriptor(error.code or otherwise, error.reason.replace('"', "'")[:LONGEST_ERROR_TEXT])

@@ -10,6 +10,7 @@ from voxpath.megaco import order
 from voxpath.megaco.association import MOST_LINES, Association, Errand, Line, LinePhase, Step
 from voxpath.megaco.call import CallState
 from voxpath.megaco.calls import Calls, CallTimes
+from voxpath.megaco.code import ILLEGAL_ACTION, MISSING_DESCRIPTOR, NOT_REGISTERED, UNKNOWN_COMMAND, UNKNOWN_TERMINATION
 from voxpath.megaco.directory import Directory, NoDirectory, NumberPlan, Triangle
 from voxpath.megaco.errands import Errands, Outbox, failure
 from voxpath.megaco.event import GatewayLost
@@ -46,11 +47,6 @@ MOST_AUDITS = 14
 It is asked again so often, with growing pauses: longer in all than T-MAX, within which it gets the reply or gives up.
 """
 
-UNKNOWN_TERMINATION = 430
-UNSUPPORTED_COMMAND = 443
-ILLEGAL_ACTIONS = 421
-MISSING_DESCRIPTOR = 457
-NOT_REGISTERED = 505
 
 BEGINNINGS = frozenset(
     {
@@ -186,7 +182,7 @@ class Controller:
         if association is None:
             error = ErrorDescriptor(NOT_REGISTERED, "register first")
         elif not actions:
-            error = ErrorDescriptor(ILLEGAL_ACTIONS, "no action")
+            error = ErrorDescriptor(ILLEGAL_ACTION, "no action")
         if association is None or error is not None:
             self._outbox.effects += self._transactions.reply(ticket, (), error, now=now)
             return
@@ -204,7 +200,7 @@ class Controller:
     ) -> bool:
         """Take a ServiceChange of ROOT; tell whether that settled the request."""
         if not alone:
-            error = ErrorDescriptor(ILLEGAL_ACTIONS, "ServiceChange of ROOT stands alone")
+            error = ErrorDescriptor(ILLEGAL_ACTION, "ServiceChange of ROOT stands alone")
             self._outbox.effects += self._transactions.reply(requested.ticket, (), error, now=now)
         elif services.method in BEGINNINGS:
             self._registrar.register(requested, services, now)
@@ -295,7 +291,7 @@ def _command(association: Association, command: Command, deeds: list[Deed]) -> t
     elif command.kind is CommandKind.SERVICE_CHANGE:
         wanted = command.find(Services)
     else:
-        return (ErrorDescriptor(UNSUPPORTED_COMMAND, "a controller has no terminations"),)
+        return (ErrorDescriptor(UNKNOWN_COMMAND, "a controller has no terminations"),)
     if wanted is None:
         return (ErrorDescriptor(MISSING_DESCRIPTOR, "what happened is missing"),)
     lines = _lines(association, command.termination)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from voxpath.megaco.lexis import SYNTAX_IN_MESSAGE, Fault, Node
+from voxpath.megaco.code import BAD_IDENTIFIER, SYNTAX_IN_ACTION, SYNTAX_IN_MESSAGE, SYNTAX_IN_TRANSACTION, UNKNOWN_COMMAND
+from voxpath.megaco.lexis import Fault, Node
 from voxpath.megaco.message import (
     ALL_CONTEXTS,
     CHOOSE_CONTEXT,
@@ -24,11 +25,6 @@ from voxpath.megaco.message import (
 from voxpath.megaco.parse_descriptor import descriptor_of, error_of
 from voxpath.megaco.parse_value import LARGEST_UINT16, LARGEST_UINT32, assigned, bad, number, raw_of
 from voxpath.megaco.tokens import keyed
-
-SYNTAX_IN_TRANSACTION = 403
-BAD_IDENTIFIER = 410
-SYNTAX_IN_ACTION = 422
-UNKNOWN_COMMAND = 443
 
 LONGEST_TERMINATION = 64
 """In characters, without the domain part (RFC 3525 Annex B ``pathNAME``)."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from voxpath.megaco.code import DESCRIPTOR_TWICE, UNKNOWN_DESCRIPTOR, UNKNOWN_VALUE
 from voxpath.megaco.descriptor import (
     Audit,
     CompletionReason,
@@ -31,11 +32,8 @@ from voxpath.megaco.mid import LARGEST_PORT
 from voxpath.megaco.parse_media import media_of
 from voxpath.megaco.parse_value import (
     ALL_REQUESTS,
-    DESCRIPTOR_TWICE,
     LARGEST_UINT16,
     LARGEST_UINT32,
-    UNKNOWN_DESCRIPTOR,
-    UNKNOWN_VALUE,
     assigned,
     bad,
     children_of,

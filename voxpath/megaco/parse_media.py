@@ -1,5 +1,6 @@
 """From items to the Media descriptor (RFC 3525 Annex B.2 ``mediaDescriptor`` and section 7.1.4)."""
 
+from voxpath.megaco.code import DESCRIPTOR_TWICE, UNKNOWN_DESCRIPTOR
 from voxpath.megaco.descriptor import (
     EventBufferControl,
     LocalControl,
@@ -10,19 +11,7 @@ from voxpath.megaco.descriptor import (
     TerminationState,
 )
 from voxpath.megaco.lexis import Node
-from voxpath.megaco.parse_value import (
-    DESCRIPTOR_TWICE,
-    LARGEST_UINT16,
-    UNKNOWN_DESCRIPTOR,
-    assigned,
-    bad,
-    boolean,
-    children_of,
-    keyword,
-    property_of,
-    raw_of,
-    values_of,
-)
+from voxpath.megaco.parse_value import LARGEST_UINT16, assigned, bad, boolean, children_of, keyword, property_of, raw_of, values_of
 from voxpath.megaco.tokens import keyed
 
 _MODES = values_of(StreamMode)

@@ -5,15 +5,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
 
+from voxpath.megaco.code import SYNTAX_IN_COMMAND, UNKNOWN_VALUE
 from voxpath.megaco.descriptor import Property, Quoted, Raw, Relation
 from voxpath.megaco.lexis import Fault, Node, source
 from voxpath.megaco.mid import MId
 from voxpath.megaco.tokens import keyed
-
-SYNTAX_IN_COMMAND = 442
-UNKNOWN_DESCRIPTOR = 444
-DESCRIPTOR_TWICE = 448
-UNKNOWN_VALUE = 449
 
 LARGEST_UINT16 = 0xFFFF
 LARGEST_UINT32 = 0xFFFFFFFF

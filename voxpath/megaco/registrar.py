@@ -9,10 +9,11 @@ from typing import NamedTuple
 from voxpath.core.effects import Change, Commit, Delete, Done, Outcome, Put
 from voxpath.core.errors import RemoteError
 from voxpath.megaco.association import Association
+from voxpath.megaco.code import NO_RESOURCES, UNAUTHORIZED, VERSION_NOT_SUPPORTED
 from voxpath.megaco.directory import Directory
 from voxpath.megaco.errands import Outbox
 from voxpath.megaco.event import GatewayRegistered, GatewayWithdrawn, RegistrationRefused
-from voxpath.megaco.identity import UNAUTHORIZED, Identity, claim_of, identify
+from voxpath.megaco.identity import Identity, claim_of, identify
 from voxpath.megaco.incoming import Peer, Ticket
 from voxpath.megaco.machine import Requested, Transactions
 from voxpath.megaco.message import (
@@ -34,8 +35,6 @@ from voxpath.model.registration import Registration
 MOST_REGISTRATIONS = 200_000
 """Gateways that may be registered; a further one is refused with error 510."""
 
-NO_RESOURCES = 510
-VERSION_NOT_SUPPORTED = 406
 
 _NOBODY = MId.parse("nobody")
 

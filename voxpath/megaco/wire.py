@@ -7,7 +7,8 @@ Text is UTF-8; octets that are not survive as surrogates, so what came can be se
 from typing import Final
 
 from voxpath.core.errors import LocalError, RemoteError
-from voxpath.megaco.lexis import HEAD, LARGEST_MESSAGE, SYNTAX_IN_MESSAGE, Fault, Node, offset_of, tree
+from voxpath.megaco.code import SYNTAX_IN_MESSAGE, VERSION_NOT_SUPPORTED
+from voxpath.megaco.lexis import HEAD, LARGEST_MESSAGE, Fault, Node, offset_of, tree
 from voxpath.megaco.message import NULL_TRANSACTION, Message, MId, Transaction
 from voxpath.megaco.parse import is_request, request_id, transaction_of
 from voxpath.megaco.parse_descriptor import error_of
@@ -16,7 +17,6 @@ from voxpath.megaco.render import render
 
 __all__ = ["LARGEST_MESSAGE", "NEWEST_VERSION", "DecodeError", "decode", "encode"]
 
-VERSION_NOT_SUPPORTED: Final = 406
 NEWEST_VERSION: Final = 3
 """The newest version whose text is accepted; what is beyond version 1 in it is kept uninterpreted."""
 _SECTION = "RFC 3525 Annex B"

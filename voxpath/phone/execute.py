@@ -4,6 +4,20 @@ from collections.abc import Callable, Iterable
 
 from voxpath.core.effects import Effect
 from voxpath.core.errors import RemoteError
+from voxpath.megaco.code import (
+    ALREADY_IN_CONTEXT,
+    ILLEGAL_ACTION,
+    INTERNAL_FAILURE,
+    NO_CONTEXT_LEFT,
+    NO_DIGIT_MAP_SPACE,
+    NO_MATCH,
+    NO_RESOURCES,
+    NOT_IN_CONTEXT,
+    TOO_MANY_IN_CONTEXT,
+    UNKNOWN_COMMAND,
+    UNKNOWN_CONTEXT,
+    UNKNOWN_TERMINATION,
+)
 from voxpath.megaco.digitmap import DigitMap
 from voxpath.megaco.message import (
     ALL,
@@ -20,7 +34,6 @@ from voxpath.megaco.message import (
     CommandReply,
     Descriptor,
     DigitMapDescriptor,
-    ErrorDescriptor,
     Events,
     LocalControl,
     Media,
@@ -29,6 +42,7 @@ from voxpath.megaco.message import (
     Signals,
     Stream,
     StreamMode,
+    refusal,
 )
 from voxpath.megaco.package import ANALOGUE_LINE, EPHEMERAL
 from voxpath.model.address import Endpoint
@@ -41,17 +55,6 @@ MOST_CONTEXTS = 256
 MOST_IN_CONTEXT = 8
 MOST_DIGIT_MAPS = 8
 
-UNKNOWN_CONTEXT = 411
-NO_CONTEXT_LEFT = 412
-ILLEGAL_ACTION = 421
-UNKNOWN_TERMINATION = 430
-NO_MATCH = 431
-ALREADY_IN_CONTEXT = 433
-TOO_MANY_IN_CONTEXT = 434
-NOT_IN_CONTEXT = 435
-UNSUPPORTED_COMMAND = 443
-NO_RESOURCES = 510
-NO_DIGIT_MAP_SPACE = 519
 
 Termination = PhoneLine | EphemeralStream
 
@@ -127,13 +130,13 @@ class Terminations:
         try:
             context = self._context(action)
         except RemoteError as error:
-            return ActionReply(context, (), _descriptor(error)), True
+            return ActionReply(context, (), refusal(error, INTERNAL_FAILURE)), True
         failed = False
         for command in action.commands:
             try:
                 done += self._command(context, command, now, effects)
             except RemoteError as error:
-                done.append(CommandReply(command.kind, command.termination, (_descriptor(error),)))
+                done.append(CommandReply(command.kind, command.termination, (refusal(error, INTERNAL_FAILURE),)))
                 failed = not command.optional
             if failed:
                 break
@@ -171,7 +174,7 @@ class Terminations:
             case CommandKind.AUDIT_VALUE | CommandKind.AUDIT_CAPABILITY:
                 return self._audit(context, command, now)
             case _:
-                raise RemoteError("a phone does not take this command", code=UNSUPPORTED_COMMAND)
+                raise RemoteError("a phone does not take this command", code=UNKNOWN_COMMAND)
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
@@ -321,7 +324,3 @@ def _audited(termination: Termination, items: tuple[object, ...], now: float) ->
     elif "Media" in items:
         found.append(Media((Stream(1, LocalControl(StreamMode.SEND_RECEIVE)),)))
     return tuple(found)
-
-
-def _descriptor(error: RemoteError) -> ErrorDescriptor:
-    return ErrorDescriptor(error.code or 500, error.reason.replace('"', "'")[:80])

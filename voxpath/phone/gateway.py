@@ -7,6 +7,7 @@ from typing import NamedTuple
 from voxpath.core.effects import Close, Datagram, Effect, Effects, Emit, Failed, Open, Outcome
 from voxpath.core.retransmit import Backoff, Entropy
 from voxpath.core.timers import TimerHeap, earliest
+from voxpath.megaco.code import NOT_REGISTERED, UNAUTHORIZED_ENTITY
 from voxpath.megaco.errands import failure
 from voxpath.megaco.identity import X_MAC, X_PUBLIC
 from voxpath.megaco.incoming import Peer
@@ -41,7 +42,7 @@ from voxpath.phone.media import Media, MediaStatistics
 PORT = "megaco"
 """The name of the signalling port; streams have ports ``rtp/1``, ``rtp/2`` and so on."""
 
-NOT_REGISTERED = frozenset({504, 505})
+FORGOTTEN = frozenset({UNAUTHORIZED_ENTITY, NOT_REGISTERED})
 """A controller answers so when it has lost the registration."""
 
 REGISTER = "register"
@@ -223,7 +224,7 @@ class Gateway:
                     effects += self._registered(item, now)
                 case Answered(token=_Notified(), reply=reply):
                     error = failure(reply)
-                    if error is not None and error.code in NOT_REGISTERED and self.stage is Stage.REGISTERED:
+                    if error is not None and error.code in FORGOTTEN and self.stage is Stage.REGISTERED:
                         effects += self._lost(f"error {error.code}", now, forgotten=True)
                 case GivenUp(token="register"):
                     effects += self._register(self._attachment.next(), now)
@@ -291,7 +292,7 @@ class Gateway:
     def _requested(self, requested: Requested, now: float) -> list[Effect]:
         peer = requested.ticket.peer
         if self._peer is None or peer.address.host != self._peer.address.host:
-            error = ErrorDescriptor(505, "not registered here")
+            error = ErrorDescriptor(NOT_REGISTERED, "not registered here")
             return self._transactions.reply(requested.ticket, (), error, now=now)
         replies, effects = self._terminations.execute(requested.request.actions, now)
         # The ports open before the reply that names them leaves.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from voxpath.core.errors import RemoteError
+from voxpath.megaco.code import NO_DIGIT_MAP, NO_SUCH_EVENT, NO_SUCH_SIGNAL
 from voxpath.megaco.digitmap import LONGEST_DIALLED, DigitMap, Matcher, Verdict
 from voxpath.megaco.message import Events, ObservedEvent, Property, Quoted, RequestedEvent, Signal, Signals, parameter
 from voxpath.megaco.package import (
@@ -21,10 +22,6 @@ from voxpath.megaco.package import (
     DD_DIGITS,
     DD_METHOD,
 )
-
-NO_SUCH_EVENT = 451
-NO_SUCH_SIGNAL = 452
-NO_DIGIT_MAP = 520
 
 
 class Sound(Enum):

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address
 
 from voxpath.core.errors import RemoteError
+from voxpath.megaco.code import ILLEGAL_DESCRIPTOR, UNKNOWN_VALUE, UNSUPPORTED_MEDIA
 from voxpath.megaco.message import LocalControl, Media, Property, Statistics, Stream, StreamMode
 from voxpath.megaco.package import (
     NT_DURATION,
@@ -18,10 +19,6 @@ from voxpath.phone import media as phone_media
 from voxpath.rtp.g711 import PCMU, SAMPLE_RATE_HZ
 from voxpath.sdp.message import CHOOSE, Connection, SessionDescription
 from voxpath.sdp.wire import parse, render
-
-UNSUPPORTED_VALUE = 449
-UNSUPPORTED_MEDIA = 515
-ILLEGAL_DESCRIPTOR = 447
 
 SENDING = frozenset({StreamMode.SEND_ONLY, StreamMode.SEND_RECEIVE})
 RECEIVING = frozenset({StreamMode.RECEIVE_ONLY, StreamMode.SEND_RECEIVE})
@@ -103,7 +100,7 @@ class Wish:
         if stream.remote:
             self._remote = _description(stream.remote).rtp_endpoint()
             if self._remote is None:
-                raise RemoteError("the remote side is not fully specified", code=UNSUPPORTED_VALUE)
+                raise RemoteError("the remote side is not fully specified", code=UNKNOWN_VALUE)
 
     def apply(self, stream: EphemeralStream) -> None:
         """Change a stream."""
@@ -119,7 +116,7 @@ class Wish:
 def _description(text: str) -> SessionDescription:
     descriptions = parse(text)
     if not descriptions or not descriptions[0].media:
-        raise RemoteError("a description without m=", code=UNSUPPORTED_VALUE)
+        raise RemoteError("a description without m=", code=UNKNOWN_VALUE)
     # Of several alternatives the first one that the phone can do is taken; it can do G.711 mu-law.
     for description in descriptions:
         media = description.media[0] if description.media else None
@@ -133,7 +130,7 @@ def _own_address(description: SessionDescription, own: tuple[str, ...], port: in
     media = description.media[0]
     connection = media.connection or description.connection or Connection(CHOOSE)
     if media.port not in {None, port}:
-        raise RemoteError("the port is the phone's to choose", code=UNSUPPORTED_VALUE)
+        raise RemoteError("the port is the phone's to choose", code=UNKNOWN_VALUE)
     if connection.address == CHOOSE:
         return own[0]
     try:
@@ -141,5 +138,5 @@ def _own_address(description: SessionDescription, own: tuple[str, ...], port: in
     except ValueError:
         address = ""
     if address not in own:
-        raise RemoteError("the address is not this phone's", code=UNSUPPORTED_VALUE)
+        raise RemoteError("the address is not this phone's", code=UNKNOWN_VALUE)
     return address
