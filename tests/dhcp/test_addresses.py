@@ -43,10 +43,6 @@ def test_an_address_taken_by_name_is_not_taken_again(pool) -> None:
     assert len(pool) == 3
 
 
-def test_what_is_served_and_held_is_told(pool) -> None:
+def test_what_is_served_is_told(pool) -> None:
     assert pool.serves(at(2))
     assert not pool.serves(at(3))
-    assert pool.holds(at(3))
-    assert not pool.holds(IPv4Address("10.0.0.8"))
-    pool.take()
-    assert pool.used(at(2))

@@ -6,7 +6,7 @@ import pytest
 
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
-from voxpath.dhcp.options import Assignment, flat_options, read_assignment, vendor_option
+from voxpath.dhcp.options import Assignment, flat_options, pack_vendor, read_assignment
 from voxpath.model.address import Endpoint
 from voxpath.model.ports import PortBlock
 
@@ -21,18 +21,18 @@ def test_flat_options_have_the_documented_octets() -> None:
 
 
 def test_the_vendor_option_has_the_documented_octets_and_no_end() -> None:
-    assert vendor_option(FULL) == b"\x01\x08" + RANGE + b"\x02\x0c" + MGCS + b"\x03\x04" + PUBLIC.packed
+    assert pack_vendor(flat_options(FULL)) == b"\x01\x08" + RANGE + b"\x02\x0c" + MGCS + b"\x03\x04" + PUBLIC.packed
 
 
 def test_either_way_is_read_back() -> None:
     assert read_assignment(flat_options(FULL)) == FULL
-    assert read_assignment({code.VENDOR: vendor_option(FULL)}) == FULL
+    assert read_assignment({code.VENDOR: pack_vendor(flat_options(FULL))}) == FULL
     assert read_assignment({}) == Assignment()
     assert flat_options(Assignment()) == {}
 
 
 def test_pad_end_and_unknown_sub_options_are_stepped_over() -> None:
-    vendor = b"\x00\x63\x02hi" + vendor_option(FULL) + b"\xff\x01\x01"
+    vendor = b"\x00\x63\x02hi" + pack_vendor(flat_options(FULL)) + b"\xff\x01\x01"
     assert read_assignment({code.VENDOR: vendor}) == FULL
 
 

@@ -613,10 +613,9 @@ def test_an_inform_may_be_switched_off(make_site, make_phone) -> None:
 
 def test_a_bound_phone_is_found_by_its_address(site, phone) -> None:
     phone.offer()
-    assert site.server.provision_at("10.0.0.10") is None
+    assert site.server.provision_of(phone.mac) is None
     lease = phone.boot()
-    provision = site.server.provision_at("10.0.0.10")
-    assert provision == site.server.provision_of(phone.mac)
+    provision = site.server.provision_of(phone.mac)
     assert provision.block == lease.block
     assert provision.scope is site.scopes[0]
     assert provision.phone_class.name == "desk"

@@ -119,15 +119,6 @@ def test_a_file_that_is_not_there_is_error_1_from_the_request_port() -> None:
     assert core.transfers == 0
 
 
-def test_each_of_several_request_ports_answers_for_itself() -> None:
-    (error,) = [effect for effect in say(server(), WriteRequest("log"), "tftp/2") if isinstance(effect, Send)]
-    assert error.port == "tftp/2"
-    core = server()
-    say(core, ReadRequest("none"), "tftp/2")
-    effects = list(core.resolve("t1", Done(Refused(1, "no such file")), 0.0))
-    assert [effect.port for effect in effects if isinstance(effect, Send)] == ["tftp/2"]
-
-
 def test_a_write_is_error_2() -> None:
     (error,) = sends(say(server(), WriteRequest("log")))
     assert isinstance(error, Error)

@@ -13,10 +13,9 @@ class AddressPool:
     :param barred: addresses that are given only by name, those of reservations; the server's own is added.
     """
 
-    __slots__ = ("_barred", "_first", "_last", "_next", "_returned", "_returned_set", "_subnet", "_used")
+    __slots__ = ("_barred", "_first", "_last", "_next", "_returned", "_returned_set", "_used")
 
     def __init__(self, scope: Scope, barred: Iterable[IPv4Address] = ()) -> None:
-        self._subnet = scope.subnet
         self._first, self._last = int(scope.first), int(scope.last)
         never = (scope.server, scope.router or scope.server, scope.subnet.network_address, scope.subnet.broadcast_address)
         self._barred = {int(address) for address in (*barred, *never)}
@@ -34,14 +33,6 @@ class AddressPool:
         """Whether any phone may have this address without a reservation."""
         number = int(address)
         return self._first <= number <= self._last and number not in self._barred
-
-    def holds(self, address: IPv4Address) -> bool:
-        """Whether the address lies in the scope's subnet."""
-        return address in self._subnet
-
-    def used(self, address: IPv4Address) -> bool:
-        """Whether the address is taken."""
-        return int(address) in self._used
 
     def take(self) -> IPv4Address | None:
         """Take the lowest free address; ``None`` when there is none."""

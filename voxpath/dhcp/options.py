@@ -86,11 +86,6 @@ def flat_options(given: Assignment) -> dict[int, bytes]:
     return written
 
 
-def vendor_option(given: Assignment) -> bytes:
-    """Write an assignment as the content of option 43."""
-    return pack_vendor(flat_options(given))
-
-
 def pack_vendor(flat: Mapping[int, bytes]) -> bytes:
     """The content of option 43, made from what :func:`flat_options` wrote."""
     return b"".join(bytes((sub, len(flat[option]))) + flat[option] for sub, option in _FLAT_OF_SUB.items() if option in flat)

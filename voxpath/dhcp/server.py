@@ -126,11 +126,6 @@ class DhcpServer:
             return ""
         return client.phone if client is not None else ""
 
-    def provision_at(self, address: str) -> Provision | None:
-        """All that the phone with this address was given."""
-        phone = self.phone_at(address)
-        return self.provision_of(Mac.parse(phone)) if phone else None
-
     def provision_of(self, mac: Mac) -> Provision | None:
         """All that a phone was given; ``None`` unless it is bound now."""
         client = self._book.known(mac)

@@ -1,4 +1,4 @@
-"""The event bus: the one place where log, metrics, ladder and ``why`` learn what happens."""
+"""The event bus: the one place where log, ladder and ``why`` learn what happens."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Events: every fact that an operator may want to see is a type with a stable identifier.
 
-Log, metrics, ladder and ``voxpath ctl why`` are fed from events alone.
+Log, ladder and ``voxpath ctl why`` are fed from events alone.
 A package declares its events in its own ``event`` module by subclassing :class:`Event`.
 """
 

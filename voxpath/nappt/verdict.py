@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class Reason(Enum):
-    """Why a packet was dropped; the values are stable: they name counters, metrics and the kernel's own counters."""
+    """Why a packet was dropped; the values are stable: they name counters, the kernel's own too."""
 
     UNKNOWN_PHONE = "unknown_phone"
     """Outbound: no mapping has the inside address."""

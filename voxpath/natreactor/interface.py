@@ -30,7 +30,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What :meth:`INATReactor.adopt` found of a previous run.
+    """What :meth:`INATReactor.start` found of a previous run.
 
     :ivar generation: the ledger generation of the state found; 0: nothing was found.
     :ivar mappings: the mappings found.
@@ -104,4 +104,4 @@ class INATReactor(Interface):
         """Dropped packets by reason; the reasons are the values of :class:`voxpath.nappt.verdict.Reason`."""
 
     def watch(listener: Callable[[Event], None]) -> None:
-        """Register who is told of spoofed ports, unleased ports and overload."""
+        """Register who is told of drops, and of what becomes of the table (:mod:`voxpath.natreactor.event`)."""

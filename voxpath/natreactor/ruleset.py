@@ -1,6 +1,6 @@
 """The kernel's table as text for nft: rules, elements, and how elements are read back.
 
-The way of a packet (``docs/architecture.md``): the destination is translated in prerouting, before routing; the source in
+The way of a packet: the destination is translated in prerouting, before routing; the source in
 postrouting, after routing and the TTL check, so an ICMP error about an outbound packet still shows the phone its own address.
 Nothing depends on connection tracking, and nothing is remembered of a packet.
 

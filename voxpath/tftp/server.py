@@ -20,7 +20,7 @@ from voxpath.tftp.question import Fetch, Refused
 from voxpath.tftp.wire import parse, write
 
 PORT = "tftp"
-"""Name of the port that takes requests; where several do, they are ``tftp/NAME``, and each answers for itself."""
+"""Name of the port that takes requests; it may stand for several sockets."""
 NOT_ANSWERED = -1
 """In place of an error code: the request was dropped, the client will repeat it."""
 DEFAULT_TRANSFERS = 1024
@@ -52,12 +52,12 @@ class TftpSettings:
 class _Session:
     """One client's transfer.
 
-    :ivar port: its own local port; ``asked`` is the one that the request came to, and ``local`` the address.
+    :ivar port: its own local port.
+    :ivar local: the address that the request came to.
     :ivar sending: ``None`` until the file is there.
     """
 
     port: str
-    asked: str
     client: Endpoint
     local: str
     phone: str
@@ -91,7 +91,7 @@ class TftpServer:
 
         :raises RemoteError: a message is malformed; one of a transfer changes nothing in it.
         """
-        if datagram.port.partition("/")[0] != PORT:
+        if datagram.port != PORT:
             return self._into_transfer(datagram, now)
         if _is_group(datagram.destination):
             # RFC 1123 section 4.2.3.5: requests to a broadcast address are ignored in silence.
@@ -129,7 +129,7 @@ class TftpServer:
         return self._found(session, outcome, now) if session.sending is None else []
 
     def _request(self, message: Message, datagram: Datagram, phone: str, now: float) -> Effects:
-        session = _Session("", datagram.port, datagram.source, datagram.destination, phone, ReadRequest(""), now)
+        session = _Session("", datagram.source, datagram.destination, phone, ReadRequest(""), now)
         match message:
             case ReadRequest():
                 session.request = message
@@ -247,7 +247,7 @@ class TftpServer:
         """Answer a request with an error from the request port; ``detail`` is for the operator only."""
         error = Error(code, reason)
         return [
-            Send(write(error), session.client, session.asked, session.local),
+            Send(write(error), session.client, PORT, session.local),
             self._arrow(session, error, received=False),
             Emit(_refused(session, code, f"{reason}: {detail}" if detail else reason)),
         ]
