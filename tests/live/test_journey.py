@@ -200,9 +200,8 @@ def test_one_process_runs_many_phones(tmp_path: Path) -> None:
     with Stage(tmp_path) as crowd:
         crowd.build()
         count = 30
-        numbers = "".join(
-            f'[[number]]\nnumber = "{2000 + place}"\nphone = "02:00:00:00:0c:{place:02x}"\n' for place in range(count)
-        )
+        macs = [f"02:00:00:00:0c:{place:02x}" for place in range(count)]
+        numbers = "".join(f'[[number]]\nnumber = "{2000 + place}"\nphone = "{mac}"\n' for place, mac in enumerate(macs))
         calls = "".join(
             f'[[phone.call]]\nphone = "{macs[place]}"\nnumber = "{2001 + place}"\nlength_s = 60.0\n' for place in range(0, count, 2)
         )
