@@ -1,53 +1,149 @@
-"""What the roles of one process do together."""
+"""A whole process in this one, on loopback and without root: it starts, answers, restarts a role and stops."""
 
-import socket
+import os
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
-from random import SystemRandom
-from typing import Any
 
-from twisted.internet.testing import MemoryReactorClock
+import pytest
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.python.usage import UsageError
 
-from voxpath.app.assembly import Process
+from voxpath.app.assembly import Process, make_service
 from voxpath.app.decode import decode
+from voxpath.app.facts import ProcessFacts
 from voxpath.app.node import Node
+from voxpath.app.options import Options
 from voxpath.app.parts import Part
-from voxpath.app.role import FIRST_PAUSE_S, RoleState
-from voxpath.core.effects import Put
-from voxpath.io.bus import EventBus
-from voxpath.io.clock import VirtualClock
-from voxpath.manage.memory import Memory
-from voxpath.model.address import Endpoint
-from voxpath.model.registration import Registration
-from voxpath.store.memory import MemoryStore
+from voxpath.app.role import FAULTS, RoleState
+from voxpath.manage.facts import CommandError
+from voxpath.model.ports import PortBinding
+
+BOTH = (Part.GATEWAY, Part.CONTROLLER)
+OWN_ADDRESS = """
+[[realm]]
+name = "lab"
+private = ["10.0.0.0/24"]
+public = ["HOST"]
+[[pool]]
+public = "HOST"
+ports = [2048, 8191]
+realm = "lab"
+[[ports.service]]
+name = "sip"
+public = "HOST"
+port = 5060
+"""
+
+places = count(1)
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def process(state: Path, text: str = "", tftp: str = "HOST:6969") -> Process:
+    """Every process has an address of its own on loopback, so that runs side by side do not meet."""
+    host = f"127.{os.getpid() % 250}.{os.getpid() // 250 % 250}.{next(places)}"
+    whole = f'state = "{state}"\n[tftp]\nlisten = ["{tftp}"]\n[mgc]\nlisten = ["HOST:2944"]\n' + text
+    config, problems = decode(whole.replace("HOST", host).encode())
+    assert config is not None, problems
+    return Process(Node.make(config, reactor), BOTH)
 
 
-def test_after_a_failure_of_the_disk_the_roles_load_the_store_again(tmp_path: Path) -> None:
-    """A change that was refused may be in the file all the same: what was loaded before is not to be trusted."""
-    text = f'state = "{tmp_path}"\n[control]\nenabled = false\n[mgc]\nlisten = ["127.0.0.1:{free_port()}"]'
-    config = decode(text.encode()).config
-    assert config is not None
-    reactor: Any = MemoryReactorClock()
-    clock = VirtualClock(reactor)
-    store = MemoryStore()
-    node = Node(config, reactor, clock, EventBus(clock), Memory(), SystemRandom(), store)
-    process = Process(node, (Part.CONTROLLER,))
-    process.startService()
-    controller = process.controller
-    assert controller is not None
-    assert controller.core is not None
-    assert controller.core.registrations() == ()
-    home = Endpoint("192.0.2.1", 2944)
-    store.commit((Put(Registration("gw", home, home, None, "", "gw", (), 0.0)),), lambda reason: None)
-    node.on_reopened()
-    assert controller.state is RoleState.PAUSED
-    reactor.advance(FIRST_PAUSE_S)
-    assert controller.state is RoleState.RUNNING
-    assert [each.mid for each in controller.core.registrations()] == ["gw"]
-    process.stopService()
-    assert reactor.getDelayedCalls() == []
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await deferLater(reactor, 0.005)
+
+
+def running(made: Process) -> bool:
+    return all(role.state is RoleState.RUNNING for role in made.roles)
+
+
+async def test_all_roles_start_and_stop_and_leave_nothing_open(tmp_path: Path) -> None:
+    before = set(reactor.getReaders())
+    made = process(tmp_path)
+    made.startService()
+    await until(lambda: running(made))
+    facts = ProcessFacts(made)
+    assert [row.role for row in facts.roles()] == ["dhcp", "tftp", "mgc"]
+    assert list(facts.leases()) == list(facts.bindings()) == list(facts.registrations()) == list(facts.calls()) == []
+    assert facts.nat().backend == "memory"
+    with pytest.raises(CommandError, match="no software phone"):
+        facts.phones()
+    await made.stopService()
+    assert set(reactor.getReaders()) == before
+    assert not (tmp_path / "control.sock").exists()
+
+
+async def test_the_gateways_own_ports_are_entries_of_the_ledger(tmp_path: Path) -> None:
+    """Service ports and the ephemeral range of an address that is the machine's own: no phone can get them."""
+    for _ in range(2):
+        made = process(tmp_path, OWN_ADDRESS)
+        made.startService()
+        await until(lambda made=made: running(made))
+        assert made.gateway is not None
+        holders = {row.holder for row in made.gateway.ledger.bindings()}
+        assert "service:sip" in holders
+        own = [row.block for row in made.gateway.ledger.bindings() if row.holder.startswith("gateway:")]
+        first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        assert sum(block.size for block in own if block.public == own[-1].public) >= last - first + 1
+        assert {row.holder for row in made.node.store.load(PortBinding)} == holders
+        await made.stopService()
+
+
+async def test_a_role_that_fails_too_often_restarts_alone_with_what_is_stored(tmp_path: Path) -> None:
+    made = process(tmp_path, OWN_ADDRESS)
+    made.startService()
+    await until(lambda: running(made))
+    assert made.gateway is not None
+    ledger = made.gateway.ledger
+    rows = set(ledger.bindings())
+    for _ in range(FAULTS):
+        made.gateway.fault()
+    await until(lambda: made.gateway is not None and made.gateway.restarts == 1 and running(made))
+    assert made.gateway.ledger is not ledger
+    assert set(made.gateway.ledger.bindings()) == rows
+    assert [role.restarts for role in made.roles] == [1, 0, 0]
+    await made.stopService()
+
+
+async def test_a_port_in_use_fails_its_role_alone_and_is_tried_again(tmp_path: Path) -> None:
+    first = process(tmp_path / "first")
+    first.startService()
+    await until(lambda: running(first))
+    taken = first.node.config.tftp.listen[0]
+    second = process(tmp_path / "second", tftp=str(taken))
+    second.startService()
+    await until(lambda: [role.state for role in second.roles] == [RoleState.RUNNING, RoleState.PAUSED, RoleState.RUNNING])
+    await first.stopService()
+    await until(lambda: running(second))
+    await second.stopService()
+
+
+async def test_an_unknown_phone_cannot_be_released(tmp_path: Path) -> None:
+    made = process(tmp_path)
+    made.startService()
+    await until(lambda: running(made))
+    with pytest.raises(CommandError, match="holds no lease"):
+        ProcessFacts(made).release("02:00:00:00:00:01")
+    await made.stopService()
+
+
+def test_a_wrong_configuration_is_told_line_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text('[tftp]\nblksize_max = 1\nlisten = ["nowhere"]\n[dpch]\n')
+    options = Options()
+    options.parseOptions(["--config", str(file)])
+    with pytest.raises(UsageError) as raised:
+        make_service(BOTH, options)
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith(f"{file}: ") for line in lines)
+
+
+def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    file = tmp_path / "config.toml"
+    file.write_text(f'state = "{tmp_path}/state"\n')
+    options = Options()
+    options.parseOptions(["--config", str(file)])
+    with pytest.raises(UsageError, match="state"):
+        make_service(BOTH, options)

@@ -41,6 +41,11 @@ class ProcessFacts(NoFacts):
         yield "started", when(self._began)
         yield "state", config.state
         yield "roles", ", ".join(role.role for role in self._process.roles)
+        if self._node.memory.forgotten:
+            yield "forgotten", f"the records of {self._node.memory.forgotten} phones, for want of room"
+        if self._process.gateway is not None and self._process.gateway.ready:
+            for pool in self._process.gateway.ledger.usage(self.now()):
+                yield "pool", str(pool)
         for what in off(config, machine_for(config)):
             yield "off", what
 
@@ -95,6 +100,8 @@ class ProcessFacts(NoFacts):
                 number=call.digits,
                 state=call.phase,
                 path="private" if call.private else "public",
+                media=call.caller_media,
+                peer_media=call.callee_media,
                 since=when(call.began),
                 reason=call.reason,
             )
@@ -119,13 +126,16 @@ class ProcessFacts(NoFacts):
 
     def _role(self, role: Role) -> RoleRow:
         faults = [driver.faults for driver in self._node.drivers.get(role.role, ())]
+        silent = {**role.silent(), "its source is in quarantine": sum(each.ignored for each in faults)}
         return RoleRow(
             role=role.role,
             state=role.state.value,
             faults=sum(each.count for each in faults),
             malformed=sum(each.malformed for each in faults),
             restarts=role.restarts,
-            detail="",
+            detail="; ".join(
+                filter(None, (role.detail, *(f"{count} times: {reason}" for reason, count in silent.items() if count)))
+            ),
         )
 
     def _gateway(self, verb: str) -> "GatewayRole":

@@ -1,5 +1,6 @@
 """The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Any, cast
 
@@ -53,6 +54,12 @@ class GatewayRole(Role):
         self._driver: Driver | None = None
         self._feed: Feed | None = None
         self._links: list[ClientService] = []
+
+    @property
+    def detail(self) -> str:
+        """Without DHCP the role still keeps ledger and NAT."""
+        dhcp = self._node.config.dhcp.enabled and self._node.config.scopes
+        return "" if dhcp else "ledger and NAT only: DHCP is off"
 
     async def begin(self) -> None:
         """Adopt the kernel's tables, load the store, make them equal, then listen."""
@@ -110,6 +117,10 @@ class GatewayRole(Role):
     def by_private(self, realm: str, private: IPv4Address) -> PortBinding | None:
         """Whose inside address this is."""
         return self.ledger.by_private(realm, private) if self.ready else None
+
+    def silent(self) -> Mapping[str, int]:
+        """How many DHCP messages got no answer, by reason (DHC-3, DHC-4)."""
+        return self.server.dropped if self.ready else {}
 
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away; fires with the block once that is stored and the NAT has forgotten it."""

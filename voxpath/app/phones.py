@@ -42,6 +42,8 @@ class PhonesRole(Role):
         """Power all phones on."""
         node, options = self._node, self._node.config.phone
         if options.dhcp:
+            if not options.interface:
+                raise LocalError('phone.interface names no interface for DHCP; write for example interface = "eth0"')
             self._dhcp = DhcpPort(node.reactor, options.interface)
         for mac in values.phone_macs(node.config):
             user = self._make(mac)

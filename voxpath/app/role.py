@@ -1,7 +1,7 @@
 """A role of the process: starts, stops, and restarts alone when it fails, with a limit."""
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from enum import Enum
 
 from twisted.application.service import Service
@@ -56,11 +56,20 @@ class Role(Service):
         self._pause: IDelayedCall | None = None
         self._busy: Deferred[None] | None = None
 
+    @property
+    def detail(self) -> str:
+        """What an operator should know beside the state; empty: nothing."""
+        return ""
+
     async def begin(self) -> None:
         """Start serving; whatever it raises counts as a failure of the role."""
 
     async def end(self) -> None:
         """Stop serving and close everything, also after a :meth:`begin` that failed half-way."""
+
+    def silent(self) -> Mapping[str, int]:
+        """How many messages were not answered, by reason; for commands."""
+        return {}
 
     def startService(self) -> None:
         """Begin, in the background."""

@@ -12,7 +12,6 @@ whoever keeps a copy in memory reads it anew.
 import sqlite3
 import time
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -25,6 +24,7 @@ from voxpath.core.effects import Change, Put
 from voxpath.core.errors import LocalError
 from voxpath.store.interface import MAX_WAITING
 from voxpath.store.tables import TABLES, table_of
+from voxpath.store.upgrade import steps, upgrade
 
 Value = TypeVar("Value")
 
@@ -205,20 +205,5 @@ def _open(path: Path) -> sqlite3.Connection:
         raise LocalError(f"the store {path} cannot be opened: {error}; check the path, its rights and the disk") from error
     if verdict != "ok":
         raise LocalError(f"the store {path} is damaged: {verdict}; restore it from a copy")
-    _upgrade(connection, path)
+    upgrade(connection, steps(), path)
     return connection
-
-
-def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the schema up to date by the numbered files, one transaction each."""
-    steps = sorted(
-        (int(step.name.split(".")[0]), step.read_text())
-        for step in files("voxpath.store").joinpath("schema").iterdir()
-        if step.name.endswith(".sql")
-    )
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > steps[-1][0]:
-        raise LocalError(f"the store {path} has schema {version}, this voxpath knows {steps[-1][0]}: use the newer voxpath")
-    for number, script in steps:
-        if number > version:
-            connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")

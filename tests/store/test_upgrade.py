@@ -1,0 +1,58 @@
+"""Schema upgrades: in order, each once, all or nothing."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from voxpath.core.errors import LocalError
+from voxpath.store.upgrade import Step, steps, upgrade
+
+PATH = Path("voxpath.db")
+ONE = Step(1, "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);")
+TWO = Step(2, "ALTER TABLE a ADD COLUMN y INTEGER; UPDATE a SET y = x + 1;")
+BROKEN = Step(3, "UPDATE a SET y = 9; INSERT INTO nowhere VALUES (1);")
+
+
+def connect() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_a_new_file_goes_through_all_steps() -> None:
+    connection = connect()
+    upgrade(connection, (ONE, TWO), PATH)
+    assert connection.execute("SELECT x, y FROM a").fetchall() == [(1, 2)]
+    assert version(connection) == 2
+
+
+def test_an_old_file_keeps_its_rows_and_gets_what_is_missing() -> None:
+    connection = connect()
+    upgrade(connection, (ONE,), PATH)
+    connection.execute("INSERT INTO a VALUES (7)")
+    upgrade(connection, (ONE, TWO), PATH)
+    upgrade(connection, (ONE, TWO), PATH)
+    assert connection.execute("SELECT x, y FROM a ORDER BY x").fetchall() == [(1, 2), (7, 8)]
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was() -> None:
+    connection = connect()
+    with pytest.raises(LocalError, match="schema 3"):
+        upgrade(connection, (ONE, TWO, BROKEN), PATH)
+    assert version(connection) == 2
+    assert connection.execute("SELECT y FROM a").fetchall() == [(2,)]
+    assert not connection.in_transaction
+
+
+def test_a_newer_file_is_refused() -> None:
+    connection = connect()
+    upgrade(connection, (ONE, TWO), PATH)
+    with pytest.raises(LocalError, match="newer"):
+        upgrade(connection, (ONE,), PATH)
+
+
+def test_the_shipped_steps_are_numbered_without_gaps() -> None:
+    assert [step.number for step in steps()] == list(range(1, len(steps()) + 1))
