@@ -48,9 +48,9 @@ METHOD = """\
 """
 
 
-def written(runs: int, seconds: int, command: str, table: list[Measured]) -> str:
+def written(machine_facts: dict[str, str], runs: int, seconds: int, command: str, table: list[Measured]) -> str:
     """The page."""
-    facts = "\n".join(f"- {name}: {value}" for name, value in machine().items())
+    facts = "\n".join(f"- {name}: {value}" for name, value in machine_facts.items())
     rows = "\n".join(_row(line, _base(table, line.rate)) for line in table)
     best = "\n".join(f"- {name}: {rate}" for name, rate in sustained(table).items())
     return f"""# Performance
@@ -105,6 +105,7 @@ def machine() -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
+        "other load": f"{os.getloadavg()[0]:.1f} processes wanted to run, by the minute before the first measurement",
         "disk": f"{_first_line('stat', '-f', '-c', '%T', STATE_PARENT)}, "
         f"{1000 * flush_s(Path(STATE_PARENT)):.2f} ms to append and flush 200 octets (median of {FLUSHES})",
     }

@@ -63,10 +63,11 @@ def test_medians_are_taken_for_each_server_and_rate() -> None:
 
 def test_the_page_tells_ratios_and_the_highest_sustained_rate() -> None:
     table = [measured("voxpath", 10, 20.0), measured("Kea", 10, 10.0), measured("voxpath", 20, 1.0, sustained=False)]
-    text = page.written(3, 5, "the command", table)
+    text = page.written({"date": "today"}, 3, 5, "the command", table)
     assert "| 10 | voxpath | 10 | 0.0% | yes | 20 | 2.00 |" in text
     assert "- voxpath: 10\n- Kea: 10\n" in text
     assert "Written by `the command`" in text
+    assert "- date: today\n" in text
 
 
 def test_the_processor_time_of_children_counts() -> None:
