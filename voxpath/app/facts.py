@@ -127,6 +127,7 @@ class ProcessFacts(NoFacts):
     def _role(self, role: Role) -> RoleRow:
         faults = [driver.faults for driver in self._node.drivers.get(role.role, ())]
         silent = {**role.silent(), "its source is in quarantine": sum(each.ignored for each in faults)}
+        counted = (f"{count} times: {reason}" for reason, count in silent.items() if count)
         return RoleRow(
             role=role.role,
             state=role.state.value,
