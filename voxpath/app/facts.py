@@ -134,9 +134,7 @@ class ProcessFacts(NoFacts):
             faults=sum(each.count for each in faults),
             malformed=sum(each.malformed for each in faults),
             restarts=role.restarts,
-            detail="; ".join(
-                filter(None, (role.detail, *(f"{count} times: {reason}" for reason, count in silent.items() if count)))
-            ),
+            detail="; ".join(filter(None, (role.detail, *counted))),
         )
 
     def _gateway(self, verb: str) -> "GatewayRole":
