@@ -216,3 +216,9 @@ def test_each_option_of_the_controller_has_its_effect() -> None:
     assert (str(made.mid), made.compact, made.times.ring_s) == ("<mgc.example>", True, 7.5)
     plain = values.controller_settings(config(""))
     assert (str(plain.mid), plain.compact) == ("[127.0.0.1]:2944", False)
+
+
+def test_a_nat_back_end_may_be_a_plugin_but_has_to_be_there() -> None:
+    assert found('[nat]\nbackend = "iptables"') == {
+        "nat.backend": "nat.backend: there is no NAT back end 'iptables'; choose one of auto, nftables, memory"
+    }

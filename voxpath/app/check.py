@@ -18,6 +18,7 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_roles.check_classes,
     check_addresses.check_reservations,
     check_roles.check_listening,
+    check_roles.check_backend,
     check_roles.check_nat,
     check_roles.check_mgc,
     check_roles.check_feeds,

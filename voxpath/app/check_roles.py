@@ -11,7 +11,9 @@ from voxpath.app.machine import Machine, readable
 from voxpath.app.schema import Config, PhoneClass, Pool
 from voxpath.megaco.mid import MId
 from voxpath.model.address import ANY_HOST, Mac
+from voxpath.model.event import printable
 from voxpath.model.phone import identity_of
+from voxpath.natreactor.registry import AUTO, back_ends
 
 SOCKET_PATH_LIMIT = 107
 """Octets of a UNIX socket's path that Linux takes (unix(7))."""
@@ -97,6 +99,14 @@ def check_listening(config: Config, machine: Machine) -> Iterator[Problem]:
     for name, local in listening(config):
         if local.port < 1024 and not machine.root:
             yield Problem(name, f"port {local.port} needs root", "run as root, or choose a port from 1024 on")
+
+
+def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The NAT back end is one of ours, or a plug-in of this machine."""
+    name, known = config.nat.backend, (AUTO, *back_ends())
+    if name not in known:
+        what = f"there is no NAT back end {printable(name, 40)!r}"
+        yield Problem("nat.backend", what, f"choose one of {', '.join(known)}")
 
 
 def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:

@@ -151,8 +151,8 @@ class Nat(Section, frozen=True):
     """The NAPPT data path."""
 
     backend: Annotated[
-        Literal["auto", "memory", "nftables"],
-        doc("`auto`: nftables where it can run and `outside` names an interface, else memory.", "nftables"),
+        str,
+        doc("`auto`: nftables where it can run and `outside` names an interface, else memory; or one by its name.", "nftables"),
     ] = "auto"
     inside: Annotated[tuple[str, ...], doc("Interfaces towards the phones.", ["eth1"])] = ()
     outside: Annotated[tuple[str, ...], doc("Interfaces whose traffic is translated.", ["eth0"])] = ()
