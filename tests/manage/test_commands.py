@@ -54,7 +54,7 @@ class Site(NoFacts):
         return [Registration("[10.0.0.11]:20032", endpoint, endpoint, PRIVATE, "site-a", PHONE, ("line/1",), 5.0)]
 
     def calls(self) -> Iterable[CallRow]:
-        return [CallRow(PHONE, "b", "1002", "talking", "private", "", "one realm")]
+        return [CallRow(PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "", "one realm")]
 
     def nat(self) -> NatFacts:
         return NatFacts("memory", "not root", False, 3, 4, {"spoofed port": 7})
@@ -105,7 +105,7 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
                 ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "1970-01-12T13:46:41Z", "2"],
             ],
         ),
-        ("calls", [[PHONE, "b", "1002", "talking", "private", "-", "one", "realm"]]),
+        ("calls", [[PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "-", "one", "realm"]]),
         ("phones", [[PHONE, "1", "talking", "-", "10.0.0.11", "1000", "-10.5", "1", "2", "0"]]),
     ],
 )

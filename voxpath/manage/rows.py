@@ -58,13 +58,18 @@ class RegistrationRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class CallRow(Row):
-    """One call; ``path`` is what the triangle decision chose, ``private`` or ``public``, and ``reason`` says why."""
+    """One call; ``path`` is what the triangle decision chose, ``private`` or ``public``, and ``reason`` says why.
+
+    :ivar media: where the caller's media is sent to; ``peer_media``: the callee's; port 0 while it is not known.
+    """
 
     phone: str
     peer: str
     number: str
     state: str
     path: str
+    media: str
+    peer_media: str
     since: str
     reason: str
 
@@ -99,7 +104,10 @@ class PhoneRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class RoleRow(Row):
-    """One role of the process."""
+    """One role of the process.
+
+    :ivar detail: what is off in it, and what it did not answer, how often and why.
+    """
 
     role: str
     state: str

@@ -105,9 +105,7 @@ class CallState(NamedTuple):
 
     number: int
     caller: str
-    caller_line: str
     callee: str
-    callee_line: str
     digits: str
     phase: str
     private: bool
@@ -124,9 +122,7 @@ def state_of(call: Call) -> CallState:
     return CallState(
         number=call.number,
         caller=caller.line.association.phone,
-        caller_line=caller.line.termination,
         callee=callee.line.association.phone,
-        callee_line=callee.line.termination,
         digits=call.digits,
         phase=call.phase.value,
         private=call.selection.private,

@@ -48,6 +48,11 @@ class PoolUsage:
     kept: int
     pending: int
 
+    def __str__(self) -> str:
+        uses = ("free", "held", "quarantined", "kept", "pending")
+        shares = ", ".join(f"{getattr(self, use)} {use}" for use in uses)
+        return f"{self.pool.public}:{self.pool.first}-{self.pool.last}: {self.total} ports, {shares}"
+
 
 class Ledger:
     """The only authority on port blocks of one gateway.
