@@ -90,7 +90,7 @@ class Calls:
             if call is not None:
                 self._release(call, Cause.NO_ANSWER if call.phase is CallPhase.RINGING else Cause.TOO_SLOW, None, now)
 
-    # -- what lines do ------------------------------------------------------------------------------------------------
+    # What lines do.
 
     def arm(self, line: Line, now: float) -> None:
         """Silence the line, and wait until it goes off-hook."""
@@ -159,7 +159,7 @@ class Calls:
         self._outbox.emit(CallRefused(phone=caller.phone, peer=peer, digits=printable(digits), cause=cause.value))
         self._tone(line, cause, now)
 
-    # -- set-up -------------------------------------------------------------------------------------------------------
+    # Set-up.
 
     def _begin(self, line: Line, called: Line, digits: str, now: float) -> None:
         first, second = line.association, called.association
@@ -256,7 +256,7 @@ class Calls:
             actions = order.connect(leg.context, leg.line.termination, self._errands.request_id(leg.line), leg.stream)
             self._errands.order(leg.line, Step.CONNECT, actions, now, call)
 
-    # -- release ------------------------------------------------------------------------------------------------------
+    # Release.
 
     def _release(self, call: Call, cause: Cause, by: Line | None, now: float) -> None:
         """End a call; the line ``by`` which it ends is served by its caller, every other one hears why."""

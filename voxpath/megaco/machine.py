@@ -121,7 +121,7 @@ class Transactions:
         self._timers: TimerHeap[Ticket | int] = TimerHeap()
         self._errors = PerSecond(ERRORS_PER_SECOND)
 
-    # -- from outside -------------------------------------------------------------------------------------------------
+    # From outside.
 
     def receive(self, datagram: Datagram, now: float) -> Turn:
         """Take a datagram.
@@ -154,7 +154,7 @@ class Transactions:
         """When :meth:`tick` is due."""
         return earliest(self._timers.next_due(), self._incoming.next_due())
 
-    # -- from the owner -----------------------------------------------------------------------------------------------
+    # From the owner.
 
     def request(self, peer: Peer, actions: tuple[Action, ...], token: Hashable, now: float) -> Turn:
         """Send a request; its end comes as :class:`Answered` or :class:`GivenUp`, at once when there is no room for it."""
@@ -213,7 +213,7 @@ class Transactions:
             self._end(request.id)
         return [request.token for request in requests]
 
-    # -- messages -----------------------------------------------------------------------------------------------------
+    # Messages.
 
     def _message(self, message: Message, peer: Peer, now: float, turn: Turn) -> None:
         phone, name = self._names(peer)
@@ -251,7 +251,7 @@ class Transactions:
             self._message(Message(mid, error.rest, version=error.version), peer, now, turn)
         return turn
 
-    # -- transactions -------------------------------------------------------------------------------------------------
+    # Transactions.
 
     def _take(self, peer: Peer, message: Message, transaction: Transaction, now: float, turn: Turn) -> None:
         match transaction:
@@ -312,7 +312,7 @@ class Transactions:
         else:
             self._timers.arm(number, now + wait_s)
 
-    # -- timers -------------------------------------------------------------------------------------------------------
+    # Timers.
 
     def _send_again(self, number: int, now: float, turn: Turn) -> None:
         found = self._outgoing.again(number, now)
@@ -343,7 +343,7 @@ class Transactions:
         self._outgoing.end(number)
         self._timers.disarm(number)
 
-    # -- octets -------------------------------------------------------------------------------------------------------
+    # Octets.
 
     def _write(self, message: Message) -> bytes:
         return wire.encode(message, self.settings.compact)

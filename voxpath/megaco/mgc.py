@@ -100,7 +100,7 @@ class Controller:
         self._audits: TimerHeap[Association] = TimerHeap()
         self._entropy = entropy
 
-    # -- what commands ask --------------------------------------------------------------------------------------------
+    # What commands ask.
 
     def registrations(self) -> tuple[Registration, ...]:
         """All registered gateways."""
@@ -123,7 +123,7 @@ class Controller:
             for line in association.lines.values():
                 line.phase = LinePhase.IDLE
 
-    # -- the core -----------------------------------------------------------------------------------------------------
+    # The core.
 
     def receive(self, datagram: Datagram, now: float) -> Effects:
         """Take a datagram from a gateway."""
@@ -170,7 +170,7 @@ class Controller:
                     self._lost(errand.association, reason, now)
         return self._outbox.drain()
 
-    # -- requests of gateways -----------------------------------------------------------------------------------------
+    # Requests of gateways.
 
     def _requested(self, requested: Requested, now: float) -> None:
         ticket, actions = requested.ticket, requested.request.actions
@@ -215,7 +215,7 @@ class Controller:
         if services.method == ServiceChangeMethod.RESTART:
             self._calls.arm(line, now)
 
-    # -- replies of gateways ------------------------------------------------------------------------------------------
+    # Replies of gateways.
 
     def _answered(self, errand: Errand, reply: TransactionReply, now: float) -> None:
         if errand.association.gone:

@@ -85,7 +85,7 @@ class Terminations:
         self._last_stream = 0
         self._digit_maps: dict[str, DigitMap] = {}
 
-    # -- what the phone does of itself --------------------------------------------------------------------------------
+    # What the phone does of itself.
 
     def stream_of(self, line: PhoneLine) -> EphemeralStream | None:
         """The stream that a line talks by."""
@@ -111,7 +111,7 @@ class Terminations:
         if stream is not None:
             self._bad_ports.add(stream.local.port)
 
-    # -- what the controller orders -----------------------------------------------------------------------------------
+    # What the controller orders.
 
     def execute(self, actions: Iterable[Action], now: float) -> tuple[tuple[ActionReply, ...], list[Effect]]:
         """Carry out the actions, up to the first command that fails."""
@@ -176,7 +176,7 @@ class Terminations:
             case _:
                 raise RemoteError("a phone does not take this command", code=UNKNOWN_COMMAND)
 
-    # -- commands -----------------------------------------------------------------------------------------------------
+    # Commands.
 
     def _add_stream(self, context: int, command: Command, now: float, effects: list[Effect]) -> CommandReply:
         members = self._members(context)
@@ -278,7 +278,7 @@ class Terminations:
             return [CommandReply(command.kind, ROOT, packages if "Packages" in items else ())]
         return [CommandReply(command.kind, each.termination, _audited(each, items, now)) for each in self._named(context, command)]
 
-    # -- names --------------------------------------------------------------------------------------------------------
+    # Names.
 
     def _named(self, context: int, command: Command) -> list[Termination]:
         """The terminations that a command means, in its context; a name may end in ``*``."""

@@ -108,7 +108,7 @@ class Gateway:
         self._terminations = Terminations(str(lease.address), lease.block, self._port, lines, make_media)
         self._transactions = self._new_transactions()
 
-    # -- what the user does -------------------------------------------------------------------------------------------
+    # What the user does.
 
     def off_hook(self, line: int, now: float) -> Effects:
         """Take the receiver off."""
@@ -151,7 +151,7 @@ class Gateway:
         """Where the phone is registered; ``None``: nowhere."""
         return self._attachment.controller if self.stage is Stage.REGISTERED else None
 
-    # -- the core -----------------------------------------------------------------------------------------------------
+    # The core.
 
     def start(self, now: float) -> Effects:
         """Open the first port of the block, and register (REG-2 to REG-5)."""
@@ -232,7 +232,7 @@ class Gateway:
                     effects += self._lost(reason, now, forgotten=False)
         return effects
 
-    # -- registration -------------------------------------------------------------------------------------------------
+    # Registration.
 
     def _register(self, controller: Endpoint | None, now: float) -> list[Effect]:
         if controller is None:
@@ -287,7 +287,7 @@ class Gateway:
         following = self._attachment.return_to() if forgotten else self._attachment.fail_over()
         return [*effects, Emit(event), *self._register(following, now)]
 
-    # -- the controller's requests ------------------------------------------------------------------------------------
+    # The controller's requests.
 
     def _requested(self, requested: Requested, now: float) -> list[Effect]:
         peer = requested.ticket.peer
