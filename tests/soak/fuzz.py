@@ -130,7 +130,11 @@ def _megaco_originals() -> list[bytes]:
 
 
 def _use_megaco(octets: bytes) -> None:
-    message = megaco.decode(octets)
+    try:
+        message = megaco.decode(octets)
+    except RemoteError as error:
+        assert error.code, "a refusal without a code cannot be answered"
+        raise
     assert megaco.decode(megaco.encode(message)) == message
     for text, read in _texts(message):
         try:
