@@ -81,6 +81,7 @@ class World:
         self.now = 1_700_000_000.0
         self.random = Random(7)
         self.loss = loss
+        self.ledger = ledger
         self.events: list[Event] = []
         self.rows: dict[tuple[str, str], Registration] = {}
         self.refuse_commits = False
@@ -488,10 +489,37 @@ def test_a_controller_that_kept_its_rows_goes_on() -> None:
     talk(world, 1, 3)
     world.controllers[MGC] = Controller(ControllerSettings(MId.of_address(MGC.host, MGC.port)), PLAN, select, Random(10))
     world.controllers[MGC].load(world.rows.values())
-    world.hang_up(1)
     world.run(1.0)
-    # The new run knows nothing of the call, but the line is answered and served.
-    assert world.phones[1][0].stage is Stage.REGISTERED
+    assert world.phones[1][0].state(1).connected
+    # The new run knows nothing of the call, but each line that gives a sign leaves its context and can be called again.
+    world.hang_up(1)
+    world.hang_up(3)
+    world.run(1.0)
+    world.idle()
+    talk(world, 3, 1)
+
+
+@pytest.mark.parametrize("tenths", range(0, 70, 3))
+def test_a_controller_that_is_started_anew_at_any_moment_of_a_call_leaves_nothing_behind(tenths: int) -> None:
+    """Whatever a call had come to, once its lines have been picked up and put down nothing of it is left on the phones."""
+    world = three_phones()
+    deeds = [lambda: world.lift(1), lambda: world.dial(1, "103"), lambda: world.lift(3), lambda: None, lambda: world.hang_up(1)]
+    for tenth in range(70):
+        if tenth == tenths:
+            world.controllers[MGC] = Controller(
+                ControllerSettings(MId.of_address(MGC.host, MGC.port)), PLAN, select, Random(10), world.ledger
+            )
+            world.controllers[MGC].load(world.rows.values())
+        if tenth % 10 == 0 and tenth // 10 < len(deeds):
+            deeds[tenth // 10]()
+        world.run(0.1)
+    for number in (3, 1):
+        world.lift(number)
+        world.run(0.5)
+        world.hang_up(number)
+        world.run(1.0)
+    world.idle()
+    talk(world, 3, 1)
 
 
 def test_a_registration_that_cannot_be_stored_is_refused() -> None:

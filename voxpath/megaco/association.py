@@ -80,6 +80,12 @@ class Line:
         self.queue: deque[Errand] = deque()
         self.request_id: int | None = None
 
+    @property
+    def releasing(self) -> bool:
+        """Whether its gateway was told to take it out of a context, and has not answered yet."""
+        under_way = (self.errand, *self.queue)
+        return any(errand is not None and errand.step is Step.RELEASE for errand in under_way)
+
 
 class Association:
     """A registered gateway.

@@ -97,8 +97,14 @@ class Calls:
         line.phase, line.call = LinePhase.ARMING, None
         self._errands.order(line, Step.ARM, order.arm(line.termination, self._errands.request_id(line)), now)
 
-    def observed(self, line: Line, observed: ObservedEvents, now: float) -> None:
-        """Take the events of a Notify."""
+    def observed(self, line: Line, observed: ObservedEvents, context: int, now: float) -> None:
+        """Take the events of a Notify.
+
+        A context of a call that this controller does not know is left from an earlier run of it: with the first sign of its
+        line it ends, or both would be lost for ever.
+        """
+        if line.call is None and context not in NO_CONTEXTS and not line.releasing:
+            self._errands.order(line, Step.RELEASE, order.release(context, line.termination, ""), now)
         for event in observed.events:
             match event.name.lower():
                 case package.AL_OFF_HOOK:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from voxpath.core.effects import Datagram, Effects, Outcome
 from voxpath.core.retransmit import Backoff, Entropy
@@ -189,9 +190,9 @@ class Controller:
         # The reply leaves before what follows from the request: a gateway that is told to play a tone knows why.
         replies, deeds = _execute(association, actions)
         self._outbox.effects += self._transactions.reply(ticket, replies, now=now)
-        for line, descriptor in deeds:
+        for line, descriptor, context in deeds:
             if isinstance(descriptor, ObservedEvents):
-                self._calls.observed(line, descriptor, now)
+                self._calls.observed(line, descriptor, context, now)
             else:
                 self._change_line(line, descriptor, now)
 
@@ -263,7 +264,15 @@ class Controller:
         return phone, phone or printable(peer.mid) or str(peer.address)
 
 
-Deed = tuple[Line, ObservedEvents | Services]
+class Deed(NamedTuple):
+    """What follows from a request besides its reply.
+
+    :ivar context: in which the gateway said it.
+    """
+
+    line: Line
+    descriptor: ObservedEvents | Services
+    context: int
 
 
 def _execute(association: Association, actions: tuple[Action, ...]) -> tuple[tuple[ActionReply, ...], list[Deed]]:
@@ -274,7 +283,7 @@ def _execute(association: Association, actions: tuple[Action, ...]) -> tuple[tup
         done: list[CommandReply] = []
         failed = False
         for command in action.commands:
-            answer = _command(association, command, deeds)
+            answer = _command(association, action.context, command, deeds)
             done.append(CommandReply(command.kind, command.termination, answer))
             failed = bool(answer) and not command.optional
             if failed:
@@ -285,7 +294,7 @@ def _execute(association: Association, actions: tuple[Action, ...]) -> tuple[tup
     return tuple(replies), deeds
 
 
-def _command(association: Association, command: Command, deeds: list[Deed]) -> tuple[ErrorDescriptor, ...]:
+def _command(association: Association, context: int, command: Command, deeds: list[Deed]) -> tuple[ErrorDescriptor, ...]:
     if command.kind is CommandKind.NOTIFY:
         wanted: ObservedEvents | Services | None = command.find(ObservedEvents)
     elif command.kind is CommandKind.SERVICE_CHANGE:
@@ -297,7 +306,7 @@ def _command(association: Association, command: Command, deeds: list[Deed]) -> t
     lines = _lines(association, command.termination)
     if lines is None:
         return (ErrorDescriptor(UNKNOWN_TERMINATION, "no such termination"),)
-    deeds += [(line, wanted) for line in lines]
+    deeds += [Deed(line, wanted, context) for line in lines]
     return ()
 
 
