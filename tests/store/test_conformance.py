@@ -1,13 +1,16 @@
 """One suite for every store: what is committed is there, all or nothing, and two owners are impossible."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.errors import LocalError
@@ -184,27 +187,64 @@ async def test_a_row_that_the_model_refuses_is_left_out_and_reported(tmp_path: P
     await store.close()
 
 
+class BrokenDisk:
+    """A connection whose statements of one kind fail, as they do on a broken disk."""
+
+    def __init__(self, connection: sqlite3.Connection, statement: str) -> None:
+        self._connection = connection
+        self._statement = statement
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        if sql.startswith(self._statement):
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(sql, parameters)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+
+@pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
 async def test_after_a_disk_error_nothing_is_acknowledged_until_the_file_was_reopened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reopened: list[bool] = []
     monkeypatch.setattr("voxpath.store.sqlite.REOPEN_S", 0.0)
     store = SqliteStore(tmp_path / "voxpath.db", reactor, reopened=lambda: reopened.append(True))
     assert await commit(store, Put(lease(1, "10.0.0.11"))) is None
-    # A closed connection answers every statement with an error of the database, as a broken disk does.
-    broken = store._transaction
-
-    def fail(group: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    monkeypatch.setattr(store, "_transaction", fail)
-    assert "disk I/O error" in (await commit(store, Put(lease(2, "10.0.0.12"))) or "")
-    monkeypatch.setattr(store, "_transaction", broken)
+    monkeypatch.setattr(store, "_connection", BrokenDisk(store._connection, statement))
+    group = [Deferred.fromCoroutine(commit(store, Put(lease(octet, f"10.0.0.1{octet}")))) for octet in (2, 4)]
+    assert ["disk I/O error" in (reason or "") for reason in [await each for each in group]] == [True, True]
     assert reopened == []
-    assert await commit(store, Put(lease(3, "10.0.0.13"))) is None
     assert await commit(store, Put(lease(3, "10.0.0.13"))) is None
     assert reopened == [True]
     assert {held.mac[-1] for held in store.load(Lease)} == {1, 3}
+    await store.close()
+
+
+async def test_a_file_that_another_program_writes_to_is_waited_for(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    other = sqlite3.connect(tmp_path / "voxpath.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = Deferred.fromCoroutine(commit(store, Put(lease(1, "10.0.0.11"))))
+    await deferLater(reactor, 0.1)
+    assert not waiting.called
+    other.execute("ROLLBACK")
+    assert await waiting is None
+    other.close()
+    await store.close()
+
+
+async def test_a_file_that_stays_locked_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxpath.store.sqlite.LOCKED_S", 0.1)
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    other = sqlite3.connect(tmp_path / "voxpath.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert "locked" in (await commit(store, Put(lease(1, "10.0.0.11"))) or "")
+    other.close()
     await store.close()
 
 

@@ -26,8 +26,8 @@ BUFFER_OCTETS = 4 * 1024 * 1024
 
 LARGEST_DATAGRAM = 65535
 
-READ_PER_TURN = 1024
-"""Datagrams that are read in one turn of the reactor: a flood on one port must not stop the others."""
+READ_PER_TURN = 64
+"""Datagrams that are read in one turn of the reactor: a flood on one port must not hold up the others, nor finished commits."""
 
 PKTINFO_OCTETS = 12
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)

@@ -1,7 +1,10 @@
-"""The SQLite store: WAL, ``synchronous=FULL``, one writer thread, group commit.
+"""The SQLite store: WAL, ``synchronous=FULL``, group commit, one thread that does nothing but flush.
 
-Commits that arrive while the disk is busy are written together by one transaction and one flush, so that a storm of phones costs
-a few flushes and not thousands.
+Rows are written on the reactor thread, which takes microseconds; the COMMIT, which waits for the disk, runs on the flusher thread.
+Were the rows written there too, that thread would have to win Python's interpreter lock back after every single row, and
+under load each time costs milliseconds.
+Commits that arrive while the disk is busy form the next group: one transaction and one flush for all of them, so a storm of phones
+costs a few flushes and not thousands.
 A refused change is found by writing that group again one commit at a time: a group never makes one phone pay for another's fault.
 
 After an error of the disk the file is suspect: what a failed flush left behind is unknown.
@@ -11,7 +14,9 @@ whoever keeps a copy in memory reads it anew.
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -34,6 +39,12 @@ MAX_GROUP = 512
 REOPEN_S = 1.0
 """A file that failed is tried again after so many seconds at the earliest."""
 
+LOCKED_S = 5.0
+"""So long another program may keep the file locked before that counts as a failure."""
+
+LOCK_PAUSE_S = 0.01
+"""Pause between two looks at a locked file."""
+
 _REFUSED = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors by which the database refuses one change; every other one of its errors makes the file suspect."""
 
@@ -43,6 +54,11 @@ _TABLE_OF_SQL = {kind: (table.put_sql, table.delete_sql) for kind, table in TABL
 class _Request(NamedTuple):
     changes: tuple[Change, ...]
     done: Callable[[str | None], None]
+
+
+_Outcomes = list[tuple[_Request, str | None]]
+_Job = Callable[[], Callable[[], None]]
+"""Runs on the flusher thread, and returns what is to be called on the reactor thread then."""
 
 
 class SqliteStore:
@@ -65,13 +81,14 @@ class SqliteStore:
         self._reactor = reactor
         self._refused_row = refused_row
         self._reopened = reopened
-        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
-        self._waiting = 0
+        self._waiting: deque[_Request] = deque()
+        self._busy = False
         self._closed: Deferred[None] | None = None
         self._suspect = ""
-        self._try_again = 0.0
+        self._try_again = self._locked_until = 0.0
         self._connection = _open(path)
-        self._thread = Thread(target=self._write, name="voxpath-store", daemon=True)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = Thread(target=self._flush, name="voxpath-store", daemon=True)
         self._thread.start()
 
     def load(self, kind: type[Value]) -> list[Value]:
@@ -91,113 +108,184 @@ class SqliteStore:
         return values
 
     def commit(self, changes: tuple[Change, ...], done: Callable[[str | None], None]) -> None:
-        """Queue the changes for the writer thread."""
+        """Let the changes be part of the next group."""
         for change in changes:
             table_of(change.value)
         if self._closed is not None:
             done("the store is closed")
-        elif self._waiting >= MAX_WAITING:
+        elif len(self._waiting) >= MAX_WAITING:
             done(f"{MAX_WAITING} commits wait for the disk already")
         else:
-            self._waiting += 1
-            self._queue.put(_Request(changes, done))
+            self._waiting.append(_Request(changes, done))
+            if not self._busy:
+                self._busy = True
+                # In the next turn, so that all that this turn still brings goes along.
+                self._reactor.callFromThread(self._begin)
 
     def close(self) -> Deferred[None]:
-        """Write what was queued, then close the file."""
+        """Write what was given, then close the file."""
         if self._closed is None:
             self._closed = Deferred()
-            self._queue.put(None)
+            if not self._busy:
+                self._busy = True
+                self._reactor.callFromThread(self._begin)
         return self._closed
 
     # On the reactor thread.
 
-    def _deliver(self, group: list[tuple[_Request, str | None]], reopened: bool) -> None:
-        self._waiting -= len(group)
-        for request, reason in group:
-            request.done(reason)
-        if reopened:
+    def _begin(self) -> None:
+        """Write the rows of the next group, and let the flusher commit them."""
+        if not self._waiting:
+            self._busy = False
+            if self._closed is not None:
+                self._jobs.put(None)
+            return
+        if self._suspect:
+            self._jobs.put(self._reopen)
+            return
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if _is_locked(error) and self._lock_may_come():
+                self._jobs.put(self._wait)
+            else:
+                self._fail(error)
+            return
+        self._locked_until = 0.0
+        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
+        try:
+            outcomes = self._write(group)
+        except sqlite3.Error as error:
+            self._roll_back()
+            self._deliver([(request, None) for request in group], error)
+            return
+        self._jobs.put(lambda: self._commit(outcomes))
+
+    def _write(self, group: list[_Request]) -> _Outcomes:
+        """Write all rows at once; if one is refused, begin again and write each request for itself."""
+        try:
+            for request in group:
+                self._put(request.changes)
+        except Exception as error:
+            if _is_of_disk(error):
+                raise
+        else:
+            return [(request, None) for request in group]
+        self._connection.execute("ROLLBACK")
+        self._connection.execute("BEGIN IMMEDIATE")
+        return [(request, self._write_one(request)) for request in group]
+
+    def _write_one(self, request: _Request) -> str | None:
+        execute = self._connection.execute
+        execute("SAVEPOINT request")
+        try:
+            self._put(request.changes)
+        except Exception as error:
+            # Also what is no error of the database, such as text that is no UTF-8: the others must outlive any value.
+            if _is_of_disk(error):
+                raise
+            execute("ROLLBACK TO request")
+            return str(error)
+        finally:
+            if self._connection.in_transaction:
+                execute("RELEASE request")
+        return None
+
+    def _put(self, changes: tuple[Change, ...]) -> None:
+        execute = self._connection.execute
+        for change in changes:
+            value = change.value
+            table = TABLES[type(value)]
+            put, delete = _TABLE_OF_SQL[type(value)]
+            if isinstance(change, Put):
+                execute(put, table.to_row(value))
+            else:
+                execute(delete, table.key(value))
+
+    def _deliver(self, outcomes: _Outcomes, error: sqlite3.Error | None) -> None:
+        if error is not None:
+            self._suspect = f"the store {self._path} failed: {error}"
+        for request, reason in outcomes:
+            request.done(self._suspect or reason)
+        self._begin()
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        group, self._waiting = list(self._waiting), deque()
+        self._deliver([(request, None) for request in group], error)
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+
+    def _lock_may_come(self) -> bool:
+        """Another program writes to the file: that is worth a short wait."""
+        now = time.monotonic()
+        self._locked_until = self._locked_until or now + LOCKED_S
+        return now < self._locked_until
+
+    def _reopened_now(self, error: str) -> None:
+        self._suspect = error
+        if error:
+            group, self._waiting = list(self._waiting), deque()
+            for request in group:
+                request.done(error)
+        else:
             self._reopened()
+        self._begin()
 
     def _end(self) -> None:
         self._thread.join()
         if self._closed is not None:
             self._closed.callback(None)
 
-    # On the writer thread.
+    # On the flusher thread.
 
-    def _write(self) -> None:
-        while True:
-            group, last = self._take()
-            if group:
-                was_suspect = bool(self._suspect)
-                outcome = self._write_group(group)
-                self._reactor.callFromThread(self._deliver, outcome, was_suspect and not self._suspect)
-            if last:
+    def _flush(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._reactor.callFromThread(job())
+        self._connection.close()
+        self._reactor.callFromThread(self._end)
+
+    def _commit(self, outcomes: _Outcomes) -> Callable[[], None]:
+        failure: sqlite3.Error | None = None
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            failure = error
+            self._roll_back()
+        return lambda: self._deliver(outcomes, failure)
+
+    def _wait(self) -> Callable[[], None]:
+        time.sleep(LOCK_PAUSE_S)
+        return self._begin
+
+    def _reopen(self) -> Callable[[], None]:
+        failure = self._suspect
+        if time.monotonic() >= self._try_again:
+            self._try_again = time.monotonic() + REOPEN_S
+            try:
                 self._connection.close()
-                self._reactor.callFromThread(self._end)
-                return
+                self._connection = _open(self._path)
+                failure = ""
+            except (sqlite3.Error, LocalError) as error:
+                failure = f"the store {self._path} failed and cannot be reopened: {error}"
+        return lambda: self._reopened_now(failure)
 
-    def _take(self) -> tuple[list[_Request], bool]:
-        group: list[_Request] = []
-        request = self._queue.get()
-        while request is not None:
-            group.append(request)
-            if len(group) >= MAX_GROUP or self._queue.empty():
-                return group, False
-            request = self._queue.get()
-        return group, True
 
-    def _write_group(self, group: list[_Request]) -> list[tuple[_Request, str | None]]:
-        if self._suspect and not self._reopen():
-            return [(request, self._suspect) for request in group]
-        try:
-            self._transaction(group)
-        except Exception as error:
-            if isinstance(error, sqlite3.Error) and not isinstance(error, _REFUSED):
-                self._suspect = f"the store {self._path} failed: {error}"
-                return [(request, self._suspect) for request in group]
-            # Also what is no error of the database, such as text that is no UTF-8: this thread must outlive any value.
-            if len(group) == 1:
-                return [(group[0], str(error))]
-            return [outcome for request in group for outcome in self._write_group([request])]
-        return [(request, None) for request in group]
+def _is_locked(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
-    def _transaction(self, group: list[_Request]) -> None:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for request in group:
-                for change in request.changes:
-                    value = change.value
-                    table = TABLES[type(value)]
-                    put, delete = _TABLE_OF_SQL[type(value)]
-                    if isinstance(change, Put):
-                        connection.execute(put, table.to_row(value))
-                    else:
-                        connection.execute(delete, table.key(value))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
-    def _reopen(self) -> bool:
-        if time.monotonic() < self._try_again:
-            return False
-        self._try_again = time.monotonic() + REOPEN_S
-        try:
-            self._connection.close()
-            self._connection = _open(self._path)
-        except (sqlite3.Error, LocalError) as error:
-            self._suspect = f"the store {self._path} failed and cannot be reopened: {error}"
-            return False
-        self._suspect = ""
-        return True
+def _is_of_disk(error: Exception) -> bool:
+    """Whether an error makes the file suspect, rather than one change refused."""
+    return isinstance(error, sqlite3.Error) and not isinstance(error, _REFUSED)
 
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
+        # No waiting for locks here: the reactor thread must not.
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=32)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
