@@ -1,6 +1,6 @@
 """The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping as ReadOnly
 from ipaddress import IPv4Address
 from typing import Any, cast
 
@@ -26,8 +26,9 @@ from voxpath.io.ports import UdpPorts
 from voxpath.manage.facts import CommandError
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
 from voxpath.model.phone import Lease, Provision
-from voxpath.model.ports import PortBinding
+from voxpath.model.ports import Mapping, PortBinding
 from voxpath.natreactor.event import BackEndChosen
+from voxpath.natreactor.group import TransactionGroup
 from voxpath.natreactor.interface import Adopted, Outside
 from voxpath.natreactor.registry import Selection, select
 from voxpath.natreactor.settings import NatSettings
@@ -118,7 +119,7 @@ class GatewayRole(Role):
         """Whose inside address this is."""
         return self.ledger.by_private(realm, private) if self.ready else None
 
-    def silent(self) -> Mapping[str, int]:
+    def silent(self) -> ReadOnly[str, int]:
         """How many DHCP messages got no answer, by reason (DHC-3, DHC-4)."""
         return self.server.dropped if self.ready else {}
 
@@ -177,13 +178,31 @@ class GatewayRole(Role):
 
     async def _repair(self, adopted: Adopted) -> None:
         """Make the NAT's table equal to the ledger; what is equal already is not touched."""
-        mappings = frozenset(row.mapping for row in self.ledger.bindings() if row.mapping is not None)
+        mappings = self._served_mappings()
         generation = self.ledger.generation
         if adopted.mappings != mappings:
             await self.selection.nat.replace_all(generation, mappings)
             if adopted.generation:
                 event = NatRepaired(found=adopted.generation, generation=generation, mappings=len(adopted.mappings))
                 self.bus.publish(self.role, event)
+
+    def _served_mappings(self) -> frozenset[Mapping]:
+        """The mappings of held rows; those of a pool or realm that the configuration has no longer are left out.
+
+        Their phones cannot be reached until they renew, and then get other ports; all others must not suffer by it.
+        """
+        table = self._nat_settings().make_table()
+        mappings = set()
+        for row in self.ledger.bindings():
+            if (mapping := row.mapping) is None:
+                continue
+            if table.is_inside(int(mapping.private)) and table.is_public(int(mapping.block.public)):
+                mappings.add(mapping)
+            else:
+                reason = "the configuration has no place for it any more"
+                event = StoreRowRefused(table="block", row=f"{row.block} for {mapping.private} of {row.holder}", reason=reason)
+                self.bus.publish(self.role, event)
+        return frozenset(mappings)
 
     def _start_feed(self) -> None:
         node, config = self._node, self._node.config
@@ -212,7 +231,7 @@ class GatewayRole(Role):
             node.bus,
             ports=ports,
             store=node.store,
-            nat=self.selection.nat,
+            nat=TransactionGroup(self.selection.nat, node.reactor),
             on_fault=self.fault,
             source_of=_client,
         )
