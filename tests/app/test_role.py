@@ -99,6 +99,30 @@ def test_a_stop_waits_for_a_start_that_is_under_way() -> None:
     assert role.steps == ["begin", "end"]
 
 
+def test_a_restart_waits_for_a_start_that_is_under_way() -> None:
+    clock, role, _ = bench()
+    role.wait = Deferred()
+    role.startService()
+    role.restart("an interface went away")
+    assert role.steps == ["begin"]
+    role.wait.callback(None)
+    assert role.steps == ["begin", "end"]
+    clock.advance(1.0)
+    assert role.state is RoleState.RUNNING
+    role.stopService()
+
+
+def test_two_reasons_for_one_restart_restart_once() -> None:
+    clock, role, _ = bench()
+    role.startService()
+    role.restart("one")
+    role.restart("the other")
+    assert role.steps == ["begin", "end"]
+    clock.advance(1.0)
+    assert (role.restarts, role.state) == (1, RoleState.RUNNING)
+    role.stopService()
+
+
 def test_a_stop_during_a_pause_leaves_no_timer() -> None:
     clock, role, _ = bench()
     role.error = OSError("broken")

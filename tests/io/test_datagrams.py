@@ -5,6 +5,7 @@ import socket
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.packet import udp_packet
@@ -52,6 +53,37 @@ async def test_a_reply_leaves_from_the_address_it_names() -> None:
     ports.open("client", ANY, arrived.callback)
     ports.send(Send(b"x", ports.local("client"), "server", source="127.0.0.3"))
     assert (await arrived).source == Endpoint("127.0.0.3", ports.local("server").port)
+    ports.close_all()
+
+
+async def test_a_receiver_that_raises_does_not_make_the_port_deaf(no_logged_failure: list[LogEvent]) -> None:
+    ports = UdpPorts(reactor)
+    second: Deferred[bytes] = Deferred()
+
+    def receive(datagram: Datagram) -> None:
+        if datagram.payload == b"poison":
+            raise ZeroDivisionError("a bug")
+        second.callback(datagram.payload)
+
+    ports.open("p", ANY, receive)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"poison", ports.local("p"))
+        client.sendto(b"good", ports.local("p"))
+        assert await second == b"good"
+    ports.close_all()
+    assert [event["log_failure"].type for event in no_logged_failure] == [ZeroDivisionError]
+    no_logged_failure.clear()
+
+
+async def test_a_port_that_cannot_be_read_any_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: Deferred[str] = Deferred()
+    ports = UdpPorts(reactor, lost.callback)
+    ports.open("p", ANY, lambda datagram: None)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        local = ports.local("p")
+        monkeypatch.setattr("voxpath.io.datagrams._ANCILLARY", -1)
+        client.sendto(b"x", local)
+        assert str(local) in await lost
     ports.close_all()
 
 

@@ -42,7 +42,7 @@ class ControllerRole(Role):
         plan = NumberPlan(values.lines(node.config), options.dial_plan)
         self.core = Controller(values.controller_settings(node.config), plan, select, node.entropy, self._directory)
         self.core.load(node.store.load(Registration))
-        ports = UdpPorts(node.reactor)
+        ports = UdpPorts(node.reactor, self.restart)
         driver = Driver(self.role, self.core, node.clock, node.bus, ports=ports, store=node.store, on_fault=self.fault)
         node.own(self.role, driver)
         for text in options.listen:

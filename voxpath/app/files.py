@@ -43,7 +43,7 @@ class FileRole(Role):
             lambda read: deferToThreadPool(reactor, reactor.getThreadPool(), read),
         )
         core = TftpServer(self._leases, node.entropy, TftpSettings(largest_block=options.blksize_max))
-        ports = UdpPorts(reactor)
+        ports = UdpPorts(reactor, self.restart)
         driver = Driver(self.role, core, node.clock, node.bus, ports=ports, answer=source.answer, on_fault=self.fault)
         node.own(self.role, driver)
         for text in options.listen:

@@ -223,7 +223,7 @@ class GatewayRole(Role):
 
     def _listen(self) -> None:
         node = self._node
-        ports = UdpPorts(node.reactor)
+        ports = UdpPorts(node.reactor, self.restart)
         self._driver = Driver(
             self.role,
             self.server,

@@ -22,9 +22,9 @@ class DhcpPort:
     :raises OSError: another client has it, or the right to it is missing.
     """
 
-    def __init__(self, reactor: IReactorFDSet, interface: str) -> None:
+    def __init__(self, reactor: IReactorFDSet, interface: str, on_lost: Callable[[str], None]) -> None:
         self._receivers: dict[bytes, Callable[[Datagram], None]] = {}
-        self._port = UdpPort(reactor, DHCP_PORT, CLIENT, self._receive, interface)
+        self._port = UdpPort(reactor, DHCP_PORT, CLIENT, self._receive, interface, on_lost)
 
     def join(self, mac: Mac, receive: Callable[[Datagram], None]) -> None:
         """Let a phone have the messages to its Ethernet address."""

@@ -44,7 +44,7 @@ class PhonesRole(Role):
         if options.dhcp:
             if not options.interface:
                 raise LocalError('phone.interface names no interface for DHCP; write for example interface = "eth0"')
-            self._dhcp = DhcpPort(node.reactor, options.interface)
+            self._dhcp = DhcpPort(node.reactor, options.interface, self.restart)
         for mac in values.phone_macs(node.config):
             user = self._make(mac)
             ports = PhonePorts(node.reactor, mac, self._dhcp)

@@ -1,8 +1,9 @@
 """A role of the process: starts, stops, and restarts alone when it fails, with a limit."""
 
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum
+from traceback import format_exception
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -74,7 +75,7 @@ class Role(Service):
     def startService(self) -> None:
         """Begin, in the background."""
         super().startService()
-        self._run(self._start())
+        self._run(self._start)
 
     def stopService(self) -> Deferred[None]:
         """End; the Deferred fires when everything is closed."""
@@ -82,7 +83,9 @@ class Role(Service):
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        return Deferred.fromCoroutine(self._stop())
+        self._run(self._stop)
+        assert self._busy is not None
+        return self._busy
 
     def fault(self) -> None:
         """Count an exception of one of the role's cores (the driver calls this)."""
@@ -94,14 +97,25 @@ class Role(Service):
 
     def restart(self, reason: str) -> None:
         """End, and begin again after a pause, unless that happened too often."""
-        if self.running and self._pause is None and self.state is not RoleState.GIVEN_UP:
-            self._run(self._fail(reason))
+        self._run(lambda: self._restart(reason))
 
-    # One step at a time: a stop waits for a start that is under way.
+    # One step at a time: each waits for the one that is under way.
 
-    def _run(self, step: Coroutine[Deferred[object], object, None]) -> None:
-        self._busy = Deferred.fromCoroutine(step)
-        self._busy.addErrback(lambda failure: log.error("{role}: {failure}", role=self.role, failure=failure.getTraceback()))
+    def _run(self, step: Callable[[], Coroutine[Deferred[object], object, None]]) -> None:
+        self._busy = Deferred.fromCoroutine(self._after(self._busy, step))
+
+    async def _after(self, busy: Deferred[None] | None, step: Callable[[], Coroutine[Deferred[object], object, None]]) -> None:
+        if busy is not None:
+            await busy
+        try:
+            await step()
+        except Exception as error:
+            log.error("{role}: {error}", role=self.role, error="".join(format_exception(error)))
+
+    async def _restart(self, reason: str) -> None:
+        # What wanted the restart may have been dealt with meanwhile.
+        if self.running and self.state is RoleState.RUNNING:
+            await self._fail(reason)
 
     async def _start(self) -> None:
         self.state = RoleState.STARTING
@@ -130,10 +144,8 @@ class Role(Service):
     def _again(self) -> None:
         self._pause = None
         self.restarts += 1
-        self._run(self._start())
+        self._run(self._start)
 
     async def _stop(self) -> None:
-        if self._busy is not None:
-            await self._busy
         await self.end()
         self.state = RoleState.OFF

@@ -29,6 +29,9 @@ LARGEST_DATAGRAM = 65535
 READ_PER_TURN = 64
 """Datagrams that are read in one turn of the reactor: a flood on one port must not hold up the others, nor finished commits."""
 
+PASSING = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EINTR})
+"""Errors that say something of an earlier datagram, or that the interface is down at the moment; the socket lives on."""
+
 PKTINFO_OCTETS = 12
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 _PKTINFO = struct.Struct("=I4s4s")
@@ -51,16 +54,24 @@ class UdpPort:
     :param local: where to bind; port 0 lets the kernel choose, and :attr:`local` then tells.
     :param receive: is given every datagram.
     :param device: bind to this interface alone, and send broadcasts by it.
+    :param on_lost: is told why, when the port cannot be read any more; it then has to be opened anew.
     :raises OSError: the address is in use, is not ours, or its port needs rights that we lack.
     """
 
     def __init__(
-        self, reactor: IReactorFDSet, name: str, local: Endpoint, receive: Callable[[Datagram], None], device: str = ""
+        self,
+        reactor: IReactorFDSet,
+        name: str,
+        local: Endpoint,
+        receive: Callable[[Datagram], None],
+        device: str = "",
+        on_lost: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.name = name
         self.device = device
         self._reactor = reactor
         self._receive = receive
+        self._on_lost = on_lost
         self._socket = _bound_socket(local, device)
         self._frames = _FrameSocket(device) if device else None
         host, port = self._socket.getsockname()
@@ -106,8 +117,7 @@ class UdpPort:
             except BlockingIOError:
                 return
             except OSError as error:
-                # An ICMP error for an earlier datagram; the protocol's own timer deals with it.
-                if error.errno in {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EINTR}:
+                if error.errno in PASSING:
                     continue
                 raise
             interface, destination = "", ""
@@ -115,15 +125,19 @@ class UdpPort:
                 if kind == IP_PKTINFO:
                     index, _local, addressed = _PKTINFO.unpack(info)
                     interface, destination = _interface_name(index), socket.inet_ntoa(addressed)
-            receive(Datagram(payload, Endpoint(*source), destination, interface, name))
+            try:
+                receive(Datagram(payload, Endpoint(*source), destination, interface, name))
+            except Exception:
+                # The reactor drops a reader that raises, and the port would be deaf from then on.
+                log.failure("a datagram from {source} on {name}", source=source, name=name)
             if self._socket.fileno() < 0:
                 # What was received closed this port.
                 return
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor gave up on the socket."""
-        log.error("UDP port {local} lost: {reason}", local=str(self.local), reason=reason.getErrorMessage())
         self._socket.close()
+        self._on_lost(f"the UDP port {self.local} cannot be read: {reason.getErrorMessage()}")
 
     def logPrefix(self) -> str:
         """The name in Twisted's log."""

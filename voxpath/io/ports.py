@@ -17,10 +17,13 @@ class UdpPorts:
 
     A name may stand for several sockets: one for each interface, or for each address that a server listens on.
     A send then takes the one of its interface, or of its source address, or else the first.
+
+    :param on_lost: is told why, when a port cannot be read any more.
     """
 
-    def __init__(self, reactor: IReactorFDSet) -> None:
+    def __init__(self, reactor: IReactorFDSet, on_lost: Callable[[str], None] = lambda reason: None) -> None:
         self._reactor = reactor
+        self._on_lost = on_lost
         self._ports: dict[str, list[UdpPort]] = {}
         self._count = 0
 
@@ -28,7 +31,7 @@ class UdpPorts:
         """Open a port; raise :class:`OSError` when that is impossible, or when too many are open."""
         if self._count >= MAX_PORTS:
             raise OSError(f"{MAX_PORTS} ports are open already")
-        port = UdpPort(self._reactor, name, local, receive, device)
+        port = UdpPort(self._reactor, name, local, receive, device, self._on_lost)
         self._ports.setdefault(name, []).append(port)
         self._count += 1
 
