@@ -74,7 +74,7 @@ class Process(MultiService):
 
     async def _stop(self) -> None:
         await super().stopService()
-        await self.node.store.close()
+        await self.node.close()
 
     def _read_anew(self) -> None:
         """After a failure of the disk nobody knows which of the refused changes are in the file: the roles load it again."""

@@ -1,15 +1,18 @@
 """What all roles of one process share: clock, bus, memory of events, store, randomness, and the configuration."""
 
+import fcntl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
+from typing import IO
 
 from twisted.internet.interfaces import IReactorFDSet, IReactorFromThreads, IReactorTCP, IReactorTime, IReactorUNIX
 
 from voxpath.app.event import StoreRowRefused
 from voxpath.app.schema import Config
 from voxpath.app.values import in_state
+from voxpath.core.errors import LocalError
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock, ServerClock
 from voxpath.io.driver import Driver
@@ -18,6 +21,7 @@ from voxpath.store.interface import Store
 from voxpath.store.sqlite import SqliteStore
 
 DATABASE = "voxpath.db"
+LOCK = "voxpath.lock"
 
 
 class Reactor(IReactorTime, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorFromThreads):
@@ -29,6 +33,7 @@ class Node:
     """The shared things of one process.
 
     :ivar drivers: the drivers of the roles that run, by role name; several for a role with many cores.
+    :ivar lock: keeps other processes away from the state directory as long as it is open.
     :ivar on_reopened: is called when the store had failed and is good again: what memory holds of it may be wrong.
     """
 
@@ -41,6 +46,7 @@ class Node:
     store: Store
     drivers: dict[str, list[Driver]] = field(default_factory=dict)
     on_reopened: Callable[[], None] = lambda: None
+    lock: IO[bytes] | None = None
 
     @classmethod
     def make(cls, config: Config, reactor: Reactor) -> "Node":
@@ -54,6 +60,7 @@ class Node:
         bus.subscribe(memory)
         state = Path(config.state)
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _locked(in_state(config, LOCK))
 
         def refused(table: str, row: str, reason: str) -> None:
             bus.publish("store", StoreRowRefused(table=table, row=row, reason=reason))
@@ -62,7 +69,7 @@ class Node:
             node.on_reopened()
 
         store = SqliteStore(in_state(config, DATABASE), reactor, refused_row=refused, reopened=reopened)
-        node = cls(config, reactor, clock, bus, memory, SystemRandom(), store)
+        node = cls(config, reactor, clock, bus, memory, SystemRandom(), store, lock=lock)
         return node
 
     def own(self, role: str, driver: Driver) -> Driver:
@@ -74,3 +81,20 @@ class Node:
         """Stop the drivers of a role; returns when all that they began is finished and their ports are closed."""
         for driver in self.drivers.pop(role, []):
             await driver.stop()
+
+    async def close(self) -> None:
+        """Write what the store was given, close it, and let go of the state directory."""
+        await self.store.close()
+        if self.lock is not None:
+            self.lock.close()
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Take a state directory for this process alone; the kernel lets go of it when the process ends, however that happens."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise LocalError(f"{path.parent} is the state directory of another process: stop it, or name another one") from None
+    return file

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Mapping as ReadOnly
 from contextlib import suppress
 from ipaddress import IPv4Address
+from socket import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute
@@ -16,6 +17,7 @@ from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import host, ruleset
+from voxpath.natreactor.claim import claim
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
 from voxpath.natreactor.kernelcounters import KernelCounters
@@ -52,7 +54,7 @@ class NftablesNAT:
         self._settings = settings
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
-        self._open: tuple[Nftables, KernelCounters] | None = None
+        self._open: tuple[Nftables, KernelCounters, socket] | None = None
         self._drops: Counter[Reason] = Counter()
         self._untold: Counter[Reason] = Counter()
         self._seen: Counter[Reason] = Counter()
@@ -115,7 +117,7 @@ class NftablesNAT:
     def _counters(self) -> KernelCounters:
         return self._opened()[1]
 
-    def _opened(self) -> tuple[Nftables, KernelCounters]:
+    def _opened(self) -> tuple[Nftables, KernelCounters, socket]:
         if self._open is None:
             raise LocalError("the nftables back end was not started")
         return self._open
@@ -130,7 +132,7 @@ class NftablesNAT:
         ruleset.check(self._settings)
         if self._open is not None:
             raise LocalError("the nftables back end was started already")
-        self._open = Nftables(), KernelCounters()
+        self._open = Nftables(), KernelCounters(), claim(self._settings.table)
         try:
             planned = host.plan(self._settings.outside)
             adopted = self._adopt()
