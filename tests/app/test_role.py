@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from voxpath.app.event import RoleFailed, RoleGivenUp
-from voxpath.app.role import FAULTS, RESTARTS, Role, RoleState
+from voxpath.app.role import FAULTS, FIRST_PAUSE_S, RESTARTS, Role, RoleState
 from voxpath.io.bus import EventBus, Record
 from voxpath.io.clock import VirtualClock
 
@@ -130,3 +130,16 @@ def test_a_stop_during_a_pause_leaves_no_timer() -> None:
     role.stopService()
     assert clock.getDelayedCalls() == []
     assert role.state is RoleState.OFF
+
+
+def test_a_role_that_is_only_to_load_anew_does_so_however_often() -> None:
+    """A disk that is full again and again must not put the gateway out of service for good."""
+    clock, role, records = bench()
+    role.startService()
+    for _ in range(3 * RESTARTS):
+        role.reload("the store had failed")
+        assert role.state is RoleState.PAUSED
+        clock.advance(FIRST_PAUSE_S)
+        assert role.state is RoleState.RUNNING
+    assert not any(isinstance(record.event, RoleGivenUp) for record in records)
+    role.stopService()

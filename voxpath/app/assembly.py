@@ -80,7 +80,7 @@ class Process(MultiService):
         """After a failure of the disk nobody knows which of the refused changes are in the file: the roles load it again."""
         for role in (self.gateway, self.controller):
             if role is not None and role.state is RoleState.RUNNING:
-                role.restart("the store had failed and is read anew")
+                role.reload("the store had failed and is read anew")
 
     def _add_gateway(self, config: Config) -> None:
         self.gateway = self._add(GatewayRole(self.node))

@@ -99,6 +99,10 @@ class Role(Service):
         """End, and begin again after a pause, unless that happened too often."""
         self._run(lambda: self._restart(reason))
 
+    def reload(self, reason: str) -> None:
+        """End, and begin again after a short pause; not the role has failed, so this is never too often."""
+        self._run(lambda: self._reload(reason))
+
     # One step at a time: each waits for the one that is under way.
 
     def _run(self, step: Callable[[], Coroutine[Deferred[object], object, None]]) -> None:
@@ -116,6 +120,11 @@ class Role(Service):
         # What wanted the restart may have been dealt with meanwhile.
         if self.running and self.state is RoleState.RUNNING:
             await self._fail(reason)
+
+    async def _reload(self, reason: str) -> None:
+        if self.running and self.state is RoleState.RUNNING:
+            await self.end()
+            self._wait(FIRST_PAUSE_S, reason)
 
     async def _start(self) -> None:
         self.state = RoleState.STARTING
@@ -136,10 +145,13 @@ class Role(Service):
             return
         pause = FIRST_PAUSE_S * 2 ** sum(now - at < RESTART_WINDOW_S for at in self._restarted)
         self._restarted.append(now)
+        self._wait(pause, reason)
+
+    def _wait(self, pause: float, reason: str) -> None:
         self.state = RoleState.PAUSED
         self.bus.publish(self.role, RoleFailed(name=self.role, reason=reason, pause_s=pause))
         if self.running:
-            self._pause = self.clock.call_at(now + pause, self._again)
+            self._pause = self.clock.call_at(self.clock.now() + pause, self._again)
 
     def _again(self) -> None:
         self._pause = None
