@@ -147,3 +147,12 @@ def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     options.parseOptions(["--config", str(file)])
     with pytest.raises(UsageError, match="state"):
         make_service(BOTH, options)
+
+
+def test_phones_need_an_interface_or_a_static_address(tmp_path: Path) -> None:
+    file = tmp_path / "phone.toml"
+    file.write_text(f'state = "{tmp_path}"\n')
+    options = Options()
+    options.parseOptions(["--config", str(file)])
+    with pytest.raises(UsageError, match=r"phone\.interface"):
+        make_service((Part.PHONES,), options)

@@ -14,11 +14,11 @@ from voxpath.app.node import Node
 from voxpath.app.role import RoleState
 from voxpath.core.effects import Put
 from voxpath.io.bus import EventBus
-from voxpath.io.clock import VirtualClock
 from voxpath.manage.memory import Memory
 from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.store.memory import MemoryStore
+from voxpath.testing.clock import VirtualClock
 
 TEXT = """
 [control]

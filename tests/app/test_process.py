@@ -15,11 +15,11 @@ from voxpath.app.parts import Part
 from voxpath.app.role import FIRST_PAUSE_S, RoleState
 from voxpath.core.effects import Put
 from voxpath.io.bus import EventBus
-from voxpath.io.clock import VirtualClock
 from voxpath.manage.memory import Memory
 from voxpath.model.address import Endpoint
 from voxpath.model.registration import Registration
 from voxpath.store.memory import MemoryStore
+from voxpath.testing.clock import VirtualClock
 
 
 def free_port() -> int:

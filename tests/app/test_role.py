@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from voxpath.app.event import RoleFailed, RoleGivenUp
 from voxpath.app.role import FAULTS, FIRST_PAUSE_S, RESTARTS, Role, RoleState
 from voxpath.io.bus import EventBus, Record
-from voxpath.io.clock import VirtualClock
+from voxpath.testing.clock import VirtualClock
 
 
 class ScriptedRole(Role):

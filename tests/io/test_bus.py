@@ -4,8 +4,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
 from voxpath.io.bus import EventBus, Record
-from voxpath.io.clock import VirtualClock
 from voxpath.model.event import Malformed
+from voxpath.testing.clock import VirtualClock
 
 EVENT = Malformed(protocol="dhcp", source="192.0.2.1:68", reason="too short")
 

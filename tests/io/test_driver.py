@@ -11,12 +11,12 @@ from voxpath.core.effects import Apply, Ask, Change, Close, Commit, Datagram, Do
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.core.timers import TimerHeap
 from voxpath.io.bus import EventBus, Record
-from voxpath.io.clock import VirtualClock
 from voxpath.io.driver import REPORTED_PER_SECOND, Driver
 from voxpath.io.event import CommitRefused, CoreFault, SendFailed, SourceQuarantined
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Malformed, MessageEvent
 from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.testing.clock import VirtualClock
 
 PEER = Endpoint("192.0.2.1", 68)
 ACK = Send(b"ack", PEER)

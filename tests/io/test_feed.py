@@ -15,13 +15,14 @@ from twisted.internet.task import Clock, deferLater
 from twisted.internet.testing import StringTransport
 
 from voxpath.core.errors import LocalError
-from voxpath.io.clock import ServerClock, VirtualClock
+from voxpath.io.clock import ServerClock
 from voxpath.io.feed import Feed
 from voxpath.io.subscription import MAX_OF_HOST, SILENCE_S, Receiver, SubscriptionFactory
 from voxpath.io.tls import Identity
 from voxpath.ports.copy import LedgerCopy
 from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import Pool
+from voxpath.testing.clock import VirtualClock
 
 PUBLIC = IPv4Address("203.0.113.1")
 CLOCK = ServerClock(reactor)

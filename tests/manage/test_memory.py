@@ -13,12 +13,12 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.reflect import namedAny
 
 from voxpath.io.bus import EventBus, Record
-from voxpath.io.clock import VirtualClock
 from voxpath.manage.entry import entry_of
 from voxpath.manage.log import LINES_PER_SECOND, EventLog, observer
 from voxpath.manage.memory import Memory
 from voxpath.model.address import Mac
 from voxpath.model.event import Event, Level, MessageEvent
+from voxpath.testing.clock import VirtualClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

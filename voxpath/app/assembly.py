@@ -112,6 +112,8 @@ def make_service(parts: Sequence[Part], options: Options) -> IService:
             print(f"note: {line}")
         print("the configuration can be started here")
         raise SystemExit(0)
+    if Part.PHONES in parts and config.phone.dhcp and not config.phone.interface:
+        raise UsageError("phone.interface: not set; name the interface that DHCP runs on, or write dhcp = false and [phone.static]")
     reactor = cast("Reactor", import_module("twisted.internet.reactor"))
     try:
         node = Node.make(config, reactor)

@@ -35,18 +35,3 @@ class ServerClock:
     def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
         """Call the function at that time."""
         return self._reactor.callLater(max(0.0, when - self.now()), function)
-
-
-class VirtualClock:
-    """The same over a test's :class:`twisted.internet.task.Clock`: time passes only when the test says so."""
-
-    def __init__(self, reactor: IReactorTime) -> None:
-        self._reactor = reactor
-
-    def now(self) -> float:
-        """Seconds that the test has let pass."""
-        return self._reactor.seconds()
-
-    def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
-        """Call the function at that virtual time."""
-        return self._reactor.callLater(max(0.0, when - self.now()), function)

@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from twisted.internet.base import DelayedCall
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 
@@ -55,3 +55,18 @@ def _nothing(call: DelayedCall) -> None:
 def _run(call: Any) -> None:
     call.called = 1
     call.func(*call.args, **call.kw)
+
+
+class VirtualClock:
+    """The same over a test's :class:`twisted.internet.task.Clock`: time passes only when the test says so."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+
+    def now(self) -> float:
+        """Seconds that the test has let pass."""
+        return self._reactor.seconds()
+
+    def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
+        """Call the function at that virtual time."""
+        return self._reactor.callLater(max(0.0, when - self.now()), function)

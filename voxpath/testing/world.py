@@ -20,7 +20,6 @@ from voxpath.flow.files import FilePolicy, Image, Rendered
 from voxpath.flow.route import NumberPlan
 from voxpath.flow.triangle import select
 from voxpath.io.bus import EventBus
-from voxpath.io.clock import VirtualClock
 from voxpath.io.driver import Driver
 from voxpath.megaco.message import MId
 from voxpath.megaco.mgc import Controller, ControllerSettings
@@ -43,7 +42,7 @@ from voxpath.ports.copy import LedgerCopy
 from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import Pool
 from voxpath.store.memory import MemoryStore
-from voxpath.testing.clock import HeapClock
+from voxpath.testing.clock import HeapClock, VirtualClock
 from voxpath.testing.network import Gateway, Host, MemoryNetwork, Quality, Segment
 from voxpath.tftp.message import ErrorCode
 from voxpath.tftp.question import Fetch, Refused
