@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from namespaces import Namespaces
+
+from tests.live.namespaces import Namespaces
 
 pytestmark = pytest.mark.live
 

@@ -11,14 +11,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-import nat_conformance
 import pytest
-from namespaces import Namespaces
-from nat_conformance import OUTSIDE, NatConformance, result_of, settings
-from nat_packets import ECHO, FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, PUBLIC2, checksums_hold, ip, mapping, udp
 from twisted.internet.task import Clock
-from wires import OneProcessor, Wire
 
+from tests.live.namespaces import Namespaces
+from tests.live.wires import OneProcessor, Wire
+from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
+from tests.natreactor.nat_packets import ECHO, FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, PUBLIC2, checksums_hold, ip, mapping, udp
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
@@ -29,7 +28,7 @@ from voxpath.natreactor.settings import NatSettings
 
 pytestmark = pytest.mark.live
 
-SUITE = str(Path(nat_conformance.__file__).parent)
+ROOT = str(Path(__file__).parents[2])
 LAN, WAN = "10.0.0.1", "198.51.100.1"
 
 
@@ -229,8 +228,8 @@ RUN_AND_DIE = """
 import sys
 from twisted.internet.task import Clock
 sys.path.insert(0, sys.argv[1])
-from nat_conformance import settings
-from nat_packets import MAPPINGS
+from tests.natreactor.nat_conformance import settings
+from tests.natreactor.nat_packets import MAPPINGS
 from voxpath.model.ports import Transaction
 from voxpath.natreactor.nftables import NftablesNAT
 nat = NftablesNAT(settings(Clock()))
@@ -244,7 +243,7 @@ sys.stdin.read()
 def test_calls_go_on_while_the_process_is_dead(rig: KernelRig) -> None:
     """After kill -9 the kernel goes on, and the next process finds generation and mappings."""
     result_of(rig.nat.stop())
-    argv = [sys.executable, "-c", RUN_AND_DIE, SUITE]
+    argv = [sys.executable, "-c", RUN_AND_DIE, ROOT]
     process = rig.net.spawn("gw", argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
@@ -331,10 +330,10 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig) -> None:
         assert probe(settings(rig.clock)).usable
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from nat_conformance import settings\nfrom twisted.internet.task import Clock\n"
+        "from tests.natreactor.nat_conformance import settings\nfrom twisted.internet.task import Clock\n"
         "from voxpath.natreactor.nftables import probe\nprint(probe(settings(Clock())))"
     )
-    argv = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", script, SUITE]
+    argv = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", script, ROOT]
     said = rig.net.run("gw", argv).stdout
     assert "usable=False" in said
     assert "CAP_NET_ADMIN" in said

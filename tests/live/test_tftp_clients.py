@@ -7,7 +7,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from namespaces import Namespaces
+
+from tests.live.namespaces import Namespaces
+from tests.live.sites import until
 
 pytestmark = pytest.mark.live
 
@@ -25,6 +27,10 @@ class Site:
 
     def told(self) -> str:
         return self._log.read_text()
+
+    def tells(self, text: str, times: int = 1) -> None:
+        """Wait until the server has told of something; the client may hear of it first."""
+        until(lambda: self.told().count(text) >= times, f"{text!r} {times} times in:\n{self.told()}", 5)
 
 
 @pytest.fixture
@@ -47,11 +53,7 @@ def site(net: Namespaces, tmp_path: Path) -> Iterator[Site]:
     with log.open("w") as output:
         net.spawn("gw", [sys.executable, str(SCRIPT), SERVER, str(images), PHONE], stdout=output, stderr=subprocess.STDOUT)
         made = Site(net, log)
-        for _ in range(100):
-            if "ready" in made.told():
-                break
-            net.run("gw", ["sleep", "0.1"])
-        assert "ready" in made.told(), made.told()
+        made.tells("ready")
         yield made
 
 
@@ -73,7 +75,7 @@ def test_a_client_reads_files_octet_by_octet(site: Site, tmp_path: Path, client:
         to = tmp_path / f"got-{name}"
         site.net.run("phone", CLIENTS[client](name, str(to)))
         assert to.read_bytes() == content
-    assert site.told().count("TFTP_SERVED 10.9.0.2") == 2
+    site.tells("TFTP_SERVED 10.9.0.2", 2)
     assert "TFTP_ABORTED" not in site.told()
 
 
@@ -86,7 +88,7 @@ def test_a_client_is_told_that_a_file_is_not_there(site: Site, tmp_path: Path, c
     """TFT-4: ERROR 1."""
     done = site.net.run("phone", CLIENTS[client]("none.bin", str(tmp_path / "got")), check=False)
     assert done.returncode == CURL_NOT_FOUND or "no such file" in (done.stdout + done.stderr).lower()
-    assert "with error 1" in site.told()
+    site.tells("with error 1")
 
 
 def test_a_phone_reads_its_own_configuration_and_nobody_elses(site: Site, tmp_path: Path) -> None:
@@ -98,20 +100,20 @@ def test_a_phone_reads_its_own_configuration_and_nobody_elses(site: Site, tmp_pa
     done = site.net.run("other", CLIENTS["curl"](name, str(theirs)), check=False)
     assert done.returncode != 0
     assert not theirs.exists() or not theirs.read_bytes()
-    assert "refused 020000000a01.cfg with error 2" in site.told()
+    site.tells("refused 020000000a01.cfg with error 2")
 
 
 def test_nothing_outside_the_directory_is_served(site: Site, tmp_path: Path) -> None:
     done = site.net.run("phone", ["busybox", "tftp", "-g", "-l", str(tmp_path / "got"), "-r", "../secret", SERVER], check=False)
     assert done.returncode != 0
-    assert "with error 2" in site.told()
+    site.tells("with error 2")
 
 
 def test_a_file_cannot_be_written(site: Site, tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(b"x")
     done = site.net.run("phone", ["busybox", "tftp", "-p", "-l", str(tmp_path / "mine"), "-r", "new.bin", SERVER], check=False)
     assert done.returncode != 0
-    assert "read only" in site.told()
+    site.tells("read only")
 
 
 def test_text_mode_ends_lines_as_the_client_has_them(site: Site, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import struct
 from ipaddress import IPv4Address
 from types import TracebackType
 
-from namespaces import Namespaces
+from tests.live.namespaces import Namespaces
 
 ETH_ALL = 3
 ETH_IP = b"\x08\x00"

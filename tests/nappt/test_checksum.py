@@ -4,8 +4,8 @@ import struct
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nat_packets import checksum
 
+from tests.natreactor.nat_packets import checksum
 from voxpath.nappt.checksum import adjust, delta, total
 
 

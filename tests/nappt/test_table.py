@@ -5,8 +5,8 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nat_packets import MAPPINGS, PHONE1, PHONE2, PREFIX, PUBLIC1, PUBLIC2, mapping
 
+from tests.natreactor.nat_packets import MAPPINGS, PHONE1, PHONE2, PREFIX, PUBLIC1, PUBLIC2, mapping
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt import table as table_module

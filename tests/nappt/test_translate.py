@@ -5,8 +5,22 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nat_packets import CASES, FAR, MAPPINGS, PHONE1, PREFIX, PUBLIC1, PUBLIC2, UNUSED_PUBLIC, Case, checksums_hold, ip, tcp, udp
 
+from tests.natreactor.nat_packets import (
+    CASES,
+    FAR,
+    MAPPINGS,
+    PHONE1,
+    PREFIX,
+    PUBLIC1,
+    PUBLIC2,
+    UNUSED_PUBLIC,
+    Case,
+    checksums_hold,
+    ip,
+    tcp,
+    udp,
+)
 from voxpath.model.ports import Mapping, PortBlock, Transaction
 from voxpath.nappt.table import Table
 from voxpath.nappt.translate import hairpin, inbound, outbound

@@ -7,7 +7,10 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 import pytest
-from nat_packets import (
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from tests.natreactor.nat_packets import (
     CASES,
     FAR,
     MAPPINGS,
@@ -24,9 +27,6 @@ from nat_packets import (
     mapping,
     udp,
 )  # fmt: skip
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction

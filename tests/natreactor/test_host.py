@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from nat_conformance import OUTSIDE
 
+from tests.natreactor.nat_conformance import OUTSIDE
 from voxpath.core.errors import LocalError
 from voxpath.natreactor.host import plan, prepare
 

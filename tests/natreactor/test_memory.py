@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
-from nat_conformance import NatConformance, result_of, settings
-from nat_packets import FAR, MAPPINGS, udp
 from twisted.internet.task import Clock
 
+from tests.natreactor.nat_conformance import NatConformance, result_of, settings
+from tests.natreactor.nat_packets import FAR, MAPPINGS, udp
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
 from voxpath.nappt.verdict import Reason

@@ -1,10 +1,10 @@
 """Which back end is chosen, and what the operator is told."""
 
 import pytest
-from nat_conformance import settings
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from tests.natreactor.nat_conformance import settings
 from voxpath.core.errors import LocalError
 from voxpath.natreactor import registry
 from voxpath.natreactor.interface import Capabilities, INATReactor
