@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
-from twisted.python.usage import UsageError
 
 from voxpath.app.assembly import Process, make_service
 from voxpath.app.decode import decode
@@ -132,7 +131,7 @@ def test_a_wrong_configuration_is_told_line_by_line(tmp_path: Path) -> None:
     file.write_text('[tftp]\nblksize_max = 1\nlisten = ["nowhere"]\n[dpch]\n')
     options = Options()
     options.parseOptions(["--config", str(file)])
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(SystemExit) as raised:
         make_service(BOTH, options)
     lines = str(raised.value).splitlines()
     assert len(lines) == 3
@@ -145,7 +144,7 @@ def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     file.write_text(f'state = "{tmp_path}/state"\n')
     options = Options()
     options.parseOptions(["--config", str(file)])
-    with pytest.raises(UsageError, match="state"):
+    with pytest.raises(SystemExit, match="state"):
         make_service(BOTH, options)
 
 
@@ -154,5 +153,5 @@ def test_phones_need_an_interface_or_a_static_address(tmp_path: Path) -> None:
     file.write_text(f'state = "{tmp_path}"\n')
     options = Options()
     options.parseOptions(["--config", str(file)])
-    with pytest.raises(UsageError, match=r"phone\.interface"):
+    with pytest.raises(SystemExit, match=r"phone\.interface"):
         make_service((Part.PHONES,), options)

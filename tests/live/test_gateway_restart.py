@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 import pytest
@@ -107,3 +108,23 @@ def test_a_clean_stop_leaves_everything_in_place(bench: Bench) -> None:
     assert "Traceback" not in bench.whole_log()
     bench.begin()
     assert state(bench) == before
+
+
+def test_a_bridge_that_is_made_anew_is_served_again(tmp_path: Path) -> None:
+    """The sockets of a bridge go with it; the role notices, opens them anew, and phones keep what they have."""
+    with bench_of(tmp_path) as bench:
+        phone = bench.phone()
+        told = phone.udhcpc()
+        bench.net.ip(GATEWAY, "link", "delete", "lan0")
+        bench.add_lan("lan0", "10.0.0.1/24")
+        bench.net.plug(GATEWAY, "lan0", phone.name)
+
+        def leased() -> bool:
+            argv = phone.udhcpc_argv("-q", "-n", "-t", "1", "-T", "1", vendor="voxpath-phone")
+            return bench.net.run(phone.name, argv, check=False).returncode == 0
+
+        until(leased, "the phone gets its lease again")
+        assert phone.told[-1]["ip"] == told["ip"]
+        assert phone.told[-1]["opt224"] == told["opt224"]
+        (event,) = bench.events("ROLE_FAILED")
+        assert "lan0 was made anew" in str(event)

@@ -10,6 +10,7 @@ from voxpath.megaco.message import MId, Property, Quoted, Services
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.realm import Realm
+from voxpath.ports.copy import LedgerCopy
 
 PUBLIC, OTHER = IPv4Address("203.0.113.1"), IPv4Address("203.0.113.2")
 PRIVATE = IPv4Address("10.0.0.11")
@@ -89,6 +90,20 @@ def test_a_claimed_mac_that_is_not_the_holder_is_refused() -> None:
 def test_a_mac_with_ports_elsewhere_is_refused() -> None:
     with pytest.raises(RemoteError) as caught:
         who(str(OTHER), binding(PUBLIC, "a"), claim=Claim(MID, mac=MAC))
+    assert caught.value.code == 402
+
+
+def test_while_its_gateway_cannot_be_heard_a_phone_keeps_its_name() -> None:
+    """REG-23 with a stale copy: the phone registers from its own block, a borrower from elsewhere is refused."""
+    copy = LedgerCopy()
+    mine = binding(PUBLIC, "a")
+    copy.snapshot("sg", 1, [mine])
+    copy.stale("sg")
+    claim = Claim(MID, mac=MAC)
+    known = identify(claim, Endpoint(str(PUBLIC), mine.block.first), copy, ())
+    assert known.phone == str(MAC)
+    with pytest.raises(RemoteError) as caught:
+        identify(claim, Endpoint(str(OTHER), mine.block.first), copy, ())
     assert caught.value.code == 402
 
 

@@ -7,7 +7,6 @@ from typing import TypeVar, cast
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.python.usage import UsageError
 
 from voxpath.app import values
 from voxpath.app.check import load, machine_for, notes, off
@@ -104,7 +103,7 @@ class Process(MultiService):
 def make_service(parts: Sequence[Part], options: Options) -> IService:
     """What ``twistd`` calls: read and check the configuration, and make the process.
 
-    :raises UsageError: the configuration is wrong; every problem stands on a line of its own.
+    :raises SystemExit: the configuration is wrong, with a line for every problem; ``twistd`` shows them without a traceback.
     """
     config = _configuration(options)
     if options["check"]:
@@ -113,12 +112,12 @@ def make_service(parts: Sequence[Part], options: Options) -> IService:
         print("the configuration can be started here")
         raise SystemExit(0)
     if Part.PHONES in parts and config.phone.dhcp and not config.phone.interface:
-        raise UsageError("phone.interface: not set; name the interface that DHCP runs on, or write dhcp = false and [phone.static]")
+        raise SystemExit("phone.interface: not set; name the interface that DHCP runs on, or write dhcp = false and [phone.static]")
     reactor = cast("Reactor", import_module("twisted.internet.reactor"))
     try:
         node = Node.make(config, reactor)
     except (LocalError, OSError) as error:
-        raise UsageError(str(error)) from error
+        raise SystemExit(str(error)) from error
     node.bus.subscribe(EventLog(LEVELS[config.log.level]))
     return Process(node, parts)
 
@@ -128,5 +127,5 @@ def _configuration(options: Options) -> Config:
         return Config()
     config, problems = load(Path(options["config"]))
     if config is None:
-        raise UsageError("\n".join(f"{options['config']}: {problem}" for problem in problems))
+        raise SystemExit("\n".join(f"{options['config']}: {problem}" for problem in problems))
     return config

@@ -7,6 +7,7 @@ from typing import Any, cast
 from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IDelayedCall
 
 from voxpath.app import values
 from voxpath.app.check import machine_for
@@ -37,6 +38,9 @@ from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
 
+LOOK_S = 2.0
+"""How often the interfaces are looked at."""
+
 
 class GatewayRole(Role):
     """Gives out addresses and ports.
@@ -55,6 +59,7 @@ class GatewayRole(Role):
         self._driver: Driver | None = None
         self._feed: Feed | None = None
         self._links: list[ClientService] = []
+        self._look: IDelayedCall | None = None
 
     @property
     def detail(self) -> str:
@@ -86,6 +91,9 @@ class GatewayRole(Role):
     async def end(self) -> None:
         """Finish every commit and NAT change that was begun, then close; kernel tables stay."""
         self.ready = False
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         await self._node.stop_drivers(self.role)
         self._driver = None
         for link in self._links:
@@ -239,6 +247,16 @@ class GatewayRole(Role):
         if node.config.dhcp.enabled:
             for scope in node.config.scopes:
                 ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), self._driver.feed, device=scope.interface)
+        self._watch(ports)
+
+    def _watch(self, ports: UdpPorts) -> None:
+        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it."""
+        orphans = ports.orphans()
+        if orphans:
+            self._look = None
+            self.restart(f"interface {', '.join(orphans)} was made anew")
+        else:
+            self._look = self.clock.call_at(self.clock.now() + LOOK_S, lambda: self._watch(ports))
 
 
 def _client(datagram: Datagram) -> str:

@@ -73,6 +73,7 @@ class UdpPort:
         self._receive = receive
         self._on_lost = on_lost
         self._socket = _bound_socket(local, device)
+        self._index = socket.if_nametoindex(device) if device else 0
         self._frames = _FrameSocket(device) if device else None
         host, port = self._socket.getsockname()
         self.local = Endpoint(host, port)
@@ -93,6 +94,15 @@ class UdpPort:
         source = socket.inet_aton(send.source) if send.source else b"\0\0\0\0"
         info = _PKTINFO.pack(index, source, b"\0\0\0\0")
         self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, destination)
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether its interface was made anew under the old name: the socket is bound to the one that is gone."""
+        try:
+            return bool(self.device) and socket.if_nametoindex(self.device) != self._index
+        except OSError:
+            # Gone and not yet back.
+            return False
 
     def close(self) -> None:
         """Stop reading and close the socket."""

@@ -147,6 +147,7 @@ class Feed:
     def service(self, name: str, endpoint: IStreamClientEndpoint) -> ClientService:
         """A service that keeps the connection to one subscriber up, with growing pauses while it cannot be reached."""
         factory = Factory.forProtocol(lambda: _Publisher(self, name))
+        factory.noisy = False
         return ClientService(endpoint, factory, retryPolicy=backoffPolicy(initialDelay=0.5, maxDelay=15))
 
     def stop(self) -> None:

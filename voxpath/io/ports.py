@@ -47,6 +47,10 @@ class UdpPorts:
         port = ports[0] if len(ports) == 1 else _choose(ports, send)
         port.send(send)
 
+    def orphans(self) -> list[str]:
+        """Interfaces that were made anew since their ports were opened; those ports hear nothing any more."""
+        return [port.device for ports in self._ports.values() for port in ports if port.is_orphan]
+
     def close(self, name: str) -> None:
         """Close a port with all its sockets."""
         for port in self._ports.pop(name, ()):

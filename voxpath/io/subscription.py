@@ -162,6 +162,9 @@ class SubscriptionFactory(Factory):
     :param names: tells which names a connection may claim; tests without TLS replace it.
     """
 
+    # Our own events tell of connections; Twisted's lines would come for strangers too.
+    noisy = False
+
     def __init__(
         self,
         copy: Copy,

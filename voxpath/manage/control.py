@@ -103,6 +103,9 @@ class ControlProtocol(LineOnlyReceiver):
 class ControlFactory(Factory):
     """Accepts connections up to their limit."""
 
+    # Our own events tell of connections; Twisted's lines would come for strangers too.
+    noisy = False
+
     def __init__(self, service: "ControlService") -> None:
         self._service = service
 

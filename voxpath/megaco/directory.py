@@ -15,7 +15,7 @@ class Directory(Protocol):
         """Who holds this public port."""
 
     def binding_of(self, holder: str) -> PortBinding | None:
-        """What this holder holds."""
+        """What this holder holds, or held when its gateway was heard last: for refusing those who borrow its name."""
 
     def by_private(self, realm: str, private: IPv4Address) -> PortBinding | None:
         """Whose inside address this is."""

@@ -77,7 +77,7 @@ def identify(claim: Claim, source: Endpoint, directory: Directory, realms: Seque
         binding = _neighbour(address, source.port, claim, directory, realms)
     if binding is not None and binding.private is not None:
         return _from_ledger(claim, source, binding, realms)
-    _refuse_borrowed_name(claim, directory)
+    _refuse_borrowed_name(claim, address, source.port, directory)
     origin = "nowhere"
     public, private = address, claim.private
     if inside:
@@ -135,9 +135,13 @@ def _neighbour(address: IPv4Address, port: int, claim: Claim, directory: Directo
     return found[0] if len(found) == 1 else None
 
 
-def _refuse_borrowed_name(claim: Claim, directory: Directory) -> None:
-    """A phone that the ledger knows registers from its own block, or not at all."""
-    if claim.mac is not None and directory.binding_of(str(claim.mac)) is not None:
+def _refuse_borrowed_name(claim: Claim, address: IPv4Address, port: int, directory: Directory) -> None:
+    """A phone that the ledger knows registers from its own block, or not at all; a stale ledger is asked too."""
+    binding = directory.binding_of(str(claim.mac)) if claim.mac is not None else None
+    if binding is None:
+        return
+    own = port in binding.block and address in {binding.block.public, binding.private}
+    if not own:
         raise RemoteError(f"{claim.mac} has its ports elsewhere", code=UNAUTHORIZED)
 
 

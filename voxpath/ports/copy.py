@@ -89,9 +89,13 @@ class LedgerCopy:
         return None
 
     def binding_of(self, holder: str) -> PortBinding | None:
-        """The row of a holder, a released one too; ``None`` also when only a stale gateway could tell."""
+        """The row of a holder, a released one too, and also what a stale gateway told last.
+
+        It serves to refuse those who claim to be that holder, so an old answer is better than none:
+        while a gateway cannot be heard, nobody may take its phones' names.
+        """
         for told in self._gateways.values():
-            row = told.rows.of(holder) if told.fresh else None
+            row = told.rows.of(holder)
             if row is not None:
                 return row
         return None
