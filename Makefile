@@ -33,10 +33,10 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m voxpath.app.catalogue
 
 soak: $(VENV)/.tools live-programs
-	VOXPATH_SCALE=$(SCALE) $(BIN)/python -m tests.soak
+	VOXPATH_SCALE=$(SCALE) $(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(VENV)/.tools live-programs
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ARGS)
 
 # As root on Debian: the stock programs that the live tests run, without starting any daemon.
 live-programs:

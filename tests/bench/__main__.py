@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.bench.measure import Measured, measure, medians
 from tests.bench.page import machine, written
 from tests.bench.servers import ROOT, SERVERS, Server
+from tests.live.namespaces import end_on_signals
 
 PAGE = ROOT / "docs/performance.md"
 RATES = (500, 1000, 2000, 3000, 4000, 6000, 8000)
@@ -49,6 +50,7 @@ def told(server: Server, rate: int, seconds: int) -> Measured:
 
 def main(words: list[str]) -> int:
     """Run it: the first run chooses the rates of each server, and the others repeat them."""
+    end_on_signals()
     given = arguments(words)
     facts = machine()
     by_name = {server.name: server for server in SERVERS}

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.live.capture import Capture
 from tests.live.dhcpclients import Phone, dhclient_octets, ports_of
 from tests.live.erlang import simple_gateway
+from tests.live.namespaces import end_on_signals
 from tests.live.sites import ADDRESSES, CONTROLLERS, FOREIGN_MG, MACS, NUMBERS, SITE_A, TONES, Stage, until
 
 RTP = "udp.port >= 2048 && udp.port != 2944 && udp.length == 180"
@@ -37,6 +38,8 @@ def ctl(stage: Stage, names: tuple[str, ...], *command: str) -> None:
     print(f"           $ voxpath ctl {shown} {' '.join(command)}", flush=True)
     argv = [sys.executable, "-m", "voxpath.app.cli", "ctl", *sockets, *command]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"NOT SO: voxpath ctl {' '.join(command)} answers: {done.stderr}")
     print("".join(f"           {line}\n" for line in (done.stdout + done.stderr).splitlines()), flush=True)
 
 
@@ -238,6 +241,7 @@ def main() -> int:
     if os.geteuid() != 0:
         print("the demonstration makes network namespaces: run it as root")
         return 1
+    end_on_signals()
     with tempfile.TemporaryDirectory(prefix="voxpath-demo-") as directory:
         stage = Stage(Path(directory))
         try:

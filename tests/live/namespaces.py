@@ -23,6 +23,16 @@ END_S = 3.0
 Output = int | IO[Any] | None
 
 
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a program as Ctrl-C does: what it made is taken away."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, end)
+
+
 class Namespaces:
     """A set of namespaces by short names (``gw``, ``phone1``); usable as a context manager.
 

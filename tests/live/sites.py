@@ -281,10 +281,16 @@ class Stage:
         """Wait until all roles of a process run."""
 
         def all_run() -> bool:
+            status = self.processes[name].poll()
+            if status is not None:
+                raise AssertionError(f"{name} ended with {status}; its log:\n{self.log(name)}")
             rows = self.rows(name, "roles")
             return bool(rows) and all(row["state"] == "running" for row in rows)
 
-        until(all_run, f"{name} serves; its log:\n{self.log(name)}")
+        try:
+            until(all_run, f"{name} serves")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log:\n{self.log(name)}") from None
 
     def start_phones(self, *names: str) -> None:
         """Boot software phones."""

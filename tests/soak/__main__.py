@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from random import SystemRandom
 
+from tests.live.namespaces import end_on_signals
 from tests.soak.page import Result, write
 from tests.soak.proofs import PROOFS, Proof
 
@@ -20,7 +21,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=float(os.environ.get("VOXPATH_SCALE", "1")), help="share of full scale")
     parser.add_argument("--only", action="append", choices=[proof.name for proof in PROOFS], help="this proof; may be repeated")
     parser.add_argument("--seed", type=int, default=None, help="seed (default: a new one)")
-    parser.add_argument("--output", type=Path, default=PAGE, help="the page that is written")
+    parser.add_argument("--output", type=Path, default=None, help="the page to write (default: docs/soak.md, at full scale only)")
     return parser.parse_args(words)
 
 
@@ -40,13 +41,17 @@ def run(proof: Proof, seed: int, scale: float) -> Result:
 
 def main(words: list[str]) -> int:
     """Run the proofs; 1 when one failed."""
+    end_on_signals()
     given = arguments(words)
+    # The page is the record at full scale; a smaller run is for looking only.
+    page = given.output or (PAGE if given.scale >= 1 else None)
     seed = SystemRandom().getrandbits(32) if given.seed is None else given.seed
     results = []
     for proof in PROOFS:
         if given.only is None or proof.name in given.only:
             results.append(run(proof, seed, given.scale))
-            write(given.output, results)
+            if page is not None:
+                write(page, results)
     return 0 if all(result.passed for result in results) else 1
 
 

@@ -62,10 +62,12 @@ class Process(MultiService):
     def startService(self) -> None:
         """Start all roles, and state what is off."""
         config = self.node.config
-        for what in off(config, machine_for(config)):
-            self.node.bus.publish("voxpath", PartOff(what=what))
+        if self.gateway is not None or self.controller is not None:
+            for what in off(config, machine_for(config)):
+                self.node.bus.publish("voxpath", PartOff(what=what))
         super().startService()
-        self.node.bus.publish("voxpath", Started(name=config.name, roles=", ".join(role.role for role in self.roles)))
+        roles = (f"{role.role} ({role.detail})" if role.detail else role.role for role in self.roles)
+        self.node.bus.publish("voxpath", Started(name=config.name, roles=", ".join(roles)))
 
     def stopService(self) -> Deferred[None]:
         """Stop all roles, each after what it had begun is finished; then close the store."""
@@ -106,13 +108,14 @@ def make_service(parts: Sequence[Part], options: Options) -> IService:
     :raises SystemExit: the configuration is wrong, with a line for every problem; ``twistd`` shows them without a traceback.
     """
     config = _configuration(options)
+    if Part.PHONES in parts and config.phone.dhcp and not config.phone.interface:
+        raise SystemExit("phone.interface: not set; name the interface that DHCP runs on, or write dhcp = false and [phone.static]")
     if options["check"]:
-        for line in (*off(config, machine_for(config)), *notes(config)):
+        parts_off = off(config, machine_for(config)) if Part.PHONES not in parts else ()
+        for line in (*parts_off, *notes(config)):
             print(f"note: {line}")
         print("the configuration can be started here")
         raise SystemExit(0)
-    if Part.PHONES in parts and config.phone.dhcp and not config.phone.interface:
-        raise SystemExit("phone.interface: not set; name the interface that DHCP runs on, or write dhcp = false and [phone.static]")
     reactor = cast("Reactor", import_module("twisted.internet.reactor"))
     try:
         node = Node.make(config, reactor)

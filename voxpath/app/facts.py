@@ -114,15 +114,15 @@ class ProcessFacts(NoFacts):
 
     def off_hook(self, phone: str, line: int) -> None:
         """Lift a handset."""
-        self._phones("off-hook").act(phone, "off-hook", lambda core, now: core.off_hook(line, now))
+        self._phones("off-hook").act(phone, "off-hook", line, lambda core, now: core.off_hook(line, now))
 
     def dial(self, phone: str, line: int, digits: str) -> None:
         """Dial."""
-        self._phones("dial").act(phone, "dial", lambda core, now: core.dial(line, digits, now))
+        self._phones("dial").act(phone, "dial", line, lambda core, now: core.dial(line, digits, now))
 
     def on_hook(self, phone: str, line: int) -> None:
         """Put a handset down."""
-        self._phones("on-hook").act(phone, "on-hook", lambda core, now: core.on_hook(line, now))
+        self._phones("on-hook").act(phone, "on-hook", line, lambda core, now: core.on_hook(line, now))
 
     def _role(self, role: Role) -> RoleRow:
         faults = [driver.faults for driver in self._node.drivers.get(role.role, ())]
@@ -134,7 +134,7 @@ class ProcessFacts(NoFacts):
             faults=sum(each.count for each in faults),
             malformed=sum(each.malformed for each in faults),
             restarts=role.restarts,
-            detail="; ".join(filter(None, (role.detail, *counted))),
+            detail="; ".join(filter(None, (role.trouble or role.detail, *counted))),
         )
 
     def _gateway(self, verb: str) -> "GatewayRole":

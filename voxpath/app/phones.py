@@ -28,6 +28,9 @@ from voxpath.phone.media import Media
 from voxpath.phone.phone import Phone
 from voxpath.phone.user import User
 
+NEXT_STEP = {"off-hook": "on-hook first", "on-hook": "nothing is left to do", "dial": "off-hook first"}
+"""What to do when a line is not in the state that a command needs."""
+
 
 class PhonesRole(Role):
     """Boots all phones, and lets commands use them."""
@@ -69,11 +72,22 @@ class PhonesRole(Role):
         """All lines of all phones."""
         return [row for user, _ in self._phones.values() for row in _rows(user.phone)]
 
-    def act(self, phone: str, verb: str, action: Callable[[User, float], Effects]) -> None:
-        """Do something with a phone; raise :class:`CommandError` when it is not here."""
+    def act(self, phone: str, verb: str, line: int, action: Callable[[User, float], Effects]) -> None:
+        """Do something with a line of a phone.
+
+        :raises CommandError: the phone or the line is not here, or is in no state for it.
+        """
         if phone not in self._phones:
             raise CommandError(verb, f"there is no phone {printable(phone, 40)} in this process", "see phones")
         user, driver = self._phones[phone]
+        gateway, lines = user.phone.gateway, self._node.config.phone.lines
+        if not 1 <= line <= lines:
+            raise CommandError(verb, f"{phone} has no line {line}", f"its lines are 1 to {lines}")
+        if not isinstance(gateway, Gateway):
+            raise CommandError(verb, f"{phone} is still booting, in state {user.phone.boot.state.name}", "wait, or see why")
+        off_hook = gateway.state(line).off_hook
+        if off_hook is (verb == "off-hook"):
+            raise CommandError(verb, f"line {line} of {phone} is {'off' if off_hook else 'on'}-hook", NEXT_STEP[verb])
         driver.act(lambda now: action(user, now))
 
     # Making a phone.
@@ -168,4 +182,4 @@ def _row(phone: str, number: int, state: str, address: str, line: LineState) -> 
     if media is None:
         return PhoneRow(phone, number, state, line.sound.value, address, 0.0, 0.0, 0, 0, 0)
     counted = (media.packets_sent, media.packets_received, media.lost)
-    return PhoneRow(phone, number, state, line.sound.value, address, media.tone_hz, media.level_dbm0, *counted)
+    return PhoneRow(phone, number, state, line.sound.value, address, media.tone_hz, round(media.level_dbm0, 1), *counted)

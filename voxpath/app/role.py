@@ -43,6 +43,7 @@ class Role(Service):
     """One role; a subclass opens in :meth:`begin` what it closes in :meth:`end`.
 
     :ivar restarts: how often it was restarted since the process began.
+    :ivar trouble: why it does not run; empty while it does.
     """
 
     def __init__(self, name: str, clock: Clock, bus: EventBus) -> None:
@@ -50,6 +51,7 @@ class Role(Service):
         self.role = name
         self.state = RoleState.OFF
         self.restarts = 0
+        self.trouble = ""
         self.clock = clock
         self.bus = bus
         self._faults: deque[float] = deque(maxlen=FAULTS)
@@ -131,12 +133,13 @@ class Role(Service):
         try:
             await self.begin()
         except Exception as error:
-            log.error("{role} did not start: {error!r}", role=self.role, error=error)
-            await self._fail(printable(str(error)))
+            await self._fail(printable(str(error) or repr(error)))
         else:
             self.state = RoleState.RUNNING
+            self.trouble = ""
 
     async def _fail(self, reason: str) -> None:
+        self.trouble = reason
         await self.end()
         now = self.clock.now()
         if len(self._restarted) == RESTARTS and now - self._restarted[0] < RESTART_WINDOW_S:

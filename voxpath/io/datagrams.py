@@ -190,7 +190,8 @@ def _bound_socket(local: Endpoint, device: str) -> socket.socket:
             # One socket per interface, all on the same port.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(local)
-    except OSError:
+    except OSError as error:
         made.close()
-        raise
+        where = f"{local} on {device}" if device else str(local)
+        raise OSError(error.errno, f"UDP port {where} cannot be opened: {error.strerror}") from error
     return made

@@ -192,7 +192,7 @@ class Driver:
         try:
             self._ports.open(effect.port, effect.local, self.feed)
         except OSError as error:
-            self._resolve(effect.port, Failed(f"port {effect.local} cannot be opened: {error.strerror or error}"))
+            self._resolve(effect.port, Failed(error.strerror or str(error)))
 
     def _commit(self, effect: Commit) -> None:
         assert self._store is not None, f"{self.role} commits, but was given no store"

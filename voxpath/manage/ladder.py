@@ -19,7 +19,7 @@ COLUMNS_LIMIT = 8
 """Columns of one ladder; participants beyond it share the last one."""
 OTHERS = "others"
 
-LINE_WIDTH = 160
+LINE_WIDTH = 200
 """Characters of a line when nothing else is asked for."""
 SMALLEST_LINE = 100
 """Narrower than this, no room is left for words beside eight columns."""
