@@ -11,6 +11,7 @@ from voxpath.manage.entry import Entry, entry_of
 from voxpath.manage.facts import CommandError, Facts
 from voxpath.manage.memory import Memory
 from voxpath.manage.rows import Row
+from voxpath.model.address import Mac
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
@@ -205,11 +206,21 @@ def _why(console: Console, arguments: Sequence[str]) -> Answer:
     known = [entry_of(record) for record in console.memory.of(phone)]
     decisions = [entry for entry in known if not entry.is_message]
     note = ""
+    if not known and not _is_mac(phone):
+        raise CommandError("why", f"{printable(phone, 64)!r} is no Ethernet address", "write 02:00:00:00:0a:01")
     if not known:
         note = f"nothing was heard of {printable(phone, 64)} since the start: its messages do not arrive here"
     elif not decisions:
         note = f"{len(known)} messages and no decision: see ladder {printable(phone, 64)}"
     return Answer(rows.EventRow, event_rows(decisions), note=note)
+
+
+def _is_mac(text: str) -> bool:
+    try:
+        Mac.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _ladder(console: Console, arguments: Sequence[str]) -> Answer:

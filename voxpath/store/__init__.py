@@ -1,1 +1,1 @@
-"""Durable state: one schema, numbered upgrades, group commit on one writer thread; and the twin in memory."""
+"""Durable state: one schema, numbered upgrades, group commit with one flusher thread; and the twin in memory."""
