@@ -3,11 +3,14 @@
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import cast
 
 import pytest
+from msgspec.structs import fields
 
 from voxpath.app import values
-from voxpath.app.check import check, load, notes, off
+from voxpath.app.check import CHECKS, Check, check, load, notes, off
+from voxpath.app.check_addresses import asked_addresses
 from voxpath.app.check_roles import capacity
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine, look
@@ -16,7 +19,8 @@ from voxpath.model.address import Mac
 from voxpath.model.call import Line
 from voxpath.ports.pools import Pool
 
-MACHINE = Machine(root=True, interfaces=frozenset({"lo", "eth0", "eth1"}), addresses=frozenset())
+FOREIGN = frozenset(map(IPv4Address, ("10.0.0.2", "192.0.2.9")))
+MACHINE = Machine(root=True, interfaces=frozenset({"lo", "eth0", "eth1"}), addresses=frozenset(), foreign=FOREIGN)
 
 SITE = """
 [[realm]]
@@ -102,6 +106,15 @@ def test_the_site_is_right() -> None:
         ("[nat]", '[tftp]\nlisten = ["127.0.0.1:2944"]\n[nat]', "mgc.listen[0]", "used by tftp.listen[0]"),
         ("[nat]", '[tftp]\nlisten = ["203.0.113.1:20005"]\n[nat]', "tftp.listen[0]", "belong to phones"),
         ("[nat]", '[mgc]\nlisten = ["0.0.0.0:2944"]\n[nat]', "mgc.mid", "cannot be made"),
+        ("[nat]", '[tftp]\nlisten = ["192.0.2.9:69"]\n[nat]', "tftp.listen[0]", "192.0.2.9 is not this machine's own address"),
+        ("[nat]", '[mgc]\nlisten = ["127.0.0.1:2944", "192.0.2.9:2944"]\n[nat]', "mgc.listen[1]", "0.0.0.0 for all of them"),
+        ("[nat]", '[subscription]\nenabled = true\nlisten = "192.0.2.9:2946"\n[nat]', "subscription.listen", "own address"),
+        ('server = "10.0.0.1"', 'server = "10.0.0.2"', "scope[0].server", "add it to eth1"),
+        ("[nat]", '[mgc]\ndial_plan = "(x.|"\n[nat]', "mgc.dial_plan", "a parenthesis is left open"),
+        ("[nat]", '[mgc]\nmid = "a b"\n[nat]', "mgc.mid", "no message identifier"),
+        ("[[realm]]", 'state = "/proc/version/x"\n[[realm]]', "state", "/proc/version is not a directory"),
+        ("[[realm]]", 'state = "a\\u0000b"\n[[realm]]', "state", "is no path"),
+        ("[nat]", '[tls]\nca = "a\\u0000b"\n[nat]', "tls.ca", "is no path"),
         ("[nat]", "[ports]\nblock = 48\n[nat]", "ports.block", "power of two"),
         (
             "[nat]",
@@ -127,6 +140,69 @@ def test_duplicate_numbers_and_lines() -> None:
     wrong = found(SITE + again)
     assert "1001 stands in number[0] already" in wrong["number[1].number"]
     assert "02:00:00:00:0a:01 line/1 stands" in wrong["number[1].termination"]
+
+
+def test_a_role_that_is_off_may_name_any_address() -> None:
+    text = '[tftp]\nenabled = false\nlisten = ["192.0.2.9:69"]\n[mgc]\nenabled = false\nlisten = ["192.0.2.9:2944"]\n'
+    assert found(text + '[subscription]\nlisten = "192.0.2.9:2946"') == {}
+    foreign = replace(MACHINE, foreign=frozenset(map(IPv4Address, ("10.0.0.1", "0.0.0.0"))))
+    assert set(found(SITE, foreign)) == {"scope[0].server"}
+    assert found(SITE.replace("[dhcp]", "[dhcp]\nenabled = false"), foreign) == {}
+    assert found('[tftp]\nlisten = ["0.0.0.0:6969"]', foreign) == {}, "0.0.0.0 is all addresses"
+
+
+def test_a_block_size_is_blamed_once() -> None:
+    assert set(found(SITE.replace("[nat]", "[ports]\nblock = 3\n[nat]"))) == {"ports.block"}
+
+
+def test_what_the_checks_ask_the_machine_is_looked_up() -> None:
+    asked = asked_addresses(config(SITE + '[tftp]\nlisten = ["10.0.0.7:69"]'))
+    assert asked == {IPv4Address(text) for text in ("203.0.113.1", "10.0.0.1", "10.0.0.7", "127.0.0.1")}
+
+
+def test_a_type_error_hides_no_other_error(tmp_path: Path) -> None:
+    """Checks run on all that could be read, and keep silent about what depends on a section that could not."""
+    file = tmp_path / "voxpath.toml"
+    number = '[[number]]\nnumber = "1001"\nphone = "02:00:00:00:0a:01"\n'
+    subscriber = '[[subscriber]]\nname = "b"\naddress = "192.0.2.10:2946"\n'
+    file.write_text(
+        f'state = "{tmp_path}/run"\n[log]\nlevel = 5\n[ports]\nblock = "x"\n[mgcs]\n[control]\nmode = 0o777\n'
+        '[[class]]\nname = "a"\nvendor_classes = ["x", "x"]\nports = 3\n' + number + number + subscriber
+    )
+    config, problems = load(file)
+    assert config is None
+    assert [problem.path for problem in problems] == [
+        "mgcs",
+        "ports.block",
+        "log.level",
+        "class[0].vendor_classes[1]",
+        "number[1].number",
+        "number[1].termination",
+        "tls.ca",
+        "tls.certificate",
+        "tls.key",
+        "control.mode",
+    ]
+
+
+class Watched:
+    """A configuration that notes which of its sections are read."""
+
+    def __init__(self, config: Config, seen: set[str]) -> None:
+        self._config, self._seen = config, seen
+
+    def __getattr__(self, name: str) -> object:
+        self._seen.add(name)
+        return getattr(self._config, name)
+
+
+@pytest.mark.parametrize("one", CHECKS, ids=lambda one: one.run.__name__)
+def test_each_check_declares_what_it_reads(one: Check) -> None:
+    keys = {field.name: field.encode_name for field in fields(Config)}
+    seen: set[str] = set()
+    text = SITE + '[tls]\nca = "/nowhere"\n[[reservation]]\nmac = "02:00:00:00:00:01"\naddress = "10.0.0.5"\n'
+    list(one.run(cast("Config", Watched(config(text), seen)), MACHINE))
+    assert {keys[name] for name in seen} <= one.reads <= set(keys.values())
 
 
 def test_reservations() -> None:
@@ -170,7 +246,10 @@ def test_what_is_worth_knowing_is_noted() -> None:
     (note,) = notes(config('[tftp]\nlisten = ["10.0.0.1:6969"]'))
     assert "tftp.listen[0]: 10.0.0.1:6969 can be reached from beyond" in note
     few = SITE.replace("[20000, 29999]", "[20032, 20191]")
-    assert notes(config(few)) == ["scope[0]: 11 addresses, but 2 blocks of 64 ports for class 'desk'"]
+    assert notes(config(few)) == [
+        "class[0].mgcs: is empty: phones of class 'desk' are told of no controller by DHCP",
+        "scope[0]: 11 addresses, but 2 blocks of 64 ports for class 'desk'",
+    ]
 
 
 def test_capacity_leaves_reserved_ports_out() -> None:
@@ -189,9 +268,10 @@ def test_a_file_is_loaded_when_nothing_is_wrong(tmp_path: Path) -> None:
 
 
 def test_this_machine_is_looked_at() -> None:
-    machine = look(frozenset({IPv4Address("127.0.0.1"), IPv4Address("192.0.2.77")}))
+    machine = look(frozenset(map(IPv4Address, ("127.0.0.1", "192.0.2.77", "224.0.0.1", "255.255.255.255"))))
     assert "lo" in machine.interfaces
     assert machine.addresses == {IPv4Address("127.0.0.1")}
+    assert machine.foreign == {IPv4Address(text) for text in ("192.0.2.77", "224.0.0.1", "255.255.255.255")}
     assert machine.ephemeral[0] < machine.ephemeral[1]
 
 

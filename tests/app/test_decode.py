@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxpath.app import reference
-from voxpath.app.decode import FILE_LIMIT, decode
+from voxpath.app.decode import FILE_LIMIT, decode, decode_partly
 from voxpath.app.schema import Config
 
 
@@ -61,7 +61,11 @@ def test_all_errors_are_told_at_once_with_their_paths() -> None:
         ("nat = 1", "nat", "write [nat]"),
         ("scope = [1]", "scope[0]", "write [[scope]]"),
         ("[scope]", "scope", "write [[scope]]"),
-        ("[log]\nlevel = 'debug'", "log.level", "'debug'"),
+        ("[log]\nlevel = 'debug'", "log.level", "'debug' is none of the choices; choose info, warning or error"),
+        ("[log]\nlevel = 5", "log.level", "choose info, warning or error"),
+        ("[[number]]\nnumber = '12a'\nphone = 'x'", "number[0].number", "wanted: 1 to 32 of 0-9, * and #; write"),
+        ("[[number]]\nnumber = \"1\\n\"\nphone = 'x'", "number[0].number", "1 to 32"),
+        ("[nat]\ntable = 'X'", "nat.table", "wanted: a lower-case letter"),
         ("[ports]\nquarantine_s = inf", "ports.quarantine_s", "finite"),
         ("[ports]\nquarantine_s = nan", "ports.quarantine_s", "wanted"),
         ("name = 1979-05-27", "name", "text"),
@@ -74,6 +78,15 @@ def test_all_errors_are_told_at_once_with_their_paths() -> None:
 )
 def test_each_error_says_what_to_do(text: str, path: str, words: str) -> None:
     assert words in problems(text)[path]
+
+
+def test_what_can_be_read_is_kept_and_what_cannot_is_named() -> None:
+    config, broken, problems = decode_partly(b'name = "a"\nstate = 5\n[dhcpp]\nx = 1\n[mgc]\nring_s = 7.0\n[log]\nlevl = 1')
+    assert config is not None
+    assert (config.name, config.state, config.mgc.ring_s) == ("a", "run", 7.0)
+    assert broken == {"state", "dhcpp", "dhcp", "log"}
+    assert len(problems) == 3
+    assert decode_partly(b"a =").config is None
 
 
 def test_a_key_cannot_inject_control_characters() -> None:

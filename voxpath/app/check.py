@@ -3,38 +3,64 @@
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import NamedTuple
 
 from voxpath.app import check_addresses, check_roles, values
-from voxpath.app.decode import Decoded, Problem, decode
+from voxpath.app.decode import Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
 
-CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
-    check_addresses.check_realms,
-    check_addresses.check_pools,
-    check_roles.check_ports,
-    check_addresses.check_scopes,
-    check_roles.check_dhcp,
-    check_roles.check_classes,
-    check_addresses.check_reservations,
-    check_roles.check_listening,
-    check_roles.check_backend,
-    check_roles.check_nat,
-    check_roles.check_mgc,
-    check_roles.check_feeds,
-    check_roles.check_control,
-    check_roles.check_phone,
+
+class Check(NamedTuple):
+    """One check.
+
+    :ivar run: tells what is wrong.
+    :ivar reads: the top-level keys of the file that it reads: it says nothing of use while one of them cannot be read.
+    """
+
+    run: Callable[[Config, Machine], Iterator[Problem]]
+    reads: frozenset[str]
+
+
+def _reading(keys: str, run: Callable[[Config, Machine], Iterator[Problem]]) -> Check:
+    return Check(run, frozenset(keys.split()))
+
+
+CHECKS = (
+    _reading("state", check_roles.check_state),
+    _reading("realm", check_addresses.check_realms),
+    _reading("realm pool", check_addresses.check_pools),
+    _reading("pool ports tftp mgc subscription", check_addresses.check_pools_apart),
+    _reading("ports", check_roles.check_ports),
+    _reading("realm pool dhcp scope", check_addresses.check_scopes),
+    _reading("dhcp scope class reservation", check_roles.check_dhcp),
+    _reading("class", check_roles.check_classes),
+    _reading("class ports scope pool", check_roles.check_blocks),
+    _reading("reservation scope", check_addresses.check_reservations),
+    _reading("tftp mgc subscription", check_roles.check_listening),
+    _reading("tftp mgc subscription", check_addresses.check_listening_addresses),
+    _reading("nat", check_roles.check_backend),
+    _reading("nat", check_roles.check_nat),
+    _reading("number", check_roles.check_numbers),
+    _reading("mgc", check_roles.check_mgc),
+    _reading("state subscriber subscription tls", check_roles.check_feeds),
+    _reading("state control", check_roles.check_control),
+    _reading("phone", check_roles.check_phone),
 )
+"""All checks, in the order in which their problems are told."""
 
 
-def check(config: Config, machine: Machine) -> tuple[Problem, ...]:
-    """Tell everything that is wrong; empty: the configuration can be started on this machine."""
-    return tuple(problem for one in CHECKS for problem in one(config, machine))
+def check(config: Config, machine: Machine, broken: frozenset[str] = frozenset()) -> tuple[Problem, ...]:
+    """Tell everything that is wrong; empty: the configuration can be started on this machine.
+
+    :param broken: top-level keys that could not be read: what depends on them is not checked.
+    """
+    return tuple(problem for one in CHECKS if one.reads.isdisjoint(broken) for problem in one.run(config, machine))
 
 
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
-    return look(frozenset(pool.public for pool in config.pools))
+    return look(check_addresses.asked_addresses(config))
 
 
 def load(path: Path) -> Decoded:
@@ -43,11 +69,10 @@ def load(path: Path) -> Decoded:
         text = path.read_bytes()
     except OSError as error:
         return Decoded(None, (Problem("", f"{path}: {error.strerror}", "name a file that can be read"),))
-    decoded = decode(text)
-    if decoded.config is None:
-        return decoded
-    problems = check(decoded.config, machine_for(decoded.config))
-    return Decoded(None if problems else decoded.config, problems)
+    config, broken, problems = decode_partly(text)
+    if config is not None:
+        problems += check(config, machine_for(config), broken)
+    return Decoded(None if problems else config, problems)
 
 
 def off(config: Config, machine: Machine) -> list[str]:
@@ -87,6 +112,11 @@ def notes(config: Config) -> list[str]:
         f"{name}: {local} can be reached from beyond this machine"
         for name, local in check_addresses.listening(config)
         if not IPv4Address(local.host).is_loopback
+    ]
+    found += [
+        f"class[{place}].mgcs: is empty: phones of class {entry.name!r} are told of no controller by DHCP"
+        for place, entry in enumerate(config.classes)
+        if not entry.mgcs
     ]
     for place, scope in enumerate(config.scopes):
         phones = int(scope.addresses[1]) - int(scope.addresses[0]) + 1

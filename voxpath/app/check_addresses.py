@@ -39,7 +39,7 @@ def check_realms(config: Config, machine: Machine) -> Iterator[Problem]:
 
 
 def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
-    """Pools must not overlap each other, service ports, our own sockets, or the machine's ephemeral ports."""
+    """Pools are of a realm's public address, and do not overlap each other."""
     realms = {realm.name: realm for realm in config.realms}
     for place, pool in enumerate(config.pools):
         path = f"pool[{place}]"
@@ -53,10 +53,15 @@ def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
             yield unknown_realm(f"{path}.realm", pool.realm, realms)
         elif pool.public not in realm.public:
             yield Problem(f"{path}.public", f"{pool.public} is not of realm {realm.name!r}", "add it to the realm's public")
-        yield from _pool_against_gateway(config, machine, pool, path)
     for (before, one), (place, other) in combinations(enumerate(config.pools), 2):
         if one.public == other.public and one.ports[0] <= other.ports[1] and other.ports[0] <= one.ports[1]:
             yield Problem(f"pool[{place}].ports", f"overlaps pool[{before}] on {one.public}", "give each port to one pool")
+
+
+def check_pools_apart(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Pools must not overlap service ports, our own sockets, or the machine's ephemeral ports."""
+    for place, pool in enumerate(config.pools):
+        yield from _pool_against_gateway(config, machine, pool, f"pool[{place}]")
 
 
 def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: str) -> Iterator[Problem]:
@@ -95,6 +100,9 @@ def check_scopes(config: Config, machine: Machine) -> Iterator[Problem]:
         if config.dhcp.enabled and scope.interface not in machine.interfaces:
             known = ", ".join(sorted(machine.interfaces))
             yield Problem(f"{path}.interface", f"this machine has no {scope.interface}", f"name one of {known}")
+        if config.dhcp.enabled and _is_foreign(scope.server, machine):
+            todo = f"add it to {scope.interface}, or name the address that {scope.interface} has"
+            yield Problem(f"{path}.server", f"{scope.server} is not this machine's own address", todo)
     for (before, one), (place, other) in combinations(enumerate(config.scopes), 2):
         if one.subnet.overlaps(other.subnet):
             yield Problem(
@@ -143,6 +151,25 @@ def unknown_realm(path: str, name: str, realms: Iterable[str]) -> Problem:
     """Make the problem of a realm that does not exist."""
     known = ", ".join(sorted(realms)) or "none"
     return Problem(path, f"there is no realm {name!r}", f"add a [[realm]] of that name, or use one of: {known}")
+
+
+def check_listening_addresses(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A role can listen on an address of this machine only."""
+    for name, local in listening(config):
+        if local.host != ANY_HOST and _is_foreign(IPv4Address(local.host), machine):
+            what = f"{local.host} is not this machine's own address"
+            yield Problem(name, what, f"name an address of this machine, or {ANY_HOST} for all of them")
+
+
+def _is_foreign(address: IPv4Address, machine: Machine) -> bool:
+    # A network namespace of software phones may have its loopback interface down, and it does not start these roles.
+    return address in machine.foreign and not address.is_loopback
+
+
+def asked_addresses(config: Config) -> frozenset[IPv4Address]:
+    """The addresses of which these checks want to know whether they are the machine's own."""
+    hosts = (IPv4Address(local.host) for _, local in listening(config))
+    return frozenset((*(pool.public for pool in config.pools), *(scope.server for scope in config.scopes), *hosts))
 
 
 def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from itertools import combinations
+from pathlib import Path
 
 from voxpath.app import values
 from voxpath.app.check_addresses import duplicates, listening
 from voxpath.app.decode import Problem
-from voxpath.app.machine import Machine, readable
+from voxpath.app.machine import Machine, readable, unwritable
 from voxpath.app.schema import Config, PhoneClass, Pool
+from voxpath.core.errors import RemoteError
+from voxpath.megaco.digitmap import DigitMap
 from voxpath.megaco.mid import MId
 from voxpath.model.address import ANY_HOST, Mac
 from voxpath.model.event import printable
@@ -17,6 +20,9 @@ from voxpath.natreactor.registry import AUTO, back_ends
 
 SOCKET_PATH_LIMIT = 107
 """Octets of a UNIX socket's path that Linux takes (unix(7))."""
+
+MID_TODO = "write [ADDRESS]:PORT, <DOMAIN> or a device name"
+"""What to do about a text that is no message identifier."""
 
 OTHERS = 0o007
 """Permission bits of those who are neither owner nor group."""
@@ -31,7 +37,7 @@ def capacity(config: Config, pool: Pool, size: int) -> int:
 
 
 def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
-    """A vendor class selects one phone class, and every realm with phones has a block for it."""
+    """A vendor class selects one phone class, and its controllers are hosts."""
     yield from duplicates("class", "name", config.classes, lambda entry: entry.name, "give each class a name of its own")
     seen: dict[str, str] = {}
     for place, entry in enumerate(config.classes):
@@ -41,13 +47,18 @@ def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
                 what = f"{text!r} selects {seen[text]} already"
                 yield Problem(f"{path}.vendor_classes[{number}]", what, "let each text select one class")
             seen.setdefault(text, path)
-        yield from _check_block(config, entry, path)
         if len(set(entry.mgcs)) < len(entry.mgcs):
             yield Problem(f"{path}.mgcs", "names a controller twice", "name the primary, then another one as backup")
         for number, mgc in enumerate(entry.mgcs):
             address = IPv4Address(mgc.endpoint.host)
             if address.is_unspecified or address.is_multicast:
                 yield Problem(f"{path}.mgcs[{number}]", f"{address} is no host", "name the controller's own address")
+
+
+def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Every realm with phones has a block for each class."""
+    for place, entry in enumerate(config.classes):
+        yield from _check_block(config, entry, f"class[{place}]")
 
 
 def _check_block(config: Config, entry: PhoneClass, path: str) -> Iterator[Problem]:
@@ -57,7 +68,9 @@ def _check_block(config: Config, entry: PhoneClass, path: str) -> Iterator[Probl
         yield Problem(f"{path}.lines", str(error), "lower lines or extra")
         return
     if size & (size - 1):
-        yield Problem(f"{path}.ports", f"{size} is no power of two", f"write ports = {1 << size.bit_length()}")
+        # What follows from lines is a power of two, and the default block is told of by check_ports.
+        if entry.ports:
+            yield Problem(f"{path}.ports", f"{size} is no power of two", f"write ports = {1 << size.bit_length()}")
         return
     for realm in sorted({scope.realm for scope in config.scopes}):
         pools = [pool for pool in config.pools if pool.realm == realm]
@@ -128,24 +141,32 @@ def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:
                     yield Problem(f"nat.{option}[{place}]", f"this machine has no {name}", todo)
 
 
-def check_mgc(config: Config, machine: Machine) -> Iterator[Problem]:
+def check_numbers(config: Config, machine: Machine) -> Iterator[Problem]:
     """Numbers are unique, and a line has one number."""
     todo = "give each number to one line"
     yield from duplicates("number", "number", config.numbers, lambda entry: entry.number, todo)
     yield from duplicates(
         "number", "termination", config.numbers, lambda entry: f"{identity_of(entry.phone)} {entry.termination}", todo
     )
-    identifiers = {f"number[{place}].phone": entry.phone for place, entry in enumerate(config.numbers)}
-    if config.mgc.mid:
-        identifiers["mgc.mid"] = config.mgc.mid
-    elif config.mgc.enabled and config.mgc.listen[0].endpoint.host == ANY_HOST:
+    for place, entry in enumerate(config.numbers):
+        if not _is(Mac.parse, entry.phone) and not _is(MId.parse, entry.phone):
+            what = f"{printable(entry.phone, 60)!r} is neither an Ethernet address nor a message identifier"
+            yield Problem(f"number[{place}].phone", what, MID_TODO)
+
+
+def check_mgc(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The controller has a message identifier, and phones can read its digit map."""
+    options = config.mgc
+    if options.mid and not _is(MId.parse, options.mid):
+        yield Problem("mgc.mid", f"{printable(options.mid, 60)!r} is no message identifier", MID_TODO)
+    if not options.mid and options.enabled and options.listen[0].endpoint.host == ANY_HOST:
         yield Problem("mgc.mid", "cannot be made from 0.0.0.0", 'write for example mid = "<mgc.example>"')
-    for path, text in identifiers.items():
-        if path != "mgc.mid" and _is(Mac.parse, text):
-            continue
-        if not _is(MId.parse, text):
-            todo = "write [ADDRESS]:PORT, <DOMAIN> or a device name"
-            yield Problem(path, f"{text!r} is neither an Ethernet address nor a message identifier", todo)
+    if options.dial_plan:
+        try:
+            DigitMap.parse(options.dial_plan)
+        except RemoteError as error:
+            todo = 'write for example dial_plan = "(xxxx|0x.)", or leave it empty'
+            yield Problem("mgc.dial_plan", f"is no digit map: {printable(str(error))}", todo)
 
 
 def _is(parse: Callable[[str], object], text: str) -> bool:
@@ -169,6 +190,13 @@ def check_feeds(config: Config, machine: Machine) -> Iterator[Problem]:
                 yield Problem(f"tls.{option}", what, "name a PEM file that this user can read")
         elif needed:
             yield Problem(f"tls.{option}", "is empty, but feeds between hosts use TLS", "name a PEM file")
+
+
+def check_state(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The directory of the database is there, or can be made."""
+    reason = unwritable(Path(config.state))
+    if reason:
+        yield Problem("state", reason, "name a directory that this user can write, or can make")
 
 
 def check_control(config: Config, machine: Machine) -> Iterator[Problem]:

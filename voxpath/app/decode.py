@@ -8,7 +8,7 @@ import tomllib
 from difflib import get_close_matches
 from math import isfinite
 from types import NoneType
-from typing import Annotated, Any, NamedTuple, TypeGuard, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, ValidationError, convert
 from msgspec.structs import FieldInfo, fields
@@ -47,19 +47,42 @@ class Decoded(NamedTuple):
     problems: tuple[Problem, ...]
 
 
+class Partial(NamedTuple):
+    """What could be read of a file.
+
+    :ivar config: the top-level keys without a problem, and defaults for the rest; ``None``: the content is no TOML.
+    :ivar broken: the top-level keys that have a problem, as the file and as the schema spell them.
+    :ivar problems: all of them.
+    """
+
+    config: Config | None
+    broken: frozenset[str]
+    problems: tuple[Problem, ...]
+
+
 def decode(text: bytes) -> Decoded:
     """Read a configuration file's content; never raises on any content."""
+    config, _, problems = decode_partly(text)
+    return Decoded(None if problems else config, problems)
+
+
+def decode_partly(text: bytes) -> Partial:
+    """Read what can be read, so that an error in one section does not hide those in the others; never raises."""
     if len(text) > FILE_LIMIT:
-        return Decoded(None, (Problem("", f"more than {FILE_LIMIT} octets", "split the site into several servers"),))
+        return _unreadable(f"more than {FILE_LIMIT} octets", "split the site into several servers")
     try:
         raw = tomllib.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
-        return Decoded(None, (Problem("", f"octet {error.start} is no UTF-8", "save the file as UTF-8"),))
+        return _unreadable(f"octet {error.start} is no UTF-8", "save the file as UTF-8")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        return Decoded(None, (Problem("", f"no TOML: {printable(str(error))}", "correct the syntax there"),))
+        return _unreadable(f"no TOML: {printable(str(error))}", "correct the syntax there")
     problems: list[Problem] = []
-    config = _section(Config, raw, "", problems)
-    return Decoded(config if not problems else None, tuple(problems))
+    values, broken = _options(Config, raw, "", problems)
+    return Partial(Config(**values), broken, tuple(problems))
+
+
+def _unreadable(what: str, todo: str) -> Partial:
+    return Partial(None, frozenset(), (Problem("", what, todo),))
 
 
 def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) -> Any:
@@ -68,17 +91,33 @@ def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) 
         heading = f"[[{path.partition('[')[0]}]]" if path.endswith("]") else f"[{path}]"
         problems.append(Problem(path, f"a table is wanted, not {_kind_of(raw)}", f"write {heading} and one option a line below it"))
         return None
+    values, broken = _options(kind, raw, path, problems)
+    return kind(**values) if not broken else None
+
+
+def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Read a table's options: the right ones by field name, and the keys of the others.
+
+    A misspelt key counts for the one that is probably meant, too: its default is not what the file means.
+    """
     known = {field.encode_name: field for field in fields(kind)}
     hints = get_type_hints(kind, include_extras=True)
-    for key in sorted(raw.keys() - known.keys()):
-        problems.append(_unknown(_join(path, key), key, list(known)))
     values: dict[str, Any] = {}
+    broken: set[str] = set()
+    for key in sorted(raw.keys() - known.keys()):
+        near = get_close_matches(key[:64], known, n=1)
+        problems.append(_unknown(_join(path, key), near, list(known)))
+        broken.update((key, *near))
     for key, field in known.items():
+        before = len(problems)
         if key in raw:
             values[field.name] = _value(hints[field.name], raw[key], _join(path, key), problems)
         elif _required(field):
             problems.append(Problem(_join(path, key), "is missing", f"add {_sample(key, hints[field.name])}"))
-    return kind(**values) if not problems else None
+        if len(problems) > before:
+            values.pop(field.name, None)
+            broken.add(key)
+    return values, frozenset(broken)
 
 
 def _value(hint: Any, raw: Any, path: str, problems: list[Problem]) -> Any:
@@ -113,11 +152,24 @@ def _convert(hint: Any, raw: Any, path: str, option: Any, problems: list[Problem
     except ValidationError as error:
         found = PLACE.match(str(error))
         what, where = (found["what"], found["where"] or "") if found else (str(error), "")
-        problems.append(Problem(path + where, _plainly(what), todo))
+        problems.append(_mismatch(path + where, what, hint, raw, todo))
         return None
     if isinstance(value, float) and not isfinite(value):
         problems.append(Problem(path, f"wanted: a finite number, got {value}", todo))
     return value
+
+
+def _mismatch(path: str, what: str, hint: Any, raw: Any, todo: str) -> Problem:
+    """Make the problem of a value that msgspec refuses: choices and patterns are said in words."""
+    kind = plain(hint)
+    if get_origin(kind) is Literal:
+        *others, last = get_args(kind)
+        said = f"{printable(raw, 40)!r} is none of the choices" if isinstance(raw, str) else _plainly(what)
+        return Problem(path, said, f"choose {', '.join(others)} or {last}")
+    extra = hint.__metadata__[0].extra if get_origin(hint) is Annotated else None
+    if extra and "matching regex" in what:
+        return Problem(path, f"wanted: {extra['words']}", todo)
+    return Problem(path, _plainly(what), todo)
 
 
 def plain(hint: Any) -> Any:
@@ -141,8 +193,7 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _unknown(path: str, key: str, known: list[str]) -> Problem:
-    near = get_close_matches(key[:64], known, n=1)
+def _unknown(path: str, near: list[str], known: list[str]) -> Problem:
     todo = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
     return Problem(path, "is not an option", todo)
 

@@ -18,18 +18,21 @@ class Machine:
     :ivar interfaces: names of the network interfaces of this network namespace.
     :ivar addresses: those of the asked addresses that are the machine's own.
     :ivar ephemeral: first and last port that the kernel gives to the machine's own outgoing connections.
+    :ivar foreign: those of the asked addresses that are not the machine's own.
     """
 
     root: bool
     interfaces: frozenset[str]
     addresses: frozenset[IPv4Address]
     ephemeral: tuple[int, int] = DEFAULT_EPHEMERAL
+    foreign: frozenset[IPv4Address] = frozenset()
 
 
 def look(asked: frozenset[IPv4Address]) -> Machine:
     """Look at this machine; ``asked`` are the addresses of which it is to be known whether they are its own."""
     interfaces = frozenset(name for _, name in socket.if_nameindex())
-    return Machine(os.geteuid() == 0, interfaces, frozenset(filter(_own, asked)), _ephemeral())
+    own = frozenset(filter(_own, asked))
+    return Machine(os.geteuid() == 0, interfaces, own, _ephemeral(), asked - own)
 
 
 def readable(path: Path) -> str:
@@ -37,16 +40,42 @@ def readable(path: Path) -> str:
     try:
         with path.open("rb") as file:
             file.read(1)
-    except OSError as error:
-        return error.strerror or "unreadable"
+    except (OSError, ValueError) as error:
+        return _reason(error)
     return ""
 
 
+def unwritable(path: Path) -> str:
+    """Tell why a directory cannot be made or written; empty when it can."""
+    for near in (path, *path.parents):
+        try:
+            near.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            return _reason(error)
+        if not near.is_dir():
+            return f"{near} is not a directory"
+        return "" if os.access(near, os.W_OK | os.X_OK) else f"{near} cannot be written by this user"
+    return "no directory above it exists"
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """A path with a null character is a :class:`ValueError`."""
+    return (error.strerror if isinstance(error, OSError) else None) or "is no path of a file"
+
+
 def _own(address: IPv4Address) -> bool:
-    """Whether the address is the machine's own: only then can a socket be bound to it."""
+    """Whether the address is the machine's own.
+
+    Linux lets a socket be bound to group and broadcast addresses, too, but not be connected to a broadcast address unasked.
+    """
+    if address.is_multicast:
+        return False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((str(address), 0))
+            probe.connect(probe.getsockname())
         except OSError:
             return False
     return True

@@ -18,9 +18,13 @@ MAC_RULES_LIMIT = 4096
 """Entries of ``dhcp.macs``."""
 
 
-def doc(effect: str, example: Any, **limits: Any) -> Meta:
-    """Describe one option: what it does, an example, and msgspec's limits for its value."""
-    return Meta(description=effect, examples=[example], **limits)
+NUMBER = {"pattern": r"^[0-9*#]{1,32}\Z", "words": "1 to 32 of 0-9, * and #"}
+"""Limits of a telephone number."""
+
+
+def doc(effect: str, example: Any, words: str = "", **limits: Any) -> Meta:
+    """Describe one option: what it does, an example, msgspec's limits for its value, and what a pattern means in words."""
+    return Meta(description=effect, examples=[example], extra={"words": words} if words else None, **limits)
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,7 +129,12 @@ class PhoneClass(Section, frozen=True):
         doc("Primary and backup media gateway controllers.", ["192.0.2.10:2944", "192.0.2.11:2944"], max_length=8),
     ] = ()
     own_options: Annotated[
-        bool, doc("Whether these phones understand voxpath's layout of DHCP option 43; flat options are sent anyway.", True)
+        bool,
+        doc(
+            "Whether these phones understand voxpath's layout of DHCP option 43; "
+            "options 224 to 226 go to any phone that asks for them.",
+            True,
+        ),
     ] = False
 
 
@@ -156,7 +165,15 @@ class Nat(Section, frozen=True):
     ] = "auto"
     inside: Annotated[tuple[str, ...], doc("Interfaces towards the phones.", ["eth1"])] = ()
     outside: Annotated[tuple[str, ...], doc("Interfaces whose traffic is translated.", ["eth0"])] = ()
-    table: Annotated[str, doc("Name of the nftables table.", "voxpath_a", pattern="^[a-z][a-z0-9_]{0,30}$")] = "voxpath"
+    table: Annotated[
+        str,
+        doc(
+            "Name of the nftables table.",
+            "voxpath_a",
+            "a lower-case letter, then up to 30 of a-z, 0-9 and _",
+            pattern=r"^[a-z][a-z0-9_]{0,30}\Z",
+        ),
+    ] = "voxpath"
 
 
 class Mgc(Section, frozen=True):
@@ -177,7 +194,7 @@ class Mgc(Section, frozen=True):
 class Number(Section, frozen=True):
     """A telephone number and the line that it rings."""
 
-    number: Annotated[str, doc("The digits.", "1001", pattern="^[0-9*#]{1,32}$")]
+    number: Annotated[str, doc("The digits.", "1001", **NUMBER)]
     phone: Annotated[str, doc("The phone's Ethernet address, or the message identifier of a gateway.", "02:00:00:00:0a:01")]
     termination: Annotated[str, doc("The line's termination on that phone.", "line/1", min_length=1, max_length=64)] = "line/1"
 
@@ -239,7 +256,7 @@ class Call(Section, frozen=True):
     """A call that the phones make by themselves, for demonstrations and load tests."""
 
     phone: Annotated[Mac, doc("The calling phone.", "02:00:00:00:0a:01")]
-    number: Annotated[str, doc("The number dialled.", "1002", pattern="^[0-9*#]{1,32}$")]
+    number: Annotated[str, doc("The number dialled.", "1002", **NUMBER)]
     after_s: Annotated[float, doc("Seconds from registration to the first call.", 2.0, ge=0)] = 1.0
     length_s: Annotated[float, doc("Seconds from answer to hang-up.", 20.0, gt=0)] = 10.0
     every_s: Annotated[float, doc("Seconds from call to call; 0: one call only.", 60.0, ge=0)] = 0.0
