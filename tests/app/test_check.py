@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import fields
 
 from voxpath.app import values
-from voxpath.app.check import CHECKS, Check, check, load, notes, off
-from voxpath.app.check_addresses import asked_addresses
+from voxpath.app.check import CHECKS, Check, check, load, machine_for, notes, off
+from voxpath.app.check_addresses import used_addresses
 from voxpath.app.check_roles import capacity
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine, look
@@ -156,8 +156,12 @@ def test_a_block_size_is_blamed_once() -> None:
 
 
 def test_what_the_checks_ask_the_machine_is_looked_up() -> None:
-    asked = asked_addresses(config(SITE + '[tftp]\nlisten = ["10.0.0.7:69"]'))
-    assert asked == {IPv4Address(text) for text in ("203.0.113.1", "10.0.0.1", "10.0.0.7", "127.0.0.1")}
+    used = used_addresses(config(SITE + '[tftp]\nlisten = ["10.0.0.7:69"]'))
+    assert used == {IPv4Address(text) for text in ("10.0.0.1", "10.0.0.7", "127.0.0.1")}
+    machine = machine_for(config(SITE.replace("203.0.113.1", "127.0.0.9") + '[tftp]\nlisten = ["192.0.2.77:69", "127.0.0.8:69"]'))
+    assert machine.addresses == {IPv4Address("127.0.0.9")}, "only of pools' addresses the outgoing ports are kept from phones"
+    assert IPv4Address("192.0.2.77") in machine.foreign
+    assert IPv4Address("127.0.0.8") not in machine.foreign
 
 
 def test_a_type_error_hides_no_other_error(tmp_path: Path) -> None:
@@ -268,7 +272,8 @@ def test_a_file_is_loaded_when_nothing_is_wrong(tmp_path: Path) -> None:
 
 
 def test_this_machine_is_looked_at() -> None:
-    machine = look(frozenset(map(IPv4Address, ("127.0.0.1", "192.0.2.77", "224.0.0.1", "255.255.255.255"))))
+    asked = frozenset(map(IPv4Address, ("127.0.0.1", "192.0.2.77", "224.0.0.1", "255.255.255.255")))
+    machine = look(asked, asked)
     assert "lo" in machine.interfaces
     assert machine.addresses == {IPv4Address("127.0.0.1")}
     assert machine.foreign == {IPv4Address(text) for text in ("192.0.2.77", "224.0.0.1", "255.255.255.255")}

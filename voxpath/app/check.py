@@ -60,7 +60,7 @@ def check(config: Config, machine: Machine, broken: frozenset[str] = frozenset()
 
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
-    return look(check_addresses.asked_addresses(config))
+    return look(frozenset(pool.public for pool in config.pools), check_addresses.used_addresses(config))
 
 
 def load(path: Path) -> Decoded:

@@ -166,10 +166,10 @@ def _is_foreign(address: IPv4Address, machine: Machine) -> bool:
     return address in machine.foreign and not address.is_loopback
 
 
-def asked_addresses(config: Config) -> frozenset[IPv4Address]:
-    """The addresses of which these checks want to know whether they are the machine's own."""
-    hosts = (IPv4Address(local.host) for _, local in listening(config))
-    return frozenset((*(pool.public for pool in config.pools), *(scope.server for scope in config.scopes), *hosts))
+def used_addresses(config: Config) -> frozenset[IPv4Address]:
+    """The addresses that have to be the machine's own, for the roles that are on."""
+    servers = (scope.server for scope in config.scopes if config.dhcp.enabled)
+    return frozenset((*servers, *(IPv4Address(local.host) for _, local in listening(config))))
 
 
 def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:

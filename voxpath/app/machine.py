@@ -16,9 +16,9 @@ class Machine:
 
     :ivar root: whether this process may open raw sockets and change the NAT.
     :ivar interfaces: names of the network interfaces of this network namespace.
-    :ivar addresses: those of the asked addresses that are the machine's own.
+    :ivar addresses: those of the pools' addresses that are the machine's own: the gateway keeps its outgoing ports from phones.
     :ivar ephemeral: first and last port that the kernel gives to the machine's own outgoing connections.
-    :ivar foreign: those of the asked addresses that are not the machine's own.
+    :ivar foreign: those of the addresses that roles are to use that are not the machine's own.
     """
 
     root: bool
@@ -28,11 +28,15 @@ class Machine:
     foreign: frozenset[IPv4Address] = frozenset()
 
 
-def look(asked: frozenset[IPv4Address]) -> Machine:
-    """Look at this machine; ``asked`` are the addresses of which it is to be known whether they are its own."""
+def look(public: frozenset[IPv4Address], used: frozenset[IPv4Address] = frozenset()) -> Machine:
+    """Look at this machine.
+
+    :param public: the pools' addresses, which may be its own.
+    :param used: addresses that have to be its own, since roles use them.
+    """
     interfaces = frozenset(name for _, name in socket.if_nameindex())
-    own = frozenset(filter(_own, asked))
-    return Machine(os.geteuid() == 0, interfaces, own, _ephemeral(), asked - own)
+    own = frozenset(filter(_own, public | used))
+    return Machine(os.geteuid() == 0, interfaces, own & public, _ephemeral(), used - own)
 
 
 def readable(path: Path) -> str:
