@@ -21,12 +21,13 @@ from voxpath.dhcp.event import (
     DhcpNak,
 )
 from voxpath.dhcp.message import BOOTREPLY, INFINITE_S, MessageType
-from voxpath.dhcp.reply import rebinding_s, renewal_s
+from voxpath.dhcp.reply import common_options, rebinding_s, renewal_s
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.wire import decode, encode
 from voxpath.flow.admit import Admission
 from voxpath.model.address import Endpoint
 from voxpath.model.event import MessageEvent
+from voxpath.model.phone import PhoneClass
 from voxpath.model.ports import BindingState, PortBlock
 
 PUBLIC = IPv4Address("198.51.100.1")
@@ -91,6 +92,17 @@ def test_scapy_finds_every_option_of_the_offer(site, phone) -> None:
     assert options["vendor_specific"][0].startswith(b"\x01\x08" + block)
     assert options[224] == (block,)
     assert options[226] == (PUBLIC.packed,)
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"), [(0, None), (1, 1), (512, 1), (513, 2), (512 * 0xFFFF, 0xFFFF), (512 * 0xFFFF + 1, None), (100 << 20, None)]
+)
+def test_the_size_of_the_image_is_told_as_far_as_the_option_can_say_it(site, octets: int, told: int | None) -> None:
+    """DHC-12: option 13 counts 512 octets in 16 bits."""
+    options = common_options(site.scopes[0], PhoneClass("big", ("big",), 8, 600, "big.bin", image_octets=octets, root_path="/desk"))
+    size = options.get(code.BOOT_FILE_SIZE)
+    assert (None if size is None else int.from_bytes(size, "big")) == told
+    assert options[code.ROOT_PATH] == b"/desk"
 
 
 def test_the_offer_of_a_small_class_has_these_octets(site, make_phone) -> None:

@@ -36,9 +36,10 @@ option voxpath-nat code 226 = ip-address;
 timeout 6;
 send vendor-class-identifier "VENDOR";
 also request vendor-encapsulated-options, voxpath-ports, voxpath-mgcs, voxpath-nat, tftp-server-name, bootfile-name;
+also request boot-size, root-path;
 """
 
-ASKED = tuple(word for code in (12, 43, 58, 59, 66, 67, 224, 225, 226) for word in ("-O", str(code)))
+ASKED = tuple(word for code in (12, 13, 17, 43, 58, 59, 66, 67, 224, 225, 226) for word in ("-O", str(code)))
 
 
 class Ports(NamedTuple):

@@ -165,6 +165,7 @@ class Stage:
             vendor_classes = ["voxpath-phone"]
             ports = 64
             image = "phone-1.0.bin"
+            root_path = "/phones"
             mgcs = ["198.51.100.10:2944", "198.51.100.11:2944"]
             own_options = true
             [[class]]

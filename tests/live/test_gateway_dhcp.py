@@ -57,6 +57,8 @@ def test_udhcpc_is_told_everything(bench: Bench) -> None:
     }  # fmt: skip
     assert told["hostname"] == f"phone-{phone.mac.replace(':', '')}"
     assert told["boot_file"] == told["bootfile"] == "phone-1.0.bin"
+    # 300 000 octets of image, counted in 512.
+    assert (told["bootsize"], told["rootpath"]) == ("586", "/phones")
     assert (int(told["opt58"], 16), int(told["opt59"], 16)) == (1800, 3150)
     assert bytes.fromhex(told["opt225"]) == MGC1 + MGC2
     assert bytes.fromhex(told["opt226"]) == bytes((203, 0, 113, 1))
@@ -66,7 +68,8 @@ def test_udhcpc_is_told_everything(bench: Bench) -> None:
     seen = capture.tshark("udp.srcport == 67", "dhcp.option.dhcp", "dhcp.option.type", "dhcp.ip.your", "_ws.expert.message")
     assert [row[0] for row in seen] == ["2", "5"]
     for row in seen:
-        assert {"1", "3", "6", "12", "15", "43", "51", "54", "58", "59", "66", "67", "224", "225", "226"} <= set(row[1].split(","))
+        codes = {int(code) for code in row[1].split(",")}
+        assert {1, 3, 6, 12, 13, 15, 17, 43, 51, 54, 58, 59, 66, 67, 224, 225, 226} <= codes
         assert row[2:] == (told["ip"], "")
 
 
@@ -86,6 +89,7 @@ def test_dhclient_is_told_everything(bench: Bench) -> None:
     phone = bench.phone()
     told = phone.dhclient()
     assert told["reason"] == "BOUND"
+    assert (told["new_boot_size"], told["new_root_path"]) == ("586", "/phones")
     octets = dhclient_octets(told["new_voxpath_ports"])
     assert ports_of(octets).size == 64
     assert dhclient_octets(told["new_voxpath_mgcs"]) == MGC1 + MGC2

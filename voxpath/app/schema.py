@@ -124,6 +124,7 @@ class PhoneClass(Section, frozen=True):
     ] = 0
     lease_s: Annotated[int, doc("Length of a lease, in seconds.", 86400, ge=60, le=0xFFFFFFFE)] = 3600
     image: Annotated[str, doc("Boot image below `tftp.root`; empty: the phone needs none.", "desk-1.4.bin")] = ""
+    root_path: Annotated[str, doc("Root path told to phones (DHCP option 17); empty: none.", "/desk", max_length=255)] = ""
     mgcs: Annotated[
         tuple[EndpointText, ...],
         doc("Primary and backup media gateway controllers.", ["192.0.2.10:2944", "192.0.2.11:2944"], max_length=8),

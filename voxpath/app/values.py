@@ -67,7 +67,7 @@ def block_size(config: Config, phone_class: PhoneClass) -> int:
 
 
 def classes(config: Config) -> tuple[model.PhoneClass, ...]:
-    """The phone classes, in the order of the file."""
+    """The phone classes, in the order of the file, with the sizes that their images have now (DHC-12)."""
     return tuple(
         model.PhoneClass(
             name=entry.name,
@@ -77,6 +77,8 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             image=entry.image,
             mgcs=tuple(str(mgc) for mgc in entry.mgcs),
             own_options=entry.own_options,
+            image_octets=_size(in_state(config, config.tftp.root) / entry.image) if entry.image else 0,
+            root_path=entry.root_path,
         )
         for entry in config.classes
     )
@@ -85,6 +87,13 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
 def pools(config: Config) -> tuple[Pool, ...]:
     """The ledger's pools, in the order of the file: the first is filled before the next is used."""
     return tuple(Pool(entry.public, *entry.ports, entry.realm) for entry in config.pools)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def reservations(config: Config) -> dict[Mac, IPv4Address]:

@@ -15,13 +15,16 @@ from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
 from voxpath.model.phone import MEGACO_PORT, PhoneClass, Scope
 from voxpath.model.ports import PortBlock
 
+BOOT_FILE_BLOCK = 512
+"""Option 13 counts in these octets (RFC 2132 3.15); beyond 65 535 of them, 32 MiB, it cannot say the size and is left out."""
+
 LONGEST_FILE = 127
 HEADER_OCTETS = 28
 """IP and UDP headers, which option 57 counts in (RFC 2132 section 9.10)."""
 FRAME_OCTETS = 241
 """A message without options: header, magic cookie and end option."""
 
-DISPENSABLE = (code.DOMAIN, code.HOST_NAME, code.BOOT_FILE, code.TFTP_SERVER, code.DNS_SERVER)
+DISPENSABLE = (code.BOOT_FILE_SIZE, code.ROOT_PATH, code.DOMAIN, code.HOST_NAME, code.BOOT_FILE, code.TFTP_SERVER, code.DNS_SERVER)
 """Left out, in this order, when a reply is longer than the client takes; boot file and TFTP server stay in the header fields."""
 
 _LABEL = pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -117,11 +120,12 @@ class Replies:
         key = (scope.name, phone_class.name)
         common = self._common.get(key)
         if common is None:
-            common = self._common[key] = _common(scope, phone_class)
+            common = self._common[key] = common_options(scope, phone_class)
         return common
 
 
-def _common(scope: Scope, phone_class: PhoneClass) -> dict[int, bytes]:
+def common_options(scope: Scope, phone_class: PhoneClass) -> dict[int, bytes]:
+    """The options that all phones of a class in a scope are told alike (DHC-11, DHC-12)."""
     options = {
         code.SUBNET_MASK: scope.subnet.netmask.packed,
         code.ROUTER: (scope.router or scope.server).packed,
@@ -133,6 +137,11 @@ def _common(scope: Scope, phone_class: PhoneClass) -> dict[int, bytes]:
         options[code.DOMAIN] = scope.domain.encode("idna")
     if phone_class.image:
         options[code.BOOT_FILE] = phone_class.image.encode("utf-8")
+        blocks = -(-phone_class.image_octets // BOOT_FILE_BLOCK)
+        if 0 < blocks <= 0xFFFF:
+            options[code.BOOT_FILE_SIZE] = blocks.to_bytes(2, "big")
+    if phone_class.root_path:
+        options[code.ROOT_PATH] = phone_class.root_path.encode("utf-8")
     return options
 
 

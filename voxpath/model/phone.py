@@ -42,6 +42,8 @@ class PhoneClass:
     :ivar image: name of the boot image on the TFTP server; empty: the phone needs none.
     :ivar mgcs: addresses of the primary and the backup media gateway controller, in this order, with ports or without.
     :ivar own_options: whether the class understands voxpath's layout of option 43 (decision D1).
+    :ivar image_octets: size of the image; 0: not known.
+    :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
     """
 
     name: str
@@ -51,6 +53,8 @@ class PhoneClass:
     image: str = ""
     mgcs: tuple[str, ...] = ()
     own_options: bool = False
+    image_octets: int = 0
+    root_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
