@@ -9,7 +9,8 @@ import pytest
 
 from tests.live.capture import Capture
 from tests.live.erlang import ERLANG_MAC, simple_gateway
-from tests.live.sites import ADDRESSES, CONTROLLERS, FOREIGN_MG, MACS, SITE_A, Stage, until
+from tests.live.sites import ADDRESSES, CONTROLLERS, FOREIGN_MG, MACS, NUMBERS, SITE_A, Stage, until
+from voxpath.manage.client import ask
 
 pytestmark = pytest.mark.live
 
@@ -219,3 +220,29 @@ def test_one_process_runs_many_phones(tmp_path: Path) -> None:
         assert len({row["address"] for row in crowd.rows("crowd", "phones")}) == count
         crowd.end("crowd")
         assert "Traceback" not in crowd.log("crowd")
+
+
+def test_all_roles_in_one_process_take_phones_from_power_up_to_a_call(tmp_path: Path) -> None:
+    """GEN-2, decision D3: the controller stands in the gateway's process and on the phones' own LAN; the same journey passes."""
+    with Stage(tmp_path, ledger_feed=False) as stage:
+        stage.build()
+        phones = ("a1", "a2")
+        numbers = "".join(f'[[number]]\nnumber = "{NUMBERS[name]}"\nphone = "{MACS[name]}"\n' for name in phones)
+        stage.write_gateway(SITE_A, numbers)
+        file = tmp_path / "sga.toml"
+        text = file.read_text().replace("[mgc]\nenabled = false", '[mgc]\nlisten = ["10.0.0.1:2944"]')
+        file.write_text(text.replace('mgcs = ["198.51.100.10:2944", "198.51.100.11:2944"]', 'mgcs = ["10.0.0.1:2944"]'))
+        stage.start("sga", "voxpath")
+        stage.serving("sga")
+        assert [row["role"] for row in stage.rows("sga", "roles")] == ["dhcp", "tftp", "mgc"]
+        stage.start_phones(*phones)
+        stage.registered(*phones, at="sga")
+        assert {row["public"].split(":")[0] for row in stage.rows("sga", "registrations")} == {SITE_A.public}
+        stage.call("a1", "a2")
+        (call,) = stage.rows("sga", "calls")
+        assert call["path"] == "private"
+        stage.hang_up("a1", "a2")
+        until(lambda: not stage.rows("sga", "calls"), "the call is released")
+        told = {entry.id for entry in ask(stage.socket("sga"), "ladder", (MACS["a1"],)).entries}
+        assert {"MESSAGE", "DHCP_ACK", "TFTP_SERVED", "MGC_REGISTERED", "MGC_TRIANGLE", "MGC_CALL_RELEASED"} <= told
+        assert "Traceback" not in stage.log("sga")
