@@ -45,7 +45,7 @@ def test_after_a_failure_of_the_disk_the_roles_load_the_store_again(tmp_path: Pa
     assert controller.core.registrations() == ()
     home = Endpoint("192.0.2.1", 2944)
     store.commit((Put(Registration("gw", home, home, None, "", "gw", (), 0.0)),), lambda reason: None)
-    controller.silent = lambda: {"refused by mac": 2, "nothing is left": 0}  # type: ignore[method-assign] # a role's counts
+    controller.silent = lambda: {"refused by mac": 2, "nothing is left": 0}
     (row,) = ProcessFacts(process).roles()
     assert (row.role, row.detail) == ("mgc", "2 times: refused by mac")
     node.on_reopened()

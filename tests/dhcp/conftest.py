@@ -49,7 +49,7 @@ class Site:
         self.pools = [Pool(PUBLIC, 20480, 20480 + 64 * blocks - 1)]
         self.reservations = reservations
         self.quarantine_s = quarantine_s
-        self.settings = DhcpSettings(**settings)  # type: ignore[arg-type]
+        self.settings = DhcpSettings(**settings)
         self.now = 1000.0
         self.leases: dict[Mac, Lease] = {}
         self.bindings: dict[str, PortBinding] = {}

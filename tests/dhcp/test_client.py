@@ -14,7 +14,7 @@ from voxpath.dhcp.wire import decode, encode
 def without(payload: bytes, *options: int, **fields: object) -> bytes:
     message = decode(payload)
     left = {option: value for option, value in message.options.items() if option not in options}
-    return encode(message._replace(options=left, **fields))  # type: ignore[arg-type]
+    return encode(message._replace(options=left, **fields))
 
 
 @pytest.fixture

@@ -38,11 +38,11 @@ def edited(payload: bytes, **fields: object) -> bytes:
     """The same message with other fields or options; an option set to ``None`` is left out."""
     message = decode(payload)
     options = dict(message.options)
-    for option, value in fields.pop("options", {}).items():  # type: ignore[attr-defined]
+    for option, value in fields.pop("options", {}).items():
         options.pop(option, None)
         if value is not None:
             options[option] = value
-    return encode(message._replace(options=options, **fields))  # type: ignore[arg-type]
+    return encode(message._replace(options=options, **fields))
 
 
 # What a phone gets.

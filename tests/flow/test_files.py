@@ -33,7 +33,7 @@ class Provisions:
 
 
 def policy(**what: object) -> FilePolicy:
-    return FilePolicy(Provisions(provision(**what)))  # type: ignore[arg-type] # keywords of the function above
+    return FilePolicy(Provisions(provision(**what)))
 
 
 NAMES = ["020000000a01.cfg", "020000000A01.CFG", "02-00-00-00-0a-01.cfg", "02-00-00-00-0A-01.Cfg", "/020000000a01.cfg"]

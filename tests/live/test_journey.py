@@ -1,7 +1,6 @@
 """The main job in network namespaces: phones at two sites boot, register and call each other through NAT without a media relay."""
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,9 +124,7 @@ def test_a_gateway_that_is_killed_keeps_its_leases_and_its_calls(stage: Stage) -
     stage.call("a1", "b3")
     stage.end("sga", signal.SIGKILL)
     heard = stage.phone_state("a1")["received"]
-    time.sleep(1.0)
-    state = stage.phone_state("a1")
-    assert state["received"] - heard > 40
+    until(lambda: stage.phone_state("a1")["received"] - heard >= 50, "a second of media comes while the gateway is dead")
     stage.start("sga", "voxpath-sg")
     stage.serving("sga")
     assert stage.rows("sga", "leases") == leases

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from tests.live.capture import Capture
+from tests.live.namespaces import Namespaces
 from voxpath.megaco.message import (
     ALL,
     ALL_CONTEXTS,
@@ -71,7 +73,9 @@ OTP_MESSAGES_OF_VERSION_3_ONLY = 13
 WITHOUT_REASON = "rfc3525_text-01"
 """The RFC's own registration lacks the Reason that its grammar demands; OTP refuses it."""
 EMPTY_SIGNALS = re.compile(rb"\b(Signals|SG)\s*[,}]")
-"""tshark warns of this form, and OTP refuses the other one (``Signals{}``); a gateway's verdict counts more."""
+"""tshark has a note for this form, a warning for the compact one; OTP refuses ``Signals{}``, and its verdict counts more."""
+WARNING = 0x600000
+"""tshark's severity below error."""
 PORT = 2944
 GATEWAY = MId.of_address("192.0.2.1", PORT)
 
@@ -193,15 +197,30 @@ def capture(datagrams: list[bytes]) -> bytes:
 def test_tshark_finds_no_fault_in_any_message_of_ours(tmp_path: Path) -> None:
     sent = octets_of_everything()
     (tmp_path / "megaco.pcap").write_bytes(capture(sent))
-    fields = ("_ws.col.Protocol", "megaco.transid", "_ws.expert.message", "_ws.malformed")
+    fields = ("_ws.col.Protocol", "_ws.expert.severity", "_ws.expert.message", "_ws.malformed")
     program = ["tshark", "-r", str(tmp_path / "megaco.pcap"), "-T", "fields", *(word for field in fields for word in ("-e", field))]
     rows = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
     assert len(rows) == len(sent)
     for octets, row in zip(sent, rows, strict=True):
-        protocol, _, expert, malformed = row.split("\t")
+        protocol, severity, expert, malformed = row.split("\t")
         assert protocol.startswith("MEGACO"), octets.decode()
         assert malformed == "", f"{row}\n{octets.decode()}"
-        assert expert == "" or EMPTY_SIGNALS.search(octets) is not None, f"{row}\n{octets.decode()}"
+        remarked = EMPTY_SIGNALS.search(octets) is not None and all(int(each) <= WARNING for each in severity.split(",") if each)
+        assert expert == "" or remarked, f"{row}\n{octets.decode()}"
+
+
+BROKEN = (b"MEGACO/1 xyz\nTransaction {{{{", b"MEGACO/1 [192.0.2.1]:2944\nTransaction = 5 {\nContext = - {")
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_the_judge_does_object_to_what_is_broken(broken: bytes, tmp_path: Path) -> None:
+    """The check of live captures would be worth nothing if it never failed."""
+    with Namespaces() as net:
+        net.create("judge")
+        judged = Capture(net, "judge", "lo", tmp_path)
+        for octets, objections in ((broken, 1), (octets_of_everything()[0], 0)):
+            (tmp_path / "judge-lo.pcap").write_bytes(capture([octets]))
+            assert len(judged.complaints("megaco")) == objections
 
 
 def test_erlang_otp_reads_every_message_of_ours(tmp_path: Path) -> None:

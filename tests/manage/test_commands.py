@@ -148,7 +148,7 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
     assert "1 messages and no decision" in run("why", PHONE, memory=memory).note
     memory(Record(2, "dhcp", Malformed(phone=PHONE, protocol="DHCP", source="x", reason="short")))
     answer = run("why", PHONE.upper(), memory=memory)
-    assert [row.id for row in answer.rows] == ["MALFORMED"]  # type: ignore[attr-defined]
+    assert [row.id for row in answer.rows] == ["MALFORMED"]
     assert len(run("ladder", PHONE, memory=memory).entries) == 2
     assert [entry.id for entry in run("events", "5", memory=memory).entries] == ["MALFORMED"]
 

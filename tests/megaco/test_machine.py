@@ -37,7 +37,7 @@ DONE = (ActionReply(NULL_CONTEXT, (CommandReply(CommandKind.AUDIT_VALUE, "line/1
 
 
 def side(mid: str, seed: int = 1, **changes: object) -> Transactions:
-    settings = Settings(MId.parse(mid), "mgc", **changes)  # type: ignore[arg-type]
+    settings = Settings(MId.parse(mid), "mgc", **changes)
     return Transactions(settings, Random(seed), lambda peer: ("", peer.mid))
 
 
@@ -46,7 +46,7 @@ def sent(turn: Turn) -> list[Send]:
 
 
 def message(*transactions: object, mid: str = "gw") -> bytes:
-    return wire.encode(Message(MId.parse(mid), transactions))  # type: ignore[arg-type]
+    return wire.encode(Message(MId.parse(mid), transactions))
 
 
 def read(send: Send) -> Message:
@@ -126,7 +126,7 @@ def test_an_answer_is_acknowledged_at_once_when_it_asks_for_it() -> None:
 def test_a_reply_from_another_host_is_not_ours() -> None:
     here = side("mgc")
     [ask] = sent(here.request(Peer("gw", B), AUDIT, "token", 0.0))
-    number = read(ask).transactions[0].id  # type: ignore[union-attr]
+    number = read(ask).transactions[0].id
     assert feed(here, message(TransactionReply(number, DONE)), 0.1, Endpoint("192.0.2.66", 20000)).inputs == []
     assert feed(here, message(TransactionReply(number, DONE)), 0.1).inputs != []
 
@@ -163,7 +163,7 @@ def test_a_peer_that_cannot_read_our_only_request_has_answered_it() -> None:
 def test_pending_for_ever_is_given_up() -> None:
     here = side("mgc")
     [ask] = sent(here.request(Peer("gw", B), AUDIT, "token", 0.0))
-    number = read(ask).transactions[0].id  # type: ignore[union-attr]
+    number = read(ask).transactions[0].id
     inputs = [each for n in range(40) for each in feed(here, message(TransactionPending(number)), float(n)).inputs]
     assert [type(each) for each in inputs] == [GivenUp]
     assert here.next_due() is None
@@ -286,7 +286,7 @@ def test_over_a_bad_line_every_request_is_executed_once_and_none_is_lost(seed: i
                     pytest.fail(f"given up: {item}")
 
     def carry(effects: object, end: Endpoint, now: float) -> None:
-        for effect in effects:  # type: ignore[attr-defined]
+        for effect in effects:
             if not isinstance(effect, Send):
                 continue
             for _ in range(1 + (random.random() < 0.1)):
@@ -306,11 +306,11 @@ def test_over_a_bad_line_every_request_is_executed_once_and_none_is_lost(seed: i
             break
         now, _, kind, end, what = heappop(queue)
         if kind == "arrive":
-            work(ends[end].receive(what, now), end, now)  # type: ignore[arg-type]
+            work(ends[end].receive(what, now), end, now)
         elif kind == "ask":
             work(ends[end].request(peers[end], AUDIT, what, now), end, now)
         else:
-            carry(ends[end].reply(what, DONE, now=now), end, now)  # type: ignore[arg-type]
+            carry(ends[end].reply(what, DONE, now=now), end, now)
     assert len(executed) == 2 * count
     assert set(executed.values()) == {1}
     assert len(answered) == 2 * count

@@ -47,7 +47,7 @@ NAMES = {IPv4Address(PHONE1): "02:00:00:00:00:01", IPv4Address(PHONE2): "02:00:0
 
 
 def settings(clock: Clock, **more: object) -> NatSettings:
-    return NatSettings(OUTSIDE, clock, identify=lambda address: NAMES.get(address, ""), **more)  # type: ignore[arg-type]  # keywords
+    return NatSettings(OUTSIDE, clock, identify=lambda address: NAMES.get(address, ""), **more)
 
 
 def result_of(deferred: "Deferred[object]") -> object:

@@ -75,14 +75,14 @@ def udp(
     body = struct.pack("!HHHH", port, to, length, 0) + payload
     if sum_ is None:
         sum_ = checksum(_pseudo(source, destination, 17, length) + body) or 0xFFFF
-    return ip(source, destination, body[:6] + struct.pack("!H", sum_) + body[8:], **more)  # type: ignore[arg-type]  # keywords
+    return ip(source, destination, body[:6] + struct.pack("!H", sum_) + body[8:], **more)
 
 
 def tcp(source: str, port: int, destination: str, to: int, payload: bytes = b"", **more: object) -> bytes:
     """A TCP SYN."""
     body = struct.pack("!HHIIBBHHH", port, to, 1, 0, 0x50, 2, 1000, 0, 0) + payload
     sum_ = checksum(_pseudo(source, destination, 6, len(body)) + body)
-    return ip(source, destination, body[:16] + struct.pack("!H", sum_) + body[18:], 6, **more)  # type: ignore[arg-type]  # same
+    return ip(source, destination, body[:16] + struct.pack("!H", sum_) + body[18:], 6, **more)
 
 
 def checksums_hold(packet: bytes) -> bool:

@@ -137,16 +137,16 @@ class World:
 
     def commit(self, at: Endpoint, changes: object, then: Effects, token: object) -> None:
         if self.refuse_commits:
-            self.of_controller(at, self.controllers[at].resolve(token, Failed("disk full"), self.now))  # type: ignore[arg-type]
+            self.of_controller(at, self.controllers[at].resolve(token, Failed("disk full"), self.now))
             return
-        for change in changes:  # type: ignore[attr-defined]
+        for change in changes:
             match change:
                 case Put(value=Registration() as row):
                     self.rows[row.key] = row
                 case Delete(value=Registration() as row):
                     self.rows.pop(row.key, None)
         if token is not None:
-            self.of_controller(at, self.controllers[at].resolve(token, Done(), self.now))  # type: ignore[arg-type]
+            self.of_controller(at, self.controllers[at].resolve(token, Done(), self.now))
         self.of_controller(at, then)
 
     def carry(self, payload: bytes, source: Endpoint, destination: Endpoint, site: IPv4Address | None) -> None:
@@ -172,7 +172,7 @@ class World:
         end = self.now + seconds
         while True:
             dues = [(due, 0, at) for at, each in self.controllers.items() if (due := each.next_due()) is not None]
-            dues += [(due, 1, n) for n, (each, _) in self.phones.items() if (due := each.next_due()) is not None]  # type: ignore[misc]
+            dues += [(due, 1, n) for n, (each, _) in self.phones.items() if (due := each.next_due()) is not None]
             timer = min(dues, key=lambda each: each[0], default=None)
             first = min(timer[0] if timer else end, self.queue[0][0] if self.queue else end)
             if first >= end:
@@ -183,7 +183,7 @@ class World:
             elif timer is not None and timer[1] == 0:
                 self.of_controller(timer[2], self.controllers[timer[2]].tick(self.now))
             elif timer is not None:
-                number: int = timer[2]  # type: ignore[assignment]
+                number: int = timer[2]
                 self.of_phone(number, self.phones[number][0].tick(self.now))
         self.now = end
 
@@ -574,7 +574,7 @@ def test_foreign_gateways_are_tolerated() -> None:
     def carry(payload: bytes, source_: Endpoint, destination: Endpoint, site: IPv4Address | None) -> None:
         replies.append(Send(payload, destination))
 
-    world.carry = carry  # type: ignore[method-assign]
+    world.carry = carry
     world.of_controller(MGC, controller.receive(Datagram(text, source), world.now))
     world.run(0.02)
     [reply] = replies
@@ -629,7 +629,7 @@ def test_mutated_messages_never_break_controller_or_phone() -> None:
             seen.append(payload)
         carry(payload, source, destination, site)
 
-    world.carry = watch  # type: ignore[method-assign]
+    world.carry = watch
     talk(world, 1, 3)
     world.hang_up(1)
     world.run(1.0)

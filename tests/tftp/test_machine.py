@@ -22,7 +22,7 @@ class Line:
         self.count = 0
 
     def put(self, messages: object, to_reader: bool) -> None:
-        for message in messages:  # type: ignore[attr-defined] # any iterable of messages
+        for message in messages:
             self.sent.append(message)
             for _ in range(1 + (self.dice.random() < self.doubled)):
                 self.count += 1

@@ -1,8 +1,7 @@
 """The SQLite store: WAL, ``synchronous=FULL``, group commit, one thread that does nothing but flush.
 
 Rows are written on the reactor thread, which takes microseconds; the COMMIT, which waits for the disk, runs on the flusher thread.
-Were the rows written there too, that thread would have to win Python's interpreter lock back after every single row, and
-under load each time costs milliseconds.
+Were the rows written there too, that thread would have to win Python's interpreter lock back after every single row.
 Commits that arrive while the disk is busy form the next group: one transaction and one flush for all of them, so a storm of phones
 costs a few flushes and not thousands.
 A refused change is found by writing that group again one commit at a time: a group never makes one phone pay for another's fault.
