@@ -25,8 +25,8 @@ from voxpath.core.errors import LocalError
 from voxpath.manage.commands import Console
 from voxpath.manage.control import ControlService
 from voxpath.manage.log import EventLog
-from voxpath.megaco.directory import Directory, NoDirectory
 from voxpath.model.event import Level
+from voxpath.ports.directory import Directory, NoDirectory
 
 SomeRole = TypeVar("SomeRole", bound=Role)
 

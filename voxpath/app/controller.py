@@ -15,10 +15,10 @@ from voxpath.flow.triangle import select
 from voxpath.io.driver import Driver
 from voxpath.io.ports import UdpPorts
 from voxpath.io.subscription import SubscriptionFactory
-from voxpath.megaco.directory import Directory
 from voxpath.megaco.mgc import Controller
 from voxpath.model.registration import Registration
 from voxpath.ports.copy import LedgerCopy
+from voxpath.ports.directory import Directory
 
 PORT = "megaco"
 

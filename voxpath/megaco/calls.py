@@ -13,7 +13,7 @@ from voxpath.megaco import order, package
 from voxpath.megaco.association import Association, Errand, Line, LinePhase, Step
 from voxpath.megaco.call import TONES, Call, CallPhase, CallState, Cause, Leg, state_of
 from voxpath.megaco.code import ALREADY_IN_CONTEXT
-from voxpath.megaco.directory import NumberPlan, Triangle
+from voxpath.megaco.directory import NumberPlan
 from voxpath.megaco.errands import Errands, Outbox, failure
 from voxpath.megaco.event import CallAnswered, CallRefused, CallReleased, CallRinging, LineRefused, TriangleDecided
 from voxpath.megaco.message import (
@@ -29,7 +29,7 @@ from voxpath.megaco.message import (
     TransactionReply,
 )
 from voxpath.megaco.session import port_of
-from voxpath.model.call import LONGEST_NUMBER, Party
+from voxpath.model.call import LONGEST_NUMBER, Party, Triangle
 from voxpath.model.event import printable
 
 MOST_CALLS = 20_000

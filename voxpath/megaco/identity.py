@@ -5,24 +5,21 @@ is known.
 """
 
 from collections.abc import Sequence
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from voxpath.core.errors import RemoteError
 from voxpath.megaco.code import BAD_IDENTIFIER, UNAUTHORIZED
-from voxpath.megaco.directory import Directory
 from voxpath.megaco.message import MId, Services
 from voxpath.model.address import Endpoint, Mac
-from voxpath.model.ports import PortBinding
-from voxpath.model.realm import Realm, realm_of
+from voxpath.model.realm import Realm
+from voxpath.ports.directory import Directory
+from voxpath.ports.place import CLAIM, ipv4, place_of
 
 X_MAC = "X-mac"
 X_PUBLIC = "X-public"
 X_PRIVATE = "X-priv"
 """Extension parameters of a voxpath phone's ServiceChange; Annex B allows six characters after ``X-``."""
-
-INSIDE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16"))
-"""Prefixes that are never public (RFC 1918, loopback, link-local); ``is_private`` also names the documentation's prefixes."""
 
 
 class Claim(NamedTuple):
@@ -57,7 +54,7 @@ def claim_of(mid: MId, services: Services) -> Claim:
         mac = Mac.parse(texts[X_MAC.lower()])
     except (KeyError, ValueError):
         mac = None
-    public, private = _address(texts.get(X_PUBLIC.lower())), _address(texts.get(X_PRIVATE.lower()))
+    public, private = ipv4(texts.get(X_PUBLIC.lower(), "")), ipv4(texts.get(X_PRIVATE.lower(), ""))
     if private is None and isinstance(mid.address, IPv4Address):
         private = mid.address
     return Claim(mid, mac, public, private)
@@ -68,71 +65,22 @@ def identify(claim: Claim, source: Endpoint, directory: Directory, realms: Seque
 
     :raises RemoteError: with the error code for the reply: the claims contradict the ledger, or the source is no IPv4 address.
     """
-    address = _address(source.host)
+    address = ipv4(source.host)
     if address is None:
         raise RemoteError("only IPv4 gateways can register", code=BAD_IDENTIFIER)
-    binding = directory.holder_of(address, source.port)
-    inside = binding is None and _is_inside(address, realms)
-    if inside:
-        binding = _neighbour(address, source.port, claim, directory, realms)
-    if binding is not None and binding.private is not None:
-        return _from_ledger(claim, source, binding, realms)
-    _refuse_borrowed_name(claim, address, source.port, directory)
-    origin = "nowhere"
-    public, private = address, claim.private
-    if inside:
-        public, private, origin = claim.public or address, address, "the transport address"
-    elif private == address or (private is not None and not _is_inside(private, realms)):
-        private = None
-    elif private is not None:
-        origin = "its message identifier"
-    realm = realm_of(realms, private, public)
+    place = place_of(source, directory, realms, private=claim.private, public=claim.public)
+    if not place.phone:
+        _refuse_borrowed_name(claim, address, source.port, directory)
+    elif claim.mac is not None and str(claim.mac) != place.phone:
+        raise RemoteError(f"the port belongs to {place.phone}", code=UNAUTHORIZED)
     return Identity(
-        phone=str(claim.mac) if claim.mac is not None else claim.mid.key,
-        certain=claim.mac is not None,
-        public=Endpoint(str(public), source.port),
-        private=private,
-        realm=realm.name if realm is not None else "",
-        origin=origin,
+        phone=place.phone or (str(claim.mac) if claim.mac is not None else claim.mid.key),
+        certain=bool(place.phone) or claim.mac is not None,
+        public=place.public,
+        private=place.private,
+        realm=place.realm,
+        origin="its message identifier" if place.origin == CLAIM else place.origin,
     )
-
-
-def _from_ledger(claim: Claim, source: Endpoint, binding: PortBinding, realms: Sequence[Realm]) -> Identity:
-    if claim.mac is not None and str(claim.mac) != binding.holder:
-        raise RemoteError(f"the port belongs to {binding.holder}", code=UNAUTHORIZED)
-    public = binding.block.public
-    realm = realm_of(realms, binding.private, public)
-    return Identity(
-        phone=binding.holder,
-        certain=True,
-        public=Endpoint(str(public), source.port),
-        private=binding.private,
-        realm=realm.name if realm is not None else "",
-        origin="the ledger",
-    )
-
-
-def _is_inside(address: IPv4Address, realms: Sequence[Realm]) -> bool:
-    if any(address in realm.public for realm in realms):
-        return False
-    return any(address in prefix for realm in realms for prefix in realm.private) or any(address in prefix for prefix in INSIDE)
-
-
-def _neighbour(address: IPv4Address, port: int, claim: Claim, directory: Directory, realms: Sequence[Realm]) -> PortBinding | None:
-    """Find a phone on the controller's own side of the NAT (decision D3).
-
-    Several realms may use one prefix: the phone's port must lie in its block, and its claimed public address decides between them.
-    """
-    found = [
-        binding
-        for realm in realms
-        if any(address in prefix for prefix in realm.private)
-        and (binding := directory.by_private(realm.name, address)) is not None
-        and port in binding.block
-    ]
-    if len(found) > 1:
-        found = [binding for binding in found if binding.block.public == claim.public]
-    return found[0] if len(found) == 1 else None
 
 
 def _refuse_borrowed_name(claim: Claim, address: IPv4Address, port: int, directory: Directory) -> None:
@@ -143,10 +91,3 @@ def _refuse_borrowed_name(claim: Claim, address: IPv4Address, port: int, directo
     own = port in binding.block and address in {binding.block.public, binding.private}
     if not own:
         raise RemoteError(f"{claim.mac} has its ports elsewhere", code=UNAUTHORIZED)
-
-
-def _address(text: str | None) -> IPv4Address | None:
-    try:
-        return IPv4Address(text) if text is not None else None
-    except AddressValueError:
-        return None

@@ -12,7 +12,7 @@ from voxpath.megaco.association import MOST_LINES, Association, Errand, Line, Li
 from voxpath.megaco.call import CallState
 from voxpath.megaco.calls import Calls, CallTimes
 from voxpath.megaco.code import ILLEGAL_ACTION, MISSING_DESCRIPTOR, NOT_REGISTERED, UNKNOWN_COMMAND, UNKNOWN_TERMINATION
-from voxpath.megaco.directory import Directory, NoDirectory, NumberPlan, Triangle
+from voxpath.megaco.directory import NumberPlan
 from voxpath.megaco.errands import Errands, Outbox, failure
 from voxpath.megaco.event import GatewayLost
 from voxpath.megaco.incoming import Peer
@@ -34,9 +34,11 @@ from voxpath.megaco.message import (
 )
 from voxpath.megaco.outgoing import BACKOFF
 from voxpath.megaco.registrar import Registering, Registrar, Withdrawing
+from voxpath.model.call import Triangle
 from voxpath.model.event import printable
 from voxpath.model.realm import Realm
 from voxpath.model.registration import Registration
+from voxpath.ports.directory import Directory, NoDirectory
 
 AUDIT_DELAY_S = 0.05
 """From the registration's reply to the first request: UDP may reverse them, and a gateway without its reply answers 505."""

@@ -10,7 +10,6 @@ from voxpath.core.effects import Change, Commit, Delete, Done, Outcome, Put
 from voxpath.core.errors import RemoteError
 from voxpath.megaco.association import Association
 from voxpath.megaco.code import NO_RESOURCES, UNAUTHORIZED, VERSION_NOT_SUPPORTED
-from voxpath.megaco.directory import Directory
 from voxpath.megaco.errands import Outbox
 from voxpath.megaco.event import GatewayRegistered, GatewayWithdrawn, RegistrationRefused
 from voxpath.megaco.identity import Identity, claim_of, identify
@@ -31,6 +30,7 @@ from voxpath.megaco.timestamp import timestamp
 from voxpath.model.event import printable
 from voxpath.model.realm import Realm
 from voxpath.model.registration import Registration
+from voxpath.ports.directory import Directory
 
 MOST_REGISTRATIONS = 200_000
 """Gateways that may be registered; a further one is refused with error 510."""

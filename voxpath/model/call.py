@@ -1,7 +1,8 @@
 """What call set-up speaks of: the parties' addresses, the lines that numbers lead to, and media statistics."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 KEYS = frozenset("0123456789*#")
 """What a number consists of."""
@@ -46,3 +47,7 @@ class Line(NamedTuple):
 
     phone: str
     termination: str
+
+
+Triangle: TypeAlias = Callable[[Party, Party], Selection]
+"""Selects the addresses that two parties are given (TRI-1): :func:`voxpath.flow.triangle.select`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac
+from voxpath.model.contact import Contact
 from voxpath.model.phone import Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
@@ -131,6 +132,7 @@ TABLES: dict[type, Table] = {
         _registration_row,
         _registration,
     ),
+    Contact: Table("contact", Contact._fields, 2, tuple, Contact._make),
 }
 
 
