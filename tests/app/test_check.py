@@ -77,6 +77,13 @@ def test_the_site_is_right() -> None:
     assert found("") == {}
 
 
+def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None:
+    site = SITE.replace("[20000, 29999]", "[2048, 29999]")
+    service = '[[ports.service]]\nname = "sip"\npublic = "203.0.113.1"\nport = 5060\n'
+    assert found(site + service + '[mgc]\nmid = "<mgc>"\nlisten = ["0.0.0.0:2944"]\n') == {}
+    assert "ports.service[0].port" in found(f"{site}{service}[ports]\nreserved = [2944]\n")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "path", "words"),
     [

@@ -1,5 +1,6 @@
 """The pure translation: each crafted packet, and the properties that hold for all packets."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -24,7 +25,7 @@ from tests.natreactor.nat_packets import (
 from voxpath.model.ports import Mapping, PortBlock, Transaction
 from voxpath.nappt.table import Table
 from voxpath.nappt.translate import hairpin, inbound, outbound
-from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
+from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
 
 PUBLICS = tuple(IPv4Address(text) for text in (PUBLIC1, PUBLIC2, UNUSED_PUBLIC))
 
@@ -138,3 +139,16 @@ def test_a_damaged_packet_never_leaves_with_an_inside_source(case: Case, at: int
         verdict = way(table, bytes(damaged))
         if isinstance(verdict, Translated):
             assert not table.is_inside(int.from_bytes(verdict.packet[12:16], "big"))
+
+
+@pytest.mark.parametrize("build", [udp, tcp])
+def test_a_port_of_the_gateways_own_service_is_left_to_the_host_from_both_sides(build: Callable[..., bytes]) -> None:
+    service = PortBlock(IPv4Address(PUBLIC1), 5060, 1)
+    table = Table((IPv4Network(PREFIX),), PUBLICS, services=(service,))
+    table.apply(Transaction(1, MAPPINGS))
+    assert inbound(table, build(FAR, 7, PUBLIC1, 5060)) == Local()
+    assert hairpin(table, build(PHONE1, 2048, PUBLIC1, 5060)) == Local()
+    assert inbound(table, build(FAR, 7, PUBLIC2, 5060)) == Drop(Reason.UNLEASED_PORT)
+    assert inbound(table, build(PUBLIC2, 7, PUBLIC1, 5060)) == Drop(Reason.BOGON)
+    table.replace_all(2, ())
+    assert inbound(table, build(FAR, 7, PUBLIC1, 5060)) == Local()

@@ -59,19 +59,23 @@ def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
 
 
 def check_pools_apart(config: Config, machine: Machine) -> Iterator[Problem]:
-    """Pools must not overlap service ports, our own sockets, or the machine's ephemeral ports."""
+    """Pools must not overlap service ports, our own sockets, or the machine's ephemeral ports.
+
+    A reserved port may lie within a pool: no block contains it.
+    """
     for place, pool in enumerate(config.pools):
         yield from _pool_against_gateway(config, machine, pool, f"pool[{place}]")
 
 
 def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: str) -> Iterator[Problem]:
     first, last = pool.ports
+    reserved = frozenset(config.ports.reserved)
     for place, service in enumerate(config.ports.services):
-        if service.public == pool.public and first <= service.port <= last:
+        if service.port not in reserved and service.public == pool.public and first <= service.port <= last:
             what = f"{service.public}:{service.port} lies in {path}"
             yield Problem(f"ports.service[{place}].port", what, "choose a port outside all pools")
     for name, local in listening(config):
-        if local.host in (str(pool.public), ANY_HOST) and first <= local.port <= last:
+        if local.port not in reserved and local.host in (str(pool.public), ANY_HOST) and first <= local.port <= last:
             yield Problem(name, f"{local} lies in {path}, whose ports belong to phones", "listen outside all pools")
     low, high = machine.ephemeral
     if pool.public in machine.addresses and not pool.public.is_loopback and first <= high and low <= last:

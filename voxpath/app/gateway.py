@@ -160,7 +160,8 @@ class GatewayRole(Role):
         config = self._node.config
         private = tuple(dict.fromkeys(str(prefix) for realm in config.realms for prefix in realm.private))
         public = tuple(dict.fromkeys(pool.public for pool in config.pools))
-        outside = Outside(config.nat.inside, config.nat.outside, private, public)
+        services = tuple(values.service_blocks(config).values())
+        outside = Outside(config.nat.inside, config.nat.outside, private, public, services)
 
         def identify(address: IPv4Address) -> str:
             return self.phone_at(str(address))

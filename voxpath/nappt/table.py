@@ -80,11 +80,18 @@ class Table:
 
     :ivar private: the inside prefixes.
     :ivar public: the public addresses of the ledger's pools.
+    :ivar services: ports of public addresses that the gateway's own roles serve, each a block of one port (decision D18).
     :ivar generation: of the newest transaction that was applied.
     :raises LocalError: the block size is no power of two from 1 to 1024, or a public address is an inside address.
     """
 
-    def __init__(self, private: Iterable[IPv4Network], public: Iterable[IPv4Address], block_size: int = DEFAULT_BLOCK_SIZE) -> None:
+    def __init__(
+        self,
+        private: Iterable[IPv4Network],
+        public: Iterable[IPv4Address],
+        block_size: int = DEFAULT_BLOCK_SIZE,
+        services: Iterable[PortBlock] = (),
+    ) -> None:
         if not 1 <= block_size <= LARGEST_BLOCK or block_size & (block_size - 1):
             raise LocalError(f"the default block size is a power of two from 1 to {LARGEST_BLOCK}, not {block_size}")
         self.private = tuple(private)
@@ -93,6 +100,8 @@ class Table:
         self.generation = 0
         self._prefixes = tuple((int(prefix.network_address), int(prefix.netmask)) for prefix in self.private)
         self._public = frozenset(map(int, self.public))
+        self.services = tuple(services)
+        self._services = frozenset(int(service.public) << 16 | service.first for service in self.services)
         for address in self.public:
             if self.is_inside(int(address)):
                 raise LocalError(f"public address {address} lies in an inside prefix: give it to one side only")
@@ -120,6 +129,10 @@ class Table:
     def is_public(self, address: int) -> bool:
         """Whether an address is one of the public addresses."""
         return address in self._public
+
+    def is_service(self, address: int, port: int) -> bool:
+        """Whether a role of the gateway itself serves this port of this public address."""
+        return address << 16 | port in self._services
 
     def is_phone(self, address: int) -> bool:
         """Whether any mapping has this inside address."""
@@ -168,7 +181,7 @@ class Table:
 
         :raises LocalError: they contradict each other; then nothing was changed.
         """
-        fresh = Table(self.private, self.public, self.block_size)
+        fresh = Table(self.private, self.public, self.block_size, self.services)
         fresh.apply(Transaction(generation, tuple(mappings)))
         self._rows, self._phones = fresh._rows, fresh._phones
         self._by_private, self._by_public = fresh._by_private, fresh._by_public

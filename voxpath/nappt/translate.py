@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from voxpath.nappt.checksum import HOP_DELTA, adjust, total
 from voxpath.nappt.table import Row, Table
-from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
+from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
 
 ICMP = 1
 TCP = 6
@@ -74,6 +74,8 @@ def inbound(table: Table, packet: bytes) -> Verdict:
     ports = _ports(packet, header)
     if isinstance(ports, Drop):
         return ports
+    if table.is_service(header.destination, ports[1]):
+        return Local()
     row = table.by_public(header.destination, ports[1])
     return Drop(Reason.UNLEASED_PORT) if row is None else Translated(_rewritten(packet, header, destination=row))
 
@@ -90,6 +92,8 @@ def hairpin(table: Table, packet: bytes) -> Verdict:
     ports = _ports(packet, header)
     if isinstance(ports, Drop):
         return ports
+    if table.is_service(header.destination, ports[1]):
+        return Local()
     destination = table.by_public(header.destination, ports[1])
     if destination is None:
         return Drop(Reason.UNLEASED_PORT)

@@ -43,4 +43,8 @@ class Drop(NamedTuple):
     reason: Reason
 
 
-Verdict: TypeAlias = Translated | Drop
+class Local(NamedTuple):
+    """The packet is for a service of the gateway itself: it stays as it is and goes no further."""
+
+
+Verdict: TypeAlias = Translated | Local | Drop

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from voxpath.model.event import Event
-from voxpath.model.ports import Mapping, Transaction
+from voxpath.model.ports import Mapping, PortBlock, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,14 @@ class Outside:
     :ivar outside: names of the interfaces whose traffic is translated (decision D21).
     :ivar private: the inside prefixes as text, such as ``10.0.0.0/24``.
     :ivar public: all public addresses of the ledger's pools.
+    :ivar services: ports of them that roles of the gateway itself serve, each a block of one port: they are left to the host.
     """
 
     inside: tuple[str, ...]
     outside: tuple[str, ...]
     private: tuple[str, ...]
     public: tuple[IPv4Address, ...]
+    services: tuple[PortBlock, ...] = ()
 
 
 class INATReactor(Interface):

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt import translate
-from voxpath.nappt.verdict import Drop, Reason, Verdict
+from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
 from voxpath.natreactor.notices import Notices, Subject, drop_event
 from voxpath.natreactor.settings import NatSettings
@@ -79,7 +79,7 @@ class MemoryNAT:
         verdict = self._translate(packet, from_inside)
         if isinstance(verdict, Drop):
             self._count_drop(verdict.reason, packet)
-        else:
+        elif isinstance(verdict, Translated):
             self._count(packet, verdict.packet)
         return verdict
 

@@ -53,6 +53,7 @@ $counters
   set offenders { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
 
   chain receive_port {
+$services
     ip daddr set ip daddr . (th dport & $mask) map @in_block accept
     ip daddr set ip daddr . th dport map @in_port accept
     counter name drop_unleased_port drop
@@ -171,9 +172,16 @@ def install(settings: NatSettings, table: Table) -> str:
         public=", ".join(map(str, outside.public)),
         inside=", ".join(f'"{name}"' for name in outside.inside),
         outside=", ".join(f'"{name}"' for name in outside.outside),
+        services=_services(outside.services),
         refuse=_REFUSE,
         errors="\n".join(_ERRORS % (int(prefix.netmask), int(prefix.network_address)) for prefix in table.private),
     )
+
+
+def _services(services: Iterable[PortBlock]) -> str:
+    """The rule for the gateway's own ports; where the address is not the host's own, the packet would only be sent back."""
+    ports = ", ".join(f"{service.public} . {service.first}" for service in services)
+    return f"    ip daddr . th dport {{ {ports} }} fib daddr type local accept" if ports else ""
 
 
 def remove(settings: NatSettings) -> str:

@@ -46,4 +46,4 @@ class NatSettings:
             prefixes = tuple(IPv4Network(text) for text in self.outside.private)
         except ValueError as error:
             raise LocalError(f"inside prefix: {error}") from None
-        return Table(prefixes, self.outside.public, self.block_size)
+        return Table(prefixes, self.outside.public, self.block_size, self.outside.services)
