@@ -29,7 +29,6 @@ class SipSettings:
     :ivar max_contacts: of one address-of-record; more are refused.
     :ivar nonce_life_s: how long credentials made with one nonce are taken.
     :ivar role: our own name in ladders.
-    :ivar agent: the ``Server`` header of our answers; empty: none.
     """
 
     domains: tuple[SipDomain, ...] = ()
@@ -41,7 +40,6 @@ class SipSettings:
     max_contacts: int = MAX_CONTACTS
     nonce_life_s: float = NONCE_LIFE_S
     role: str = "sip"
-    agent: str = ""
     _by_host: dict[str, SipDomain] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
