@@ -41,7 +41,7 @@ places = count(1)
 def process(state: Path, text: str = "", tftp: str = "HOST:6969") -> Process:
     """Every process has an address of its own on loopback, so that runs side by side do not meet."""
     host = f"127.{os.getpid() % 250}.{os.getpid() // 250 % 250}.{next(places)}"
-    whole = f'state = "{state}"\n[tftp]\nlisten = ["{tftp}"]\n[mgc]\nlisten = ["HOST:2944"]\n' + text
+    whole = f'state = "{state}"\n[tftp]\nlisten = ["{tftp}"]\n[mgc]\nlisten = ["HOST:2944"]\n[sip]\nlisten = ["HOST:5060"]\n' + text
     config, problems = decode(whole.replace("HOST", host).encode())
     assert config is not None, problems
     return Process(Node.make(config, reactor), BOTH)

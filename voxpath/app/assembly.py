@@ -112,7 +112,7 @@ def make_service(parts: Sequence[Part], options: Options) -> IService:
         raise SystemExit("phone.interface: not set; name the interface that DHCP runs on, or write dhcp = false and [phone.static]")
     if options["check"]:
         parts_off = off(config, machine_for(config)) if Part.PHONES not in parts else ()
-        for line in (*parts_off, *notes(config)):
+        for line in (*parts_off, *notes(config, Path(options["config"]) if options["config"] else None)):
             print(f"note: {line}")
         print("the configuration can be started here")
         raise SystemExit(0)

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from voxpath.app import check_addresses, check_roles, values
+from voxpath.app import check_addresses, check_roles, check_sip, values
 from voxpath.app.decode import Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
@@ -30,19 +30,24 @@ CHECKS = (
     _reading("state", check_roles.check_state),
     _reading("realm", check_addresses.check_realms),
     _reading("realm pool", check_addresses.check_pools),
-    _reading("pool ports tftp mgc subscription", check_addresses.check_pools_apart),
+    _reading("pool ports tftp mgc sip subscription", check_addresses.check_pools_apart),
     _reading("ports", check_roles.check_ports),
     _reading("realm pool dhcp scope", check_addresses.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),
     _reading("class", check_roles.check_classes),
     _reading("class ports scope pool", check_roles.check_blocks),
     _reading("reservation scope", check_addresses.check_reservations),
-    _reading("tftp mgc subscription", check_roles.check_listening),
-    _reading("tftp mgc subscription", check_addresses.check_listening_addresses),
+    _reading("tftp mgc sip subscription", check_roles.check_listening),
+    _reading("tftp mgc sip subscription", check_addresses.check_listening_addresses),
     _reading("nat", check_roles.check_backend),
     _reading("nat", check_roles.check_nat),
     _reading("number", check_roles.check_numbers),
     _reading("mgc", check_roles.check_mgc),
+    _reading("sip", check_sip.check_sip),
+    _reading("domain", check_sip.check_domains),
+    _reading("domain user", check_sip.check_users),
+    _reading("user", check_sip.check_users_phones),
+    _reading("class", check_sip.check_settings),
     _reading("state subscriber subscription tls", check_roles.check_feeds),
     _reading("state control", check_roles.check_control),
     _reading("phone", check_roles.check_phone),
@@ -90,6 +95,7 @@ def off(config: Config, machine: Machine) -> list[str]:
         found.append(f"tftp: no boot images, since there is no directory {values.in_state(config, config.tftp.root)}")
     if config.mgc.enabled and not config.numbers:
         found.append("mgc: phones register, but no [[number]] can be called")
+    found += check_sip.sip_off(config)
     if not config.subscribers and not config.subscription.enabled:
         found.append("feed: off, since neither [[subscriber]] nor subscription is configured")
     if not machine.root:
@@ -102,12 +108,16 @@ def _switches(config: Config) -> tuple[tuple[str, bool], ...]:
         ("dhcp", config.dhcp.enabled),
         ("tftp", config.tftp.enabled),
         ("mgc", config.mgc.enabled),
+        ("sip", config.sip.enabled),
         ("control", config.control.enabled),
     )
 
 
-def notes(config: Config) -> list[str]:
-    """State what is allowed and yet worth knowing."""
+def notes(config: Config, file: Path | None = None) -> list[str]:
+    """State what is allowed and yet worth knowing.
+
+    :param file: where the configuration was read from; ``None``: from no file.
+    """
     found = [
         f"{name}: {local} can be reached from beyond this machine"
         for name, local in check_addresses.listening(config)
@@ -125,4 +135,6 @@ def notes(config: Config) -> list[str]:
             blocks = sum(check_roles.capacity(config, pool, size) for pool in config.pools if pool.realm == scope.realm)
             if blocks < phones:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
-    return found
+    if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
+        found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
+    return found + list(check_sip.sip_notes(config))

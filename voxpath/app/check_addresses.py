@@ -184,5 +184,8 @@ def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:
     if config.mgc.enabled:
         for place, text in enumerate(config.mgc.listen):
             yield f"mgc.listen[{place}]", text.endpoint
+    if config.sip.enabled:
+        for place, text in enumerate(config.sip.listen):
+            yield f"sip.listen[{place}]", text.endpoint
     if config.subscription.enabled:
         yield "subscription.listen", config.subscription.listen.endpoint

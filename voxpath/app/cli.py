@@ -42,7 +42,7 @@ def run_check(options: argparse.Namespace) -> int:
         print(f"{file}: {problem}", file=sys.stderr)
     if config is None:
         return 1
-    for line in (*off(config, machine_for(config)), *notes(config)):
+    for line in (*off(config, machine_for(config)), *notes(config, file)):
         print(f"note: {line}")
     print(f"{file}: nothing is wrong")
     return 0

@@ -5,16 +5,19 @@ msgspec converts single values; the walk over sections is our own, since msgspec
 
 import re
 import tomllib
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import lru_cache
 from math import isfinite
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, ValidationError, convert
-from msgspec.structs import FieldInfo, fields
+from msgspec.structs import FieldInfo, astuple, fields
 
 from voxpath.app.kinds import read_kind
-from voxpath.app.schema import Config, Section
+from voxpath.app.schema import Config
+from voxpath.app.section import Section
 from voxpath.model.event import printable
 
 FILE_LIMIT = 4 * 1024 * 1024
@@ -91,8 +94,26 @@ def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) 
         heading = f"[[{path.partition('[')[0]}]]" if path.endswith("]") else f"[{path}]"
         problems.append(Problem(path, f"a table is wanted, not {_kind_of(raw)}", f"write {heading} and one option a line below it"))
         return None
+    if _is_leaf(kind):
+        # Thousands of users: msgspec reads a right table as a whole, and the walk is only for telling what is wrong with it.
+        with suppress(ValidationError):
+            whole = convert(raw, kind, dec_hook=read_kind)
+            if all(isfinite(value) for value in astuple(whole) if isinstance(value, float)):
+                return whole
     values, broken = _options(kind, raw, path, problems)
     return kind(**values) if not broken else None
+
+
+@lru_cache(maxsize=64)
+def _is_leaf(kind: type[Section]) -> bool:
+    """Whether a section has no section below it."""
+    hints = (plain(hint) for hint in _hints(kind).values())
+    return not any(_is_section(hint) or any(map(_is_section, get_args(hint))) for hint in hints)
+
+
+@lru_cache(maxsize=64)
+def _hints(kind: type[Section]) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem]) -> tuple[dict[str, Any], frozenset[str]]:
@@ -101,7 +122,7 @@ def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list
     A misspelt key counts for the one that is probably meant, too: its default is not what the file means.
     """
     known = {field.encode_name: field for field in fields(kind)}
-    hints = get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)
     values: dict[str, Any] = {}
     broken: set[str] = set()
     for key in sorted(raw.keys() - known.keys()):

@@ -1,5 +1,6 @@
 """What a configuration is checked against: facts of the machine that it is to run on."""
 
+import hashlib
 import os
 import socket
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ class Machine:
     :ivar addresses: those of the pools' addresses that are the machine's own: the gateway keeps its outgoing ports from phones.
     :ivar ephemeral: first and last port that the kernel gives to the machine's own outgoing connections.
     :ivar foreign: those of the addresses that roles are to use that are not the machine's own.
+    :ivar hashes: the hash functions that its cryptographic library has.
     """
 
     root: bool
@@ -26,6 +28,7 @@ class Machine:
     addresses: frozenset[IPv4Address]
     ephemeral: tuple[int, int] = DEFAULT_EPHEMERAL
     foreign: frozenset[IPv4Address] = frozenset()
+    hashes: frozenset[str] = frozenset(hashlib.algorithms_available)
 
 
 def look(public: frozenset[IPv4Address], used: frozenset[IPv4Address] = frozenset()) -> Machine:

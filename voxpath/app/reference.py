@@ -13,7 +13,8 @@ from msgspec import NODEFAULT, Meta
 from msgspec.structs import fields
 
 from voxpath.app.decode import plain, toml
-from voxpath.app.schema import Config, Section
+from voxpath.app.schema import Config
+from voxpath.app.section import Section
 
 EXAMPLE_FILE = Path("etc/voxpath.toml")
 REFERENCE_FILE = Path("docs/reference/configuration.md")

@@ -1,15 +1,17 @@
 """The configuration: one typed structure per section, with default, effect and example of each option.
 
-This module is the only place where an option is described.
+This module and :mod:`voxpath.app.schema_sip` are the only places where an option is described.
 ``etc/voxpath.toml`` and ``docs/reference/configuration.md`` are generated from it (:mod:`voxpath.app.reference`).
 """
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from voxpath.app.kinds import EndpointText, MacRange
+from voxpath.app.schema_sip import Domain, Sip, User
+from voxpath.app.section import Port, Section, doc
 from voxpath.model.address import Mac
 from voxpath.ports.ledger import QUARANTINE_S
 from voxpath.ports.pools import RESERVED_PORTS
@@ -17,21 +19,16 @@ from voxpath.ports.pools import RESERVED_PORTS
 MAC_RULES_LIMIT = 4096
 """Entries of ``dhcp.macs``."""
 
+SETTINGS_LIMIT = 100
+"""Lines of ``class.settings``."""
+
+SettingsLine = Annotated[
+    str,
+    Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,500}\Z", extra={"words": "one line of 1 to 500 characters"}),
+]
 
 NUMBER = {"pattern": r"^[0-9*#]{1,32}\Z", "words": "1 to 32 of 0-9, * and #"}
 """Limits of a telephone number."""
-
-
-def doc(effect: str, example: Any, words: str = "", **limits: Any) -> Meta:
-    """Describe one option: what it does, an example, msgspec's limits for its value, and what a pattern means in words."""
-    return Meta(description=effect, examples=[example], extra={"words": words} if words else None, **limits)
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """The base of all sections: frozen, strict."""
-
-
-Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
 class Realm(Section, frozen=True):
@@ -137,6 +134,15 @@ class PhoneClass(Section, frozen=True):
             True,
         ),
     ] = False
+    settings: Annotated[
+        tuple[SettingsLine, ...],
+        doc(
+            "Lines added as they are to the configuration files of phone programs, such as their audio devices; place-holders: "
+            "{mac}, {address}, {public_address}, {first_port}, {last_port}.",
+            ["module alsa.so", "audio_source alsa,default", "audio_player alsa,default", "audio_alert alsa,default"],
+            max_length=SETTINGS_LIMIT,
+        ),
+    ] = ()
 
 
 class Reservation(Section, frozen=True):
@@ -284,7 +290,7 @@ class Phone(Section, frozen=True):
 
 
 class Config(Section, frozen=True):
-    """The whole file. An empty one starts the loopback set: TFTP, controller, control socket, NAT in memory, no DHCP."""
+    """The whole file. An empty one starts the loopback set: TFTP, controller, SIP, control socket, NAT in memory, no DHCP."""
 
     name: Annotated[str, doc("Name of this host, for logs and feeds.", "sg-a", min_length=1, max_length=63)] = "voxpath"
     state: Annotated[str, doc("Directory of the database and all relative paths; made if missing.", "/var/lib/voxpath")] = "run"
@@ -299,6 +305,9 @@ class Config(Section, frozen=True):
     nat: Nat = Nat()
     mgc: Mgc = Mgc()
     numbers: Annotated[tuple[Number, ...], doc("Numbers.", [])] = field(name="number", default=())
+    sip: Sip = Sip()
+    domains: Annotated[tuple[Domain, ...], doc("SIP domains.", [])] = field(name="domain", default=())
+    users: Annotated[tuple[User, ...], doc("SIP users.", [])] = field(name="user", default=())
     subscribers: Annotated[tuple[Subscriber, ...], doc("Subscribers.", [])] = field(name="subscriber", default=())
     subscription: Subscription = Subscription()
     tls: Tls = Tls()

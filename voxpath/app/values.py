@@ -79,6 +79,7 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             own_options=entry.own_options,
             image_octets=_size(in_state(config, config.tftp.root) / entry.image) if entry.image else 0,
             root_path=entry.root_path,
+            settings=entry.settings,
         )
         for entry in config.classes
     )

@@ -1,5 +1,8 @@
 """Configuration files from what a phone was given: one function for each kind of phone."""
 
+import re
+from collections.abc import Callable
+
 from voxpath.model.address import Endpoint
 from voxpath.model.event import printable
 from voxpath.model.phone import MEGACO_PORT, Provision
@@ -7,6 +10,32 @@ from voxpath.model.ports import PortBlock
 
 FORM = "voxpath-phone 1"
 """First word: who reads it; second: the version of the form."""
+
+PLACE_HOLDERS: dict[str, Callable[[Provision], object]] = {
+    "mac": lambda provision: provision.lease.mac,
+    "address": lambda provision: provision.lease.address,
+    "public_address": lambda provision: provision.block.public,
+    "first_port": lambda provision: provision.block.first,
+    "last_port": lambda provision: provision.block.last,
+}
+"""What may stand in braces in the lines that a phone class adds: nothing that a phone could choose itself."""
+
+_PLACE_HOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+def place_holders(line: str) -> list[str]:
+    """The names in braces; all other braces stand for themselves."""
+    return _PLACE_HOLDER.findall(line)
+
+
+def added_lines(provision: Provision) -> tuple[str, ...]:
+    """The lines that the phone's class adds, place-holders filled in."""
+
+    def filled(found: re.Match[str]) -> str:
+        value = PLACE_HOLDERS.get(found[1])
+        return str(value(provision)) if value is not None else found[0]
+
+    return tuple(_PLACE_HOLDER.sub(filled, line) for line in provision.phone_class.settings)
 
 
 def signalling_port(block: PortBlock) -> int:

@@ -44,6 +44,7 @@ class PhoneClass:
     :ivar own_options: whether the class understands voxpath's layout of option 43 (decision D1).
     :ivar image_octets: size of the image; 0: not known.
     :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
+    :ivar settings: lines of the phone program's configuration file that do not follow from the lease, with place-holders.
     """
 
     name: str
@@ -55,6 +56,7 @@ class PhoneClass:
     own_options: bool = False
     image_octets: int = 0
     root_path: str = ""
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

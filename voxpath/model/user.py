@@ -1,7 +1,8 @@
 """SIP domains and their users, as the configuration has them; registrar and served configuration files use the same records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 
 class Showing(Enum):
@@ -54,13 +55,14 @@ class SipUser:
     """One user of a domain.
 
     :ivar name: the user part of its address-of-record and its digest user name.
+    :ivar password: its digest password; never part of a text that is shown.
     :ivar phone: the identity of the phone whose file has this user; empty: none.
     :ivar showing: how that phone shows its combination address.
     """
 
     name: str
     domain: str
-    password: str
+    password: str = field(repr=False)
     phone: str = ""
     showing: Showing = Showing.NOT
 
@@ -68,3 +70,15 @@ class SipUser:
     def aor(self) -> str:
         """The address-of-record without scheme, in lower case."""
         return f"{self.name}@{self.domain}".lower()
+
+
+class SipAccount(NamedTuple):
+    """A user as its phone's configuration file has it.
+
+    :ivar port: the SIP server's port in that domain.
+    :ivar expires_s: for how long the phone is to register at a time.
+    """
+
+    user: SipUser
+    port: int
+    expires_s: int
