@@ -14,6 +14,7 @@ from twisted.python.reflect import namedAny
 
 from voxpath.io.bus import EventBus, Record
 from voxpath.manage.entry import entry_of
+from voxpath.manage.event import ManholeLine
 from voxpath.manage.log import LINES_PER_SECOND, EventLog, observer
 from voxpath.manage.memory import Memory
 from voxpath.model.address import Mac
@@ -101,6 +102,13 @@ def test_a_flood_is_counted_not_written() -> None:
     lines = written("text", *flood, Record(6, "dhcp", Noted(what="later")))
     assert len(lines) == LINES_PER_SECOND + 2
     assert lines[-2].endswith("TEST_MEMORY_NOTED: 7 more in one second")
+
+
+def test_of_an_audit_every_line_is_written_whatever_the_level() -> None:
+    """Nobody can hide a line behind a flood of others, and no level of the log leaves one out."""
+    lines = [Record(5.5, "manhole", ManholeLine(who="a", source="b", line=str(count))) for count in range(LINES_PER_SECOND + 7)]
+    told = written("text", *lines, level=Level.ERROR)
+    assert [line.rsplit(" ", 1)[1] for line in told] == [str(count) for count in range(LINES_PER_SECOND + 7)]
 
 
 def test_twisteds_own_messages_are_written_too() -> None:

@@ -26,7 +26,7 @@ LEVELS = {Level.INFO: LogLevel.info, Level.WARNING: LogLevel.warn, Level.ERROR: 
 class EventLog:
     """Writes events through :mod:`twisted.logger`; subscribe it to the bus.
 
-    A record below the level costs one comparison.
+    A record below the level costs one comparison; audit events are always written, each of them.
     """
 
     def __init__(self, level: Level = Level.INFO, logger: Logger | None = None) -> None:
@@ -37,6 +37,9 @@ class EventLog:
     def __call__(self, record: Record) -> None:
         """Take a record of the bus."""
         event = record.event
+        if event.AUDIT:
+            self._write(record)
+            return
         level = event.LEVEL
         if level < self._level:
             return

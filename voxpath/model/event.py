@@ -26,6 +26,7 @@ class Event:
     :cvar ID: stable identifier, printed in logs and documented; unique over all subclasses.
     :cvar LEVEL: importance.
     :cvar TEXT: one line with the fields' names in braces.
+    :cvar AUDIT: whether every single one is logged, whatever the log's level and however many come in a second.
     :ivar phone: the phone that it is about: a MAC in text form, a gateway's message identifier, or empty.
     :ivar peer: the other phone, where two are concerned.
     """
@@ -33,6 +34,7 @@ class Event:
     ID: ClassVar[str] = ""
     LEVEL: ClassVar[Level] = Level.INFO
     TEXT: ClassVar[str] = ""
+    AUDIT: ClassVar[bool] = False
     catalogue: ClassVar[dict[str, type["Event"]]] = {}
 
     phone: str = ""

@@ -1,0 +1,51 @@
+"""Answers as text: command line, interactive shell and manhole show them alike."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from voxpath.manage.commands import Command, event_rows
+from voxpath.manage.entry import Entry, merged
+from voxpath.manage.ladder import LINE_WIDTH, ladder
+from voxpath.manage.rows import EventRow, as_dict, columns_of, draw
+from voxpath.manage.wire import Reply
+from voxpath.model.event import printable
+from voxpath.model.phone import identity_of
+
+NOTE_LIMIT = 1000
+"""Characters of one note."""
+
+
+def notes(replies: Iterable[Reply]) -> list[str]:
+    """What is to be told beside the columns, a line each; it goes to standard error, so that columns stay columns."""
+    told = []
+    for reply in replies:
+        if reply.note:
+            told.append(printable(reply.note, NOTE_LIMIT))
+        if reply.left_off:
+            told.append(f"{reply.left_off} more rows are left off")
+    return told
+
+
+def columns(command: Command, arguments: Sequence[str], replies: Sequence[Reply], width: int = LINE_WIDTH) -> str:
+    """Draw what was answered; empty when there is nothing to draw.
+
+    :param replies: of several processes only if the command merges them.
+    :param width: characters of a ladder's line.
+    """
+    if command.merges:
+        entries = _merged(replies)
+        if command.verb == "ladder":
+            return ladder(entries, identity_of(arguments[0]), width)
+        return draw(columns_of(EventRow), [as_dict(row) for row in event_rows(entries)])
+    return draw(replies[0].columns, replies[0].rows) if replies[0].columns else ""
+
+
+def json_lines(command: Command, replies: Sequence[Reply]) -> str:
+    """Tell the same as JSON, one object a line."""
+    objects: Sequence[object] = _merged(replies) if command.merges else replies[0].rows
+    return "".join(msgspec.json.encode(item).decode() + "\n" for item in objects)
+
+
+def _merged(replies: Iterable[Reply]) -> list[Entry]:
+    return merged(reply.entries for reply in replies)
