@@ -1,16 +1,23 @@
-"""The parts of the measurement that can be wrong without anybody noticing, and one short measurement of each server."""
+"""The parts of the measurements that can be wrong without anybody noticing, and one short measurement of each server."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.bench import load, page
-from tests.bench.measure import Measured, cpu_s, measure, medians, summed, tree
-from tests.bench.servers import SERVERS, Server
+from tests.bench import __main__ as bench
+from tests.bench import page
+from tests.bench.cost import cpu_s, memory_kib, tree
+from tests.bench.dhcp import load as dhcp_load
+from tests.bench.dhcp.part import DHCP, summed
+from tests.bench.part import Measured, Server, medians, percentile
+from tests.bench.sip import load as sip_load
+from tests.bench.sip import part as sip
+from tests.bench.sip.part import SCENARIOS, SIP, pinned
 
-REPORT = """***Rate statistics***
+PERFDHCP_REPORT = """***Rate statistics***
 Rate: 1.5 4-way exchanges/second, expected rate: 2
 
 ***Malformed Packets***
@@ -36,38 +43,92 @@ sent / received: 000001.000000 / 000001.003000
 """
 """The form that perfdhcp 2.2.0 writes, shortened."""
 
+SIPP_STATISTICS = """\
+StartTime;CurrentTime;CallRate(C);SuccessfulCall(P);SuccessfulCall(C);FailedCall(C);Retransmissions(P);Retransmissions(C);
+2026-11-21\t12:55:23.048120\t1795265723.048120;2026-11-21\t12:55:24.048210\t1795265724.048210;90.0;90;90;0;0;0;
+2026-11-21\t12:55:23.048120\t1795265723.048120;2026-11-21\t12:55:25.048120\t1795265725.048120;99.5;107;197;2;1;3;
+"""
+SIPP_TIMES = "Date_ms;response_time_ms;rtd_no\n4.001;7;1\n5.002;1;1\nDate_ms;response_time_ms;rtd_no\n6.003;2;1\n"
+"""The form that sipp 3.6.1 writes, with fewer columns."""
 
-def measured(server: str, rate: int, cpu_us: float, sustained: bool = True) -> Measured:
-    return Measured(server, rate, float(rate), 0.0, cpu_us, 1.0, 2.0, 3.0, sustained)
+
+def measured(server: str, rate: int, cpu_us: float, kept_up: bool = True, work: str = DHCP.works[0]) -> Measured:
+    return Measured(work, server, rate, cpu_us, kept_up, (float(rate), 0.0, 1.0, 2.0, 3.0))
 
 
-def test_a_report_is_read() -> None:
-    seen = load.read(REPORT, 2, 2)
+def test_a_report_of_perfdhcp_is_read() -> None:
+    seen = dhcp_load.read(PERFDHCP_REPORT, 2, 2)
     assert (seen.discovers, seen.acks, seen.achieved, seen.unfinished) == (4, 3, 1.5, 0.25)
     assert not seen.sustained
     assert seen.ack_ms == pytest.approx([2.0, 3.0, 4.0])
-    assert load.percentile(seen.ack_ms, 0.5) == pytest.approx(3.0)
-    assert load.percentile(seen.ack_ms, 0.99) == pytest.approx(4.0)
-    assert summed("x", seen, 0.006).cpu_us == pytest.approx(2000)
+    assert percentile(seen.ack_ms, 0.5) == pytest.approx(3.0)
+    assert percentile(seen.ack_ms, 0.99) == pytest.approx(4.0)
+    assert summed("work", "x", seen, 0.006).cpu_us == pytest.approx(2000)
 
 
-def test_what_is_no_report_is_an_error() -> None:
+def test_what_is_no_report_of_perfdhcp_is_an_error() -> None:
     with pytest.raises(AssertionError, match="perfdhcp failed"):
-        load.read("perfdhcp: no such interface", 2, 2)
+        dhcp_load.read("perfdhcp: no such interface", 2, 2)
 
 
-def test_medians_are_taken_for_each_server_and_rate() -> None:
+def test_of_the_statistics_of_sipp_the_last_line_counts() -> None:
+    seen = sip_load.read(SIPP_STATISTICS, SIPP_TIMES, 100)
+    assert (seen.done, seen.failed, seen.repeated, seen.answer_ms) == (197, 2, 3, [1.0, 2.0, 7.0])
+    assert seen.seconds == pytest.approx(2.0)
+    assert seen.achieved == pytest.approx(98.5)
+    assert sip.summed("work", "x", seen, 0.0197, 1.5).cpu_us == pytest.approx(100)
+
+
+@pytest.mark.parametrize("change", [{"failed": 1}, {"repeated": 1}, {"seconds": 2.2}, {"done": 0}], ids=str)
+def test_a_load_is_clean_only_without_failures_repetitions_and_delay(change: dict[str, float]) -> None:
+    good = sip_load.Load(rate=100, done=200, failed=0, repeated=0, seconds=2.0, answer_ms=[])
+    assert good.clean
+    assert not good._replace(**change).clean
+
+
+def test_what_are_no_statistics_of_sipp_is_an_error() -> None:
+    with pytest.raises(AssertionError, match="no statistics"):
+        sip_load.read("StartTime;CurrentTime;\n", "", 100)
+
+
+def test_server_and_load_have_processors_of_their_own_if_there_are_two() -> None:
+    assert pinned(1) == ([], [])
+    assert pinned(4) == (["taskset", "-c", "0"], ["taskset", "-c", "1-3"])
+
+
+def test_medians_are_taken_for_each_work_server_and_rate() -> None:
     runs = [measured("a", 10, cpu_us, cpu_us > 1) for cpu_us in (1.0, 9.0, 5.0)] + [measured("b", 10, 7.0)]
-    assert medians(runs) == [measured("a", 10, 5.0), measured("b", 10, 7.0)]
+    other = measured("a", 10, 2.0, work="other work")
+    assert medians([*runs, other]) == [measured("a", 10, 5.0), measured("b", 10, 7.0), other]
 
 
-def test_the_page_tells_ratios_and_the_highest_sustained_rate() -> None:
-    table = [measured("voxpath", 10, 20.0), measured("Kea", 10, 10.0), measured("voxpath", 20, 1.0, sustained=False)]
-    text = page.written({"date": "today"}, 3, 5, "the command", table)
-    assert "| 10 | voxpath | 10 | 0.0% | yes | 20 | 2.00 |" in text
+def test_the_page_tells_ratios_and_the_highest_rate_at_which_a_server_kept_up() -> None:
+    table = [measured("voxpath", 10, 20.0), measured("Kea", 10, 10.0), measured("voxpath", 20, 1.0, kept_up=False)]
+    text = page.section(DHCP, {"date": "today"}, "the command", "Medians.", table)
+    assert "| 10 | voxpath | yes | 20 | 2.00 | 10 | 0.0% |" in text
     assert "- voxpath: 10\n- Kea: 10\n" in text
-    assert "Written by `the command`" in text
+    assert "Measured by `the command`" in text
     assert "- date: today\n" in text
+
+
+def test_a_part_replaces_its_own_section_of_the_page_and_keeps_the_others() -> None:
+    first = page.updated("", (DHCP, SIP), {"SIP": "## SIP\n\n### one\n\nfirst\n", "DHCP": "## DHCP\n\n### two\n\nkept\n"})
+    again = page.updated(first, (DHCP, SIP), {"SIP": "## SIP\n\n### one\n\nsecond\n"})
+    assert again == f"{page.HEAD}## DHCP\n\n### two\n\nkept\n\n## SIP\n\n### one\n\nsecond\n"
+
+
+def test_both_parts_are_measured_unless_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def light(work: str, server: Server, rate: int, seconds: int) -> Measured:
+        return measured(server.name, rate, 1.0)
+
+    parts = (DHCP._replace(measure=light), DHCP._replace(measure=light, name="other", title="Other"))
+    monkeypatch.setattr(bench, "PARTS", {part.name: part for part in parts})
+    output = tmp_path / "page.md"
+    assert bench.main(["other", "--rates", "5", "--output", str(output)]) == 0
+    assert "## DHCP" not in output.read_text()
+    assert bench.main(["--rates", "5", "--output", str(output)]) == 0
+    assert output.read_text().count("Medians of 3 runs of 5 s.") == 2
+    assert "python -m tests.bench dhcp --rates 5 --output" in output.read_text()
 
 
 def test_the_processor_time_of_children_counts() -> None:
@@ -79,9 +140,26 @@ def test_the_processor_time_of_children_counts() -> None:
     assert cpu_s(os.getpid()) - before >= 0.15
 
 
+def test_memory_that_a_process_fills_counts() -> None:
+    before = memory_kib(os.getpid())
+    filled = b"x" * (64 << 20)
+    assert memory_kib(os.getpid()) - before >= 0.9 * len(filled) / 1024
+
+
 @pytest.mark.live
-@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
-def test_each_server_serves_a_light_load_completely(server: Server) -> None:
-    seen = measure(server, 40, 1)
-    assert seen.lost == 0
+@pytest.mark.parametrize("server", DHCP.servers, ids=lambda server: server.name)
+def test_each_dhcp_server_serves_a_light_load_completely(server: Server) -> None:
+    seen = DHCP.measure(DHCP.works[0], server, 40, 1)
+    assert seen.figures[1] == 0
+    assert seen.cpu_us > 0
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("work", SCENARIOS)
+@pytest.mark.parametrize("server", SIP.servers, ids=lambda server: server.name)
+def test_each_sip_server_serves_a_light_load_completely(server: Server, work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sip, "USERS", 100)
+    seen = SIP.measure(work, server, 40, 1)
+    done, failed = seen.figures[:2]
+    assert (done, failed) == (pytest.approx(40, rel=0.2), 0)
     assert seen.cpu_us > 0

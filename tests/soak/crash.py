@@ -18,10 +18,11 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import NamedTuple
 
-from tests.bench import load
-from tests.bench.measure import STATE_PARENT
-from tests.bench.servers import SERVERS
-from tests.bench.site import GATEWAY, LOAD, PHONES, START_S, Site
+from tests.bench.dhcp import load
+from tests.bench.dhcp.servers import SERVERS
+from tests.bench.dhcp.site import GATEWAY, LOAD, PHONES, Cable
+from tests.bench.part import STATE_PARENT
+from tests.bench.site import START_S, Site
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.options import read_assignment
@@ -116,15 +117,15 @@ def crash_sweep(seed: int, crashes: int) -> str:
     """Kill the gateway so many times; after each restart it must know all that was ever acknowledged."""
     chance = Random(seed)
     gateway = SERVERS[0]
-    with Site() as site, TemporaryDirectory(dir=STATE_PARENT, prefix="voxpath-soak-") as name:
+    with Cable() as site, TemporaryDirectory(dir=STATE_PARENT, prefix="voxpath-soak-") as name:
         directory = Path(name)
-        argv, environment, log = gateway.prepare(directory), gateway.environment(directory), directory / "output"
+        argv, log = gateway.prepare(directory), directory / "output"
         recorder = Recorder(site)
         with recorder.running():
             for number in range(crashes):
-                server = site.start(argv, log, environment)
+                server = site.start(argv, log)
                 _load_until_killed(site, server, chance)
-                server = site.start(argv, log, environment)
+                server = site.start(argv, log)
                 try:
                     _check(site, directory, dict(recorder.acked))
                     assert not recorder.moved

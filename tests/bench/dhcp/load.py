@@ -3,8 +3,9 @@
 import re
 from typing import NamedTuple
 
-from tests.bench.servers import VENDOR_CLASS
-from tests.bench.site import LOAD, PHONES, Site
+from tests.bench.dhcp.servers import VENDOR_CLASS
+from tests.bench.dhcp.site import LOAD, PHONES
+from tests.bench.site import Site
 
 CLIENTS = 1_000_000
 """perfdhcp numbers its clients in order, so no client comes twice in a run."""
@@ -77,8 +78,3 @@ def read(report: str, rate: int, seconds: int) -> Load:
 def delays(part: str) -> list[float]:
     """The delays of one kind of exchange, sorted, in milliseconds."""
     return sorted(1000 * (float(received) - float(sent)) for sent, received in TIMES.findall(part))
-
-
-def percentile(ordered: list[float], share: float) -> float:
-    """The value below which this share of the values lies; not a number when there is none."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")

@@ -1,0 +1,58 @@
+"""The SIP servers that are compared, each with the configuration and the empty state that it starts from."""
+
+from pathlib import Path
+
+from tests.bench.part import Server, twistd
+
+HERE = Path(__file__).parent
+
+OPEN_DOMAIN, SECURE_DOMAIN = "bench.test", "secure.test"
+PASSWORD = "secret"
+USERS = 20_000
+
+BUFFER_OCTETS = 4 * 1024 * 1024
+"""Kamailio is given the socket buffer that voxpath takes of its own accord."""
+
+USER = '[[user]]\nname = "{name}"\ndomain = "{domain}"\npassword = "{password}"\n'
+
+
+def names() -> list[str]:
+    """The users; both domains have the same ones."""
+    return [f"u{number:06}" for number in range(USERS)]
+
+
+def voxpath(directory: Path) -> list[str]:
+    """``twistd voxpath-sip`` as an operator starts it: bindings are on the disk before the 200 leaves."""
+    return twistd("voxpath-sip", _configuration(directory, directory / "state"))
+
+
+def voxpath_memory(directory: Path) -> list[str]:
+    """The same with its state directory in memory: what the disk costs is left out, the commits are not."""
+    state = directory / "state"
+    state.mkdir()
+    # ``ip netns exec`` gives the server a mount namespace of its own: the memory goes when it ends.
+    argv = twistd("voxpath-sip", _configuration(directory, state))
+    return ["sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(state), *argv]
+
+
+def _configuration(directory: Path, state: Path) -> Path:
+    users = "\n".join(USER.format(name=name, domain=SECURE_DOMAIN, password=PASSWORD) for name in names())
+    template = (HERE / "voxpath.toml.in").read_text()
+    path = directory / "voxpath.toml"
+    path.write_text(template.format(state=state, open=OPEN_DOMAIN, secure=SECURE_DOMAIN, users=users))
+    path.chmod(0o600)
+    return path
+
+
+def kamailio(directory: Path) -> list[str]:
+    """Kamailio with its bindings in memory alone; a restart forgets them."""
+    path = directory / "kamailio.cfg"
+    path.write_text((HERE / "kamailio.cfg.in").read_text().replace("@PASSWORD@", PASSWORD))
+    options = ["-m", "256", "-M", "16", "-b", str(BUFFER_OCTETS), "-w", str(directory), "-Y", str(directory)]
+    return ["kamailio", "-DD", "-f", str(path), *options]
+
+
+VOXPATH = Server("voxpath", voxpath)
+BASE = "Kamailio"
+"""The server that ratios refer to."""
+SERVERS = (VOXPATH, Server("voxpath, state in memory", voxpath_memory), Server(BASE, kamailio))
