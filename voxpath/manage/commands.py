@@ -1,8 +1,9 @@
 """The command table: each verb with its arguments, its help and what it does. Socket, command line and documentation use it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from twisted.internet.defer import Deferred
 
@@ -19,6 +20,9 @@ from voxpath.model.ports import BindingState
 
 EVENTS = 50
 """Events that ``events`` tells unless it is asked for another number."""
+
+NAMES_LIMIT = 200
+"""Names that ``known`` tells; whoever wants more writes more of the name."""
 
 LEVEL_NAMES = {int(level): level.name.lower() for level in Level}
 
@@ -232,6 +236,20 @@ def _events(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(entries=[entry_of(record) for record in console.memory.last(count)])
 
 
+def _known(console: Console, arguments: Sequence[str]) -> Answer:
+    """Phones that leases, registrations or events speak of; what this process does not run is passed over."""
+    prefix = arguments[0].lower() if arguments else ""
+    names = set(console.memory.phones())
+    facts = console.facts
+    sources: Sequence[Callable[[], Iterable[Any]]] = (facts.leases, facts.registrations, facts.phones)
+    for source in sources:
+        with suppress(CommandError):
+            names.update(each.phone for each in source())
+    found = sorted(name for name in names if name.lower().startswith(prefix))
+    note = f"{len(found) - NAMES_LIMIT} more: write more of the name" if len(found) > NAMES_LIMIT else ""
+    return Answer(rows.ItemRow, [rows.ItemRow(printable(name), "known") for name in found[:NAMES_LIMIT]], note=note)
+
+
 def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
     phone = identity_of(arguments[0])
     return console.facts.release(phone).addCallback(lambda released: Answer(rows.ItemRow, [rows.ItemRow("released", released)]))
@@ -249,6 +267,7 @@ COMMANDS: dict[str, Command] = {
         Command("why", ("MAC",), "decisions about one phone, also why it gets no answer", _why),
         Command("ladder", ("PHONE",), "every message and decision of one phone as a diagram", _ladder, merges=True),
         Command("events", ("[COUNT]",), "the last events", _events, merges=True),
+        Command("known", ("[BEGINNING]",), "phones whose name begins so, as completion offers them", _known),
         Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
         Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
         Command("release", ("MAC",), "take lease and port block away from a phone", _release),

@@ -1,0 +1,61 @@
+"""What TAB offers at ``voxpath shell``: verbs, and the phones and addresses-of-record that the processes know."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from voxpath.core.errors import LocalError
+from voxpath.manage.client import ask
+from voxpath.manage.commands import COMMANDS
+
+FRESH_S = 5.0
+"""An answer is asked for again after so many seconds."""
+
+PATIENCE_S = 1.0
+"""How long TAB waits for a process."""
+
+ASKED = {"PHONE", "MAC", "AOR"}
+"""Arguments that processes are asked about, as far as their names begin so; ``MAC|AOR`` is two of them."""
+
+
+class Completion:
+    """Candidates for a word of a line; whoever does not answer is passed over.
+
+    :param sockets: the processes that are asked.
+    :param own: further verbs.
+    """
+
+    def __init__(self, sockets: Sequence[str], own: Iterable[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        self._sockets = sockets
+        self._verbs = sorted((*COMMANDS, *own))
+        self._clock = clock
+        self._known: dict[str, tuple[float, list[str]]] = {}
+
+    def candidates(self, before: str, word: str) -> list[str]:
+        """What the word may become.
+
+        :param before: the line as far as the word's beginning.
+        :param word: what is typed of it.
+        """
+        words = before.split()
+        if not words or words == ["help"]:
+            return [f"{verb} " for verb in self._verbs if verb.startswith(word)]
+        command = COMMANDS.get(words[0])
+        if command is None or len(words) > len(command.arguments):
+            return []
+        names = command.arguments[len(words) - 1].strip("[]").replace("|", " ").split()
+        return [f"{name} " for name in self._names(word.lower())] if ASKED.intersection(names) else []
+
+    def _names(self, prefix: str) -> list[str]:
+        asked, names = self._known.get(prefix, (0.0, []))
+        now = self._clock()
+        if prefix not in self._known or now - asked > FRESH_S:
+            names = sorted({name for path in self._sockets for name in _known(path, prefix)})
+            self._known = {prefix: (now, names)}
+        return names
+
+
+def _known(path: str, prefix: str) -> list[str]:
+    try:
+        return [str(row["item"]) for row in ask(path, "known", (prefix,), PATIENCE_S).rows]
+    except (LocalError, KeyError):
+        return []
