@@ -33,7 +33,7 @@ class Bench(Stage):
         net.create(OUTSIDE)
         net.bridge(OUTSIDE, "wan")
         net.address(OUTSIDE, "wan", f"{PROVIDER}/24")
-        self._connect(GATEWAY, SITE_A.wan)
+        self.connect(GATEWAY, SITE_A.wan)
         net.route(OUTSIDE, f"{SITE_A.public}/32", SITE_A.wan)
         self.add_lan("lan0", "10.0.0.1/24")
 
@@ -53,7 +53,7 @@ class Bench(Stage):
 
     def controller(self, name: str) -> None:
         """Add a controller, and wait until it serves."""
-        self._connect(name, CONTROLLERS[name])
+        self.connect(name, CONTROLLERS[name])
         self.write_controller(name)
         self.start(name, "voxpath-mgc")
         self.serving(name)

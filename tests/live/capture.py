@@ -1,7 +1,9 @@
 """What tcpdump saw on one interface, as frames or as tshark understands them."""
 
 import struct
-from ipaddress import IPv4Address
+from collections import Counter
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +12,8 @@ from tests.live.sites import until
 
 ETHERNET, RECORD, FILE = 14, 16, 24
 UDP, TCP = 17, 6
+BROADCAST = "255.255.255.255"
+LAN = IPv4Network("10.0.0.0/24")
 
 
 class Frame(NamedTuple):
@@ -23,6 +27,32 @@ class Frame(NamedTuple):
     destination: str
     destination_port: int
     payload: bytes
+
+
+class Passed(NamedTuple):
+    """One UDP packet of a host as the other end knows it: all that a gateway that keeps ports must leave as it is."""
+
+    outwards: bool
+    port: int
+    peer: str
+    peer_port: int
+    payload: bytes
+
+
+def passed(frames: Iterable[Frame], own: str, neighbours: IPv4Network = LAN) -> Counter[Passed]:
+    """The UDP packets of the host with the address ``own`` at one place of their way, without those to its neighbours.
+
+    Before and after a gateway, each with the address that the host has there, these must be the same.
+    """
+    found: Counter[Passed] = Counter()
+    for frame in frames:
+        if frame.protocol != UDP or own not in {frame.source, frame.destination}:
+            continue
+        outwards = frame.source == own
+        peer, peer_port = (frame.destination, frame.destination_port) if outwards else (frame.source, frame.source_port)
+        if IPv4Address(peer) not in neighbours and peer != BROADCAST:
+            found[Passed(outwards, frame.source_port if outwards else frame.destination_port, peer, peer_port, frame.payload)] += 1
+    return found
 
 
 class Capture:

@@ -9,7 +9,7 @@ Both sites use 10.0.0.0/24, and even the same addresses for their phones.
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
@@ -38,6 +38,7 @@ class Site:
 SITE_A = Site("sga", "198.51.100.1", "203.0.113.1", ("a1", "a2"))
 SITE_B = Site("sgb", "198.51.100.2", "203.0.113.2", ("b3", "b4"))
 CONTROLLERS = {"mgc1": "198.51.100.10", "mgc2": "198.51.100.11"}
+SIP_SERVERS = {"sip1": "198.51.100.12"}
 MACS = {"a1": "02:00:00:00:0a:01", "a2": "02:00:00:00:0a:02", "b3": "02:00:00:00:0b:03", "b4": "02:00:00:00:0b:04"}
 NUMBERS = {"a1": "1001", "a2": "1002", "b3": "1003", "b4": "1004"}
 TONES = {"a1": 400, "a2": 600, "b3": 800, "b4": 1000}
@@ -63,14 +64,16 @@ class Stage:
     """The namespaces, the configuration files and the processes; :meth:`close` takes everything away again.
 
     :param directory: for configurations, state and logs.
-    :param ledger_feed: whether controllers get the gateways' ledgers (REG-22), or know only what phones say (REG-23).
+    :param ledger_feed: whether servers get the gateways' ledgers (REG-22), or know only what phones say (REG-23).
+    :param servers: the provider's servers: what they are called, and their addresses.
     """
 
-    def __init__(self, directory: Path, *, ledger_feed: bool = True) -> None:
+    def __init__(self, directory: Path, *, ledger_feed: bool = True, servers: Mapping[str, str] = CONTROLLERS) -> None:
         self.directory = directory
         self.net = Namespaces()
         self.processes: dict[str, Popen[bytes]] = {}
         self.ledger_feed = ledger_feed
+        self.servers = servers
         self._authority = trustme.CA()
         self._argv: dict[str, list[str]] = {}
 
@@ -97,10 +100,11 @@ class Stage:
             net.sysctl("isp", f"net.ipv4.conf.{key}.send_redirects", "0")
         for site in (SITE_A, SITE_B):
             self._build_site(site)
-        for name, address in CONTROLLERS.items():
-            self._connect(name, address)
+        for name, address in self.servers.items():
+            self.connect(name, address)
 
-    def _connect(self, name: str, address: str) -> None:
+    def connect(self, name: str, address: str) -> None:
+        """Plug a host into the provider's network, as ``wan0``."""
         net = self.net
         net.create(name)
         net.veth(name, "wan0", "isp", name)
@@ -110,7 +114,7 @@ class Stage:
 
     def _build_site(self, site: Site) -> None:
         net = self.net
-        self._connect(site.gateway, site.wan)
+        self.connect(site.gateway, site.wan)
         net.route("isp", f"{site.public}/32", site.wan)
         net.bridge(site.gateway, "lan0")
         net.address(site.gateway, "lan0", "10.0.0.1/24")
@@ -130,7 +134,7 @@ class Stage:
         """Write the configuration of a service gateway."""
         feeds = "".join(
             f'[[subscriber]]\nname = "{name}"\naddress = "{address}:2946"\n'
-            for name, address in CONTROLLERS.items()
+            for name, address in self.servers.items()
             if self.ledger_feed
         )
         reservations = "".join(
@@ -195,30 +199,36 @@ class Stage:
 
     def write_controller(self, name: str, extra: str = "") -> None:
         """Write the configuration of a controller."""
-        address = CONTROLLERS[name]
-        realms = "".join(
-            f'[[realm]]\nname = "{site.gateway}"\nprivate = ["10.0.0.0/24"]\npublic = ["{site.public}"]\n'
-            for site in (SITE_A, SITE_B)
-        )
+        address = self.servers[name]
         numbers = "".join(f'[[number]]\nnumber = "{NUMBERS[phone]}"\nphone = "{MACS[phone]}"\n' for phone in MACS)
         self.write(
             name,
             f"""
+            {self.beyond_sites(name)}
+            [mgc]
+            listen = ["{address}:2944"]
+            {numbers}
+            {extra}
+            """,
+        )
+
+    def beyond_sites(self, name: str) -> str:
+        """What the configurations of all servers at the provider have in common."""
+        realms = "".join(
+            f'[[realm]]\nname = "{site.gateway}"\nprivate = ["10.0.0.0/24"]\npublic = ["{site.public}"]\n'
+            for site in (SITE_A, SITE_B)
+        )
+        return f"""
             {self._tls(name)}
             {realms}
             [dhcp]
             enabled = false
             [tftp]
             enabled = false
-            [mgc]
-            listen = ["{address}:2944"]
-            {numbers}
             [subscription]
             enabled = {str(self.ledger_feed).lower()}
-            listen = "{address}:2946"
-            {extra}
-            """,
-        )
+            listen = "{self.servers[name]}:2946"
+            """
 
     def write_phone(self, name: str, extra: str = "") -> None:
         """Write the configuration of a software phone."""
