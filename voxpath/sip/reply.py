@@ -1,0 +1,93 @@
+"""Answers, made from the request alone (RFC 3261 section 8.2.6): whoever repeats a request gets the same answer again.
+
+An answer goes to the address that the packet came from, never to one that a message names: neither Via nor ``maddr`` can point
+this server at somebody else.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2s
+from typing import NamedTuple
+
+from voxpath.core.effects import Datagram, Send
+from voxpath.core.errors import RemoteError
+from voxpath.model.address import Endpoint
+from voxpath.sip.header import parse_address, split_list
+from voxpath.sip.message import Request, Via
+from voxpath.sip.settings import DEFAULT_SIP_PORT
+from voxpath.sip.status import phrase
+
+TAG_OCTETS = 8
+"""Entropy of a To tag is not needed for anything but being different for different requests (RFC 3261 section 19.3 asks for 4)."""
+
+
+class Incoming(NamedTuple):
+    """A request with what it came in.
+
+    :ivar via: the topmost Via; ``None`` when it cannot be read: the request is refused then.
+    """
+
+    request: Request
+    datagram: Datagram
+    via: Via | None
+
+
+def reply(incoming: Incoming, status: int, reason: str = "", headers: Iterable[tuple[str, str]] = ()) -> Send:
+    """Answer a request, to where it came from (RFC 3261 section 18.2.2, RFC 3581 section 4).
+
+    :param reason: in place of the status code's own phrase; one line.
+    :param headers: further headers.
+    """
+    request, datagram, via = incoming
+    lines = [f"SIP/2.0 {status} {reason or phrase(status)}", *_vias(request, via, datagram.source)]
+    for name, known in (("From", "from"), ("To", "to"), ("Call-ID", "call-id"), ("CSeq", "cseq")):
+        value = request.value(known)
+        if value:
+            lines.append(f"{name}: {_tagged(incoming, value) if known == 'to' else value}")
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines.append("Content-Length: 0\r\n\r\n")
+    payload = "\r\n".join(lines).encode("utf-8", "surrogateescape")
+    return Send(payload, _destination(via, datagram.source), datagram.port, datagram.destination)
+
+
+def _destination(via: Via | None, source: Endpoint) -> Endpoint:
+    """Without ``rport`` the port is the one that the Via names; a Via that nobody can read names none."""
+    if via is None or "rport" in via.params:
+        return source
+    return Endpoint(source.host, via.port or DEFAULT_SIP_PORT)
+
+
+def _vias(request: Request, via: Via | None, source: Endpoint) -> list[str]:
+    """All Vias, the topmost one completed by where the packet came from."""
+    fields = request.values("via")
+    if via is None:
+        return [f"Via: {field}" for field in fields]
+    first = fields[0]
+    below = split_list(first)[1:] if "," in first else ()
+    return [f"Via: {_seen_from(via, source)}", *(f"Via: {value}" for value in (*below, *fields[1:]))]
+
+
+def _seen_from(via: Via, source: Endpoint) -> str:
+    """Print a Via with ``received`` and ``rport``; what the client itself wrote for them is no news and is dropped."""
+    name = via.host if via.port is None else f"{via.host}:{via.port}"
+    words = [f"SIP/2.0/{via.transport} {name}"]
+    for key, value in via.params.items():
+        if key == "rport":
+            words.append(f"rport={source.port}")
+        elif key != "received":
+            words.append(key if value is None else f"{key}={value}")
+    if "rport" in via.params or via.host != source.host:
+        words.append(f"received={source.host}")
+    return ";".join(words)
+
+
+def _tagged(incoming: Incoming, to: str) -> str:
+    """Give the To a tag if it has none; one that cannot be read stays as it is."""
+    try:
+        if parse_address(to).tag:
+            return to
+    except RemoteError:
+        return to
+    request, _, via = incoming
+    branch = (via.params.get("branch") or "") if via is not None else ""
+    seed = "\n".join((branch, request.value("call-id"), request.value("from"), request.value("cseq")))
+    return f"{to};tag={blake2s(seed.encode('utf-8', 'surrogateescape'), digest_size=TAG_OCTETS).hexdigest()}"
