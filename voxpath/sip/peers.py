@@ -1,0 +1,100 @@
+"""Who sends a request: the phone in events and ladders, and its place for the triangle decision.
+
+Only what is known names a phone: the ledger, a binding, or a listed user.
+A stranger's From header does not, or anybody could fill the ladders with phones of his own invention.
+"""
+
+from typing import NamedTuple
+
+from voxpath.core.errors import RemoteError
+from voxpath.model.contact import Contact
+from voxpath.model.place import Place
+from voxpath.ports.directory import Directory
+from voxpath.ports.place import place_of
+from voxpath.sip.header import contacts, parse_address
+from voxpath.sip.location import Location
+from voxpath.sip.message import Request
+from voxpath.sip.reach import place_at
+from voxpath.sip.reply import Incoming
+from voxpath.sip.settings import SipSettings
+from voxpath.sip.uri import SipUri
+
+
+class Caller(NamedTuple):
+    """Who asks where a user is.
+
+    :ivar aor: its address-of-record, as its From header says; other URIs as they are.
+    :ivar phone: the identity of its phone; empty when it is not known.
+    """
+
+    aor: str
+    phone: str
+    place: Place
+
+
+class Peers:
+    """Tells senders of requests."""
+
+    def __init__(self, settings: SipSettings, directory: Directory, location: Location) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._location = location
+
+    def phone(self, incoming: Incoming, header: str) -> str:
+        """The phone that sends a request; ``header`` is the one that says who it is: From, or the To of a REGISTER."""
+        aor = aor_of(incoming.request.value(header))
+        binding = self._binding(incoming, aor)
+        if binding is not None:
+            return binding.phone
+        place = place_of(incoming.datagram.source, self._directory, self._settings.realms)
+        return place.phone or self._of_user(aor)
+
+    def caller(self, incoming: Incoming) -> Caller:
+        """The caller: by the ledger, else by the binding from the same source, else by its own contact."""
+        aor = aor_of(incoming.request.value("from"))
+        binding = self._binding(incoming, aor)
+        contact = _uri(binding.uri) if binding is not None else _contact(incoming.request)
+        place = place_at(incoming.datagram.source, contact, self._directory, self._settings.realms)
+        return Caller(aor, place.phone or (binding.phone if binding is not None else self._of_user(aor)), place)
+
+    def called(self, aor: str) -> str:
+        """The phone of the user who is called: where the first contact is, or what the configuration says."""
+        bindings = self._location.of(aor)
+        return bindings[0].phone if bindings else self._of_user(aor)
+
+    def _binding(self, incoming: Incoming, aor: str) -> Contact | None:
+        """One socket may have registered several users."""
+        source = incoming.datagram.source
+        for contact in self._location.of(aor):
+            if contact.source == source:
+                return contact
+        return self._location.at_source(source)
+
+    def _of_user(self, aor: str) -> str:
+        user = self._settings.user_of(aor)
+        return (user.phone or aor) if user is not None else ""
+
+
+def aor_of(raw: str) -> str:
+    """The address-of-record of a From or To; what is none stays as it is."""
+    try:
+        uri = parse_address(raw).uri
+    except RemoteError:
+        return raw
+    found = _uri(uri)
+    return found.aor if found is not None else uri
+
+
+def _uri(text: str) -> SipUri | None:
+    try:
+        return SipUri.parse(text)
+    except RemoteError:
+        return None
+
+
+def _contact(request: Request) -> SipUri | None:
+    try:
+        named = contacts(request)
+    except RemoteError:
+        return None
+    return _uri(named[0].uri) if named else None

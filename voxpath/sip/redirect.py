@@ -1,0 +1,186 @@
+"""The redirect server: tells a caller where a user is, by the addresses that lead *this* caller there (RFC 3261 section 8.3).
+
+It keeps no transaction: an answer is made from the request and the bindings alone, and a repeated request is answered again.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from voxpath.core.effects import Effect, Emit, Send
+from voxpath.core.errors import VoxpathError
+from voxpath.model.call import Triangle
+from voxpath.model.contact import FULL_Q, Contact
+from voxpath.model.event import printable
+from voxpath.model.user import Callers, SipDomain
+from voxpath.ports.directory import Directory
+from voxpath.sip.calls import RedirectedCall, RedirectedCalls, call_key
+from voxpath.sip.digest import Digest
+from voxpath.sip.event import CredentialsRefused, NeedsProxy, NotReached, Redirected
+from voxpath.sip.location import Location
+from voxpath.sip.peers import Caller
+from voxpath.sip.reach import Reach, locate, reach
+from voxpath.sip.reply import Incoming, reply
+from voxpath.sip.settings import SipSettings
+from voxpath.sip.status import BUSY_HERE, MOVED_TEMPORARILY, NOT_FOUND, TEMPORARILY_UNAVAILABLE, UNAUTHORIZED
+from voxpath.sip.uri import SipUri
+
+LARGEST_REDIRECT = 1300
+"""Octets of a 302: one with more contacts would be in fragments, which many NATs drop (RFC 3261 section 18.1.1)."""
+
+
+class Redirect:
+    """Answers requests for users.
+
+    :ivar calls: the last ones that were redirected.
+    """
+
+    def __init__(self, settings: SipSettings, triangle: Triangle, directory: Directory, location: Location, digest: Digest) -> None:
+        self.calls = RedirectedCalls()
+        self._settings = settings
+        self._triangle = triangle
+        self._directory = directory
+        self._location = location
+        self._digest = digest
+
+    def answer(self, incoming: Incoming, target: SipUri, domain: SipDomain, caller: Caller, now: float) -> list[Effect]:
+        """Answer a request for a user of one of our domains."""
+        if domain.callers is Callers.USERS:
+            unproven = self._unproven(incoming, caller, domain, now)
+            if unproven:
+                return unproven
+        try:
+            given = self._given(incoming, target, caller, now)
+        except _NobodyThere as error:
+            return self._not_reached(incoming, caller, target.aor, error)
+        send, count = _moved(incoming, given)
+        return [send, *self._redirected(incoming, caller, target.aor, given[:count], now)]
+
+    def _unproven(self, incoming: Incoming, caller: Caller, domain: SipDomain, now: float) -> list[Effect]:
+        """Challenge whoever does not show that he is a user, of the domain that he says he is of or else of the one he calls."""
+        request, datagram, _ = incoming
+        host = datagram.source.host
+        own = self._settings.domain_of(caller.aor.rpartition("@")[2]) or domain
+        verdict = self._digest.verify(request, datagram.payload, own, host, now)
+        if verdict.user is not None:
+            return []
+        challenge = self._digest.challenge(own, host, now, stale=verdict.stale)
+        effects: list[Effect] = [reply(incoming, UNAUTHORIZED, headers=challenge)]
+        if verdict.reason:
+            user, aor = printable(verdict.name), printable(caller.aor)
+            event = CredentialsRefused(phone=caller.phone, user=user, aor=aor, source=str(datagram.source), reason=verdict.reason)
+            effects.append(Emit(event))
+        return effects
+
+    def _given(self, incoming: Incoming, target: SipUri, caller: Caller, now: float) -> list["_Choice"]:
+        """Choose what the caller is given, best first; raise :class:`_NobodyThere` when that is nothing."""
+        aor = target.aor
+        contacts = [contact for contact in self._location.of(aor) if contact.expires > now]
+        if not contacts:
+            if self._settings.user_of(aor) is None:
+                raise _NobodyThere(NOT_FOUND, "there is no such user")
+            raise _NobodyThere(TEMPORARILY_UNAVAILABLE, "no phone is registered")
+        if incoming.request.method == "INVITE":
+            contacts = [contact for contact in contacts if not _is_own(contact, incoming, caller)]
+            if not contacts:
+                raise _NobodyThere(BUSY_HERE, "the only phone is the caller's own")
+        choices = [_Choice(contact, self._reach(contact, target.scheme, caller)) for contact in contacts]
+        given = _different(choice for choice in choices if choice.reach.uri)
+        if not given:
+            reasons = dict.fromkeys(f"{printable(choice.contact.uri)}: {choice.reach.reason}" for choice in choices)
+            raise _NobodyThere(TEMPORARILY_UNAVAILABLE, "; ".join(reasons))
+        return given
+
+    def _reach(self, contact: Contact, scheme: str, caller: Caller) -> Reach:
+        uri = SipUri.parse(contact.uri)
+        if scheme == "sips" and uri.scheme != "sips":
+            # RFC 5630 section 5.4: who asks for sips is not to be sent to a contact that is not.
+            return Reach("", False, "it takes no sips")
+        settings = self._settings
+        where = locate(uri, contact.source, self._directory, settings.realms)
+        return reach(contact.uri, where, settings.showing_of(contact.aor), caller.place, self._triangle, settings.realms)
+
+    def _redirected(self, incoming: Incoming, caller: Caller, aor: str, given: list["_Choice"], now: float) -> list[Effect]:
+        """Remember a call, and tell of it; a repeated INVITE says only that the answer was lost, so it is not told again."""
+        if incoming.request.method == "INVITE":
+            key = call_key(incoming.request)
+            if key in self.calls:
+                return []
+            self.calls.add(key, _call(caller, aor, given[0], now))
+        event = Redirected(
+            phone=caller.phone,
+            peer=given[0].contact.phone,
+            method=incoming.request.method,
+            caller=printable(caller.aor),
+            aor=printable(aor),
+            contacts=printable(", ".join(choice.reach.uri for choice in given)),
+            reason=given[0].reach.reason,
+        )
+        return [Emit(event), *(Emit(_needs_proxy(caller, choice.contact)) for choice in given if choice.reach.needs_proxy)]
+
+    def _not_reached(self, incoming: Incoming, caller: Caller, aor: str, error: "_NobodyThere") -> list[Effect]:
+        user = self._settings.user_of(aor)
+        event = NotReached(
+            phone=caller.phone,
+            peer=(user.phone or aor) if user is not None else "",
+            method=incoming.request.method,
+            caller=printable(caller.aor),
+            aor=printable(aor),
+            status=error.status,
+            reason=error.reason,
+        )
+        return [reply(incoming, error.status), Emit(event)]
+
+
+class _Choice(NamedTuple):
+    """A contact, and how this caller reaches it."""
+
+    contact: Contact
+    reach: Reach
+
+
+class _NobodyThere(VoxpathError):
+    """There is no contact to give, which is told by this status code."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def _is_own(contact: Contact, incoming: Incoming, caller: Caller) -> bool:
+    """Whether somebody calls himself; a phone's other users may be called from it."""
+    return contact.aor == caller.aor and contact.source == incoming.datagram.source
+
+
+def _moved(incoming: Incoming, choices: list[_Choice]) -> tuple[Send, int]:
+    """Make the 302, with as many contacts as fit; tell how many those are."""
+    values = [f"<{choice.reach.uri}>{_q(choice.contact.q) if len(choices) > 1 else ''}" for choice in choices]
+    while True:
+        send = reply(incoming, MOVED_TEMPORARILY, headers=[("Contact", value) for value in values])
+        if len(values) == 1 or len(send.payload) <= LARGEST_REDIRECT:
+            return send, len(values)
+        values.pop()
+
+
+def _different(choices: Iterable[_Choice]) -> list[_Choice]:
+    """Leave out what would lead to the same place again."""
+    found: dict[str, _Choice] = {}
+    for choice in choices:
+        found.setdefault(choice.reach.uri, choice)
+    return list(found.values())
+
+
+def _call(caller: Caller, aor: str, choice: _Choice, now: float) -> RedirectedCall:
+    contact, reached = choice
+    return RedirectedCall(caller.aor, caller.phone, aor, contact.phone, reached.uri, reached.private, reached.reason, now)
+
+
+def _needs_proxy(caller: Caller, contact: Contact) -> NeedsProxy:
+    aor, uri = printable(contact.aor), printable(contact.uri)
+    return NeedsProxy(phone=contact.phone, peer=caller.phone, caller=printable(caller.aor), aor=aor, contact=uri)
+
+
+@lru_cache(maxsize=FULL_Q + 1)
+def _q(thousandths: int) -> str:
+    return f";q={thousandths / FULL_Q:g}"
