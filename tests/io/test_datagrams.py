@@ -27,6 +27,23 @@ async def test_a_datagram_tells_where_it_arrived() -> None:
     ports.close_all()
 
 
+async def test_a_port_with_an_address_of_its_own_hears_and_answers_by_that_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the cheap way: no datagram of it may need ancillary data."""
+    ports = UdpPorts(reactor)
+    asked: Deferred[Datagram] = Deferred()
+    answered: Deferred[Datagram] = Deferred()
+    monkeypatch.setattr("voxpath.io.datagrams._ANCILLARY", -1)
+    monkeypatch.setattr("voxpath.io.datagrams._PKTINFO", None)
+    ports.open("server", Endpoint("127.0.0.2", 0), asked.callback)
+    ports.open("client", Endpoint("127.0.0.3", 0), answered.callback)
+    ports.send(Send(b"ask", ports.local("server"), "client"))
+    datagram = await asked
+    assert datagram == Datagram(b"ask", ports.local("client"), "127.0.0.2", "", "server")
+    ports.send(Send(b"answer", datagram.source, "server", datagram.destination))
+    assert await answered == Datagram(b"answer", ports.local("server"), "127.0.0.3", "", "client")
+    ports.close_all()
+
+
 async def test_a_burst_is_not_lost() -> None:
     ports = UdpPorts(reactor)
     seen: list[bytes] = []
@@ -78,7 +95,7 @@ async def test_a_receiver_that_raises_does_not_make_the_port_deaf(no_logged_fail
 async def test_a_port_that_cannot_be_read_any_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     lost: Deferred[str] = Deferred()
     ports = UdpPorts(reactor, lost.callback)
-    ports.open("p", ANY, lambda datagram: None)
+    ports.open("p", Endpoint("0.0.0.0", 0), lambda datagram: None)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         local = ports.local("p")
         monkeypatch.setattr("voxpath.io.datagrams._ANCILLARY", -1)

@@ -1,6 +1,7 @@
 """UDP ports with what Twisted's own do not tell: the arrival interface and the address a datagram was sent to.
 
 A port is read until it would block, so that a burst is taken out of the kernel's buffer at once.
+A socket that is bound to one address hears nothing that was sent to another one: it need not ask, which makes it a third cheaper.
 """
 
 import errno
@@ -17,7 +18,7 @@ from zope.interface import implementer
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.packet import udp_packet
-from voxpath.model.address import BROADCAST_HOST, Endpoint
+from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
 
 log = Logger()
 
@@ -54,6 +55,7 @@ class UdpPort:
     :param local: where to bind; port 0 lets the kernel choose, and :attr:`local` then tells.
     :param receive: is given every datagram.
     :param device: bind to this interface alone, and send broadcasts by it.
+    :ivar told: the address that datagrams were sent to when each need not tell its own; such datagrams tell no interface.
     :param on_lost: is told why, when the port cannot be read any more; it then has to be opened anew.
     :raises OSError: the address is in use, is not ours, or its port needs rights that we lack.
     """
@@ -77,6 +79,7 @@ class UdpPort:
         self._frames = _FrameSocket(device) if device else None
         host, port = self._socket.getsockname()
         self.local = Endpoint(host, port)
+        self.told = "" if device or host == ANY_HOST else host
         reactor.addReader(self)
 
     def send(self, send: Send) -> None:
@@ -87,7 +90,7 @@ class UdpPort:
             return
         # Without the right to send frames a broadcast reaches a client that has no address yet; RFC 2131 4.1 allows it.
         destination = Endpoint(BROADCAST_HOST, send.destination.port) if send.link else send.destination
-        if not send.source and not send.interface:
+        if send.source in {"", self.told} and not send.interface:
             self._socket.sendto(send.payload, destination)
             return
         index = socket.if_nametoindex(send.interface) if send.interface else 0
@@ -119,30 +122,37 @@ class UdpPort:
 
     def doRead(self) -> None:
         """Read until it would block."""
-        receive, name = self._receive, self.name
-        recvmsg = self._socket.recvmsg
+        receive, read = self._receive, self._read_plain if self.told else self._read
         for _ in range(READ_PER_TURN):
             try:
-                payload, ancillary, _flags, source = recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
+                datagram = read()
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno in PASSING:
                     continue
                 raise
-            interface, destination = "", ""
-            for _level, kind, info in ancillary:
-                if kind == IP_PKTINFO:
-                    index, _local, addressed = _PKTINFO.unpack(info)
-                    interface, destination = _interface_name(index), socket.inet_ntoa(addressed)
             try:
-                receive(Datagram(payload, Endpoint(*source), destination, interface, name))
+                receive(datagram)
             except Exception:
                 # The reactor drops a reader that raises, and the port would be deaf from then on.
-                log.failure("a datagram from {source} on {name}", source=source, name=name)
+                log.failure("a datagram from {source} on {name}", source=datagram.source, name=self.name)
             if self._socket.fileno() < 0:
                 # What was received closed this port.
                 return
+
+    def _read(self) -> Datagram:
+        payload, ancillary, _flags, source = self._socket.recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
+        interface, destination = "", ""
+        for _level, kind, info in ancillary:
+            if kind == IP_PKTINFO:
+                index, _local, addressed = _PKTINFO.unpack(info)
+                interface, destination = _interface_name(index), socket.inet_ntoa(addressed)
+        return Datagram(payload, Endpoint(*source), destination, interface, self.name)
+
+    def _read_plain(self) -> Datagram:
+        payload, source = self._socket.recvfrom(LARGEST_DATAGRAM)
+        return Datagram(payload, Endpoint(*source), self.told, "", self.name)
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor gave up on the socket."""
@@ -181,7 +191,8 @@ def _bound_socket(local: Endpoint, device: str) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        if device or local.host == ANY_HOST:
+            made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             made.setsockopt(socket.SOL_SOCKET, option, BUFFER_OCTETS)
         if device:
