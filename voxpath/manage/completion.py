@@ -10,8 +10,8 @@ from voxpath.manage.commands import COMMANDS
 FRESH_S = 5.0
 """An answer is asked for again after so many seconds."""
 
-PATIENCE_S = 1.0
-"""How long TAB waits for a process."""
+PATIENCE_S = 3.0
+"""How long prompt and TAB wait for a process."""
 
 ASKED = {"PHONE", "MAC", "AOR"}
 """Arguments that processes are asked about, as far as their names begin so; ``MAC|AOR`` is two of them."""

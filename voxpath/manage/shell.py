@@ -15,7 +15,7 @@ from voxpath.core.errors import LocalError
 from voxpath.manage.cli import DEFAULT_SOCKET, DONE, REFUSED, USAGE, add_options, ask_all, code_of, complain, show, verbs
 from voxpath.manage.client import NoServer, ask
 from voxpath.manage.commands import COMMANDS, Command
-from voxpath.manage.completion import Completion
+from voxpath.manage.completion import PATIENCE_S, Completion
 from voxpath.manage.history import History
 from voxpath.model.event import printable
 
@@ -192,7 +192,7 @@ def name_of(sockets: Sequence[str]) -> str:
     for path in sockets:
         if os.path.exists(path):
             try:
-                rows = ask(path, "status", timeout_s=1.0).rows
+                rows = ask(path, "status", timeout_s=PATIENCE_S).rows
             except LocalError:
                 continue
             return next((printable(str(row["value"]), 64) for row in rows if row.get("item") == "name"), PROMPT)
