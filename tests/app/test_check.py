@@ -135,6 +135,10 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", "[subscription]\nenabled = true\n[nat]", "tls.key", "use TLS"),
         ("[nat]", "[phone]\ndhcp = false\n[nat]", "phone.static", "missing"),
         ("[nat]", '[phone]\nmac = "ff:ff:ff:ff:ff:ff"\ncount = 2\n[nat]', "phone.count", "run out"),
+        ("[nat]", "[phone]\nshim = true\n[nat]", "phone.interface", "is empty, but a shim needs one"),
+        ("[nat]", '[phone]\nshim = true\ninterface = "eth7"\n[nat]', "phone.interface", "has no eth7"),
+        ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ncount = 2\n[nat]', "phone.count", "for one phone"),
+        ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ndhcp = false\n[nat]', "phone.dhcp", "made from a lease"),
     ],
 )
 def test_what_is_wrong_is_told(old: str, new: str, path: str, words: str) -> None:
@@ -314,3 +318,9 @@ def test_a_nat_back_end_may_be_a_plugin_but_has_to_be_there() -> None:
     assert found('[nat]\nbackend = "iptables"') == {
         "nat.backend": "nat.backend: there is no NAT back end 'iptables'; choose one of auto, nftables, memory"
     }
+
+
+def test_a_shim_needs_root_and_is_fine_with_it() -> None:
+    text = '[phone]\nshim = true\ninterface = "eth0"\n'
+    assert "phone.shim" not in found(text)
+    assert "needs root" in found(text, replace(MACHINE, root=False))["phone.shim"]

@@ -94,6 +94,17 @@ def test_either_layout_and_any_way_to_name_the_file_server_suffice(phone, offer)
         assert phone.client.read(without(offer, *options, **fields)) == whole
 
 
+def test_a_phone_that_only_holds_a_lease_needs_neither_file_server_nor_controller(phone, offer) -> None:
+    """DNT-2: the ports are what a shim cannot do without."""
+    phone.client._registers = False
+    bare = without(offer, code.VENDOR, code.MGC_LIST, code.TFTP_SERVER, code.BOOT_FILE, sname=b"", siaddr=IPv4Address(0))
+    answer = phone.client.read(bare)
+    assert isinstance(answer, Offered)
+    assert (answer.lease.tftp, answer.lease.mgcs) == ("", ())
+    missing = phone.client.read(without(bare, code.PORT_RANGE))
+    assert missing == Incomplete(MessageType.OFFER, ("port range (43.1 or 224)",))
+
+
 def test_what_is_not_for_this_exchange_is_not_read(phone, offer) -> None:
     for fields in ({"xid": 1}, {"chaddr": b"\x02\0\0\0\0\x99"}, {"op": 1}):
         assert phone.client.read(without(offer, **fields)) is None

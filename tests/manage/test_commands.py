@@ -63,7 +63,7 @@ class Site(NoFacts):
         return [CounterRow(PHONE, str(PRIVATE), 1, 2, 3, 4), CounterRow("b", "", 0, 0, 0, 0)]
 
     def phones(self) -> Iterable[PhoneRow]:
-        return [PhoneRow(PHONE, 1, "talking", "", "10.0.0.11", 1000.0, -10.5, 1, 2, 0)]
+        return [PhoneRow(PHONE, 1, "talking", "", "10.0.0.11", "203.0.113.1:2048-2111", 1000.0, -10.5, 1, 2, 0)]
 
     def off_hook(self, phone: str, line: int) -> None:
         self.done.append(("off-hook", phone, line))
@@ -106,7 +106,7 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
             ],
         ),
         ("calls", [[PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "-", "one", "realm"]]),
-        ("phones", [[PHONE, "1", "talking", "-", "10.0.0.11", "1000", "-10.5", "1", "2", "0"]]),
+        ("phones", [[PHONE, "1", "talking", "-", "10.0.0.11", "203.0.113.1:2048-2111", "1000", "-10.5", "1", "2", "0"]]),
     ],
 )
 def test_a_table(verb: str, expected: list[list[str]]) -> None:

@@ -67,6 +67,7 @@ GIVEN: dict[str, BootLease] = {
     "full": LEASE,
     "new": replace(LEASE, boot_file="new.img"),
     "none": replace(LEASE, boot_file=""),
+    "bare": replace(LEASE, tftp="", boot_file="", mgcs=()),
     "named": replace(LEASE, tftp="tftp.example"),
     "moved": replace(LEASE, block=PortBlock(IPv4Address("203.0.113.1"), 4096, 64)),
 }
@@ -84,9 +85,11 @@ class World:
     :ivar loss: the share of TFTP messages that are lost.
     """
 
-    def __init__(self, settings: BootSettings | None = None, stored: StoredImage | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, settings: BootSettings | None = None, stored: StoredImage | None = None, seed: int = 1, registers: bool = True
+    ) -> None:
         self.dice = Random(seed)
-        self.client = DhcpClient(MAC, "voxpath-phone", self.dice)
+        self.client = DhcpClient(MAC, "voxpath-phone", self.dice, registers=registers)
         self.phone = BootMachine(settings or BootSettings(MAC), self.client, self.dice, stored)
         self.tftp = TftpServer(House(), self.dice)
         self.files = dict(FILES)
@@ -216,6 +219,19 @@ def test_a_phone_boots_through_all_states_of_the_figures() -> None:
     assert world.asked == [Enable(MAC, LEASE.address, 24, LEASE.router), KeepImage(MAC, StoredImage("vox.img", IMAGE))]
     (told,) = world.told(PhoneBooted)
     assert "203.0.113.1:2048-2111" in told.text
+
+
+def test_a_phone_that_registers_nowhere_boots_with_a_lease_alone() -> None:
+    world = World(registers=False)
+    world.gives = "bare"
+    world.start().run(1010.0)
+    booted = world.phone.booted
+    assert booted is not None
+    assert (booted.lease.block, booted.image, booted.configuration) == (LEASE.block, None, "")
+    assert "TFTP" not in world.states()
+    loads = World(registers=False).start()
+    loads.run(1010.0)
+    assert loads.requested == ["vox.img", "020000000a01.cfg"], "what a server offers is loaded as ever"
 
 
 def test_all_transfer_ports_are_closed_after_the_dally() -> None:

@@ -5,12 +5,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar, cast
 
+from msgspec import structs
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 
 from voxpath.app import values
-from voxpath.app.check import load, machine_for, notes, off
+from voxpath.app.check import check, load, machine_for, notes, off
 from voxpath.app.controller import ControllerRole, SubscriptionRole
+from voxpath.app.decode import Decoded
 from voxpath.app.event import PartOff, Started
 from voxpath.app.facts import ProcessFacts
 from voxpath.app.files import FileRole
@@ -126,9 +128,11 @@ def make_service(parts: Sequence[Part], options: Options) -> IService:
 
 
 def _configuration(options: Options) -> Config:
-    if not options["config"]:
-        return Config()
-    config, problems = load(Path(options["config"]))
-    if config is None:
-        raise SystemExit("\n".join(f"{options['config']}: {problem}" for problem in problems))
+    config, problems = load(Path(options["config"])) if options["config"] else Decoded(Config(), ())
+    if config is not None and options.get("shim"):
+        config = structs.replace(config, phone=structs.replace(config.phone, shim=True))
+        problems = check(config, machine_for(config))
+    if config is None or problems:
+        source = options["config"] or "the loopback set"
+        raise SystemExit("\n".join(f"{source}: {problem}" for problem in problems))
     return config

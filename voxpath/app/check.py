@@ -51,6 +51,7 @@ CHECKS = (
     _reading("state subscriber subscription tls", check_roles.check_feeds),
     _reading("state control", check_roles.check_control),
     _reading("phone", check_roles.check_phone),
+    _reading("phone", check_roles.check_shim),
 )
 """All checks, in the order in which their problems are told."""
 

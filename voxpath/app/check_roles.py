@@ -224,3 +224,21 @@ def check_phone(config: Config, machine: Machine) -> Iterator[Problem]:
             yield Problem("phone.static.ports", f"{first}-{last} is no port block", "write the block that the gateway gave")
     if int.from_bytes(phone.mac, "big") + phone.count > 1 << 48:
         yield Problem("phone.count", "Ethernet addresses run out", "begin at a lower mac")
+
+
+def check_shim(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A shim is made from one lease, in the kernel of the network namespace that the process runs in."""
+    phone = config.phone
+    if not phone.shim:
+        return
+    if phone.count != 1:
+        yield Problem("phone.count", "a shim is for one phone: its network namespace has one public address", "write count = 1")
+    if not phone.dhcp:
+        yield Problem("phone.dhcp", "a shim is made from a lease", "write dhcp = true")
+    if not phone.interface:
+        yield Problem("phone.interface", "is empty, but a shim needs one", 'write for example interface = "eth0"')
+    elif phone.interface not in machine.interfaces:
+        todo = f"name one of {', '.join(sorted(machine.interfaces))}"
+        yield Problem("phone.interface", f"this network namespace has no {phone.interface}", todo)
+    if not machine.root:
+        yield Problem("phone.shim", "a shim needs root: it changes routes and rules", "run as root, or write shim = false")

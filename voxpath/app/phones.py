@@ -1,6 +1,7 @@
 """The role ``phone``: software IP phones on this machine's interface, as many as the configuration says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from voxpath.app import values
 from voxpath.app.node import Node
 from voxpath.app.phone_ports import DhcpPort, PhonePorts
 from voxpath.app.role import Role
+from voxpath.app.shim import ShimHost
 from voxpath.core.effects import Effects
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.client import DhcpClient
@@ -23,9 +25,10 @@ from voxpath.model.event import printable
 from voxpath.model.phone import BootLease
 from voxpath.phone.boot import BootSettings
 from voxpath.phone.gateway import Gateway, LineState
-from voxpath.phone.host import Disable, Enable, KeepImage, StoredImage
+from voxpath.phone.host import Disable, Enable, KeepImage, ShimDown, ShimLook, ShimUp, StoredImage
 from voxpath.phone.media import Media
-from voxpath.phone.phone import Phone
+from voxpath.phone.phone import LineGateway, Phone
+from voxpath.phone.shim import Shim
 from voxpath.phone.user import User
 
 NEXT_STEP = {"off-hook": "on-hook first", "on-hook": "nothing is left to do", "dial": "off-hook first"}
@@ -40,10 +43,13 @@ class PhonesRole(Role):
         self._node = node
         self._phones: dict[str, tuple[User, Driver]] = {}
         self._dhcp: DhcpPort | None = None
+        self._shim: ShimHost | None = None
 
     async def begin(self) -> None:
         """Power all phones on."""
         node, options = self._node, self._node.config.phone
+        if options.shim:
+            self._shim = ShimHost(lambda event: self.bus.publish(self.role, event))
         if options.dhcp:
             if not options.interface:
                 raise LocalError('phone.interface names no interface for DHCP; write for example interface = "eth0"')
@@ -65,12 +71,15 @@ class PhonesRole(Role):
         if self._dhcp is not None:
             self._dhcp.close()
             self._dhcp = None
+        if self._shim is not None:
+            await self._shim.close()
+            self._shim = None
 
     # Commands.
 
     def rows(self) -> list[PhoneRow]:
         """All lines of all phones."""
-        return [row for user, _ in self._phones.values() for row in _rows(user.phone)]
+        return [row for user, _ in self._phones.values() for row in rows_of(user.phone)]
 
     def act(self, phone: str, verb: str, line: int, action: Callable[[User, float], Effects]) -> None:
         """Do something with a line of a phone.
@@ -79,6 +88,8 @@ class PhonesRole(Role):
         """
         if phone not in self._phones:
             raise CommandError(verb, f"there is no phone {printable(phone, 40)} in this process", "see phones")
+        if self._node.config.phone.shim:
+            raise CommandError(verb, f"{phone} has no line: it is a shim for other programs", "use the program beside it")
         user, driver = self._phones[phone]
         gateway, lines = user.phone.gateway, self._node.config.phone.lines
         if not 1 <= line <= lines:
@@ -97,14 +108,17 @@ class PhonesRole(Role):
         options = config.phone
         settings = BootSettings(mac, static=values.static_lease(config, mac), interface=options.interface)
 
-        def gateway_of(lease: BootLease) -> Gateway:
+        def gateway_of(lease: BootLease) -> LineGateway:
+            if options.shim:
+                return Shim(lease, options.interface, entropy)
+
             def media() -> Media:
                 return Media(options.tone_hz, entropy, str(mac))
 
             return Gateway(lease, options.lines, entropy, media, values.gateway_settings(config))
 
-        client = DhcpClient(mac, options.vendor_class, entropy)
-        phone = Phone(settings, client, entropy, gateway_of, options.lines, self._stored(mac))
+        client = DhcpClient(mac, options.vendor_class, entropy, registers=not options.shim)
+        phone = Phone(settings, client, entropy, gateway_of, 0 if options.shim else options.lines, self._stored(mac))
         return User(phone, values.habits(config, mac))
 
     def _memory_of(self, mac: Mac) -> Path:
@@ -119,7 +133,14 @@ class PhonesRole(Role):
     # What phones ask of the machine.
 
     def _answer(self, question: object) -> "Deferred[object]":
+        if self._shim is None:
+            return self._carry_out(question)
+        return self._shim.turn(lambda: self._carry_out(question))
+
+    def _carry_out(self, question: object) -> "Deferred[object]":
         match question:
+            case ShimUp() | ShimLook() | ShimDown() if self._shim is not None:
+                return Deferred.fromCoroutine(self._shim.answer(question))
             case Enable():
                 return Deferred.fromCoroutine(self._enable(question))
             case Disable(_, address, prefix_length):
@@ -139,8 +160,16 @@ class PhonesRole(Role):
             return None
         await self._ip("addr", "replace", f"{wanted.address}/{wanted.prefix_length}", "dev", self._interface)
         if wanted.router is not None:
-            await self._ip("route", "replace", "default", "via", str(wanted.router), "dev", self._interface)
+            await self._default_route(str(wanted.router))
         return None
+
+    async def _default_route(self, router: str) -> None:
+        try:
+            await self._ip("route", "replace", "default", "via", router, "dev", self._interface)
+        except LocalError as error:
+            # A shim of an earlier run has its route in front of this one: nothing is to be replaced.
+            if self._shim is None or "File exists" not in str(error):
+                raise
 
     async def _ip(self, *arguments: str) -> object:
         _output, error, code = await getProcessOutputAndValue("ip", ("-4", *arguments), env=None)
@@ -163,23 +192,33 @@ def _keep(directory: Path, image: StoredImage) -> None:
             path.unlink()
 
 
-def _rows(phone: Phone) -> list[PhoneRow]:
+def rows_of(phone: Phone) -> list[PhoneRow]:
+    """All lines of a phone; one row while it has none."""
     view = phone.view()
     gateway = phone.gateway
     state = view.boot.name.lower()
     if isinstance(gateway, Gateway):
         state = f"{gateway.stage.value} at {gateway.controller}" if gateway.controller else gateway.stage.value
-    address = str(view.lease.address) if view.lease is not None else ""
+    if isinstance(gateway, Shim):
+        dropped = sum(gateway.dropped)
+        state = f"{gateway.stage.value}, {dropped} packets dropped" if dropped else gateway.stage.value
+    address, combination = (str(view.lease.address), str(view.lease.block)) if view.lease is not None else ("", "")
+    row = PhoneRow(view.phone, 1, state, "", address, combination, 0.0, 0.0, 0, 0, 0)
     if not view.lines:
-        return [PhoneRow(view.phone, 1, state, "", address, 0.0, 0.0, 0, 0, 0)]
-    return [
-        _row(view.phone, number, state, address, line) for number, line in enumerate(view.lines, 1) if isinstance(line, LineState)
-    ]
+        return [row]
+    return [_row(replace(row, line=number), line) for number, line in enumerate(view.lines, 1) if isinstance(line, LineState)]
 
 
-def _row(phone: str, number: int, state: str, address: str, line: LineState) -> PhoneRow:
+def _row(row: PhoneRow, line: LineState) -> PhoneRow:
     media = line.media
     if media is None:
-        return PhoneRow(phone, number, state, line.sound.value, address, 0.0, 0.0, 0, 0, 0)
-    counted = (media.packets_sent, media.packets_received, media.lost)
-    return PhoneRow(phone, number, state, line.sound.value, address, media.tone_hz, round(media.level_dbm0, 1), *counted)
+        return replace(row, signal=line.sound.value)
+    return replace(
+        row,
+        signal=line.sound.value,
+        hears_hz=media.tone_hz,
+        level_dbm0=round(media.level_dbm0, 1),
+        sent=media.packets_sent,
+        received=media.packets_received,
+        lost=media.lost,
+    )

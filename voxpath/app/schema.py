@@ -281,6 +281,14 @@ class Phone(Section, frozen=True):
     lines: Annotated[int, doc("Lines of each phone.", 2, ge=1, le=511)] = 1
     dhcp: Annotated[bool, doc("Whether it asks DHCP; otherwise `[phone.static]` tells everything.", False)] = True
     static: Annotated[Static | None, doc("Configuration by hand, for one phone.", None)] = None
+    shim: Annotated[
+        bool,
+        doc(
+            "Whether the phone sets up a shim instead of registering: other programs in its network namespace then show the leased "
+            "public address and ports as their own; for one phone, with DHCP, as root; `voxpath-phone --shim` says the same.",
+            True,
+        ),
+    ] = False
     images: Annotated[str, doc("Directory of its stored boot images; a relative path lies in `state`.", "/tmp/images")] = "flash"  # noqa: S108 - an example
     answer: Annotated[bool, doc("Whether it answers calls by itself.", False)] = True
     answer_after_s: Annotated[float, doc("Seconds that it rings before it answers.", 3.0, ge=0)] = 1.0

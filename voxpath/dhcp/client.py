@@ -67,13 +67,24 @@ class DhcpClient:
 
     :param vendor_class: text of option 60, by which the server chooses the phone's class.
     :param broadcast: ask for broadcast answers; false for a phone that takes a unicast to an address it has not set yet.
+    :param registers: whether it needs a file server and controllers; false for a phone that only holds a lease for other programs.
     :ivar xid: number of the exchange under way.
     """
 
-    def __init__(self, mac: Mac, vendor_class: str, entropy: Entropy, *, host_name: str = "", broadcast: bool = True) -> None:
+    def __init__(
+        self,
+        mac: Mac,
+        vendor_class: str,
+        entropy: Entropy,
+        *,
+        host_name: str = "",
+        broadcast: bool = True,
+        registers: bool = True,
+    ) -> None:
         self.xid = 0
         self._mac = mac
         self._entropy = entropy
+        self._registers = registers
         self._flags = BROADCAST_FLAG if broadcast else 0
         self._own = {
             code.VENDOR_CLASS: vendor_class.encode("ascii"),
@@ -131,7 +142,7 @@ class DhcpClient:
             return Refused(printable(message.text(code.MESSAGE)))
         if kind not in (MessageType.OFFER, MessageType.ACK):
             return None
-        lease = _lease(self._mac, message)
+        lease = _lease(self._mac, message, self._registers)
         if isinstance(lease, tuple):
             return Incomplete(kind, lease)
         return Offered(lease) if kind is MessageType.OFFER else Acknowledged(lease)
@@ -155,7 +166,7 @@ class DhcpClient:
         return encode(Message(BOOTREQUEST, self.xid, self._mac, options, secs=secs, flags=flags, ciaddr=ciaddr))
 
 
-def _lease(mac: Mac, message: Message) -> BootLease | tuple[str, ...]:
+def _lease(mac: Mac, message: Message, registers: bool) -> BootLease | tuple[str, ...]:
     """The lease that a message gives, or the names of what it lacks."""
     mask = message.address(code.SUBNET_MASK)
     server = message.address(code.SERVER_ID)
@@ -167,9 +178,9 @@ def _lease(mac: Mac, message: Message) -> BootLease | tuple[str, ...]:
         "subnet mask (1)": mask is not None,
         "lease time (51)": lease_s is not None,
         "server identifier (54)": server is not None,
-        "TFTP server (66)": bool(tftp),
+        "TFTP server (66)": bool(tftp) or not registers,
         "port range (43.1 or 224)": given.block is not None,
-        "MGC list (43.2 or 225)": bool(given.mgcs),
+        "MGC list (43.2 or 225)": bool(given.mgcs) or not registers,
     }
     if mask is None or lease_s is None or server is None or given.block is None or not all(necessary.values()):
         return tuple(name for name, there in necessary.items() if not there)

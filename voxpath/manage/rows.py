@@ -88,13 +88,17 @@ class CounterRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class PhoneRow(Row):
-    """One line of a software phone: what it does, what it hears, and its media so far."""
+    """One line of a software phone: what it does, what it hears, and its media so far; a shim has no lines, and one row.
+
+    :ivar public: its combination address: the public address and the ports that are the phone's there.
+    """
 
     phone: str
     line: int
     state: str
     signal: str
     address: str
+    public: str
     hears_hz: float
     level_dbm0: float
     sent: int

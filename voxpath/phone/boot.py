@@ -265,7 +265,7 @@ class BootMachine:
 
     def _lacks(self, lease: BootLease) -> tuple[str, ...]:
         """The file server has to be an address when there is something to load: a phone that boots has no names yet."""
-        loads = bool(lease.boot_file) or self._wants_configuration
+        loads = bool(lease.boot_file) or (bool(lease.tftp) and self._wants_configuration)
         return ("a TFTP server address",) if loads and not server_address(lease.tftp) else ()
 
     # Figure 5B: the software.

@@ -185,3 +185,72 @@ class PhoneNotReady(Event):
 
     action: str
     state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShimUp(Event):
+    """Programs on the phone's host show its combination address from now on (DNT-4, DNT-7).
+
+    :ivar combination: public address and ports.
+    :ivar how: ``set up``, or ``taken over`` from a run that had ended without taking it away.
+    """
+
+    ID: ClassVar[str] = "SHIM_UP"
+    TEXT: ClassVar[str] = "{phone} lets programs beside it show {combination} for {private} on {interface}: {how}"
+
+    combination: str
+    private: str
+    interface: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShimDown(Event):
+    """The shim was taken away: the phone stops, or its lease is over."""
+
+    ID: ClassVar[str] = "SHIM_DOWN"
+    TEXT: ClassVar[str] = "{phone} does not show {combination} any more"
+
+    combination: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShimFailed(Event):
+    """The shim could not be set up, or was found broken; it is tried again.
+
+    :ivar again_s: when; 0: at once.
+    """
+
+    ID: ClassVar[str] = "SHIM_FAILED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} cannot show {combination}: {reason}; again in {again_s:.1f} s"
+
+    combination: str
+    reason: str
+    again_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShimNotRemoved(Event):
+    """The shim could not be taken away: what is left of it is replaced when one is set up here again."""
+
+    ID: ClassVar[str] = "SHIM_NOT_REMOVED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the shim of {phone} cannot be taken away: {reason}"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShimDropped(Event):
+    """The shim dropped packets: a program used a port that is not the phone's, or somebody sends in its name.
+
+    :ivar packets: how many since the last event of this reason.
+    """
+
+    ID: ClassVar[str] = "SHIM_DROPPED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{phone} dropped {packets} packets: {reason}"
+
+    packets: int
+    reason: str
