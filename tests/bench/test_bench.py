@@ -16,6 +16,7 @@ from tests.bench.part import Measured, Server, medians, percentile
 from tests.bench.sip import load as sip_load
 from tests.bench.sip import part as sip
 from tests.bench.sip.part import SCENARIOS, SIP, pinned
+from tests.live import sipp
 
 PERFDHCP_REPORT = """***Rate statistics***
 Rate: 1.5 4-way exchanges/second, expected rate: 2
@@ -44,9 +45,9 @@ sent / received: 000001.000000 / 000001.003000
 """The form that perfdhcp 2.2.0 writes, shortened."""
 
 SIPP_STATISTICS = """\
-StartTime;CurrentTime;CallRate(C);SuccessfulCall(P);SuccessfulCall(C);FailedCall(C);Retransmissions(P);Retransmissions(C);
-2026-11-21\t12:55:23.048120\t1795265723.048120;2026-11-21\t12:55:24.048210\t1795265724.048210;90.0;90;90;0;0;0;
-2026-11-21\t12:55:23.048120\t1795265723.048120;2026-11-21\t12:55:25.048120\t1795265725.048120;99.5;107;197;2;1;3;
+StartTime;CurrentTime;SuccessfulCall(P);SuccessfulCall(C);FailedCall(C);FailedUnexpectedMessage(C);Retransmissions(P);Retransmissions(C);
+2026-11-21\t12:55:23.048120\t1795265723.048120;2026-11-21\t12:55:24.048210\t1795265724.048210;90;90;0;0;0;0;
+2026-11-21\t12:55:23.048120\t1795265723.048120;2026-11-21\t12:55:25.048120\t1795265725.048120;107;197;2;4;1;3;
 """
 SIPP_TIMES = "Date_ms;response_time_ms;rtd_no\n4.001;7;1\n5.002;1;1\nDate_ms;response_time_ms;rtd_no\n6.003;2;1\n"
 """The form that sipp 3.6.1 writes, with fewer columns."""
@@ -72,23 +73,28 @@ def test_what_is_no_report_of_perfdhcp_is_an_error() -> None:
 
 
 def test_of_the_statistics_of_sipp_the_last_line_counts() -> None:
-    seen = sip_load.read(SIPP_STATISTICS, SIPP_TIMES, 100)
-    assert (seen.done, seen.failed, seen.repeated, seen.answer_ms) == (197, 2, 3, [1.0, 2.0, 7.0])
-    assert seen.seconds == pytest.approx(2.0)
+    assert sipp.read(SIPP_STATISTICS) == sipp.Outcome(done=197, failed=2, repeated=3, unexpected=4)
+    assert sipp.duration_s(SIPP_STATISTICS) == pytest.approx(2.0)
+
+
+def test_the_response_times_of_sipp_are_read_in_order() -> None:
+    assert sip_load.answer_times(SIPP_TIMES) == [1.0, 2.0, 7.0]
+
+
+def test_processor_time_is_told_for_each_call_that_was_done() -> None:
+    seen = sip_load.Load(100, sipp.Outcome(197, 2, 3, 4), 2.0, [1.0, 2.0, 7.0])
     assert seen.achieved == pytest.approx(98.5)
     assert sip.summed("work", "x", seen, 0.0197, 1.5).cpu_us == pytest.approx(100)
 
 
-@pytest.mark.parametrize("change", [{"failed": 1}, {"repeated": 1}, {"seconds": 2.2}, {"done": 0}], ids=str)
-def test_a_load_is_clean_only_without_failures_repetitions_and_delay(change: dict[str, float]) -> None:
-    good = sip_load.Load(rate=100, done=200, failed=0, repeated=0, seconds=2.0, answer_ms=[])
-    assert good.clean
-    assert not good._replace(**change).clean
-
-
-def test_what_are_no_statistics_of_sipp_is_an_error() -> None:
-    with pytest.raises(AssertionError, match="no statistics"):
-        sip_load.read("StartTime;CurrentTime;\n", "", 100)
+@pytest.mark.parametrize(
+    ("done", "failed", "repeated", "seconds", "clean"),
+    [(200, 0, 0, 2.0, True), (199, 1, 0, 2.0, False), (200, 0, 1, 2.0, False), (200, 0, 0, 2.2, False), (0, 0, 0, 2.0, False)],
+)
+def test_a_load_is_clean_only_without_failures_repetitions_and_delay(
+    done: int, failed: int, repeated: int, seconds: float, clean: bool
+) -> None:
+    assert sip_load.Load(100, sipp.Outcome(done, failed, repeated, 0), seconds, []).clean is clean
 
 
 def test_server_and_load_have_processors_of_their_own_if_there_are_two() -> None:

@@ -32,22 +32,24 @@ class Sipp:
 
     :param local: the address that it sends from.
     :param directory: for what it writes.
+    :param before: words that stand before its command line, such as ``taskset``.
     """
 
-    def __init__(self, net: Namespaces, name: str, local: str, directory: Path) -> None:
+    def __init__(self, net: Namespaces, name: str, local: str, directory: Path, before: Sequence[str] = ()) -> None:
         self._net = net
         self._name = name
         self._local = local
         self._directory = directory
+        self._before = before
 
     def argv(self, scenario: str, server: str, port: int, *options: str) -> list[str]:
-        """The command line; scenario values are given by ``-key``."""
+        """The command line; scenario values are given by ``-key``. A scenario that is not in :data:`SCENARIOS` has a whole path."""
         own = ["-i", self._local, "-p", str(port), "-nostdin", "-deadcall_wait", "0"]
         files = ["-trace_stat", "-stf", STATISTICS, "-fd", "1", "-trace_err", "-error_file", ERRORS]
         files += ["-trace_logs", "-log_file", LOG]
         # sipp writes its files where it stands, and draws a screen if it knows the terminal.
         where = ["env", "-C", str(self._directory), "TERM=dumb"]
-        return [*where, "sipp", server, "-sf", str(SCENARIOS / scenario), *own, *files, *options]
+        return [*where, *self._before, "sipp", server, "-sf", str(SCENARIOS / scenario), *own, *files, *options]
 
     def run(self, scenario: str, server: str, port: int, *options: str, calls: int = 1, rate: int = 10) -> Outcome:
         """Make calls and wait for their end; what failed is in the counts, not an exception."""
@@ -74,9 +76,20 @@ class Sipp:
 
 def read(statistics: str) -> Outcome:
     """Read sipp's statistics; the last line counts."""
-    rows = list(csv.DictReader(statistics.splitlines(), delimiter=";"))
     names = ("SuccessfulCall(C)", "FailedCall(C)", "Retransmissions(C)", "FailedUnexpectedMessage(C)")
-    return Outcome(*(int(rows[-1][name]) for name in names))
+    return Outcome(*(int(_last(statistics)[name]) for name in names))
+
+
+def duration_s(statistics: str) -> float:
+    """Read from sipp's statistics how long it was, from the first call to the end of the last one."""
+    last = _last(statistics)
+    # Each time stands three times: day, hour, and seconds since 1970.
+    began, ended = (float(last[name].split("\t")[2]) for name in ("StartTime", "CurrentTime"))
+    return ended - began
+
+
+def _last(statistics: str) -> dict[str, str]:
+    return list(csv.DictReader(statistics.splitlines(), delimiter=";"))[-1]
 
 
 def users_file(path: Path, lines: Sequence[str]) -> Path:

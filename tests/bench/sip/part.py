@@ -60,7 +60,7 @@ def measure(work: str, server: Server, rate: int, seconds: int) -> Measured:
     with Site(HOME, SERVER_PORT) as site, site.serving(_before(server, on_first)) as process:
         empty = memory_kib(process.pid)
         bound = load.run(site, before, BEFORE_RATE, USERS, on_last)
-        assert bound.done == USERS, f"{server.name} bound {bound.done} of {USERS} users"
+        assert bound.outcome.done == USERS, f"{server.name} bound {bound.outcome.done} of {USERS} users"
         each_kib = (memory_kib(process.pid) - empty) / USERS
         spent = -cpu_s(process.pid)
         seen = load.run(site, scenario, rate, rate * seconds, on_last)
@@ -79,9 +79,10 @@ def _before(server: Server, words: list[str]) -> Server:
 
 def summed(work: str, server: str, seen: Load, spent_s: float, each_kib: float) -> Measured:
     """Make a measurement out of what sipp saw, and of what the server took."""
+    done, failed, repeated, _ = seen.outcome
     delays = (percentile(seen.answer_ms, 0.5), percentile(seen.answer_ms, 0.99))
-    cpu_us = 1e6 * spent_s / seen.done if seen.done else float("nan")
-    return Measured(work, server, seen.rate, cpu_us, seen.clean, (seen.achieved, seen.failed, seen.repeated, *delays, each_kib))
+    cpu_us = 1e6 * spent_s / done if done else float("nan")
+    return Measured(work, server, seen.rate, cpu_us, seen.clean, (seen.achieved, failed, repeated, *delays, each_kib))
 
 
 SIP = Part(
