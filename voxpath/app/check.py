@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from voxpath.app import check_addresses, check_roles, check_sip, values
+from voxpath.app import check_addresses, check_manhole, check_roles, check_sip, values
 from voxpath.app.decode import Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
@@ -30,15 +30,15 @@ CHECKS = (
     _reading("state", check_roles.check_state),
     _reading("realm", check_addresses.check_realms),
     _reading("realm pool", check_addresses.check_pools),
-    _reading("pool ports tftp mgc sip subscription", check_addresses.check_pools_apart),
+    _reading("pool ports tftp mgc sip subscription manhole", check_addresses.check_pools_apart),
     _reading("ports", check_roles.check_ports),
     _reading("realm pool dhcp scope", check_addresses.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),
     _reading("class", check_roles.check_classes),
     _reading("class ports scope pool", check_roles.check_blocks),
     _reading("reservation scope", check_addresses.check_reservations),
-    _reading("tftp mgc sip subscription", check_roles.check_listening),
-    _reading("tftp mgc sip subscription", check_addresses.check_listening_addresses),
+    _reading("tftp mgc sip subscription manhole", check_roles.check_listening),
+    _reading("tftp mgc sip subscription manhole", check_addresses.check_listening_addresses),
     _reading("nat", check_roles.check_backend),
     _reading("nat", check_roles.check_nat),
     _reading("number", check_roles.check_numbers),
@@ -50,6 +50,7 @@ CHECKS = (
     _reading("class", check_sip.check_settings),
     _reading("state subscriber subscription tls", check_roles.check_feeds),
     _reading("state control", check_roles.check_control),
+    _reading("state manhole", check_manhole.check_manhole),
     _reading("phone", check_roles.check_phone),
     _reading("phone", check_roles.check_shim),
 )
@@ -138,4 +139,4 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    return found + list(check_sip.sip_notes(config))
+    return [*found, *check_sip.sip_notes(config), *check_manhole.manhole_notes(config)]

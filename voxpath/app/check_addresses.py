@@ -189,3 +189,6 @@ def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:
             yield f"sip.listen[{place}]", text.endpoint
     if config.subscription.enabled:
         yield "subscription.listen", config.subscription.listen.endpoint
+    for option, texts in (("ssh", config.manhole.ssh), ("telnet", config.manhole.telnet)):
+        for place, text in enumerate(texts):
+            yield f"manhole.{option}[{place}]", text.endpoint

@@ -1,6 +1,6 @@
 """The configuration: one typed structure per section, with default, effect and example of each option.
 
-This module and :mod:`voxpath.app.schema_sip` are the only places where an option is described.
+This module, :mod:`voxpath.app.schema_sip` and :mod:`voxpath.app.schema_manhole` are the only places where an option is described.
 ``etc/voxpath.toml`` and ``docs/reference/configuration.md`` are generated from it (:mod:`voxpath.app.reference`).
 """
 
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from voxpath.app.kinds import EndpointText, MacRange
+from voxpath.app.schema_manhole import Manhole
 from voxpath.app.schema_sip import Domain, Sip, User
 from voxpath.app.section import Port, Section, doc
 from voxpath.model.address import Mac
@@ -137,9 +138,10 @@ class PhoneClass(Section, frozen=True):
     settings: Annotated[
         tuple[SettingsLine, ...],
         doc(
-            "Lines added as they are to the configuration files of phone programs, such as their audio devices; place-holders: "
+            "Lines added to the files of phone programs, such as their audio devices; those that begin with ; are parameters of "
+            "each account. Place-holders: "
             "{mac}, {address}, {public_address}, {first_port}, {last_port}.",
-            ["module alsa.so", "audio_source alsa,default", "audio_player alsa,default", "audio_alert alsa,default"],
+            ["module alsa.so", "audio_source alsa,default", "audio_player alsa,default", ";answermode=auto"],
             max_length=SETTINGS_LIMIT,
         ),
     ] = ()
@@ -320,5 +322,6 @@ class Config(Section, frozen=True):
     subscription: Subscription = Subscription()
     tls: Tls = Tls()
     control: Control = Control()
+    manhole: Manhole = Manhole()
     log: Log = Log()
     phone: Phone = Phone()
