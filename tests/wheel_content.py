@@ -7,7 +7,13 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NEEDED = ("voxpath/py.typed", "voxpath/store/schema/0001.sql", "voxpath/app/taps/everything.py")
+NEEDED = (
+    "voxpath/py.typed",
+    "voxpath/store/schema/0001.sql",
+    "voxpath/store/schema/0002.sql",
+    "voxpath/app/taps/everything.py",
+    "voxpath/app/taps/sip.py",
+)
 
 
 def main() -> int:

@@ -23,6 +23,7 @@ from voxpath.app.parts import Part
 from voxpath.app.phones import PhonesRole
 from voxpath.app.role import Role, RoleState
 from voxpath.app.schema import Config
+from voxpath.app.sip import SipRole
 from voxpath.core.errors import LocalError
 from voxpath.manage.commands import Console
 from voxpath.manage.control import ControlService
@@ -47,12 +48,18 @@ class Process(MultiService):
         self.roles: list[Role] = []
         self.gateway: GatewayRole | None = None
         self.controller: ControllerRole | None = None
+        self.sip: SipRole | None = None
         self.phones: PhonesRole | None = None
         config = node.config
         if Part.GATEWAY in parts:
             self._add_gateway(config)
-        if Part.CONTROLLER in parts and config.mgc.enabled:
-            self._add_controller(config)
+        calls = {part for part, role in ((Part.CONTROLLER, config.mgc), (Part.SIP, config.sip)) if part in parts and role.enabled}
+        if calls:
+            directory = self._directory(config)
+        if Part.CONTROLLER in calls:
+            self.controller = self._add(ControllerRole(node, directory))
+        if Part.SIP in calls:
+            self.sip = self._add(SipRole(node, directory))
         if Part.PHONES in parts:
             self.phones = self._add(PhonesRole(node))
         node.on_reopened = self._read_anew
@@ -64,7 +71,7 @@ class Process(MultiService):
     def startService(self) -> None:
         """Start all roles, and state what is off."""
         config = self.node.config
-        if self.gateway is not None or self.controller is not None:
+        if self.phones is None:
             for what in off(config, machine_for(config)):
                 self.node.bus.publish("voxpath", PartOff(what=what))
         super().startService()
@@ -81,7 +88,7 @@ class Process(MultiService):
 
     def _read_anew(self) -> None:
         """After a failure of the disk nobody knows which of the refused changes are in the file: the roles load it again."""
-        for role in (self.gateway, self.controller):
+        for role in (self.gateway, self.controller, self.sip):
             if role is not None and role.state is RoleState.RUNNING:
                 role.reload("the store had failed and is read anew")
 
@@ -90,13 +97,12 @@ class Process(MultiService):
         if config.tftp.enabled:
             self._add(FileRole(self.node, self.gateway))
 
-    def _add_controller(self, config: Config) -> None:
-        # The own ledger knows best; a controller without a gateway beside it may have copies of gateways' ledgers.
-        directory: Directory = self.gateway or NoDirectory()
-        if config.subscription.enabled:
-            subscription = self._add(SubscriptionRole(self.node))
-            directory = self.gateway or subscription.copy
-        self.controller = self._add(ControllerRole(self.node, directory))
+    def _directory(self, config: Config) -> Directory:
+        """The own ledger knows best; a role without a gateway beside it may have copies of gateways' ledgers."""
+        if not config.subscription.enabled:
+            return self.gateway or NoDirectory()
+        subscription = self._add(SubscriptionRole(self.node))
+        return self.gateway or subscription.copy
 
     def _add(self, role: SomeRole) -> SomeRole:
         role.setServiceParent(self)

@@ -8,4 +8,5 @@ class Part(Enum):
 
     GATEWAY = "voxpath-sg"
     CONTROLLER = "voxpath-mgc"
+    SIP = "voxpath-sip"
     PHONES = "voxpath-phone"

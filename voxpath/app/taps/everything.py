@@ -8,4 +8,4 @@ from voxpath.app.parts import Part
 
 __all__ = ["Options", "makeService"]
 
-makeService = partial(make_service, (Part.GATEWAY, Part.CONTROLLER))
+makeService = partial(make_service, (Part.GATEWAY, Part.CONTROLLER, Part.SIP))
