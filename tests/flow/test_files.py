@@ -113,5 +113,5 @@ def test_names_of_nothing_are_not_found(name: str) -> None:
 def test_another_form_can_be_added() -> None:
     """Other phones want other names and other contents."""
     grandstream = FileForm(pattern(r"cfg(?P<mac>[0-9a-f]{12})\.xml"), lambda what: f"<port>{what.block.first}</port>")
-    choice = FilePolicy(Provisions(provision()), (MAC_CFG, grandstream)).choose(Fetch("cfg020000000a01.xml", HOME))
+    choice = FilePolicy(Provisions(provision()), forms=(MAC_CFG, grandstream)).choose(Fetch("cfg020000000a01.xml", HOME))
     assert choice == Rendered(b"<port>2048</port>")

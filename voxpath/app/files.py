@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from twisted.internet.threads import deferToThreadPool
 
-from voxpath.app import values
+from voxpath.app import values, values_sip
 from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.flow.files import FilePolicy
@@ -38,7 +38,7 @@ class FileRole(Role):
         node, options = self._node, self._node.config.tftp
         reactor: Any = node.reactor
         source = FileSource(
-            FilePolicy(self._leases),
+            FilePolicy(self._leases, values_sip.accounts(node.config)),
             str(values.in_state(node.config, options.root)),
             lambda read: deferToThreadPool(reactor, reactor.getThreadPool(), read),
         )

@@ -3,15 +3,18 @@
 A MAC is no secret, so a configuration file goes only to the address that holds the lease of that MAC.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from re import IGNORECASE, Pattern
 from re import compile as pattern
+from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
-from voxpath.flow.rendering import voxpath_phone
+from voxpath.flow import baresip, twinkle
+from voxpath.flow.rendering import MEDIA_BLOCK, voxpath_phone
 from voxpath.model.address import Mac
 from voxpath.model.phone import Provision
+from voxpath.model.user import SipAccount
 from voxpath.tftp.message import ErrorCode
 from voxpath.tftp.question import Fetch, Refused
 
@@ -32,10 +35,12 @@ class FileForm:
 
     :ivar name: matches the whole name; its group ``mac`` is the phone's MAC.
     :ivar render: makes the file.
+    :ivar ports: the smallest block that such a phone can work with.
     """
 
     name: Pattern[str]
     render: Callable[[Provision], str]
+    ports: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +59,42 @@ class Rendered:
 
 Choice: TypeAlias = Image | Rendered | Refused
 
-MAC_CFG = FileForm(pattern(r"(?P<mac>[0-9a-f]{12}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5})\.cfg", IGNORECASE), voxpath_phone)
+_MAC = r"(?P<mac>[0-9a-f]{12}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5})"
+
+
+def _of_program(program: str, file: str, render: Callable[[Provision], str]) -> FileForm:
+    """``baresip/020000000a01/config``, or without the program's name: files that a program wants under their own names."""
+    return FileForm(pattern(rf"(?:{program}/)?{_MAC}/{file}", IGNORECASE), render, MEDIA_BLOCK)
+
+
+MAC_CFG = FileForm(pattern(rf"{_MAC}\.cfg", IGNORECASE), voxpath_phone)
 """``020000000a01.cfg`` or ``02-00-00-00-0a-01.cfg``, in any case of letters."""
+FORMS = (
+    MAC_CFG,
+    _of_program("baresip", "config", baresip.config),
+    _of_program("baresip", "accounts", baresip.accounts),
+    _of_program("baresip", "contacts", baresip.contacts),
+    _of_program("baresip", "uuid", baresip.uuid),
+    _of_program("twinkle", r"twinkle\.cfg", twinkle.profile),
+    _of_program("twinkle", r"twinkle\.sys", twinkle.system),
+)
+"""The files that are rendered."""
 
 
 class FilePolicy:
-    """Decides what a name means; the first form that matches wins, and what matches none is an image."""
+    """Decides what a name means; the first form that matches wins, and what matches none is an image.
 
-    def __init__(self, provisions: Provisions, forms: tuple[FileForm, ...] = (MAC_CFG,)) -> None:
+    :param accounts: the SIP users of each phone.
+    """
+
+    def __init__(
+        self,
+        provisions: Provisions,
+        accounts: Mapping[str, tuple[SipAccount, ...]] = MappingProxyType({}),
+        forms: tuple[FileForm, ...] = FORMS,
+    ) -> None:
         self._provisions = provisions
+        self._accounts = accounts
         self._forms = forms
 
     def choose(self, fetch: Fetch) -> Choice:
@@ -81,4 +113,6 @@ class FilePolicy:
         provision = self._provisions.provision_of(phone)
         if provision is None or str(provision.lease.address) != client:
             return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS)
-        return Rendered(form.render(provision).encode())
+        if provision.block.size < form.ports:
+            return Refused(ErrorCode.NOT_DEFINED, f"a block of {provision.block.size} ports is too small for such a phone")
+        return Rendered(form.render(replace(provision, accounts=self._accounts.get(phone, ()))).encode())

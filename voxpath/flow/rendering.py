@@ -38,6 +38,10 @@ def added_lines(provision: Provision) -> tuple[str, ...]:
     return tuple(_PLACE_HOLDER.sub(filled, line) for line in provision.phone_class.settings)
 
 
+MEDIA_BLOCK = 4
+"""Ports of the smallest block with room for media: signalling, one left out, RTP, RTCP."""
+
+
 def signalling_port(block: PortBlock) -> int:
     """The port for signalling, whatever its protocol: the first of the block."""
     return block.first

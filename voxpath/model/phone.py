@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
+from voxpath.model.user import SipAccount
 
 MEGACO_PORT = 2944
 """Where a controller listens that is named without a port (RFC 3525 annex D.1)."""
@@ -101,12 +102,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """All that one phone was given: its lease, its port block and its class; files are rendered from it (TFT-9)."""
+    """All that one phone was given: its lease, its port block and its class; files are rendered from it (TFT-9).
+
+    :ivar accounts: the SIP users of this phone.
+    """
 
     lease: Lease
     block: PortBlock
     phone_class: PhoneClass
     scope: Scope
+    accounts: tuple[SipAccount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

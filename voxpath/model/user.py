@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+SIP_PORT = 5060
+"""Where a domain's server listens that is named without a port (RFC 3261 section 19.1.2)."""
+
 
 class Showing(Enum):
     """How a phone shows its combination address, public address and own port, to those it talks to (DNT-4)."""
@@ -82,3 +85,13 @@ class SipAccount(NamedTuple):
     user: SipUser
     port: int
     expires_s: int
+
+    @property
+    def host(self) -> str:
+        """The domain as a phone is told of it: with the port unless it is the well-known one."""
+        return self.user.domain if self.port == SIP_PORT else f"{self.user.domain}:{self.port}"
+
+    @property
+    def uri(self) -> str:
+        """The address-of-record as a phone is told of it, without scheme."""
+        return f"{self.user.name}@{self.host}"
