@@ -17,6 +17,7 @@ from voxpath.app.event import PartOff, Started
 from voxpath.app.facts import ProcessFacts
 from voxpath.app.files import FileRole
 from voxpath.app.gateway import GatewayRole
+from voxpath.app.manhole import ManholeRole
 from voxpath.app.node import Node, Reactor
 from voxpath.app.options import Options
 from voxpath.app.parts import Part
@@ -63,8 +64,10 @@ class Process(MultiService):
         if Part.PHONES in parts:
             self.phones = self._add(PhonesRole(node))
         node.on_reopened = self._read_anew
+        console = Console(ProcessFacts(self), node.memory)
+        if config.manhole.ssh or config.manhole.telnet:
+            self._add(ManholeRole(self, console))
         if config.control.enabled:
-            console = Console(ProcessFacts(self), node.memory)
             socket = values.in_state(config, config.control.socket)
             ControlService(node.reactor, socket, console, config.control.mode).setServiceParent(self)
 
