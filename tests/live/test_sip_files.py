@@ -1,7 +1,6 @@
 """Files of phone programs, fetched by TFTP: an unchanged program takes them, and does what they say."""
 
 import re
-import socket
 import string
 from collections.abc import Iterator
 from hashlib import md5
