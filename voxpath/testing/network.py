@@ -219,6 +219,9 @@ class Gateway:
             packet = verdict.packet
             hosts = str(IPv4Address(packet[12:16])), str(IPv4Address(packet[16:20]))
             numbers = int.from_bytes(packet[20:22], "big"), int.from_bytes(packet[22:24], "big")
+            if from_inside and IPv4Address(hosts[1]) in self._inside.prefix:
+                # From one inside phone to another one's public address: the hairpin.
+                to = self._inside
             to.carry(packet[HEADERS:], Endpoint(hosts[0], numbers[0]), Endpoint(hosts[1], numbers[1]))
 
 
