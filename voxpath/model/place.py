@@ -1,5 +1,6 @@
 """Where a peer stands in the network, told from the address that its packets come from."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -29,4 +30,9 @@ class Place(NamedTuple):
     @property
     def party(self) -> Party:
         """The addresses for the triangle decision."""
-        return Party(IPv4Address(self.public.host), self.private, self.realm or None)
+        return Party(_address(self.public.host), self.private, self.realm or None)
+
+
+@lru_cache(maxsize=4096)
+def _address(host: str) -> IPv4Address:
+    return IPv4Address(host)

@@ -9,12 +9,10 @@ from typing import NamedTuple
 from voxpath.core.errors import RemoteError
 from voxpath.model.contact import Contact
 from voxpath.model.place import Place
-from voxpath.ports.directory import Directory
-from voxpath.ports.place import place_of
+from voxpath.sip.atlas import Atlas
 from voxpath.sip.header import contacts, parse_address
 from voxpath.sip.location import Location
 from voxpath.sip.message import Request
-from voxpath.sip.reach import place_at
 from voxpath.sip.reply import Incoming
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.uri import SipUri
@@ -35,9 +33,9 @@ class Caller(NamedTuple):
 class Peers:
     """Tells senders of requests."""
 
-    def __init__(self, settings: SipSettings, directory: Directory, location: Location) -> None:
+    def __init__(self, settings: SipSettings, atlas: Atlas, location: Location) -> None:
         self._settings = settings
-        self._directory = directory
+        self._atlas = atlas
         self._location = location
 
     def phone(self, incoming: Incoming, header: str) -> str:
@@ -46,15 +44,16 @@ class Peers:
         binding = self._binding(incoming, aor)
         if binding is not None:
             return binding.phone
-        place = place_of(incoming.datagram.source, self._directory, self._settings.realms)
-        return place.phone or self._of_user(aor)
+        return self._atlas.place(incoming.datagram.source, None).phone or self._of_user(aor)
 
     def caller(self, incoming: Incoming) -> Caller:
         """The caller: by the ledger, else by the binding from the same source, else by its own contact."""
         aor = aor_of(incoming.request.value("from"))
         binding = self._binding(incoming, aor)
-        contact = _uri(binding.uri) if binding is not None else _contact(incoming.request)
-        place = place_at(incoming.datagram.source, contact, self._directory, self._settings.realms)
+        place = self._atlas.held(incoming.datagram.source)
+        if place is None:
+            contact = _uri(binding.uri) if binding is not None else _contact(incoming.request)
+            place = self._atlas.place(incoming.datagram.source, contact)
         return Caller(aor, place.phone or (binding.phone if binding is not None else self._of_user(aor)), place)
 
     def called(self, aor: str) -> str:

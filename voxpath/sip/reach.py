@@ -7,6 +7,7 @@ host and port are replaced, by those that its packets come from.
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from voxpath.sip.settings import DEFAULT_SIP_PORT
 from voxpath.sip.uri import SipUri
 
 SIPS_PORT = 5061
+REMEMBERED = 16_384
+"""Contact URIs that are kept at their other address."""
 
 
 class Nature(Enum):
@@ -65,6 +68,11 @@ class Reach(NamedTuple):
     needs_proxy: bool = False
 
 
+def named(uri: SipUri) -> Endpoint:
+    """The address and port that a URI names."""
+    return Endpoint(uri.host, uri.port or (SIPS_PORT if uri.scheme == "sips" else DEFAULT_SIP_PORT))
+
+
 def place_at(source: Endpoint, contact: SipUri | None, directory: Directory, realms: Sequence[Realm]) -> Place:
     """Tell where a peer stands from the source of its packets and from the contact that it names, if it names one."""
     claimed = ipv4(contact.host) if contact is not None else None
@@ -81,7 +89,7 @@ def locate(contact: SipUri, source: Endpoint, directory: Directory, realms: Sequ
     address = ipv4(contact.host)
     if address is None:
         return Whereabouts(contact, Nature.NAME, place, "", None, None)
-    own = _named(contact)
+    own = named(contact)
     if _means_nothing_outside(address, realms):
         inside = own if address == place.private else _observed_inside(place)
         return Whereabouts(contact, Nature.INSIDE, place, "", _outside(place, own.port, realms), inside)
@@ -117,17 +125,17 @@ def reach(raw: str, where: Whereabouts, showing: Showing, caller: Place, triangl
     :param raw: the contact URI as it was registered.
     :param showing: how the phone shows its combination address in its dialogs.
     """
-    if where.nature not in {Nature.INSIDE, Nature.FOREIGN}:
+    if where.nature is not Nature.INSIDE and where.nature is not Nature.FOREIGN:
         return Reach(raw, False, f"the contact is {where.nature.value}")
     selection = triangle(caller.party, where.place.party)
     inside, outside = where.inside, where.outside
     if selection.private and inside is not None:
-        return Reach(_at(raw, where.uri, inside), True, selection.reason)
+        return Reach(_at(raw, inside), True, selection.reason)
     if outside is not None:
         hidden = where.nature is Nature.INSIDE and (showing is not Showing.GRUU or combination(where, realms) is None)
-        return Reach(_at(raw, where.uri, outside), False, selection.reason, hidden)
+        return Reach(_at(raw, outside), False, selection.reason, hidden)
     if inside is not None and is_inside(IPv4Address(caller.public.host), realms):
-        return Reach(_at(raw, where.uri, inside), True, "both are in this server's own network, as far as is known")
+        return Reach(_at(raw, inside), True, "both are in this server's own network, as far as is known")
     return Reach("", False, "only its inside address is known")
 
 
@@ -146,10 +154,8 @@ def _observed_inside(place: Place) -> Endpoint | None:
     return Endpoint(str(place.private), place.public.port) if place.private is not None else None
 
 
-def _named(uri: SipUri) -> Endpoint:
-    """The address and port that a URI names."""
-    return Endpoint(uri.host, uri.port or (SIPS_PORT if uri.scheme == "sips" else DEFAULT_SIP_PORT))
-
-
-def _at(raw: str, uri: SipUri, endpoint: Endpoint) -> str:
-    return raw if endpoint == _named(uri) else str(uri.at(endpoint.host, endpoint.port))
+@lru_cache(maxsize=REMEMBERED)
+def _at(raw: str, endpoint: Endpoint) -> str:
+    """A contact URI at another address, or as it was registered if that is its own."""
+    uri = SipUri.parse(raw)
+    return raw if endpoint == named(uri) else str(uri.at(endpoint.host, endpoint.port))

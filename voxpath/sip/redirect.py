@@ -13,16 +13,17 @@ from voxpath.model.call import Triangle
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
 from voxpath.model.user import Callers, SipDomain
-from voxpath.ports.directory import Directory
+from voxpath.sip.atlas import Atlas
 from voxpath.sip.calls import RedirectedCall, RedirectedCalls, call_key
 from voxpath.sip.digest import Digest
 from voxpath.sip.event import CredentialsRefused, NeedsProxy, NotReached, Redirected
 from voxpath.sip.location import Location
 from voxpath.sip.peers import Caller
-from voxpath.sip.reach import Reach, locate, reach
+from voxpath.sip.reach import Reach, reach
 from voxpath.sip.reply import Incoming, reply
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import BUSY_HERE, MOVED_TEMPORARILY, NOT_FOUND, TEMPORARILY_UNAVAILABLE, UNAUTHORIZED
+from voxpath.sip.tally import Tally
 from voxpath.sip.uri import SipUri
 
 LARGEST_REDIRECT = 1300
@@ -35,13 +36,16 @@ class Redirect:
     :ivar calls: the last ones that were redirected.
     """
 
-    def __init__(self, settings: SipSettings, triangle: Triangle, directory: Directory, location: Location, digest: Digest) -> None:
+    def __init__(
+        self, settings: SipSettings, triangle: Triangle, atlas: Atlas, location: Location, digest: Digest, tally: Tally
+    ) -> None:
         self.calls = RedirectedCalls()
         self._settings = settings
         self._triangle = triangle
-        self._directory = directory
+        self._atlas = atlas
         self._location = location
         self._digest = digest
+        self._tally = tally
 
     def answer(self, incoming: Incoming, target: SipUri, domain: SipDomain, caller: Caller, now: float) -> list[Effect]:
         """Answer a request for a user of one of our domains."""
@@ -54,7 +58,7 @@ class Redirect:
         except _NobodyThere as error:
             return self._not_reached(incoming, caller, target.aor, error)
         send, count = _moved(incoming, given)
-        return [send, *self._redirected(incoming, caller, target.aor, given[:count], now)]
+        return [send, *self._tell(incoming, caller, target.aor, given[:count], now)]
 
     def _unproven(self, incoming: Incoming, caller: Caller, domain: SipDomain, now: float) -> list[Effect]:
         """Challenge whoever does not show that he is a user, of the domain that he says he is of or else of the one he calls."""
@@ -92,31 +96,27 @@ class Redirect:
         return given
 
     def _reach(self, contact: Contact, scheme: str, caller: Caller) -> Reach:
-        uri = SipUri.parse(contact.uri)
-        if scheme == "sips" and uri.scheme != "sips":
+        settings = self._settings
+        where = self._atlas.locate(contact)
+        if scheme == "sips" and where.uri.scheme != "sips":
             # RFC 5630 section 5.4: who asks for sips is not to be sent to a contact that is not.
             return Reach("", False, "it takes no sips")
-        settings = self._settings
-        where = locate(uri, contact.source, self._directory, settings.realms)
         return reach(contact.uri, where, settings.showing_of(contact.aor), caller.place, self._triangle, settings.realms)
 
-    def _redirected(self, incoming: Incoming, caller: Caller, aor: str, given: list["_Choice"], now: float) -> list[Effect]:
+    def _tell(self, incoming: Incoming, caller: Caller, aor: str, given: list["_Choice"], now: float) -> list[Effect]:
         """Remember a call, and tell of it; a repeated INVITE says only that the answer was lost, so it is not told again."""
         if incoming.request.method == "INVITE":
             key = call_key(incoming.request)
             if key in self.calls:
                 return []
             self.calls.add(key, _call(caller, aor, given[0], now))
-        event = Redirected(
-            phone=caller.phone,
-            peer=given[0].contact.phone,
-            method=incoming.request.method,
-            caller=printable(caller.aor),
-            aor=printable(aor),
-            contacts=printable(", ".join(choice.reach.uri for choice in given)),
-            reason=given[0].reach.reason,
-        )
-        return [Emit(event), *(Emit(_needs_proxy(caller, choice.contact)) for choice in given if choice.reach.needs_proxy)]
+        effects: list[Effect] = []
+        if self._tally.tells(Redirected, now):
+            effects.append(Emit(_redirected(incoming, caller, aor, given)))
+        for contact, reached in given:
+            if reached.needs_proxy and self._tally.tells(NeedsProxy, now):
+                effects.append(Emit(_needs_proxy(caller, contact)))
+        return effects
 
     def _not_reached(self, incoming: Incoming, caller: Caller, aor: str, error: "_NobodyThere") -> list[Effect]:
         user = self._settings.user_of(aor)
@@ -174,6 +174,18 @@ def _different(choices: Iterable[_Choice]) -> list[_Choice]:
 def _call(caller: Caller, aor: str, choice: _Choice, now: float) -> RedirectedCall:
     contact, reached = choice
     return RedirectedCall(caller.aor, caller.phone, aor, contact.phone, reached.uri, reached.private, reached.reason, now)
+
+
+def _redirected(incoming: Incoming, caller: Caller, aor: str, given: list[_Choice]) -> Redirected:
+    return Redirected(
+        phone=caller.phone,
+        peer=given[0].contact.phone,
+        method=incoming.request.method,
+        caller=printable(caller.aor),
+        aor=printable(aor),
+        contacts=printable(", ".join(choice.reach.uri for choice in given)),
+        reason=given[0].reach.reason,
+    )
 
 
 def _needs_proxy(caller: Caller, contact: Contact) -> NeedsProxy:

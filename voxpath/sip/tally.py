@@ -29,17 +29,20 @@ class Tally:
         kinds: tuple[type[Event], ...] = (SipRefused, CredentialsRefused, NotReached, NeedsProxy, Redirected)
         self._rates = {kind: PerSecond(TOLD_PER_SECOND) for kind in kinds}
 
-    def admits(self, event: Event, now: float) -> bool:
-        """Count an event, and say whether it may be told."""
-        rate = self._rates.get(type(event))
-        if rate is None:
+    def tells(self, kind: type[Event], now: float) -> bool:
+        """Whether one more event of this kind may be told; ask before making one that is for nothing but being told."""
+        if self._rates[kind].admits(now):
             return True
+        self.untold += 1
+        return False
+
+    def admits(self, event: Event, now: float) -> bool:
+        """Count a refusal, and say whether it may be told; of all other events it is certain that they may."""
         match event:
             case SipRefused(status=status) | NotReached(status=status):
                 self.refused[f"{status} {phrase(status)}"] += 1
             case CredentialsRefused():
                 self.refused["wrong credentials"] += 1
-        if rate.admits(now):
-            return True
-        self.untold += 1
-        return False
+            case _:
+                return True
+        return self.tells(type(event), now)
