@@ -1,4 +1,4 @@
-"""The console script ``voxpath``: ``check``, ``ctl``, ``shell`` and ``version``.
+"""The console script ``voxpath``: ``check``, ``ctl``, ``shell``, ``manhole-password`` and ``version``.
 
 Exit codes of ``check``: 0 nothing is wrong, 1 something is, 2 the command is written wrongly.
 Those of ``ctl`` and ``shell`` are told in :mod:`voxpath.manage.cli`.
@@ -12,6 +12,7 @@ from pathlib import Path
 from voxpath import __version__
 from voxpath.app.check import load, machine_for, notes, off
 from voxpath.manage.cli import add_ctl
+from voxpath.manage.manhole.command import add_password
 from voxpath.manage.shell import add_shell
 
 
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checking.set_defaults(run=run_check)
     add_ctl(commands)
     add_shell(commands)
+    add_password(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=run_version)
     options = parser.parse_args(arguments)
     try:

@@ -4,9 +4,11 @@ SSH costs a key exchange before anybody is known, and it is computed on the thre
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from voxpath.core.errors import RemoteError
 from voxpath.io.clock import Clock
@@ -44,6 +46,8 @@ TOO_LATE = "nobody logged in in time"
 IDLE = "nothing was typed for a long time"
 
 Publish = Callable[[Event], None]
+
+log = Logger()
 
 
 class Gate:
@@ -119,6 +123,21 @@ class Visit:
             self._octets += octets
             if self._octets > BEFORE_LOGIN_LIMIT:
                 raise RemoteError(f"more than {BEFORE_LOGIN_LIMIT} octets before a login")
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Look at what arrived: whatever it leads to ends this connection and is told in one line.
+
+        Conch raises many kinds of exceptions for malformed packets; those of a visitor who is known are logged as well.
+        """
+        try:
+            yield
+        except RemoteError as error:
+            self.end(str(error))
+        except Exception as error:
+            if self.who:
+                log.failure("a session of the manhole failed")
+            self.end(f"broken {self.way}: {type(error).__name__}")
 
     def typed(self) -> None:
         """Note that the visitor is there; what his program sends of its own accord does not count."""

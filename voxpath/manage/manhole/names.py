@@ -130,7 +130,8 @@ def names_of(console: Console, live: Mapping[str, object], words: Mapping[str, s
     ctl = Ctl(console)
     tables = {
         "leases": Table(ctl, "leases", facts.leases),
-        "blocks": Table(ctl, "blocks", facts.bindings),
+        "blocks": Table(ctl, "blocks", facts.blocks),
+        "bindings": Table(ctl, "bindings", facts.contacts),
         "registrations": Table(ctl, "registrations", facts.registrations),
         "calls": Table(ctl, "calls", facts.calls),
     }

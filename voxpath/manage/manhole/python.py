@@ -44,7 +44,7 @@ class Python:
 
     :param names: the live objects, asked for anew before each line, since a role that restarts has new ones.
     :ivar more: whether the statement goes on in the next line.
-    :ivar status: 1 after a line that failed, otherwise 0.
+    :ivar status: 1 when a line failed, otherwise 0.
     """
 
     def __init__(self, visit: Visit, names: Names, paper: Paper) -> None:
@@ -102,7 +102,6 @@ class Python:
 
     def _run(self, code: CodeType) -> None:
         self._names.update(self._live())
-        self.status = 0
         self._running = True
         try:
             with redirect_stdout(cast("TextIO", _Output(self._show))), _displayed_by(self._display):

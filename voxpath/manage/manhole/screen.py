@@ -59,6 +59,7 @@ class Screen(HistoricRecvLine):
         self.python = Python(visit, names, self)
         self._close = close
         self._too_long = False
+        self._gone = False
 
     @classmethod
     def on(cls, transport: Any, visit: Visit, names: Names, close: Close) -> Keyboard:
@@ -78,8 +79,8 @@ class Screen(HistoricRecvLine):
             CTRL_L: self._clear,
             CTRL_U: self._rub_out,
         }
-        self.terminal.write(f"{BANNER}\n")
         self.setInsertMode()
+        self.terminal.write(f"{BANNER}\n")
         self._prompt()
 
     def terminalSize(self, width: int, height: int) -> None:
@@ -136,15 +137,12 @@ class Screen(HistoricRecvLine):
         """Let the visitor go, with his terminal as it was."""
         if not self._gone:
             self.setTypeoverMode()
+            self._gone = True
             self._close(status)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The visitor is gone."""
-        self.terminal = None
-
-    @property
-    def _gone(self) -> bool:
-        return self.terminal is None
+        self._gone = True
 
     def _prompt(self) -> None:
         self.pn = int(self.python.more)

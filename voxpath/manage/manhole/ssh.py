@@ -11,10 +11,8 @@ from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.transport import SSHServerTransport
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from voxpath.core.errors import RemoteError
 from voxpath.manage.manhole.gate import Gate, Visit
 from voxpath.manage.manhole.login import WEAK, KeyChecker, Login
 from voxpath.manage.manhole.python import Names
@@ -30,9 +28,17 @@ CIPHERS = [b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"]
 MACS = [b"hmac-sha2-512", b"hmac-sha2-256"]
 """What is agreed to, as far as this machine has it."""
 
-WAY = "SSH"
+SIGNATURES = (
+    b"ssh-ed25519",
+    b"ecdsa-sha2-nistp256",
+    b"ecdsa-sha2-nistp384",
+    b"ecdsa-sha2-nistp521",
+    b"rsa-sha2-512",
+    b"rsa-sha2-256",
+)
+"""How clients may sign (RFC 8308, 3.1)."""
 
-log = Logger()
+WAY = "SSH"
 
 
 class Transport(SSHServerTransport):
@@ -56,17 +62,14 @@ class Transport(SSHServerTransport):
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets; what is no SSH ends the connection and is told in one line."""
-        if self.visit.over:
-            return
-        try:
-            self.visit.heard(len(data))
-            super().dataReceived(data)
-        except RemoteError as error:
-            self.visit.end(str(error))
-        except Exception as error:
-            if self.visit.who:
-                log.failure("a session of the manhole failed")
-            self.visit.end(f"broken SSH: {type(error).__name__}")
+        if not self.visit.over:
+            with self.visit.guarded():
+                self.visit.heard(len(data))
+                super().dataReceived(data)
+
+    def sendExtInfo(self, extensions: object) -> None:
+        """Tell how clients may sign; conch would tell them how the server's own key does."""
+        super().sendExtInfo([(b"server-sig-algs", b",".join(SIGNATURES))])
 
     def sendDisconnect(self, reason: int, desc: bytes | str) -> None:
         """End the connection, and say why."""

@@ -54,17 +54,13 @@ class Transport(TelnetTransport):
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets; what is no telnet ends the connection and is told in one line."""
-        if self.visit.over:
-            return
-        try:
-            self.visit.heard(len(data))
-            super().dataReceived(data)
-        except RemoteError as error:
-            self.visit.end(str(error))
-        except Exception as error:
-            if self.visit.who:
-                log.failure("a session of the manhole failed")
-            self.visit.end(f"broken telnet: {type(error).__name__}")
+        if not self.visit.over:
+            with self.visit.guarded():
+                self.visit.heard(len(data))
+                super().dataReceived(data)
+
+    def _subnegotiationLengthExceeded(self) -> None:
+        raise RemoteError(f"more than {SUBNEGOTIATION_LIMIT} octets of a subnegotiation")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
@@ -82,6 +78,7 @@ class Dialogue(TelnetProtocol):
         self._check = check
         self._names = names
         self._typed = bytearray()
+        self._ahead = bytearray()
         self._user: str | None = None
         self._checking = False
         self._screen: Keyboard | None = None
@@ -118,6 +115,7 @@ class Dialogue(TelnetProtocol):
                 self._screen.dataReceived(data[at:])
                 return
             if self._checking:
+                self._ahead += data[at:]
                 return
             if octet in b"\r\n":
                 self._answered()
@@ -152,6 +150,7 @@ class Dialogue(TelnetProtocol):
             self._visit.entered(self._user or "")
             self.transport.write(b"\n")
             self._screen = Screen.on(self.transport, self._visit, self._names, self._leave)
+            self._go_on()
 
     def _refused(self, failure: Failure) -> None:
         failure.trap(LocalError)
@@ -162,6 +161,14 @@ class Dialogue(TelnetProtocol):
         if not self._visit.over:
             self.transport.wont(ECHO).addErrback(lambda _: None)
             self.transport.write(b"\nnot admitted\nuser: ")
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what was typed while the password was checked."""
+        ahead = bytes(self._ahead)
+        self._ahead.clear()
+        with self._visit.guarded():
+            self.dataReceived(ahead)
 
     def _broken(self, failure: Failure) -> None:
         log.failure("a login to the manhole failed", failure)
