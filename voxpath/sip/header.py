@@ -18,6 +18,8 @@ LONGEST_VALUE: Final = 4096
 """In characters, of a value with a typed form; it bounds what the caches keep."""
 MOST_VALUES: Final = 100
 """Of one header, over all its fields."""
+MOST_DIGITS: Final = 20
+"""Of any number that means something."""
 LARGEST_CSEQ: Final = 0xFFFFFFFF
 LARGEST_Q: Final = 1000
 REMEMBERED: Final = 4096
@@ -29,18 +31,21 @@ STAR: Final = Address("", "*", {})
 """The Contact ``*``: all bindings of an address-of-record (RFC 3261 section 10.2.2)."""
 
 _TOKEN = WORD + "++"
-_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_NO_TEXT = r"\udc80-\udcff"
+"""Octets that are no UTF-8: in display names only, so that whoever keeps URIs and parameters can write them anywhere."""
+_QUOTED_TEXT = _QUOTED.replace("[^", f"[^{_NO_TEXT}").replace("\\.", f"\\[^{_NO_TEXT}]")
 _LWS = r"[ \t]*+"
-_PARAM = re.compile(rf'{_LWS};{_LWS}({_TOKEN})(?:{_LWS}={_LWS}({_QUOTED}|[^ \t;,"<>]*+))?{_LWS}', re.DOTALL)
+_PARAM = re.compile(rf'{_LWS};{_LWS}({_TOKEN})(?:{_LWS}={_LWS}({_QUOTED_TEXT}|[^ \t;,"<>{_NO_TEXT}]*+))?{_LWS}', re.DOTALL)
 _ITEM = re.compile(rf'(?:[^,"<]++|{_QUOTED}|<[^>]*+>)*+', re.DOTALL)
 _VIA = re.compile(
     rf"{_TOKEN}{_LWS}/{_LWS}{_TOKEN}{_LWS}/{_LWS}({_TOKEN})[ \t]++"
     rf"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++){_LWS}(?::{_LWS}([0-9]{{1,9}}))?"
 )
-_NAME_ADDR = re.compile(rf'{_LWS}(?:({_QUOTED}){_LWS}|([^<"]*+))<{_LWS}([^<> \t]++){_LWS}>', re.DOTALL)
-_ADDR_SPEC = re.compile(r'([^;<>" \t]++)')
+_NAME_ADDR = re.compile(rf'{_LWS}(?:({_QUOTED}){_LWS}|([^<"]*+))<{_LWS}([^<> \t{_NO_TEXT}]++){_LWS}>', re.DOTALL)
+_ADDR_SPEC = re.compile(rf'([^;<>" \t{_NO_TEXT}]++)')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:.", re.DOTALL)
-_CREDENTIAL = re.compile(rf'({_TOKEN}){_LWS}={_LWS}({_QUOTED}|[^ \t,"]*+)', re.DOTALL)
+_CREDENTIAL = re.compile(rf'{_LWS}({_TOKEN}){_LWS}={_LWS}(?:({_QUOTED})|([^ \t,"]++)){_LWS}(?:,(?!$)|$)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _Q = re.compile(r"0(?:\.([0-9]{0,3}))?|1(?:\.0{0,3})?")
 
@@ -56,12 +61,16 @@ def _bounded(text: str) -> None:
 
 def vias(message: Message) -> tuple[Via, ...]:
     """All Via values, the top one first."""
+    fields = message.headers.get("via", [])
+    if len(fields) == 1 and "," not in fields[0]:
+        return (parse_via(fields[0]),)
     return tuple([parse_via(each) for each in _values(message, "via")])
 
 
 def contacts(message: Message) -> tuple[Address, ...]:
     """All Contact values; ``(STAR,)`` for the star, which stands alone."""
-    values = _values(message, "contact")
+    fields = message.headers.get("contact", [])
+    values = fields if len(fields) == 1 and "," not in fields[0] else _values(message, "contact")
     if "*" not in values:
         return tuple([parse_address(each) for each in values])
     if len(values) > 1:
@@ -145,7 +154,8 @@ def parse_address(text: str) -> Address:
 def _params(text: str, position: int) -> Params:
     """The parameters of a header from a position to the end."""
     params: Params = {}
-    while position < len(text):
+    end = len(text)
+    while position < end:
         match = _PARAM.match(text, position)
         if match is None:
             if not text[position:].strip(" \t"):
@@ -164,19 +174,20 @@ def parse_cseq(text: str) -> CSeq:
     """Read a CSeq (RFC 3261 section 20.16)."""
     parts = text.split()
     if len(parts) != 2:
-        raise _malformed("a number and a method", "RFC 3261 section 20.16")
+        raise _malformed("something other than a number and a method", "RFC 3261 section 20.16")
     return CSeq(number(parts[0], LARGEST_CSEQ), parts[1])
 
 
 def number(text: str, largest: int) -> int:
     """Read a decimal number without a sign."""
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isdigit() and text.isascii()):
         raise _malformed("no decimal number")
-    digits = text.lstrip("0") or "0"
     # Python refuses to read numbers of thousands of digits.
-    if len(digits) > len(str(largest)) or int(digits) > largest:
+    if len(text) > MOST_DIGITS:
+        text = text.lstrip("0") or "0"
+    if len(text) > MOST_DIGITS or (value := int(text)) > largest:
         raise _malformed(f"a number larger than {largest}")
-    return int(digits)
+    return value
 
 
 def q_of(address: Address) -> int:
@@ -199,13 +210,20 @@ def credentials(value: str) -> tuple[str, dict[str, str]]:
     scheme = scheme.lower()
     if scheme != "digest":
         return scheme, {}
+    if len(rest) > LONGEST_VALUE:
+        raise _malformed(f"credentials of more than {LONGEST_VALUE} characters")
     params: dict[str, str] = {}
-    for each in split_list(rest.strip(" \t")):
-        match = _CREDENTIAL.fullmatch(each)
-        if match is None or match[1].lower() in params:
-            raise _malformed("credentials with a malformed or repeated parameter", "RFC 3261 section 25.1")
-        text = match[2]
-        params[match[1].lower()] = unquoted(text) if text.startswith('"') else text
+    position = 0
+    while position < len(rest):
+        match = _CREDENTIAL.match(rest, position)
+        if match is None:
+            raise _malformed("credentials with a malformed parameter")
+        name, literal, word = match.groups()
+        name = name.lower()
+        if name in params:
+            raise _malformed("credentials with a parameter that stands twice")
+        params[name] = word or unquoted(literal)
+        position = match.end()
     return scheme, params
 
 

@@ -70,7 +70,9 @@ class Request(Message):
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
-        super().__init__(headers, body)
+        # Written out: one is made for each packet.
+        self.headers = headers
+        self.body = body
         self.method = method
         self.uri = uri
 

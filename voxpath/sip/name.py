@@ -42,20 +42,32 @@ _UNUSUAL: Final = {
     "rack": "RAck",
     "rseq": "RSeq",
 }
+_COMMON: Final = (
+    *_COMPACT.values(),
+    *("max-forwards", "cseq", "expires", "user-agent", "server", "allow", "authorization", "require", "proxy-require"),
+    *("route", "record-route", "accept", "date"),
+)
 _TOKEN = re.compile(rf"{WORD}++")
 
 
-@lru_cache(maxsize=REMEMBERED)
-def full_name(raw: str) -> str:
-    """The key of a header from its name as it was written, with spaces before the colon; empty: it is no name."""
-    name = raw.rstrip(" \t")
-    if len(raw) > LONGEST_NAME or _TOKEN.fullmatch(name) is None:
-        return ""
-    name = name.lower()
-    return _COMPACT.get(name, name)
+class _Keys(dict[str, str]):
+    """Keys by the usual spellings of common names; others are worked out each time, so that strangers cannot make it grow."""
+
+    def __missing__(self, raw: str) -> str:
+        name = raw.rstrip(" \t")
+        if len(raw) > LONGEST_NAME or _TOKEN.fullmatch(name) is None:
+            raise KeyError
+        name = name.lower()
+        return _COMPACT.get(name, name)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def spelled(name: str) -> str:
     """A header's name as it is printed."""
-    return _UNUSUAL.get(name) or "-".join(part.capitalize() for part in name.split("-"))
+    return _UNUSUAL.get(name) or "-".join([part.capitalize() for part in name.split("-")])
+
+
+KEYS: Final = _Keys()
+"""The key of a header by its name as it was written, with spaces before the colon; KeyError: that is no name."""
+KEYS.update({raw: name for short, name in _COMPACT.items() for raw in (short, short.upper())})
+KEYS.update({raw: name for name in _COMMON for raw in (name, spelled(name))})

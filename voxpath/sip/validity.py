@@ -1,11 +1,13 @@
 """What must be well-formed in every request before anybody acts on it (RFC 3261 sections 8.1.1 and 8.2)."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from voxpath.core.errors import RemoteError
-from voxpath.sip.header import number, parse_address, parse_cseq, vias
+from voxpath.sip.header import LONGEST_VALUE, number, parse_address, parse_cseq, vias
 from voxpath.sip.message import Request
+from voxpath.sip.name import spelled
 from voxpath.sip.status import BAD_REQUEST, NOT_IMPLEMENTED
 from voxpath.sip.uri import SipUri
 from voxpath.sip.wire import SipError
@@ -16,12 +18,10 @@ KNOWN_METHODS: Final = frozenset(
     | {"PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE"}
 )
 """All methods that IANA lists; the server does not serve all of them."""
-MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
-"""Without these nothing can be answered properly; Max-Forwards is missed in old phones (RFC 2543) and not asked for."""
 SINGLE: Final = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "expires")
-"""Headers that hold one value and stand once."""
-
-_PRINTED: Final = {"call-id": "Call-ID", "cseq": "CSeq"}
+"""Headers that stand once (RFC 3261 section 7.3.1)."""
+REMEMBERED: Final = 4096
+"""How many well-formed From and To values are known by their text."""
 
 
 def check(request: Request) -> None:
@@ -30,44 +30,76 @@ def check(request: Request) -> None:
     :raises SipError: code 400; 416: its Request-URI has another scheme; 501: its method is unknown, and CSeq names another one.
     """
     headers = request.headers
-    for name in MANDATORY:
-        if not headers.get(name, ("",))[0]:
-            raise _refusal(request, name, "is missing", section="RFC 3261 section 8.1.1")
     if sum(map(len, headers.values())) != len(headers):
         for name in SINGLE:
-            if len(headers.get(name, ())) > 1:
-                raise _refusal(request, name, "stands more than once", section="RFC 3261 section 7.3.1")
-    _well_formed(request, "via", lambda _: vias(request))
-    _well_formed(request, "from", _address)
-    _well_formed(request, "to", _address)
-    _well_formed(request, "cseq", lambda text: _cseq(request, text))
-    if "max-forwards" in headers:
-        _well_formed(request, "max-forwards", lambda text: number(text, LARGEST_MAX_FORWARDS))
-    _well_formed(request, "", lambda _: SipUri.parse(request.uri))
+            if len(request.values(name)) > 1:
+                raise _refusal(request, name, "stands more than once", "RFC 3261 section 7.3.1")
+    for name, read in _READERS:
+        try:
+            read(request)
+        except RemoteError as error:
+            reason = error.reason if not name or request.value(name) else "is missing"
+            raise _refusal(request, name, reason, error.section, error.code or BAD_REQUEST) from None
 
 
-def _well_formed(request: Request, name: str, read: Callable[[str], object]) -> None:
-    """Read a header's first value, and tell whose it is when it is malformed; an empty name is the Request-URI."""
-    try:
-        read(request.value(name))
-    except RemoteError as error:
-        raise _refusal(request, name, error.reason, error.code or BAD_REQUEST, error.section) from None
+def _refusal(request: Request, name: str, reason: str, section: str, code: int = BAD_REQUEST) -> SipError:
+    """An error that names the header; an empty name is the Request-URI."""
+    where = spelled(name) if name else "Request-URI"
+    return SipError(f"{where}: {reason}", code=code, section=section, request=request if "via" in request.headers else None)
 
 
+def _via(request: Request) -> None:
+    if not vias(request):
+        raise RemoteError("no value", section="RFC 3261 section 8.1.1.7")
+
+
+def _from(request: Request) -> None:
+    _address(request.value("from"))
+
+
+def _to(request: Request) -> None:
+    _address(request.value("to"))
+
+
+@lru_cache(maxsize=REMEMBERED)
 def _address(text: str) -> None:
     """Read a From or a To; URIs of other schemes are none of our business here."""
     uri = parse_address(text).uri
-    if uri[:4].lower() in ("sip:", "sips"):
+    if uri.lower().startswith(("sip:", "sips:")):
         SipUri.parse(uri)
 
 
-def _cseq(request: Request, text: str) -> None:
-    """The method of a CSeq is that of the request."""
-    if parse_cseq(text).method != request.method:
+def _call_id(request: Request) -> None:
+    """A Call-ID is kept with a binding, so nothing odd gets in there; it is an opaque text otherwise."""
+    text = request.value("call-id")
+    if not (text and text.isascii() and text.isprintable() and len(text) <= LONGEST_VALUE):
+        raise RemoteError(f"something other than 1 to {LONGEST_VALUE} printable characters", section="RFC 3261 section 20.8")
+
+
+def _cseq(request: Request) -> None:
+    if parse_cseq(request.value("cseq")).method != request.method:
         code = BAD_REQUEST if request.method in KNOWN_METHODS else NOT_IMPLEMENTED
         raise RemoteError("another method than the request's", code=code, section="RFC 3261 section 8.1.1.5")
 
 
-def _refusal(request: Request, name: str, reason: str, code: int = BAD_REQUEST, section: str = "") -> SipError:
-    where = (_PRINTED.get(name) or name.title()) if name else "Request-URI"
-    return SipError(f"{where}: {reason}", code=code, section=section, request=request if "via" in request.headers else None)
+def _max_forwards(request: Request) -> None:
+    """Old phones send none (RFC 2543)."""
+    found = request.headers.get("max-forwards")
+    if found is not None:
+        number(found[0], LARGEST_MAX_FORWARDS)
+
+
+def _request_uri(request: Request) -> None:
+    SipUri.parse(request.uri)
+
+
+_READERS: tuple[tuple[str, Callable[[Request], None]], ...] = (
+    ("via", _via),
+    ("from", _from),
+    ("to", _to),
+    ("call-id", _call_id),
+    ("cseq", _cseq),
+    ("max-forwards", _max_forwards),
+    ("", _request_uri),
+)
+"""In the order in which they are complained about."""

@@ -11,7 +11,7 @@ from typing import Final
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.sip.header import number
 from voxpath.sip.message import Headers, Message, Request, Response
-from voxpath.sip.name import WORD, full_name, spelled
+from voxpath.sip.name import KEYS, WORD, spelled
 from voxpath.sip.status import BAD_REQUEST, MESSAGE_TOO_LARGE, VERSION_NOT_SUPPORTED
 
 LARGEST_MESSAGE: Final = 0xFFFF
@@ -26,6 +26,7 @@ _LINE_END = re.compile(r"\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]++")
 _START = re.compile(rf"({WORD}++)[ \t]++(.*?)[ \t]++([A-Za-z]++/[0-9]++\.[0-9]++)[ \t]*+")
 _STATUS = re.compile(r"SIP/2\.0 ++([0-9]{3})(?: (.*))?", re.IGNORECASE)
+_NO_URI = ("", "<")
 _METHOD = re.compile(rf"{WORD}++")
 
 
@@ -55,53 +56,64 @@ def parse(payload: bytes) -> Request | Response:
     """
     if len(payload) > LARGEST_MESSAGE:
         raise SipError(f"a message of more than {LARGEST_MESSAGE} octets", code=MESSAGE_TOO_LARGE)
-    if payload[:1] in (b"\r", b"\n"):
-        payload = payload.lstrip(b"\r\n")
-    end = payload.find(b"\r\n\r\n")
-    head, body = (payload[:end], payload[end + 4 :]) if end >= 0 else _divided(payload)
+    head, found, body = payload.partition(b"\r\n\r\n")
     text = head.decode("utf-8", "surrogateescape")
-    if "\n " in text or "\n\t" in text:
-        text = _FOLD.sub(" ", text)
     lines = text.split("\r\n")
-    defect = ""
-    if text.count("\n") + text.count("\r") != 2 * len(lines) - 2:
-        lines, defect = _repaired(text)
     headers: Headers = {}
-    defect = _read_headers(lines, headers) or defect
-    if lines[0][:4].upper() == "SIP/":
-        return _response(lines[0], headers, body, defect)
-    return _request(lines[0], headers, body, defect)
+    ends = len(lines) - 1
+    # Anything unusual is read a second time, by slower rules.
+    if not (found and lines[0] and text.count("\n") == text.count("\r") == ends and _read_headers(lines, headers)):
+        return _unusual(payload)
+    return _message(lines[0], headers, body, "")
 
 
-def _divided(payload: bytes) -> tuple[bytes, bytes]:
-    """Head and body of a message with line ends other than CR LF, or without the empty line that ends the head."""
-    match = _EMPTY_LINE.search(payload)
-    return (payload.rstrip(b"\r\n"), b"") if match is None else (payload[: match.start()], payload[match.end() :])
-
-
-def _repaired(text: str) -> tuple[list[str], str]:
-    """The lines of a head with line ends other than CR LF: LF alone is one, CR alone is none."""
-    lines = _LINE_END.split(text)
-    if any("\r" in line for line in lines):
-        return [line.replace("\r", " ") for line in lines], "a CR without LF"
-    return lines, ""
-
-
-def _read_headers(lines: list[str], headers: Headers) -> str:
-    """Put the header fields behind the start line into a table; the first defect, if there is one."""
-    defect = ""
+def _read_headers(lines: list[str], headers: Headers) -> bool:
+    """Put the header fields behind the start line into a table; false: there is one that is folded or malformed, or too many."""
     if len(lines) > MOST_HEADERS + 1:
-        lines, defect = lines[: MOST_HEADERS + 1], f"more than {MOST_HEADERS} header fields"
-    for line in lines[1:]:
-        raw, colon, value = line.partition(":")
-        name = full_name(raw)
-        if not name or not colon:
-            defect = defect or "a line that is no header field"
-        elif name in headers:
-            headers[name].append(value.strip(" \t"))
-        else:
-            headers[name] = [value.strip(" \t")]
-    return defect
+        return False
+    keys = KEYS
+    try:
+        for line in lines[1:]:
+            raw, value = line.split(":", 1)
+            name = keys[raw]
+            if name in headers:
+                headers[name].append(value.strip(" \t"))
+            else:
+                headers[name] = [value.strip(" \t")]
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+def _unusual(payload: bytes) -> Request | Response:
+    """Read a message with something other than CR LF at the ends of its lines, with folding, or with a defect."""
+    payload = payload.lstrip(b"\r\n")
+    match = _EMPTY_LINE.search(payload)
+    head, body = (payload.rstrip(b"\r\n"), b"") if match is None else (payload[: match.start()], payload[match.end() :])
+    start, *lines = _LINE_END.split(_FOLD.sub(" ", head.decode("utf-8", "surrogateescape")))
+    defect = ""
+    if "\r" in start or any("\r" in line for line in lines):
+        start, *lines = [line.replace("\r", " ") for line in (start, *lines)]
+        defect = "a CR without LF"
+    if len(lines) > MOST_HEADERS:
+        del lines[MOST_HEADERS:]
+        defect = f"more than {MOST_HEADERS} header fields"
+    headers: Headers = {}
+    # Each line by itself: what can be read is wanted for the answer.
+    good = [_read_headers([start, line], headers) for line in lines]
+    if not all(good):
+        defect = "a line that is no header field"
+    return _message(start, headers, body, defect)
+
+
+def _message(start: str, headers: Headers, body: bytes, defect: str) -> Request | Response:
+    """Make the message whose start line this is."""
+    parts = start.split(" ")
+    if len(parts) == 3 and parts[2] == "SIP/2.0" and _is_plain(parts[0]) and parts[1][:1] not in _NO_URI:
+        return _checked_request(Request(parts[0], parts[1], headers, body), defect)
+    if start[:4].upper() == "SIP/":
+        return _response(start, headers, body, defect)
+    return _checked_request(_unusual_request(start, headers, body), defect)
 
 
 def _response(start: str, headers: Headers, body: bytes, defect: str) -> Response:
@@ -116,17 +128,17 @@ def _response(start: str, headers: Headers, body: bytes, defect: str) -> Respons
     return response
 
 
-def _request(start: str, headers: Headers, body: bytes, defect: str) -> Request:
-    """Make the request."""
-    parts = start.split(" ")
-    if len(parts) == 3 and parts[2] == "SIP/2.0" and _METHOD.fullmatch(parts[0]) and not parts[1].startswith("<"):
-        request = Request(parts[0], parts[1], headers, body)
-    else:
-        request = _unusual_request(start, headers, body)
+def _checked_request(request: Request, defect: str) -> Request:
+    """Cut the body to its length, and refuse what has a defect."""
     defect = _cut(request) or defect
     if defect:
         raise _refusal(request, defect, "RFC 3261 section 7.3")
     return request
+
+
+def _is_plain(method: str) -> bool:
+    """Whether a method has letters and digits only, as almost all have."""
+    return method.isascii() and method.isalnum()
 
 
 def _unusual_request(start: str, headers: Headers, body: bytes) -> Request:
@@ -159,7 +171,10 @@ def _cut(message: Message) -> str:
     fields = message.headers.get("content-length")
     if fields is None:
         return ""
-    if len(fields) > 1 and len(set(fields)) > 1:
+    if fields == ["0"]:
+        message.body = b""
+        return ""
+    if len(set(fields)) > 1:
         return "Content-Length stands twice, with different values"
     try:
         length = number(fields[0], LARGEST_MESSAGE)
