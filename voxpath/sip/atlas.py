@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from voxpath.model.address import Endpoint
-from voxpath.model.contact import Contact
 from voxpath.model.place import Place
 from voxpath.model.ports import PortBinding
 from voxpath.model.realm import Realm
@@ -43,7 +42,7 @@ class Atlas:
         self._directory = directory
         self._realms = realms
         self._places: dict[Endpoint, tuple[PortBinding, Place]] = {}
-        self._contacts: dict[tuple[str, str, int], _Mapped] = {}
+        self._contacts: dict[tuple[str, Endpoint], _Mapped] = {}
 
     def held(self, source: Endpoint) -> Place | None:
         """The place of whoever holds the port that a packet comes from; ``None``: no ledger knows it."""
@@ -63,20 +62,18 @@ class Atlas:
         """The place of a peer that names this contact, if it names one."""
         return self.held(source) or place_at(source, contact, self._directory, self._realms)
 
-    def locate(self, contact: Contact) -> Whereabouts:
-        """Where a registered contact is."""
-        key = (contact.uri, contact.source_host, contact.source_port)
-        known = self._contacts.get(key)
-        source = contact.source
+    def locate(self, uri: str, source: Endpoint) -> Whereabouts:
+        """Where a phone is that registered this contact URI from this source."""
+        known = self._contacts.get((uri, source))
         if known is not None and self._row(source) is known.row and self._claimed(known.where) is known.claimed:
             return known.where
-        where = locate(SipUri.parse(contact.uri), source, self._directory, self._realms)
+        where = locate(SipUri.parse(uri), source, self._directory, self._realms)
         address = ipv4(source.host)
         if address is not None and not is_inside(address, self._realms):
             # A source on this side of the NAT is looked for by its inside address, so that its row is another one.
             if len(self._contacts) >= MOST_REMEMBERED:
                 self._contacts.clear()
-            self._contacts[key] = _Mapped(where, self._row(source), self._claimed(where))
+            self._contacts[uri, source] = _Mapped(where, self._row(source), self._claimed(where))
         return where
 
     def _row(self, endpoint: Endpoint) -> PortBinding | None:

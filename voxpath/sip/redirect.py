@@ -97,7 +97,7 @@ class Redirect:
 
     def _reach(self, contact: Contact, scheme: str, caller: Caller) -> Reach:
         settings = self._settings
-        where = self._atlas.locate(contact)
+        where = self._atlas.locate(contact.uri, contact.source)
         if scheme == "sips" and where.uri.scheme != "sips":
             # RFC 5630 section 5.4: who asks for sips is not to be sent to a contact that is not.
             return Reach("", False, "it takes no sips")
