@@ -63,7 +63,7 @@ async def test_all_roles_start_and_stop_and_leave_nothing_open(tmp_path: Path) -
     await until(lambda: running(made))
     facts = ProcessFacts(made)
     assert [row.role for row in facts.roles()] == ["dhcp", "tftp", "mgc"]
-    assert list(facts.leases()) == list(facts.bindings()) == list(facts.registrations()) == list(facts.calls()) == []
+    assert list(facts.leases()) == list(facts.blocks()) == list(facts.registrations()) == list(facts.calls()) == []
     assert facts.nat().backend == "memory"
     with pytest.raises(CommandError, match="no software phone"):
         facts.phones()

@@ -16,6 +16,7 @@ from voxpath.app.parts import Part
 from voxpath.app.role import FIRST_PAUSE_S, RoleState
 from voxpath.core.effects import Datagram, Put
 from voxpath.io.bus import EventBus
+from voxpath.manage.facts import CommandError
 from voxpath.manage.memory import Memory
 from voxpath.model.address import Endpoint
 from voxpath.model.contact import Contact
@@ -125,3 +126,90 @@ def test_a_switched_off_role_is_not_there(tmp_path: Path) -> None:
     made = process(tmp_path, parts=(Part.GATEWAY, Part.CONTROLLER))
     assert made.sip is None
     assert [role.role for role in made.roles] == ["dhcp", "tftp", "mgc"]
+
+
+SITE = (
+    CONFIG.replace("[[user]]", "open = true\n[[user]]")
+    + """
+phone = "02:00:00:00:0a:01"
+[[user]]
+name = "a2"
+password = "secret"
+showing = "gruu"
+[[user]]
+name = "a3"
+password = "secret"
+phone = "02:00:00:00:0a:03"
+[[realm]]
+name = "site-a"
+private = ["10.0.0.0/24"]
+public = ["203.0.113.1"]
+"""
+)
+
+
+def registered(tmp_path: Path) -> ProcessFacts:
+    """A process without a ledger, whose users are registered with private contacts, one of them with a public one as well."""
+    made = process(tmp_path, SITE)
+    now = made.node.clock.now()
+    inside = contact(now + 600)._replace(source_host="203.0.113.1", source_port=2048, uri="sip:a1@10.0.0.11:2048", agent="x\x1b[2J")
+    rows = (
+        inside,
+        inside._replace(aor="a2@voip.example", uri="sip:a2@10.0.0.11:2048", phone="02:00:00:00:0a:02"),
+        inside._replace(aor="x@voip.example", uri="sip:x@203.0.113.9:5070", q=500),
+    )
+    made.node.store.commit(tuple(map(Put, rows)), lambda reason: None)
+    made.startService()
+    return ProcessFacts(made)
+
+
+def test_a_binding_tells_both_addresses_and_what_its_phone_shows(tmp_path: Path) -> None:
+    facts = registered(tmp_path)
+    found = {row.aor: row for row in facts.contacts()}
+    first, second = found["a1@voip.example"], found["a2@voip.example"]
+    assert (first.source, first.public, first.private) == ("203.0.113.1:2048", "203.0.113.1:2048", "10.0.0.11:2048")
+    assert (first.realm, first.shows, first.q, first.agent) == ("site-a", "private", 1.0, "x\\x1b[2J")
+    assert second.shows == "gruu"
+    assert (found["x@voip.example"].shows, found["x@voip.example"].q) == ("public", 0.5)
+    assert [row.aor for row in facts.contacts("02:00:00:00:0a:02")] == ["a2@voip.example"]
+    assert [row.aor for row in facts.contacts("x@voip.example")] == ["x@voip.example"]
+
+
+def test_a_user_is_known_by_its_binding_or_by_the_configuration(tmp_path: Path) -> None:
+    facts = registered(tmp_path)
+    assert set(facts.aors()) == {f"{name}@voip.example" for name in ("a1", "a2", "a3", "x")}
+    assert facts.phones_of("a1@voip.example") == ("02:00:00:00:0a:01",)
+    assert facts.phones_of("a2@voip.example") == ("02:00:00:00:0a:02",)
+    assert facts.phones_of("a3@voip.example") == ("02:00:00:00:0a:03",)
+    assert facts.phones_of("nobody@voip.example") == ()
+    assert facts.user("a1@voip.example") == (True, 1, True)
+    assert facts.user("a2@voip.example") == (True, 1, False)
+    assert facts.user("a3@voip.example") == (True, 0, True)
+    assert facts.user("x@voip.example") == (False, 1, False)
+    assert facts.user("nobody@voip.example") is None
+
+
+def test_a_redirected_call_is_a_call(tmp_path: Path) -> None:
+    facts = registered(tmp_path)
+    (driver,) = facts._node.drivers["sip"]
+    driver.feed(Datagram(request("INVITE", "a2@voip.example"), Endpoint("192.0.2.9", 5060), "127.0.0.1", "", PORT))
+    (call,) = facts.calls()
+    assert (call.phone, call.peer, call.number) == ("x@192.0.2.9", "02:00:00:00:0a:02", "a2@voip.example")
+    assert (call.state, call.path) == ("redirected", "public")
+    assert call.reason.startswith("sip:a2@203.0.113.1:2048: ")
+
+
+def test_without_the_role_its_tables_say_so(tmp_path: Path) -> None:
+    facts = ProcessFacts(process(tmp_path, SITE, (Part.GATEWAY,)))
+    for ask in (facts.contacts, facts.calls):
+        with pytest.raises(CommandError, match="this process runs no"):
+            list(ask())
+    assert facts.user("a1@voip.example") is None
+    assert facts.phones_of("a1@voip.example") == ("02:00:00:00:0a:01",), "a gateway serves its phone's files"
+
+
+def test_while_the_role_does_not_run_its_tables_say_so(tmp_path: Path) -> None:
+    facts = ProcessFacts(process(tmp_path, SITE))
+    with pytest.raises(CommandError, match="the SIP server is not running"):
+        facts.contacts()
+    assert facts.phones_of("a2@voip.example") == ()

@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred, succeed
 from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.control import carry_out, reply_of
-from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts
+from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts, UserFacts
 from voxpath.manage.memory import Memory
-from voxpath.manage.rows import CallRow, CounterRow, PhoneRow, RoleRow, draw
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, draw
 from voxpath.manage.wire import Request
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Malformed, MessageEvent
@@ -21,6 +21,12 @@ from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.registration import Registration
 
 PHONE = "02:00:00:00:0a:01"
+AOR = "a1@voip.example"
+USERS = {
+    AOR: UserFacts(listed=True, contacts=1, hidden=True),
+    "a2@voip.example": UserFacts(listed=False, contacts=1, hidden=False),
+    "a9@voip.example": UserFacts(listed=True, contacts=0, hidden=True),
+}
 PUBLIC = IPv4Address("203.0.113.1")
 PRIVATE = IPv4Address("10.0.0.11")
 
@@ -43,7 +49,7 @@ class Site(NoFacts):
     def leases(self) -> Iterable[Lease]:
         return [Lease(Mac.parse(PHONE), b"", "lan", PRIVATE, "desk", "evil\x1b[2J", 999_999.0)]
 
-    def bindings(self) -> Iterable[PortBinding]:
+    def blocks(self) -> Iterable[PortBinding]:
         return [
             PortBinding("b", PortBlock(PUBLIC, 20096, 64), None, "", BindingState.RELEASED, 1_000_001.0, 2),
             PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.HELD, 0, 1),
@@ -52,6 +58,19 @@ class Site(NoFacts):
     def registrations(self) -> Iterable[Registration]:
         endpoint = Endpoint("203.0.113.1", 20032)
         return [Registration("[10.0.0.11]:20032", endpoint, endpoint, PRIVATE, "site-a", PHONE, ("line/1",), 5.0)]
+
+    def contacts(self, identity: str = "") -> Iterable[ContactRow]:
+        row = ContactRow(PHONE, AOR, f"sip:a1@{PRIVATE}", "203.0.113.1:20032", "", "", "site-a", "private", 0.5, "", "", "evil")
+        return [row] if identity in {"", AOR, PHONE} else []
+
+    def aors(self) -> Iterable[str]:
+        return [AOR, "a9@voip.example"]
+
+    def phones_of(self, aor: str) -> tuple[str, ...]:
+        return (PHONE,) if aor == AOR else ()
+
+    def user(self, aor: str) -> UserFacts | None:
+        return USERS.get(aor)
 
     def calls(self) -> Iterable[CallRow]:
         return [CallRow(PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "", "one realm")]
@@ -175,7 +194,7 @@ def test_a_wrong_request_says_what_to_do(verb: str, arguments: tuple[str, ...], 
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb not in {"status", "roles", "why", "ladder", "events"}])
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb not in {"status", "roles", "why", "ladder", "events", "known"}])
 def test_what_a_process_does_not_run_is_said(verb: str) -> None:
     arguments = {"dial": (PHONE, "1")}.get(verb, (PHONE,) * COMMANDS[verb].required)
     with pytest.raises(CommandError, match=r"this process runs no .*; ask another process by --socket"):

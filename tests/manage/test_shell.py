@@ -239,7 +239,7 @@ def test_the_line_editor_is_given_one_candidate_after_the_other() -> None:
 
 def test_help_tells_the_table_and_each_command() -> None:
     assert "ladder PHONE" in help_on(())
-    assert help_on(("ladder",)).startswith("ladder PHONE: every message")
+    assert help_on(("ladder",)).startswith("ladder PHONE|AOR: every message")
     assert help_on(("exit",)) == "exit: leave"
     with pytest.raises(WrittenWrongly):
         help_on(("nothing",))

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from voxpath import __version__
+from voxpath.app import values_sip
 from voxpath.app.check import machine_for, off
 from voxpath.app.role import Role
-from voxpath.manage.facts import CommandError, NatFacts, NoFacts
-from voxpath.manage.rows import CallRow, CounterRow, PhoneRow, RoleRow, when
+from voxpath.manage.facts import CommandError, NatFacts, NoFacts, UserFacts
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, when
 from voxpath.model.phone import Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from voxpath.app.assembly import Process
     from voxpath.app.gateway import GatewayRole
     from voxpath.app.phones import PhonesRole
+    from voxpath.app.sip import SipRole
     from voxpath.megaco.mgc import Controller
 
 
@@ -28,6 +30,7 @@ class ProcessFacts(NoFacts):
         self._process = process
         self._node = process.node
         self._began = self._node.clock.now()
+        self._users = values_sip.users(self._node.config)
 
     def now(self) -> float:
         """The server's clock."""
@@ -57,7 +60,7 @@ class ProcessFacts(NoFacts):
         """All leases."""
         return self._gateway("leases").server.leases()
 
-    def bindings(self) -> Iterable[PortBinding]:
+    def blocks(self) -> Iterable[PortBinding]:
         """The ledger's rows."""
         return self._gateway("blocks").ledger.bindings()
 
@@ -92,7 +95,14 @@ class ProcessFacts(NoFacts):
         return self._controller("registrations").registrations()
 
     def calls(self) -> Iterable[CallRow]:
-        """Calls under way."""
+        """Calls under way, and the last ones that were redirected."""
+        process = self._process
+        if process.controller is None and process.sip is None:
+            return super().calls()
+        controlled = self._controlled() if process.controller is not None else ()
+        return [*controlled, *(self._sip("calls").calls() if process.sip is not None else ())]
+
+    def _controlled(self) -> Iterable[CallRow]:
         return [
             CallRow(
                 phone=call.caller,
@@ -107,6 +117,26 @@ class ProcessFacts(NoFacts):
             )
             for call in self._controller("calls").calls()
         ]
+
+    def contacts(self, identity: str = "") -> Iterable[ContactRow]:
+        """SIP bindings."""
+        return self._sip("bindings").contacts(identity)
+
+    def aors(self) -> Iterable[str]:
+        """Users of the configuration, and of the bindings."""
+        yield from self._users
+        if self._process.sip is not None:
+            yield from self._process.sip.aors()
+
+    def phones_of(self, aor: str) -> tuple[str, ...]:
+        """The configuration's phones are known without a SIP server, too: a gateway serves their files."""
+        bound = self._process.sip.phones_of(aor) if self._process.sip is not None else ()
+        user = self._users.get(aor)
+        return (*bound, *((user.phone,) if user is not None and user.phone else ()))
+
+    def user(self, aor: str) -> UserFacts | None:
+        """What is known of a SIP user."""
+        return self._process.sip.user(aor) if self._process.sip is not None else None
 
     def phones(self) -> Iterable[PhoneRow]:
         """The software phones."""
@@ -152,6 +182,14 @@ class ProcessFacts(NoFacts):
         if role.core is None:
             raise CommandError(verb, "the media gateway controller is not running", "see roles and events for the reason")
         return role.core
+
+    def _sip(self, verb: str) -> "SipRole":
+        role = self._process.sip
+        if role is None:
+            raise CommandError(verb, "this process runs no SIP server", "ask another process by --socket")
+        if role.core is None:
+            raise CommandError(verb, "the SIP server is not running", "see roles and events for the reason")
+        return role
 
     def _phones(self, verb: str) -> "PhonesRole":
         if self._process.phones is None:

@@ -8,10 +8,20 @@ from voxpath.app.role import Role
 from voxpath.flow.triangle import select
 from voxpath.io.driver import Driver
 from voxpath.io.ports import UdpPorts
-from voxpath.model.contact import Contact
+from voxpath.manage.facts import UserFacts
+from voxpath.manage.rows import CallRow, ContactRow, when
+from voxpath.model.address import Endpoint
+from voxpath.model.contact import FULL_Q, Contact
+from voxpath.model.event import printable
+from voxpath.model.user import Showing
 from voxpath.ports.directory import Directory
+from voxpath.sip.reach import Nature, Whereabouts, combination, locate
 from voxpath.sip.server import SipServer
 from voxpath.sip.settings import PORT, SipSettings
+from voxpath.sip.uri import SipUri
+
+PRIVATE = "private"
+"""What a phone shows that shows no combination address."""
 
 SECRET_OCTETS = 32
 """Of the key that nonces are made with."""
@@ -53,6 +63,81 @@ class SipRole(Role):
     def silent(self) -> Mapping[str, int]:
         """How many messages were not answered, and how many were refused, by reason."""
         return dict(self._counted()) if self.core is not None else {}
+
+    # What the commands ask.
+
+    def contacts(self, identity: str = "") -> Iterator[ContactRow]:
+        """The bindings, all of them or those of one phone or address-of-record."""
+        for contact in self._bound():
+            if identity in {"", contact.phone, contact.aor}:
+                yield self._row(contact)
+
+    def aors(self) -> set[str]:
+        """The addresses-of-record that have a binding."""
+        return {contact.aor for contact in self._bound()}
+
+    def phones_of(self, aor: str) -> tuple[str, ...]:
+        """The phones that a user is registered from, as far as they are known."""
+        return tuple(contact.phone for contact in self._bound() if contact.aor == aor and contact.phone != aor)
+
+    def user(self, aor: str) -> UserFacts | None:
+        """What is known of a user; ``None``: neither the configuration nor a phone told of it."""
+        listed = self.settings.user_of(aor)
+        bound = [contact for contact in self._bound() if contact.aor == aor]
+        if listed is None and not bound:
+            return None
+        if bound:
+            hidden = any(self._shows(contact, self._where(contact)) == PRIVATE for contact in bound)
+        else:
+            hidden = self.settings.showing_of(aor) is Showing.NOT
+        return UserFacts(listed is not None, len(bound), hidden)
+
+    def calls(self) -> Iterator[CallRow]:
+        """The last calls that were redirected."""
+        for call in self.core.calls() if self.core is not None else ():
+            yield CallRow(
+                phone=call.caller_phone or call.caller,
+                peer=call.callee_phone,
+                number=call.aor,
+                state=call.state.value,
+                path=call.path,
+                media="",
+                peer_media="",
+                since=when(call.at),
+                reason=f"{call.contact}: {call.reason}",
+            )
+
+    def _bound(self) -> tuple[Contact, ...]:
+        return self.core.contacts() if self.core is not None else ()
+
+    def _where(self, contact: Contact) -> Whereabouts:
+        return locate(SipUri.parse(contact.uri), contact.source, self.directory, self.settings.realms)
+
+    def _shows(self, contact: Contact, where: Whereabouts) -> str:
+        if where.nature is not Nature.INSIDE:
+            return where.nature.name.lower()
+        gruu = self.settings.showing_of(contact.aor) is Showing.GRUU and combination(where, self.settings.realms) is not None
+        return "gruu" if gruu else PRIVATE
+
+    def _row(self, contact: Contact) -> ContactRow:
+        where = self._where(contact)
+        inside = where.inside
+        if inside is None and where.place.private is not None:
+            inside = Endpoint(str(where.place.private), where.place.public.port)
+        return ContactRow(
+            phone=contact.phone,
+            aor=printable(contact.aor),
+            contact=printable(contact.uri),
+            source=str(contact.source),
+            public=str(where.outside or ""),
+            private=str(inside or ""),
+            realm=where.place.realm,
+            shows=self._shows(contact, where),
+            q=contact.q / FULL_Q,
+            expires=when(contact.expires),
+            since=when(contact.since),
+            agent=printable(contact.agent),
+        )
 
     def _counted(self) -> Iterator[tuple[str, int]]:
         assert self.core is not None

@@ -12,7 +12,8 @@ from voxpath.manage.entry import Entry, entry_of
 from voxpath.manage.facts import CommandError, Facts
 from voxpath.manage.memory import Memory
 from voxpath.manage.rows import Row
-from voxpath.model.address import Mac
+from voxpath.manage.subject import subject_of
+from voxpath.manage.why import note_of
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
@@ -42,12 +43,14 @@ class Answer:
     :ivar rows: what is drawn.
     :ivar entries: records of the bus, for verbs whose answers of several processes are merged.
     :ivar note: a line for the operator beside the rows.
+    :ivar about: the phone that the records are about.
     """
 
     kind: type[Row] = Row
     rows: Sequence[Row] = ()
     entries: list[Entry] = field(default_factory=list)
     note: str = ""
+    about: str = ""
 
 
 Run: TypeAlias = Callable[[Console, Sequence[str]], "Answer | Deferred[Answer]"]
@@ -121,7 +124,7 @@ def _leases(console: Console, arguments: Sequence[str]) -> Answer:
 def _blocks(console: Console, arguments: Sequence[str]) -> Answer:
     now = console.facts.now()
     found = []
-    for binding in sorted(console.facts.bindings(), key=lambda binding: binding.block):
+    for binding in sorted(console.facts.blocks(), key=lambda binding: binding.block):
         state = binding.state.value
         if binding.state is BindingState.RELEASED and binding.until > now:
             state = "quarantined"
@@ -146,6 +149,13 @@ def _registrations(console: Console, arguments: Sequence[str]) -> Answer:
         for entry in sorted(console.facts.registrations(), key=lambda entry: (entry.phone, entry.mid))
     ]
     return Answer(rows.RegistrationRow, found)
+
+
+def _bindings(console: Console, arguments: Sequence[str]) -> Answer:
+    subject = subject_of(console.facts, arguments[0]) if arguments else None
+    found = sorted(console.facts.contacts(subject.name if subject is not None else ""), key=lambda row: (row.aor, row.contact))
+    note = f"{printable(subject.name, 64)} is not registered" if subject is not None and not found else ""
+    return Answer(rows.ContactRow, found, note=note)
 
 
 def _calls(console: Console, arguments: Sequence[str]) -> Answer:
@@ -206,29 +216,15 @@ def _number(verb: str, text: str, largest: int) -> int:
 
 def _why(console: Console, arguments: Sequence[str]) -> Answer:
     """Decisions about one phone, refusals by silence included (DHC-24)."""
-    phone = identity_of(arguments[0])
-    known = [entry_of(record) for record in console.memory.of(phone)]
-    decisions = [entry for entry in known if not entry.is_message]
-    note = ""
-    if not known and not _is_mac(phone):
-        raise CommandError("why", f"{printable(phone, 64)!r} is no Ethernet address", "write 02:00:00:00:0a:01")
-    if not known:
-        note = f"nothing was heard of {printable(phone, 64)} since the start: its messages do not arrive here"
-    elif not decisions:
-        note = f"{len(known)} messages and no decision: see ladder {printable(phone, 64)}"
-    return Answer(rows.EventRow, event_rows(decisions), note=note)
-
-
-def _is_mac(text: str) -> bool:
-    try:
-        Mac.parse(text)
-    except ValueError:
-        return False
-    return True
+    subject = subject_of(console.facts, arguments[0])
+    known = [entry_of(record) for record in console.memory.of(*subject.identities)]
+    note = note_of(subject, known, console.facts.user(subject.aor) if subject.aor else None)
+    return Answer(rows.EventRow, event_rows(entry for entry in known if not entry.is_message), note=note)
 
 
 def _ladder(console: Console, arguments: Sequence[str]) -> Answer:
-    return Answer(entries=[entry_of(record) for record in console.memory.of(identity_of(arguments[0]))])
+    subject = subject_of(console.facts, arguments[0])
+    return Answer(entries=[entry_of(record) for record in console.memory.of(*subject.identities)], about=subject.identities[0])
 
 
 def _events(console: Console, arguments: Sequence[str]) -> Answer:
@@ -237,9 +233,9 @@ def _events(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _known(console: Console, arguments: Sequence[str]) -> Answer:
-    """Phones that leases, registrations or events speak of; what this process does not run is passed over."""
+    """Phones that leases, registrations or events speak of, and users; what this process does not run is passed over."""
     prefix = arguments[0].lower() if arguments else ""
-    names = set(console.memory.phones())
+    names = {*console.memory.phones(), *console.facts.aors()}
     facts = console.facts
     sources: Sequence[Callable[[], Iterable[Any]]] = (facts.leases, facts.registrations, facts.phones)
     for source in sources:
@@ -263,11 +259,12 @@ COMMANDS: dict[str, Command] = {
         Command("leases", (), "DHCP leases", _leases),
         Command("blocks", (), "port blocks and who holds them", _blocks),
         Command("registrations", (), "registered media gateways", _registrations),
-        Command("calls", (), "calls under way, with the address that was chosen and why", _calls),
-        Command("why", ("MAC",), "decisions about one phone, also why it gets no answer", _why),
-        Command("ladder", ("PHONE",), "every message and decision of one phone as a diagram", _ladder, merges=True),
+        Command("bindings", ("[PHONE|AOR]",), "SIP bindings: who is registered where, and what the phone shows", _bindings),
+        Command("calls", (), "calls under way or redirected, with the address that was chosen and why", _calls),
+        Command("why", ("MAC|AOR",), "decisions about one phone or user, also why it gets no answer", _why),
+        Command("ladder", ("PHONE|AOR",), "every message and decision of one phone as a diagram", _ladder, merges=True),
         Command("events", ("[COUNT]",), "the last events", _events, merges=True),
-        Command("known", ("[BEGINNING]",), "phones whose name begins so, as completion offers them", _known),
+        Command("known", ("[BEGINNING]",), "phones and users whose name begins so, as completion offers them", _known),
         Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
         Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
         Command("release", ("MAC",), "take lease and port block away from a phone", _release),

@@ -172,6 +172,7 @@ def reply_of(answer: Answer) -> Reply:
         entries=answer.entries,
         left_off=max(0, len(answer.rows) - ROWS_LIMIT),
         note=answer.note,
+        about=answer.about,
     )
 
 

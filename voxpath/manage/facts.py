@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
 from voxpath.core.errors import LocalError
-from voxpath.manage.rows import CallRow, CounterRow, PhoneRow, RoleRow
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow
 from voxpath.model.phone import Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
@@ -48,6 +48,19 @@ class NatFacts:
     drops: Mapping[str, int] = field(default_factory=dict)
 
 
+class UserFacts(NamedTuple):
+    """What is known of a SIP user.
+
+    :ivar listed: whether the configuration has it.
+    :ivar contacts: how many contacts are bound.
+    :ivar hidden: whether its phone shows no combination address.
+    """
+
+    listed: bool
+    contacts: int
+    hidden: bool
+
+
 class Facts(Protocol):
     """The facts of one process; whatever it does not run raises :class:`CommandError` (see :class:`NoFacts`).
 
@@ -66,14 +79,26 @@ class Facts(Protocol):
     def leases(self) -> Iterable[Lease]:
         """All leases, expired ones included."""
 
-    def bindings(self) -> Iterable[PortBinding]:
+    def blocks(self) -> Iterable[PortBinding]:
         """All port bindings, released ones included."""
 
     def registrations(self) -> Iterable[Registration]:
         """All registered media gateways."""
 
+    def contacts(self, identity: str = "") -> Iterable[ContactRow]:
+        """All SIP bindings, or those of one phone or address-of-record."""
+
+    def aors(self) -> Iterable[str]:
+        """The addresses-of-record of all users, and of all bindings."""
+
+    def phones_of(self, aor: str) -> tuple[str, ...]:
+        """The identities of the phones of a user: where it is registered, and what the configuration says."""
+
+    def user(self, aor: str) -> UserFacts | None:
+        """What is known of a SIP user; ``None``: no SIP server here, or nobody known."""
+
     def calls(self) -> Iterable[CallRow]:
-        """Calls under way."""
+        """Calls under way, and the last ones that were redirected."""
 
     def nat(self) -> NatFacts:
         """The NAT back end."""
@@ -116,7 +141,7 @@ class NoFacts:
         """No DHCP server here."""
         raise _absent("leases", "DHCP server")
 
-    def bindings(self) -> Iterable[PortBinding]:
+    def blocks(self) -> Iterable[PortBinding]:
         """No port ledger here."""
         raise _absent("blocks", "port ledger")
 
@@ -124,9 +149,25 @@ class NoFacts:
         """No controller here."""
         raise _absent("registrations", "media gateway controller")
 
+    def contacts(self, identity: str = "") -> Iterable[ContactRow]:
+        """No SIP server here."""
+        raise _absent("bindings", "SIP server")
+
+    def aors(self) -> Iterable[str]:
+        """No user."""
+        return ()
+
+    def phones_of(self, aor: str) -> tuple[str, ...]:
+        """No phone."""
+        return ()
+
+    def user(self, aor: str) -> UserFacts | None:
+        """Nobody."""
+        return None
+
     def calls(self) -> Iterable[CallRow]:
-        """No controller here."""
-        raise _absent("calls", "media gateway controller")
+        """Neither controller nor SIP server here."""
+        raise _absent("calls", "media gateway controller and no SIP server")
 
     def nat(self) -> NatFacts:
         """No NAT here."""

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from voxpath.manage.entry import Entry
 from voxpath.model.event import printable
 
-FIRST_COLUMNS = ("phone", "dhcp", "tftp", "nat", "mgc")
+FIRST_COLUMNS = ("phone", "dhcp", "tftp", "nat", "mgc", "sip")
 """Participants that come first, in this order, if they take part."""
 
 COLUMN_WIDTH = 10

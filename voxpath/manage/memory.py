@@ -1,6 +1,8 @@
 """What a process remembers of each phone, fed by the event bus alone: ladders, ``why`` and ``events`` read it."""
 
 from collections import OrderedDict, deque
+from heapq import merge
+from operator import attrgetter
 
 from voxpath.io.bus import Record
 from voxpath.model.event import Level
@@ -38,9 +40,13 @@ class Memory:
         if event.peer and event.peer != event.phone:
             self._keep(event.peer, record)
 
-    def of(self, phone: str) -> list[Record]:
-        """What is remembered of a phone, oldest first; empty when nothing is."""
-        return list(self._phones.get(phone, ()))
+    def of(self, *phones: str) -> list[Record]:
+        """What is remembered of a phone, or of one that has several names, oldest first; empty when nothing is."""
+        parts = [records for phone in phones if (records := self._phones.get(phone))]
+        if len(parts) < 2:
+            return list(*parts)
+        # An event stands under both names when it is about both.
+        return list({id(record): record for record in merge(*parts, key=attrgetter("at"))}.values())
 
     def last(self, count: int) -> list[Record]:
         """The last events of level INFO and above, oldest first."""

@@ -57,10 +57,37 @@ class RegistrationRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class ContactRow(Row):
+    """One SIP binding.
+
+    :ivar public: where everybody reaches the phone; ``private``: where those in its realm do; empty: not known.
+    :ivar shows: what the phone shows in its dialogs: its ``combination`` address, a ``gruu`` with it, only its ``private`` address,
+        a ``public`` one that no ledger knows, a ``name``, or a ``foreign`` one, which is not used.
+    :ivar q: preference, 0 to 1.
+    :ivar agent: what the phone calls itself.
+    """
+
+    phone: str
+    aor: str
+    contact: str
+    source: str
+    public: str
+    private: str
+    realm: str
+    shows: str
+    q: float
+    expires: str
+    since: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRow(Row):
     """One call; ``path`` is what the triangle decision chose, ``private`` or ``public``, and ``reason`` says why.
 
-    :ivar media: where the caller's media is sent to; ``peer_media``: the callee's; port 0 while it is not known.
+    A call that was redirected is not seen any further: its row is there for a while, and its ``number`` is who was called.
+
+    :ivar media: where the caller's media is sent to; ``peer_media``: the callee's; port 0 or empty while it is not known.
     """
 
     phone: str

@@ -36,9 +36,15 @@ def columns(command: Command, arguments: Sequence[str], replies: Sequence[Reply]
     if command.merges:
         entries = _merged(replies)
         if command.verb == "ladder":
-            return ladder(entries, identity_of(arguments[0]), width)
+            return ladder(entries, _about(arguments[0], replies), width)
         return draw(columns_of(EventRow), [as_dict(row) for row in event_rows(entries)])
     return draw(replies[0].columns, replies[0].rows) if replies[0].columns else ""
+
+
+def _about(written: str, replies: Iterable[Reply]) -> str:
+    """Whose ladder it is: the phone, if one of the processes knows which one a user has."""
+    told = [reply.about for reply in replies if reply.about]
+    return next((name for name in told if "@" not in name), told[0] if told else identity_of(written))
 
 
 def json_lines(command: Command, replies: Sequence[Reply]) -> str:

@@ -38,6 +38,7 @@ class Reply(Struct, frozen=True):
     :ivar entries: records, for verbs whose answers are merged by time.
     :ivar left_off: rows beyond :data:`ROWS_LIMIT`.
     :ivar note: a line beside the rows.
+    :ivar about: whom the records are about, if it is one phone.
     """
 
     error: str = ""
@@ -46,6 +47,7 @@ class Reply(Struct, frozen=True):
     entries: list[Entry] = []
     left_off: int = 0
     note: str = ""
+    about: str = ""
 
 
 _request = msgspec.json.Decoder(Request)
