@@ -1,0 +1,87 @@
+"""Changes of bindings that are shown already while the store still writes them.
+
+Whoever calls a phone that has just registered must find it, and the phone's next request must be compared with its last one;
+neither can wait for the disk.
+If the disk refuses, each contact becomes again what it would be without the refused change, although later ones may be under way.
+"""
+
+from collections.abc import Iterable
+
+from voxpath.core.effects import Change, Put
+from voxpath.model.contact import Contact
+from voxpath.sip.location import Location
+
+
+class _History:
+    """One contact with its changes that are under way, the oldest first; the store settles them in that order.
+
+    :ivar settled: what the store has; ``None``: no such contact.
+    """
+
+    __slots__ = ("changes", "settled")
+
+    def __init__(self, settled: Contact | None) -> None:
+        self.settled = settled
+        self.changes: list[Contact | None] = []
+
+    @property
+    def shown(self) -> Contact | None:
+        """What it is if nothing that is still under way fails."""
+        return self.changes[-1] if self.changes else self.settled
+
+
+class Unsettled:
+    """Shows changes in a location service, and settles or withdraws them."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._histories: dict[tuple[str, str], _History] = {}
+
+    def __len__(self) -> int:
+        return len(self._histories)
+
+    def show(self, changes: Iterable[Change]) -> None:
+        """Make changes in memory; a commit of theirs follows."""
+        for change in changes:
+            contact, after = _meaning(change)
+            identity = contact.aor, contact.key
+            history = self._histories.get(identity)
+            if history is None:
+                history = self._histories[identity] = _History(self._location.find(*identity))
+            history.changes.append(after)
+            if after is not None:
+                self._location.put(after)
+            else:
+                self._location.remove(contact)
+
+    def settle(self, changes: Iterable[Change]) -> None:
+        """The commit succeeded."""
+        for change in changes:
+            contact, after = _meaning(change)
+            history = self._histories[contact.aor, contact.key]
+            history.settled = after
+            self._end(history, contact, after)
+
+    def withdraw(self, changes: Iterable[Change]) -> None:
+        """The commit failed."""
+        for change in changes:
+            contact, after = _meaning(change)
+            history = self._histories[contact.aor, contact.key]
+            self._end(history, contact, after)
+            shown = history.shown
+            if shown is not None:
+                self._location.put(shown)
+            else:
+                self._location.remove(contact)
+
+    def _end(self, history: _History, contact: Contact, after: Contact | None) -> None:
+        history.changes.remove(after)
+        if not history.changes:
+            del self._histories[contact.aor, contact.key]
+
+
+def _meaning(change: Change) -> tuple[Contact, Contact | None]:
+    """The contact that a change is about, and what is there after it."""
+    contact = change.value
+    assert isinstance(contact, Contact)
+    return contact, contact if isinstance(change, Put) else None
