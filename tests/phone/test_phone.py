@@ -1,6 +1,8 @@
 from ipaddress import IPv4Address
 from random import Random
 
+import pytest
+
 from voxpath.core.effects import Ask, Close, Datagram, Done, Effects, Emit, Failed, Open, Outcome, Send
 from voxpath.dhcp.client import DhcpClient
 from voxpath.model.address import Endpoint, Mac
@@ -146,3 +148,11 @@ def test_power_off_ends_the_gateway_before_the_address_goes() -> None:
     assert effects == [Close("megaco"), Ask(Disable(MAC, ADDRESS, 24), "disable")]
     assert made.gateway is None
     assert made.next_due() is None
+
+
+def test_a_lost_lease_ends_the_gateway_before_the_address_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = running()
+    monkeypatch.setattr(made.boot, "receive", lambda datagram, now: made.boot._reboot("the lease is lost", now))
+    effects = list(made.receive(Datagram(b"", Endpoint("10.0.0.1", 67), port="dhcp"), 1.0))
+    assert effects.index(Close("megaco")) < effects.index(Ask(Disable(MAC, ADDRESS, 24), "disable"))
+    assert made.gateway is None

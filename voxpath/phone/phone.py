@@ -83,7 +83,7 @@ class Phone:
 
     def start(self, now: float) -> Effects:
         """Power on."""
-        return [*self.boot.start(now), *self._follow(now)]
+        return self._followed(self.boot.start(now), now)
 
     def stop(self, now: float) -> Effects:
         """Power off."""
@@ -114,7 +114,7 @@ class Phone:
         :raises RemoteError: it is malformed.
         """
         if datagram.port == DHCP_PORT or datagram.port.startswith(TFTP_PORTS):
-            return [*self.boot.receive(datagram, now), *self._follow(now)]
+            return self._followed(self.boot.receive(datagram, now), now)
         return self.gateway.receive(datagram, now) if self.gateway is not None else []
 
     def tick(self, now: float) -> Effects:
@@ -122,7 +122,7 @@ class Phone:
         effects: list[Effect] = []
         due = self.boot.next_due()
         if due is not None and due <= now:
-            effects += [*self.boot.tick(now), *self._follow(now)]
+            effects += self._followed(self.boot.tick(now), now)
         if self.gateway is not None:
             effects += self.gateway.tick(now)
         return effects
@@ -134,20 +134,20 @@ class Phone:
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Give an outcome to the part that asked."""
         if token in BOOT_TOKENS or (isinstance(token, str) and token.startswith(TFTP_PORTS)):
-            return [*self.boot.resolve(token, outcome, now), *self._follow(now)]
+            return self._followed(self.boot.resolve(token, outcome, now), now)
         return self.gateway.resolve(token, outcome, now) if self.gateway is not None else []
 
-    def _follow(self, now: float) -> Effects:
-        """Start the gateway when the boot is through, and end it when the boot begins again."""
+    def _followed(self, effects: Effects, now: float) -> Effects:
+        """Start the gateway when the boot is through; end it when the boot begins again, before the address goes."""
         booted = self.boot.booted
         if booted is self._running:
-            return []
-        effects = [*self._end(now)]
+            return effects
+        ended = self._end(now)
+        if booted is None:
+            return [*ended, *effects]
         self._running = booted
-        if booted is not None:
-            self.gateway = self._gateway_of(booted.lease)
-            effects += self.gateway.start(now)
-        return effects
+        self.gateway = self._gateway_of(booted.lease)
+        return [*ended, *effects, *self.gateway.start(now)]
 
     def _end(self, now: float) -> Effects:
         gateway, self.gateway, self._running = self.gateway, None, None
