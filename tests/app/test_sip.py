@@ -6,6 +6,7 @@ from random import SystemRandom
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 
 from voxpath.app.assembly import Process
@@ -16,8 +17,10 @@ from voxpath.app.parts import Part
 from voxpath.app.role import FIRST_PAUSE_S, RoleState
 from voxpath.core.effects import Datagram, Put
 from voxpath.io.bus import EventBus
+from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.facts import CommandError
 from voxpath.manage.memory import Memory
+from voxpath.manage.rows import ContactRow
 from voxpath.model.address import Endpoint
 from voxpath.model.contact import Contact
 from voxpath.ports.directory import NoDirectory
@@ -173,6 +176,21 @@ def test_a_binding_tells_both_addresses_and_what_its_phone_shows(tmp_path: Path)
     assert (found["x@voip.example"].shows, found["x@voip.example"].q) == ("public", 0.5)
     assert [row.aor for row in facts.contacts("02:00:00:00:0a:02")] == ["a2@voip.example"]
     assert [row.aor for row in facts.contacts("x@voip.example")] == ["x@voip.example"]
+
+
+def test_many_bindings_are_told_in_turns_so_that_nothing_else_waits(tmp_path: Path) -> None:
+    facts = registered(tmp_path)
+    reactor = facts._node.reactor
+    assert isinstance(reactor, MemoryReactorClock)
+    answer = COMMANDS["bindings"].run(Console(facts, Memory()), ())
+    assert isinstance(answer, Deferred)
+    assert not answer.called
+    reactor.advance(0)
+    found: list[Answer] = []
+    answer.addCallback(found.append)
+    assert [row.aor for row in found[0].rows if isinstance(row, ContactRow)] == [
+        f"{name}@voip.example" for name in ("a1", "a2", "x")
+    ]
 
 
 def test_a_user_is_known_by_its_binding_or_by_the_configuration(tmp_path: Path) -> None:

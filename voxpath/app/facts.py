@@ -1,15 +1,16 @@
 """What ``voxpath ctl`` can ask of this process, and have it do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator
 
 from voxpath import __version__
 from voxpath.app import values_sip
 from voxpath.app.check import machine_for, off
 from voxpath.app.role import Role
-from voxpath.manage.facts import CommandError, NatFacts, NoFacts, UserFacts
+from voxpath.manage.facts import CommandError, NatFacts, NoFacts, SomeRow, UserFacts
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, when
 from voxpath.model.phone import Lease
 from voxpath.model.ports import PortBinding
@@ -85,6 +86,19 @@ class ProcessFacts(NoFacts):
                 counted = gateway.selection.nat.counters(binding.mapping.private)
                 numbers = (counted.out_packets, counted.out_octets, counted.in_packets, counted.in_octets)
                 yield CounterRow(binding.holder, str(binding.mapping.private), *numbers)
+
+    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
+        """Take rows for at most some 10 ms in one turn of the reactor."""
+        found: list[SomeRow] = []
+        reactor = self._node.reactor
+        turns = Cooperator(scheduler=lambda turn: reactor.callLater(0, turn))
+
+        def each() -> Iterator[None]:
+            for row in rows:
+                found.append(row)
+                yield
+
+        return turns.coiterate(each()).addCallback(lambda _: found)
 
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away from a phone."""

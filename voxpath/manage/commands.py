@@ -151,11 +151,15 @@ def _registrations(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(rows.RegistrationRow, found)
 
 
-def _bindings(console: Console, arguments: Sequence[str]) -> Answer:
+def _bindings(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
     subject = subject_of(console.facts, arguments[0]) if arguments else None
-    found = sorted(console.facts.contacts(subject.name if subject is not None else ""), key=lambda row: (row.aor, row.contact))
-    note = f"{printable(subject.name, 64)} is not registered" if subject is not None and not found else ""
-    return Answer(rows.ContactRow, found, note=note)
+
+    def told(found: list[rows.ContactRow]) -> Answer:
+        note = f"{printable(subject.name, 64)} is not registered" if subject is not None and not found else ""
+        found.sort(key=lambda row: (row.aor, row.contact))
+        return Answer(rows.ContactRow, found, note=note)
+
+    return console.facts.gather(console.facts.contacts(subject.name if subject is not None else "")).addCallback(told)
 
 
 def _calls(console: Console, arguments: Sequence[str]) -> Answer:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, Row
 from voxpath.model.phone import Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
+
+SomeRow = TypeVar("SomeRow", bound=Row)
 
 
 class CommandError(LocalError):
@@ -118,6 +120,9 @@ class Facts(Protocol):
     def on_hook(self, phone: str, line: int) -> None:
         """Put a software phone's handset down."""
 
+    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
+        """Take many rows that cost something each, in so many turns that nothing else has to wait for them."""
+
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
 
@@ -192,6 +197,10 @@ class NoFacts:
     def on_hook(self, phone: str, line: int) -> None:
         """No software phone here."""
         raise _absent("on-hook", "software phone")
+
+    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
+        """Nothing else waits here."""
+        return succeed(list(rows))
 
     def release(self, phone: str) -> "Deferred[str]":
         """No port ledger here."""
