@@ -1,7 +1,6 @@
 """Site A alone: one gateway, phones with stock programs, and a host outside that hears what comes through the NAT."""
 
 import json
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -111,16 +110,12 @@ class Bench(Stage):
         return found
 
     def whole_log(self, name: str = GATEWAY) -> str:
-        """All of a process's log."""
-        return (self.directory / f"{name}.log").read_text(errors="replace")
+        """All of a process's log, unless it says otherwise the gateway's."""
+        return super().whole_log(name)
 
     def is_sound(self, *names: str) -> None:
-        """No process fell over anything."""
-        for name in names or (GATEWAY,):
-            assert not re.search("Traceback|Unhandled|CORE_FAULT|_FAILED|COMMIT_REFUSED|APPLY_REFUSED", self.whole_log(name)), (
-                self.whole_log(name)
-            )
-            assert all(row["faults"] == 0 and row["restarts"] == 0 for row in self.rows(name, "roles"))
+        """No process fell over anything; unless some are named, the gateway is meant."""
+        super().is_sound(*(names or (GATEWAY,)))
 
     # Traffic.
 

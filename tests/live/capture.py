@@ -13,6 +13,8 @@ from tests.live.sites import until
 ETHERNET, RECORD, FILE = 14, 16, 24
 UDP, TCP = 17, 6
 BROADCAST = "255.255.255.255"
+RTP_OCTETS = 12 + 160
+"""A header, and 20 ms of G.711."""
 LAN = IPv4Network("10.0.0.0/24")
 
 
@@ -27,6 +29,11 @@ class Frame(NamedTuple):
     destination: str
     destination_port: int
     payload: bytes
+
+
+def rtp(frames: Iterable[Frame]) -> list[Frame]:
+    """Those that carry 20 ms of sound."""
+    return [frame for frame in frames if frame.protocol == UDP and len(frame.payload) == RTP_OCTETS]
 
 
 class Passed(NamedTuple):

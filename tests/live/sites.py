@@ -7,6 +7,7 @@
 Both sites use 10.0.0.0/24, and even the same addresses for their phones.
 """
 
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +76,6 @@ class Stage:
         self.ledger_feed = ledger_feed
         self.servers = servers
         self._authority = trustme.CA()
-        self._argv: dict[str, list[str]] = {}
 
     def __enter__(self) -> "Stage":
         return self
@@ -266,13 +266,13 @@ class Stage:
 
     # Processes.
 
-    def start(self, name: str, command: str) -> Popen[bytes]:
+    def start(self, name: str, command: str, *options: str) -> Popen[bytes]:
         """Start one of voxpath's ``twistd`` commands in its namespace."""
         log = (self.directory / f"{name}.log").open("ab")
-        argv = [TWISTD, "--nodaemon", "--pidfile=", "--logfile=-", command, "--config", str(self.directory / f"{name}.toml")]
+        configuration = str(self.directory / f"{name}.toml")
+        argv = [TWISTD, "--nodaemon", "--pidfile=", "--logfile=-", command, "--config", configuration, *options]
         self.processes[name] = self.net.spawn(name, argv, stdout=log, stderr=log, cwd=self.directory / name)
         log.close()
-        self._argv[name] = argv
         return self.processes[name]
 
     def start_servers(self, *names: str) -> None:
@@ -318,6 +318,17 @@ class Stage:
         path = self.directory / f"{name}.log"
         return path.read_text(errors="replace")[-4000:] if path.exists() else ""
 
+    def whole_log(self, name: str) -> str:
+        """All of a process's log."""
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def is_sound(self, *names: str) -> None:
+        """No process fell over anything; unless some are named, all that run are meant."""
+        for name in names or tuple(self.processes):
+            log = self.whole_log(name)
+            assert not re.search("Traceback|Unhandled|CORE_FAULT|_FAILED|COMMIT_REFUSED|APPLY_REFUSED", log), log
+            assert all(row["faults"] == 0 and row["restarts"] == 0 for row in self.rows(name, "roles"))
+
     # Asking.
 
     def socket(self, name: str) -> str:
@@ -330,6 +341,14 @@ class Stage:
             return ask(self.socket(name), verb, arguments).rows
         except NoServer:
             return []
+
+    def texts(self, name: str, event: str) -> list[str]:
+        """What the last events of one type say, in their order; nothing while the process does not listen."""
+        try:
+            entries = ask(self.socket(name), "events", ("1000",)).entries
+        except NoServer:
+            return []
+        return [entry.text for entry in entries if entry.id == event]
 
     def phone_state(self, name: str) -> dict[str, Any]:
         """The first line of a software phone."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from tests.live import siptrace
 from tests.live.namespaces import Namespaces
-from tests.live.siptrace import Traced
+from tests.live.siptrace import SipText, Traced
 from tests.live.sites import until
 from tests.live.tones import is_tone, last_samples, write_tone
 
+OK = 200
 CONTROL_PORT = 4444
 TONE_FILE = "tone.wav"
 """What a phone says, beside its configuration, which names it so."""
@@ -40,7 +41,7 @@ class Baresip:
     """baresip with a directory of ``config``, ``accounts`` and ``contacts``; it says a tone and records what it hears.
 
     :param name: its namespace.
-    :ivar events: what it told since it was started.
+    :ivar events: what it told.
     """
 
     def __init__(self, net: Namespaces, name: str, directory: Path, tone_hz: int) -> None:
@@ -50,17 +51,34 @@ class Baresip:
         self._directory = directory
         self._output = directory / "output"
         self._rest = b""
+        self._seen = 0
         self._commands = 0
         write_tone(directory / TONE_FILE, tone_hz)
 
     def start(self) -> None:
         """Start it, and take hold of its keys."""
         self.events.clear()
-        self._rest = b""
+        self._rest, self._seen = b"", 0
         with self._output.open("wb") as output:
             argv = ["baresip", "-f", str(self._directory), "-s"]
             self._process = self._net.spawn(self.name, argv, stdout=output, stderr=output, cwd=self._directory)
         self._control = until(self._connect, f"{self.name} takes commands", 10)
+
+    def registered(self) -> SipText:
+        """Wait until the registrar has bound it; give the 200 (its event comes before anybody listens)."""
+
+        def answers() -> list[SipText]:
+            return [
+                each.message
+                for each in siptrace.traced(self.output())
+                if each.message.status == OK and each.message.method == "REGISTER"
+            ]
+
+        try:
+            until(answers, f"{self.name} registers", 15)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it printed:\n{self.output()[-6000:]}") from None
+        return answers()[-1]
 
     def end(self) -> int:
         """Switch it off in order: it takes its registration back."""
@@ -88,16 +106,15 @@ class Baresip:
 
     def tells(self, event: str, count: int = 1) -> dict[str, Any]:
         """Wait until it told so many events of a type; give the last one of them."""
-        what = f"{self.name} tells {event} ({count}); it printed:\n"
         try:
-            until(lambda: len(self.told(event)) >= count, what, 15)
+            until(lambda: len(self.told(event)) >= count, f"{self.name} tells {event} ({count})", 15)
         except AssertionError as error:
-            raise AssertionError(f"{error}{self.output()[-6000:]}") from None
+            raise AssertionError(f"{error}; it printed:\n{self.output()[-6000:]}") from None
         return self.told(event)[count - 1]
 
     def trace(self) -> list[Traced]:
-        """The SIP messages that it sent and received so far."""
-        return siptrace.traced(self.output())
+        """The SIP messages that it sent and received, those of earlier calls left out that were to be forgotten."""
+        return siptrace.traced(self.output())[self._seen :]
 
     def sent(self, method: str) -> list[Traced]:
         """Its requests of one method."""
@@ -108,6 +125,11 @@ class Baresip:
         """The requests of one method that reached it."""
         own = self.name_of_socket()
         return [each for each in self.trace() if not each.message.status and each.message.method == method and each.source != own]
+
+    def answered(self, status: int, method: str) -> list[Traced]:
+        """Its answers with this status to requests of one method."""
+        own = self.name_of_socket()
+        return [each for each in self.trace() if (each.message.status, each.message.method, each.source) == (status, method, own)]
 
     def name_of_socket(self) -> str:
         """The address and port that its SIP socket is bound to."""
@@ -120,9 +142,10 @@ class Baresip:
         return bool(recordings) and is_tone(last_samples(recordings[-1]), hz)
 
     def forget(self) -> None:
-        """Remove the recordings and the events of earlier calls."""
+        """Remove recordings, events and messages of earlier calls."""
         self._listen()
         self.events.clear()
+        self._seen = len(siptrace.traced(self.output()))
         for path in self._directory.glob("dump-*.wav"):
             path.unlink()
 
@@ -159,7 +182,7 @@ class Baresip:
 
 
 class Twinkle:
-    """twinkle-console: a phone of another family, which can be told its public address and has no gruu.
+    """twinkle-console with a home directory that has its files in ``.twinkle``: a phone that can be told its public address.
 
     Without a sound card it takes and makes calls and hears, but sends no RTP.
     """
@@ -169,20 +192,6 @@ class Twinkle:
         self._net = net
         self._home = directory
         self._output = directory / "output"
-
-    def write(self, user: str, password: str, server: str, public: str, sip_port: int, rtp_port: int) -> None:
-        """Write its profile and its system settings, as an installer would."""
-        settings = self._home / ".twinkle"
-        settings.mkdir(parents=True)
-        settings.joinpath(f"{user}.cfg").write_text(
-            f"user_name={user}\nuser_domain={server}\nauth_name={user}\nauth_pass={password}\nregistrar={server}\n"
-            "register_at_startup=yes\nregistration_time=300\nuse_nat_public_ip=yes\n"
-            f"nat_public_ip={public}\ncodecs=g711a,g711u\n"
-        )
-        settings.joinpath("twinkle.sys").write_text(
-            f"sip_port={sip_port}\nrtp_port={rtp_port}\ndev_ringtone=alsa:null\ndev_speaker=alsa:null\ndev_mic=alsa:null\n"
-            f"validate_audio_dev=no\nstart_user_profile={user}\n"
-        )
 
     def start(self) -> None:
         """Start it; it registers by itself."""
