@@ -120,14 +120,17 @@ def _split(text: str) -> list[str]:
 
 @lru_cache(maxsize=REMEMBERED_VIAS)
 def parse_via(text: str) -> Via:
-    """Read one Via value (RFC 3261 section 20.42)."""
+    """Read one Via value (RFC 3261 section 20.42).
+
+    Transport and host are kept as they were written: the sender gets them back.
+    """
     _bounded(text)
     match = _VIA.match(text)
     if match is None:
         raise _malformed("no protocol, transport and sent-by", "RFC 3261 section 20.42")
     transport, host, digits = match.groups()
     port = number(digits, LARGEST_PORT) if digits else None
-    return Via(transport.upper(), host.lower(), port, _params(text, match.end()))
+    return Via(transport, host, port, _params(text, match.end()))
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -24,7 +24,7 @@ _KEEPALIVE = b"\r\n\0"
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(r"\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]++")
-_START = re.compile(rf"({WORD}++)[ \t]++(.*?)[ \t]++([A-Za-z]++/[0-9]++\.[0-9]++)[ \t]*+")
+_VERSION = re.compile(r"SIP/[0-9]++\.[0-9]++")
 _STATUS = re.compile(r"SIP/2\.0 ++([0-9]{3})(?: (.*))?", re.IGNORECASE)
 _NO_URI = ("", "<")
 _METHOD = re.compile(rf"{WORD}++")
@@ -144,18 +144,17 @@ def _is_plain(method: str) -> bool:
 def _unusual_request(start: str, headers: Headers, body: bytes) -> Request:
     """Make a request whose start line is not exactly by the grammar."""
     section = "RFC 3261 section 7.1"
-    match = _START.fullmatch(start)
-    if match is None:
-        method = _METHOD.match(start)
-        request = Request(method[0] if method else "", "", headers, body)
-        raise _refusal(request, "a malformed request line", section)
-    method_name, uri, version = match.groups()
+    method, *words = start.split() or [""]
+    version = words.pop().upper() if words else ""
+    uri = " ".join(words)
     if uri.startswith("<") and uri.endswith(">"):
-        uri = uri[1:-1].strip(" \t")
-    request = Request(method_name, uri, headers, body)
-    if version.upper() != "SIP/2.0":
+        uri = uri[1:-1].strip(" ")
+    request = Request(method if _METHOD.fullmatch(method) else "", uri, headers, body)
+    if not request.method or not uri or _VERSION.fullmatch(version) is None:
+        raise _refusal(request, "a request line that is not made of method, URI and version", section)
+    if version != "SIP/2.0":
         raise _refusal(request, "a version other than SIP/2.0", section, VERSION_NOT_SUPPORTED)
-    if not uri or " " in uri or "\t" in uri:
+    if " " in uri:
         raise _refusal(request, "white space within the Request-URI", section)
     return request
 
