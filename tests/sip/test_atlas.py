@@ -10,7 +10,7 @@ from voxpath.model.address import Endpoint
 from voxpath.ports.copy import LedgerCopy
 from voxpath.sip import atlas as module
 from voxpath.sip.atlas import Atlas
-from voxpath.sip.reach import Nature, locate
+from voxpath.sip.reach import Nature, locate, place_at
 from voxpath.sip.uri import SipUri
 
 ROW = held(A1, A, 2048, "10.0.0.11", "a")
@@ -36,8 +36,7 @@ def test_what_is_remembered_is_what_would_be_worked_out(uri: str, source: Endpoi
         assert ledger.apply("a", generation, puts, deletes)
         for _ in range(2):
             assert atlas.locate(uri, source) == locate(SipUri.parse(uri), source, ledger, REALMS)
-            held_now = atlas.held(source)
-            assert held_now is None or held_now == atlas.place(source, None)
+            assert atlas.place(source, None) == place_at(source, None, ledger, REALMS)
     ledger.stale("a")
     for _ in range(2):
         assert atlas.locate(uri, source) == locate(SipUri.parse(uri), source, ledger, REALMS)

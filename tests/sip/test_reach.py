@@ -111,6 +111,13 @@ def test_a_foreign_contact_is_replaced_by_where_the_packets_come_from() -> None:
     assert given("sip:x@203.0.113.2:2048", STRANGER, OF_A1).uri == "sip:x@192.0.2.77:5060"
 
 
+def test_a_foreign_contact_is_not_believed_in_any_other_way() -> None:
+    """A phone of which only an inside address is known cannot have calls for it sent to another site's public address."""
+    found = where("sip:x@203.0.113.2:2048", Endpoint("10.0.0.99", 5060))
+    assert (found.nature, found.outside) == (Nature.FOREIGN, None)
+    assert found.place.public == Endpoint("10.0.0.99", 5060)
+
+
 def test_a_private_contact_is_given_inside_its_realm_only() -> None:
     """Issue 3: to all others the packet's source is given."""
     contact = "sip:a1-0x55@10.0.0.11:2048;ob"
