@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.megaco.test_machine import test_over_a_bad_line_every_request_is_executed_once_and_none_is_lost as bad_line
 from tests.ports.test_ledger_histories import Histories
+from tests.soak import sip
 from tests.soak.crash import crash_sweep
 from tests.soak.fuzz import CODECS, fuzz
 
@@ -95,6 +96,20 @@ PROOFS = (
         "kill -9 of the gateway during a DHCP load loses no acknowledged lease or port block, and gives nothing twice.",
         100,
         crash_sweep,
+        live=True,
+    ),
+    Proof(
+        "crash-sip",
+        "kill -9 of the SIP server during registrations loses no acknowledged binding, and brings none back that was removed.",
+        100,
+        sip.crash_sweep,
+        live=True,
+    ),
+    Proof(
+        "restart-sip",
+        "After kill -9 a SIP server with so many bindings has them all; the time until it answers is told.",
+        100_000,
+        sip.restart,
         live=True,
     ),
 )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tests.bench.part import STATE_PARENT
 from tests.bench.sip.load import HOME, SERVER_PORT
-from tests.bench.sip.servers import VOXPATH
+from tests.bench.sip.servers import voxpath_for
 from tests.bench.site import Site
 from tests.soak.registrations import Registrations
 
@@ -43,7 +43,7 @@ def _life(chance: Random) -> Iterator[Life]:
     with Site(HOME, SERVER_PORT) as site, TemporaryDirectory(dir=STATE_PARENT, prefix="voxpath-soak-") as name:
         client = Registrations(site, chance)
         try:
-            yield Life(site, VOXPATH.prepare(Path(name)), Path(name) / "output", client)
+            yield Life(site, voxpath_for((), Path(name), Path(name) / "state"), Path(name) / "output", client)
         finally:
             client.close()
 

@@ -1,5 +1,6 @@
 """The SIP servers that are compared, each with the configuration and the empty state that it starts from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.part import Server, twistd
@@ -23,7 +24,7 @@ def names() -> list[str]:
 
 def voxpath(directory: Path) -> list[str]:
     """``twistd voxpath-sip`` as an operator starts it: bindings are on the disk before the 200 leaves."""
-    return twistd("voxpath-sip", _configuration(directory, directory / "state"))
+    return voxpath_for(names(), directory, directory / "state")
 
 
 def voxpath_memory(directory: Path) -> list[str]:
@@ -31,17 +32,17 @@ def voxpath_memory(directory: Path) -> list[str]:
     state = directory / "state"
     state.mkdir()
     # ``ip netns exec`` gives the server a mount namespace of its own: the memory goes when it ends.
-    argv = twistd("voxpath-sip", _configuration(directory, state))
-    return ["sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(state), *argv]
+    return ["sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(state), *voxpath_for(names(), directory, state)]
 
 
-def _configuration(directory: Path, state: Path) -> Path:
-    users = "\n".join(USER.format(name=name, domain=SECURE_DOMAIN, password=PASSWORD) for name in names())
+def voxpath_for(users: Sequence[str], directory: Path, state: Path) -> list[str]:
+    """``twistd voxpath-sip`` with these users of the domain that asks for passwords."""
+    listed = "\n".join(USER.format(name=name, domain=SECURE_DOMAIN, password=PASSWORD) for name in users)
     template = (HERE / "voxpath.toml.in").read_text()
     path = directory / "voxpath.toml"
-    path.write_text(template.format(state=state, open=OPEN_DOMAIN, secure=SECURE_DOMAIN, users=users))
+    path.write_text(template.format(state=state, open=OPEN_DOMAIN, secure=SECURE_DOMAIN, users=listed))
     path.chmod(0o600)
-    return path
+    return twistd("voxpath-sip", path)
 
 
 def kamailio(directory: Path) -> list[str]:
@@ -52,7 +53,6 @@ def kamailio(directory: Path) -> list[str]:
     return ["kamailio", "-DD", "-f", str(path), *options]
 
 
-VOXPATH = Server("voxpath", voxpath)
 BASE = "Kamailio"
 """The server that ratios refer to."""
-SERVERS = (VOXPATH, Server("voxpath, state in memory", voxpath_memory), Server(BASE, kamailio))
+SERVERS = (Server("voxpath", voxpath), Server("voxpath, state in memory", voxpath_memory), Server(BASE, kamailio))
