@@ -51,11 +51,16 @@ class Sipp:
         where = ["env", "-C", str(self._directory), "TERM=dumb"]
         return [*where, *self._before, "sipp", server, "-sf", str(SCENARIOS / scenario), *own, *files, *options]
 
-    def run(self, scenario: str, server: str, port: int, *options: str, calls: int = 1, rate: int = 10) -> Outcome:
-        """Make calls and wait for their end; what failed is in the counts, not an exception."""
+    def run(
+        self, scenario: str, server: str, port: int, *options: str, calls: int = 1, rate: int = 10, timeout_s: int = 0
+    ) -> Outcome:
+        """Make calls and wait for their end; what failed is in the counts, not an exception.
+
+        :param timeout_s: how long it may take, if not as long as the rate says.
+        """
         for name in (STATISTICS, ERRORS, LOG):
             (self._directory / name).unlink(missing_ok=True)
-        seconds = calls // rate + GIVE_UP_S
+        seconds = timeout_s or calls // rate + GIVE_UP_S
         counts = ("-m", str(calls), "-r", str(rate), "-l", str(max(10, 2 * rate)), "-timeout", str(seconds))
         done = self._net.run(self._name, self.argv(scenario, server, port, *counts, *options), timeout=seconds + 20, check=False)
         statistics = self._directory / STATISTICS
