@@ -9,7 +9,7 @@ from voxpath.core.errors import RemoteError
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
 from voxpath.sip.header import STAR, contacts, q_of, quoted
-from voxpath.sip.message import Address, Params, Request
+from voxpath.sip.message import Params, Request
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import BAD_REQUEST
 from voxpath.sip.uri import SipUri
@@ -41,32 +41,46 @@ class Wanted(NamedTuple):
     expires_s: int
 
 
-def wanted(request: Request, settings: SipSettings) -> list[Wanted] | None:
+def wanted(request: Request, settings: SipSettings, bound: Mapping[str, Contact]) -> list[Wanted] | None:
     """The contacts of a REGISTER, of several with one key the last one; ``None``: all bindings are to be removed.
 
+    :param bound: the bindings that there are, by their keys: a contact that is refreshed is not read again.
     :raises RemoteError: code 400 or 416: a contact is malformed, too long, or no SIP URI; a star does not stand alone, or not with
         ``Expires: 0`` (section 10.2.2).
     """
     addresses = contacts(request)
-    common = _seconds(request.value("expires"), settings.default_expires_s)
     if addresses == (STAR,):
-        if common:
+        if _expires_s(request.value("expires"), settings):
             raise RemoteError("Contact: * without Expires: 0", code=BAD_REQUEST, section="RFC 3261 section 10.2.2")
         return None
-    found = [_wanted(address, common, settings) for address in addresses]
+    found = []
+    for address in addresses:
+        _, uri, params = address
+        expires = params.get("expires")
+        if expires is None:
+            expires = request.value("expires")
+        found.append(Wanted(_key(uri, params, bound), uri, q_of(address), _expires_s(expires, settings)))
     return list({each.key: each for each in found}.values()) if len(found) > 1 else found
 
 
-def _wanted(address: Address, common: int, settings: SipSettings) -> Wanted:
-    uri = address.uri
+def _expires_s(text: str, settings: SipSettings) -> int:
+    """How long a binding is to last; what is malformed counts as nothing (RFC 3261 section 10.2.1.1), and too much is cut."""
+    if not (text.isascii() and text.isdigit()):
+        return settings.default_expires_s
+    return min(int((text.lstrip("0") or "0")[: _MOST_DIGITS + 1]), settings.max_expires_s)
+
+
+def _key(uri: str, params: Params, bound: Mapping[str, Contact]) -> str:
+    """What identifies a binding."""
+    instance = _instance(params)
+    for key, contact in bound.items():
+        if contact.uri == uri and (key == instance or not (instance or key[0] == "<")):
+            return key
     if len(uri) > LONGEST_CONTACT or not uri.isprintable():
         reason = f"Contact: a URI of more than {LONGEST_CONTACT} characters, or with some that cannot be shown"
         raise RemoteError(reason, code=BAD_REQUEST)
     canonical = SipUri.parse(uri).canonical
-    params = address.params
-    named = params.get("expires")
-    expires_s = min(common if named is None else _seconds(named, settings.default_expires_s), settings.max_expires_s)
-    return Wanted(_instance(params) or canonical, uri, q_of(address), expires_s)
+    return instance or canonical
 
 
 def _instance(params: Params) -> str:
@@ -76,13 +90,6 @@ def _instance(params: Params) -> str:
         return ""
     flow = params.get("reg-id")
     return f"{raw[1:-1]};reg-id={flow}" if flow is not None and _FLOW.fullmatch(flow) else raw[1:-1]
-
-
-def _seconds(text: str, default: int) -> int:
-    """A number of seconds; a malformed one counts as none (RFC 3261 section 10.2.1.1), a very large one as a large one."""
-    if not (text.isascii() and text.isdigit()):
-        return default
-    return int((text.lstrip("0") or "0")[: _MOST_DIGITS + 1])
 
 
 @lru_cache(maxsize=1024)

@@ -81,12 +81,12 @@ class Location:
                 ended.append(contact)
         return ended
 
-    def put(self, contact: Contact) -> None:
-        """Bind a contact, or replace the one of the same key."""
+    def put(self, contact: Contact) -> Contact | None:
+        """Bind a contact, or replace the one of the same key, which is returned."""
         binding = self._find(contact.aor, contact.key)
         if binding is None:
             self._add(_Binding(contact))
-            return
+            return None
         former = binding.contact
         if contact.source_port != former.source_port or contact.source_host != former.source_host:
             self._leave_source(binding)
@@ -98,12 +98,13 @@ class Location:
             self._by_aor[contact.aor] = _sorted(self._by_aor[contact.aor])
         if contact.expires < binding.look:
             self._push(binding)
+        return former
 
-    def remove(self, contact: Contact) -> None:
-        """Unbind the contact of this address-of-record and key, if there is one."""
+    def remove(self, contact: Contact) -> Contact | None:
+        """Unbind the contact of this address-of-record and key; return it, if there is one."""
         binding = self._find(contact.aor, contact.key)
         if binding is None:
-            return
+            return None
         left = tuple(other for other in self._by_aor[contact.aor] if other is not binding)
         if left:
             self._by_aor[contact.aor] = left
@@ -113,6 +114,7 @@ class Location:
         self._count -= 1
         binding.look = _GONE
         self._shrink()
+        return binding.contact
 
     def due(self, now: float) -> list[Contact]:
         """Take out contacts that have ended; after :data:`MOST_AT_ONCE` looks the rest is due again at once."""

@@ -108,15 +108,16 @@ class Policy:
     def _bound(self, each: Wanted, former: Contact | None, asked: Asked, now: float, events: list[Event]) -> Contact:
         """The binding that is made; events of anything but a refresh are added."""
         aor, call_id, cseq, source, agent = asked
-        since = former.since if former is not None and former.uri == each.uri else now
         phone = self.phone_of(aor) or aor
-        if former is not None and former.call_id == call_id and former.uri == each.uri and former.source == source:
+        stays = former is not None and former.uri == each.uri
+        since = former.since if former is not None and stays else now
+        if former is not None and stays and former.call_id == call_id and _is_from(former, source):
             # The ledger may have been silent before, but a phone that it knows is not looked for at each refresh.
             phone = former.phone if former.phone != phone else self._holder(source) or phone
         else:
             where = self._locate(each.uri, source)
             phone = where.place.phone or phone
-            if former is None or former.uri != each.uri or former.source != source:
+            if former is None or not stays or not _is_from(former, source):
                 events += _told(each.uri, asked, phone, where)
         expires = now + each.expires_s
         return Contact(aor, each.key, each.uri, each.q, source.host, source.port, call_id, cseq, expires, since, agent, phone)
@@ -133,6 +134,10 @@ class Policy:
 def unbound(contact: Contact, reason: str) -> ContactUnbound:
     """The event of a binding's end."""
     return ContactUnbound(phone=contact.phone, aor=printable(contact.aor), contact=printable(contact.uri), reason=reason)
+
+
+def _is_from(contact: Contact, source: Endpoint) -> bool:
+    return contact.source_port == source.port and contact.source_host == source.host
 
 
 def _is_repeated(each: Wanted, former: Contact, asked: Asked) -> bool:

@@ -103,10 +103,10 @@ class Registrar:
         unproven = self._unproven(incoming, asked, domain, now)
         if unproven:
             return unproven
-        contacts = wanted(incoming.request, self._settings)
-        if contacts is not None and any(0 < each.expires_s < self._settings.min_expires_s for each in contacts):
-            return self._too_brief(incoming, asked)
         bound = {contact.key: contact for contact in self._location.of(asked.aor) if contact.expires > now}
+        contacts = wanted(incoming.request, self._settings, bound)
+        if [each for each in contacts or () if 0 < each.expires_s < self._settings.min_expires_s]:
+            return self._too_brief(incoming, asked)
         changes, added, events = self._policy.rebind(contacts, bound, asked, now)
         if added > 0 and len(self._location) + added > MOST_BINDINGS:
             raise RemoteError("too many bindings", code=UNAVAILABLE)

@@ -20,9 +20,9 @@ class _History:
 
     __slots__ = ("changes", "settled")
 
-    def __init__(self, settled: Contact | None) -> None:
+    def __init__(self, settled: Contact | None, change: Contact | None) -> None:
         self.settled = settled
-        self.changes: list[Contact | None] = []
+        self.changes = [change]
 
     @property
     def shown(self) -> Contact | None:
@@ -42,17 +42,16 @@ class Unsettled:
 
     def show(self, changes: Iterable[Change]) -> None:
         """Make changes in memory; a commit of theirs follows."""
+        location, histories = self._location, self._histories
         for change in changes:
             contact, after = _meaning(change)
+            former = location.put(contact) if after is not None else location.remove(contact)
             identity = contact.aor, contact.key
-            history = self._histories.get(identity)
+            history = histories.get(identity)
             if history is None:
-                history = self._histories[identity] = _History(self._location.find(*identity))
-            history.changes.append(after)
-            if after is not None:
-                self._location.put(after)
+                histories[identity] = _History(former, after)
             else:
-                self._location.remove(contact)
+                history.changes.append(after)
 
     def settle(self, changes: Iterable[Change]) -> None:
         """The commit succeeded."""
