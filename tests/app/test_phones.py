@@ -9,6 +9,7 @@ import pytest
 from voxpath.app.assembly import make_service
 from voxpath.app.options import PhoneOptions
 from voxpath.app.parts import Part
+from voxpath.app.phone_ports import deaf
 from voxpath.app.phones import rows_of
 from voxpath.core.effects import Ask, Done
 from voxpath.dhcp.client import DhcpClient
@@ -45,6 +46,19 @@ def test_the_command_line_asks_for_a_shim_as_the_configuration_does(tmp_path: Pa
     file.write_text('[phone]\ninterface = "lo"\ncount = 2\nshim = true\n')
     with pytest.raises(SystemExit, match=r"phone\.count: a shim is for one phone"):
         make_service((Part.PHONES,), options("--config", str(file)))
+
+
+def test_a_filter_that_drops_answers_of_dhcp_is_named(tmp_path: Path) -> None:
+    """Loopback has an address; an interface that is not there has none."""
+    for name, value in (("all", "0"), ("vp-none", "2"), ("lo", "1")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rp_filter").write_text(f"{value}\n")
+    assert deaf("lo", tmp_path) == ""
+    assert deaf("vp-none", tmp_path).startswith("net/ipv4/conf/vp-none/rp_filter is 2: answers to vp-none are dropped")
+    (tmp_path / "vp-none" / "rp_filter").write_text("0\n")
+    assert deaf("vp-none", tmp_path) == ""
+    (tmp_path / "all" / "rp_filter").write_text("1\n")
+    assert "conf/all/rp_filter is 1" in deaf("vp-none", tmp_path)
 
 
 def test_a_shims_row_tells_its_state_its_combination_address_and_what_it_dropped() -> None:

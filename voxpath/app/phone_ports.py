@@ -1,6 +1,9 @@
 """Local ports of software phones: all phones on one interface share one DHCP socket, told apart by their Ethernet address."""
 
+import fcntl
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from twisted.internet.interfaces import IReactorFDSet
 
@@ -14,6 +17,33 @@ from voxpath.phone.renewal import DHCP_PORT
 
 CLIENT = Endpoint(ANY_HOST, CLIENT_PORT)
 """A client without an address can bind to nothing else (RFC 2131 section 4.1)."""
+
+
+SIOCGIFADDR = 0x8915
+SYSCTL = Path("/proc/sys/net/ipv4/conf")
+
+
+def deaf(interface: str, sysctl: Path = SYSCTL) -> str:
+    """Why DHCP would wait in vain on an interface; empty: it would not.
+
+    The stricter of two values counts, and with either filter the kernel drops what comes for an interface without an address.
+    """
+    for name in ("all", interface):
+        file = sysctl / name / "rp_filter"
+        value = file.read_text(encoding="ascii").strip() if file.exists() else "0"
+        if value != "0" and not _has_address(interface):
+            what = f"answers to {interface} are dropped while it has no address"
+            return f"net/ipv4/conf/{name}/rp_filter is {value}: {what}; set it to 0"
+    return ""
+
+
+def _has_address(interface: str) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            fcntl.ioctl(probe, SIOCGIFADDR, interface.encode().ljust(40, b"\0"))
+        except OSError:
+            return False
+    return True
 
 
 class DhcpPort:

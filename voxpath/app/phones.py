@@ -11,7 +11,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from voxpath.app import values
 from voxpath.app.node import Node
-from voxpath.app.phone_ports import DhcpPort, PhonePorts
+from voxpath.app.phone_ports import DhcpPort, PhonePorts, deaf
 from voxpath.app.role import Role
 from voxpath.app.shim import ShimHost
 from voxpath.core.effects import Effects
@@ -53,6 +53,9 @@ class PhonesRole(Role):
         if options.dhcp:
             if not options.interface:
                 raise LocalError('phone.interface names no interface for DHCP; write for example interface = "eth0"')
+            reason = deaf(options.interface)
+            if reason:
+                raise LocalError(reason)
             self._dhcp = DhcpPort(node.reactor, options.interface, self.restart)
         for mac in values.phone_macs(node.config):
             user = self._make(mac)
