@@ -2,8 +2,6 @@
 
 import ast
 import re
-import socket
-import struct
 import subprocess
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.live.capture import Capture
+from tests.live.judge import pcap, verdicts
 from tests.live.namespaces import Namespaces
 from voxpath.megaco.message import (
     ALL,
@@ -183,30 +182,14 @@ def octets_of_everything(without: str = "") -> list[bytes]:
     return [encode(each, compact) for each in every_kind() + examples for compact in (False, True)]
 
 
-def capture(datagrams: list[bytes]) -> bytes:
-    """A pcap file (link type 101, raw IP) with UDP datagrams between the two MEGACO text ports."""
-    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 0xFFFF, 101)]
-    for payload in datagrams:
-        udp = struct.pack(">HHHH", PORT, PORT, 8 + len(payload), 0) + payload
-        addresses = socket.inet_aton("192.0.2.1") + socket.inet_aton("192.0.2.2")
-        packet = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + addresses + udp
-        parts.append(struct.pack("<IIII", 0, 0, len(packet), len(packet)) + packet)
-    return b"".join(parts)
-
-
 def test_tshark_finds_no_fault_in_any_message_of_ours(tmp_path: Path) -> None:
     sent = octets_of_everything()
-    (tmp_path / "megaco.pcap").write_bytes(capture(sent))
-    fields = ("_ws.col.Protocol", "_ws.expert.severity", "_ws.expert.message", "_ws.malformed")
-    program = ["tshark", "-r", str(tmp_path / "megaco.pcap"), "-T", "fields", *(word for field in fields for word in ("-e", field))]
-    rows = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
-    assert len(rows) == len(sent)
-    for octets, row in zip(sent, rows, strict=True):
-        protocol, severity, expert, malformed = row.split("\t")
-        assert protocol.startswith("MEGACO"), octets.decode()
-        assert malformed == "", f"{row}\n{octets.decode()}"
-        remarked = EMPTY_SIGNALS.search(octets) is not None and all(int(each) <= WARNING for each in severity.split(",") if each)
-        assert expert == "" or remarked, f"{row}\n{octets.decode()}"
+    for octets, verdict in zip(sent, verdicts(sent, PORT, tmp_path), strict=True):
+        assert verdict.protocol.startswith("MEGACO"), octets.decode()
+        assert verdict.malformed == "", f"{verdict}\n{octets.decode()}"
+        mild = all(int(each) <= WARNING for each in verdict.severities.split(",") if each)
+        remarked = EMPTY_SIGNALS.search(octets) is not None and mild
+        assert verdict.remarks == "" or remarked, f"{verdict}\n{octets.decode()}"
 
 
 BROKEN = (b"MEGACO/1 xyz\nTransaction {{{{", b"MEGACO/1 [192.0.2.1]:2944\nTransaction = 5 {\nContext = - {")
@@ -219,7 +202,7 @@ def test_the_judge_does_object_to_what_is_broken(broken: bytes, tmp_path: Path) 
         net.create("judge")
         judged = Capture(net, "judge", "lo", tmp_path)
         for octets, objections in ((broken, 1), (octets_of_everything()[0], 0)):
-            (tmp_path / "judge-lo.pcap").write_bytes(capture([octets]))
+            (tmp_path / "judge-lo.pcap").write_bytes(pcap([octets], PORT))
             assert len(judged.complaints("megaco")) == objections
 
 
