@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tests.dhcp.test_wire import GOLDEN
 from tests.dhcp.test_wire import MESSAGE as DHCP_MESSAGE
+from tests.soak import fuzz_sip
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
 from voxpath.dhcp import wire as dhcp
@@ -173,4 +174,5 @@ CODECS = {
     "megaco": Codec(_megaco_originals, TEXT_PIECES, _use_megaco),
     "rtp": Codec(_rtp_originals, BINARY_PIECES, _use_rtp),
     "sdp": Codec(_sdp_originals, TEXT_PIECES, _use_sdp),
+    "sip": Codec(fuzz_sip.originals, fuzz_sip.PIECES, fuzz_sip.use),
 }
