@@ -49,7 +49,8 @@ class RedirectedCall(NamedTuple):
 
 def call_key(request: Request) -> str:
     """What INVITE, its repetitions and its ACK have in common; the caller's next INVITE for this call has another number."""
-    return f"{request.value('call-id')}\n{request.value('cseq').split(None, 1)[0]}"
+    number, _, _ = request.value("cseq").replace("\t", " ").partition(" ")
+    return f"{request.value('call-id')}\n{number}"
 
 
 class RedirectedCalls:

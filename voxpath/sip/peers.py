@@ -65,7 +65,7 @@ class Peers:
         """One socket may have registered several users."""
         source = incoming.datagram.source
         for contact in self._location.of(aor):
-            if contact.source == source:
+            if contact.source_port == source.port and contact.source_host == source.host:
                 return contact
         return self._location.at_source(source)
 

@@ -20,6 +20,10 @@ TAG_OCTETS = 8
 """Entropy of a To tag is not needed for anything but being different for different requests (RFC 3261 section 19.3 asks for 4)."""
 
 
+_REPEATED = (("From", "from"), ("To", "to"), ("Call-ID", "call-id"), ("CSeq", "cseq"))
+"""What an answer repeats besides the Vias."""
+
+
 class Incoming(NamedTuple):
     """A request with what it came in.
 
@@ -39,11 +43,13 @@ def reply(incoming: Incoming, status: int, reason: str = "", headers: Iterable[t
     """
     request, datagram, via = incoming
     lines = [f"SIP/2.0 {status} {reason or phrase(status)}", *_vias(request, via, datagram.source)]
-    for name, known in (("From", "from"), ("To", "to"), ("Call-ID", "call-id"), ("CSeq", "cseq")):
-        value = request.value(known)
-        if value:
-            lines.append(f"{name}: {_tagged(incoming, value) if known == 'to' else value}")
-    lines += [f"{name}: {value}" for name, value in headers]
+    fields = request.headers
+    for name, known in _REPEATED:
+        values = fields.get(known)
+        if values:
+            lines.append(f"{name}: {values[0] if known != 'to' else _tagged(incoming, values[0])}")
+    for name, value in headers:
+        lines.append(f"{name}: {value}")
     lines.append("Content-Length: 0\r\n\r\n")
     payload = "\r\n".join(lines).encode("utf-8", "surrogateescape")
     return Send(payload, _destination(via, datagram.source), datagram.port, datagram.destination)
@@ -82,12 +88,16 @@ def _seen_from(via: Via, source: Endpoint) -> str:
 
 def _tagged(incoming: Incoming, to: str) -> str:
     """Give the To a tag if it has none; one that cannot be read stays as it is."""
-    try:
-        if parse_address(to).tag:
-            return to
-    except RemoteError:
+    if "tag" in to.lower() and _has_tag(to):
         return to
     request, _, via = incoming
     branch = (via.params.get("branch") or "") if via is not None else ""
     seed = "\n".join((branch, request.value("call-id"), request.value("from"), request.value("cseq")))
     return f"{to};tag={blake2s(seed.encode('utf-8', 'surrogateescape'), digest_size=TAG_OCTETS).hexdigest()}"
+
+
+def _has_tag(to: str) -> bool:
+    try:
+        return bool(parse_address(to).tag)
+    except RemoteError:
+        return True

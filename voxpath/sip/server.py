@@ -21,7 +21,7 @@ from voxpath.sip.atlas import Atlas
 from voxpath.sip.calls import RedirectedCall, call_key
 from voxpath.sip.digest import Digest
 from voxpath.sip.event import SipRefused
-from voxpath.sip.header import parse_address, split_list, vias
+from voxpath.sip.header import parse_address, parse_via, split_list, vias
 from voxpath.sip.ladder import Ladder
 from voxpath.sip.location import Location
 from voxpath.sip.message import Response
@@ -106,10 +106,12 @@ class SipServer:
             message = parse(datagram.payload)
             if isinstance(message, Response):
                 return self._pass_over(RESPONSE)
+            if message.method == "ACK":
+                return self._acknowledged(Incoming(message, datagram, None), now)
             check(message)
         except SipError as error:
             return self._malformed(error, datagram, now)
-        incoming = Incoming(message, datagram, vias(message)[0])
+        incoming = Incoming(message, datagram, parse_via(split_list(message.value("via"))[0]))
         try:
             return self._request(incoming, now)
         except RemoteError as error:
@@ -141,8 +143,6 @@ class SipServer:
                     self._unacceptable(incoming, phone) or self._registrar.register(incoming, now) or self._pass_over(REPEATED)
                 )
                 return self._ladder.exchange(incoming, phone, "", effects, now)
-            case "ACK":
-                return self._acknowledged(incoming, now)
             case "CANCEL":
                 # RFC 3261 section 8.3: the final answer to what it cancels was given before it came.
                 return self._ladder.exchange(incoming, self._peers.phone(incoming, "from"), "", [reply(incoming, OK)], now)
@@ -152,7 +152,10 @@ class SipServer:
         return self._ladder.exchange(incoming, caller.phone, called, effects, now)
 
     def _acknowledged(self, incoming: Incoming, now: float) -> list[Effect]:
-        """An ACK ends a transaction that nobody keeps; it is never answered (RFC 3261 section 17.1.1.3)."""
+        """An ACK ends a transaction that nobody keeps.
+
+        It is never answered (RFC 3261 section 17.1.1.3), so nobody has to know whether it is well-formed.
+        """
         call = self._redirect.calls.acknowledge(call_key(incoming.request))
         if call is None:
             self._pass_over(STRAY_ACK)
