@@ -6,11 +6,18 @@ import pytest
 
 from tests.live.bench import GATEWAY, OUTSIDE, Bench, bench_of
 from tests.live.dhcpclients import ports_of
-from tests.live.sites import PROVIDER, SITE_A
+from tests.live.sites import PROVIDER, SIP_SERVERS, SITE_A
 
 pytestmark = pytest.mark.live
 
 MGC = "mgc1"
+SIP = "sip1"
+OPTIONS = (
+    "OPTIONS sip:198.51.100.12 SIP/2.0\r\n"
+    f"Via: SIP/2.0/UDP {PROVIDER}:5060;branch=z9hG4bK1;rport\r\n"
+    "Max-Forwards: 70\r\nFrom: <sip:x@x.example>;tag=1\r\nTo: <sip:198.51.100.12>\r\n"
+    "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+).encode()
 MESSAGE = b"MEGACO/1 [198.51.100.254]:7012\nTransaction = 1 {Context = - {AuditValue = ROOT {Audit {}}}}\n"
 
 
@@ -34,32 +41,55 @@ def answers_megaco(bench: Bench, address: str) -> None:
         assert b"Reply" in sender.recv(2048)
 
 
+def answers_sip(bench: Bench, address: str) -> None:
+    """A SIP server tells what it can do."""
+    with bench.udp(OUTSIDE, 5060, PROVIDER) as sender:
+        sender.sendto(OPTIONS, (address, 5060))
+        assert sender.recv(2048).startswith(b"SIP/2.0 200 ")
+
+
+def start_sip(bench: Bench) -> str:
+    """Start a SIP server on a host of its own; give its address."""
+    address = SIP_SERVERS[SIP]
+    bench.connect(SIP, address)
+    bench.write(SIP, f'[mgc]\nenabled = false\n[sip]\nlisten = ["{address}:5060"]')
+    bench.start(SIP, "voxpath-sip")
+    bench.serving(SIP)
+    return address
+
+
 def roles(bench: Bench, name: str) -> dict[str, str]:
     return {row["role"]: row["state"] for row in bench.rows(name, "roles")}
 
 
 def test_each_role_alone(tmp_path: Path) -> None:
-    """GEN-2: gateway and controller as programs of their own in namespaces of their own; one ends, the other goes on."""
+    """GEN-2: gateway, controller and SIP server as programs of their own in namespaces of their own; one ends, the others go on."""
     with bench_of(tmp_path) as bench:
         bench.controller(MGC)
+        sip = start_sip(bench)
         assert roles(bench, GATEWAY) == {"dhcp": "running", "tftp": "running"}
         assert roles(bench, MGC) == {"mgc": "running"}
+        assert roles(bench, SIP) == {"sip": "running"}
         boot(bench)
         bench.end(GATEWAY)
         answers_megaco(bench, "198.51.100.10")
-        bench.is_sound(GATEWAY, MGC)
+        answers_sip(bench, sip)
+        bench.is_sound(GATEWAY, MGC, SIP)
 
 
 def test_all_roles_in_one_process(tmp_path: Path) -> None:
-    """GEN-2, TFT-3: the same journey with ``twistd voxpath``, one process with gateway, file server and controller."""
+    """GEN-2, TFT-3: the same journey with ``twistd voxpath``, one process with gateway, file server, controller and SIP server."""
 
     def configure(bench: Bench) -> None:
         bench.write_gateway(SITE_A)
         path = bench.directory / f"{GATEWAY}.toml"
         path.write_text(path.read_text().replace("[mgc]\nenabled = false", f'[mgc]\nlisten = ["{SITE_A.wan}:2944"]'))
+        with path.open("a") as file:
+            file.write(f'[sip]\nlisten = ["{SITE_A.wan}:5060"]\n')
 
     with bench_of(tmp_path, configure, "voxpath") as bench:
-        assert roles(bench, GATEWAY) == {"dhcp": "running", "tftp": "running", "mgc": "running"}
+        assert roles(bench, GATEWAY) == {"dhcp": "running", "tftp": "running", "mgc": "running", "sip": "running"}
         boot(bench)
         answers_megaco(bench, SITE_A.wan)
+        answers_sip(bench, SITE_A.wan)
         bench.is_sound()
