@@ -23,6 +23,8 @@ from tests.live.sites import MACS, PROVIDER, SITE_A, until
 from tests.live.softphones import BARESIP_LINES, Baresip
 from voxpath.manage.client import ask
 
+pytestmark = pytest.mark.live
+
 PUBLIC = SITE_A.public
 PRIVATE = {"a1": "10.0.0.21", "a2": "10.0.0.22"}
 FAR = (PROVIDER, 9000)
