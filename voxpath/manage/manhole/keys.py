@@ -1,6 +1,7 @@
 """SSH keys: the server's own one, made at the first start, and those that admit people."""
 
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -22,15 +23,8 @@ KEYS_LIMIT = 256
 COMMENT_LIMIT = 80
 """Characters of a key's comment that are shown."""
 
-_UNREADABLE = (
-    BadKeyError,
-    EncryptedKeyError,
-    UnsupportedAlgorithm,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-)
+_NO_KEY = (BadKeyError, EncryptedKeyError, UnsupportedAlgorithm, struct.error, ValueError, LookupError, TypeError, AttributeError)
+"""What reading something that is no key may raise."""
 
 
 class AuthorizedKey(NamedTuple):
@@ -79,7 +73,7 @@ def _authorized(line: bytes, where: str) -> AuthorizedKey:
         raise LocalError(f"{where}: begins with no kind of key; options before a key are not supported")
     try:
         key = Key.fromString(b" ".join(words[:2]), type="public_openssh")
-    except _UNREADABLE:
+    except _NO_KEY:
         raise LocalError(f"{where}: is no public key; copy the whole line of the .pub file") from None
     _check(key, where)
     comment = words[2].decode(errors="backslashreplace") if len(words) > 2 else ""
@@ -102,7 +96,7 @@ def read_host_key(path: Path) -> Key:
     content = files.read(path, files.SECRET)
     try:
         key: Key = Key.fromString(content)
-    except _UNREADABLE:
+    except _NO_KEY:
         raise LocalError(f"{path} is no private key without a passphrase; remove it and a new one is made") from None
     if key.isPublic():
         raise LocalError(f"{path} is a public key; remove it and a private one is made")

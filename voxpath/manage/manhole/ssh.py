@@ -13,6 +13,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
+from voxpath.core.errors import RemoteError
 from voxpath.manage.manhole.gate import Gate, Visit
 from voxpath.manage.manhole.login import WEAK, KeyChecker, Login
 from voxpath.manage.manhole.python import Names
@@ -67,6 +68,20 @@ class Transport(SSHServerTransport):
                 self.visit.heard(len(data))
                 super().dataReceived(data)
 
+    def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
+        """Take one message; those behind one that ended the connection are not looked at."""
+        if not self.visit.over:
+            super().dispatchMessage(messageNum, payload)
+
+    def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
+        """Begin a service, but not in the clear (RFC 4253, 10): conch would take a login before keys are agreed on.
+
+        :raises RemoteError: no keys are in use yet.
+        """
+        if not self.isEncrypted("both"):
+            raise RemoteError("a service was asked for before keys were agreed on")
+        super().ssh_SERVICE_REQUEST(packet)
+
     def sendExtInfo(self, extensions: object) -> None:
         """Tell how clients may sign; conch would tell them how the server's own key does."""
         super().sendExtInfo([(b"server-sig-algs", b",".join(SIGNATURES))])
@@ -75,7 +90,6 @@ class Transport(SSHServerTransport):
         """End the connection, and say why."""
         text = desc.decode(errors="backslashreplace") if isinstance(desc, bytes) else desc
         super().sendDisconnect(reason, text.encode())
-        self.buf = b""
         self.visit.left(printable(text))
 
     def connectionLost(self, reason: Failure | None = None) -> None:

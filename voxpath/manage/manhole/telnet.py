@@ -59,6 +59,10 @@ class Transport(TelnetTransport):
                 self.visit.heard(len(data))
                 super().dataReceived(data)
 
+    def write(self, data: bytes) -> None:
+        """Send a text; conch makes CR LF of each LF, and the screen has done so already."""
+        super().write(data.replace(b"\r\n", b"\n"))
+
     def _subnegotiationLengthExceeded(self) -> None:
         raise RemoteError(f"more than {SUBNEGOTIATION_LIMIT} octets of a subnegotiation")
 
