@@ -16,6 +16,7 @@ from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.realm import Realm
 from voxpath.model.user import SipDomain, SipUser
 from voxpath.ports.directory import Directory, NoDirectory
+from voxpath.sip.atlas import Atlas
 from voxpath.sip.digest import Digest
 from voxpath.sip.header import parse_via
 from voxpath.sip.location import Location
@@ -71,7 +72,8 @@ class Desk:
     ) -> None:
         self.settings = SipSettings(domains=(domain,), users={user.aor: user for user in users}, realms=(REALM,), **settings)
         self.location = Location()
-        self.registrar = Registrar(self.settings, directory or NoDirectory(), self.location, Digest(self.settings, b"key"))
+        atlas = Atlas(directory or NoDirectory(), self.settings.realms)
+        self.registrar = Registrar(self.settings, atlas, self.location, Digest(self.settings, b"key"))
         self.now = 1000.0
         self.cseq = count(1)
         self.rows: dict[tuple[str, str], Contact] = {}

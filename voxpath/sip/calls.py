@@ -92,5 +92,6 @@ class RedirectedCalls:
 
     def next_due(self) -> float | None:
         """When the oldest one is to be forgotten."""
-        oldest = next(iter(self._calls.values()), None)
-        return None if oldest is None else oldest.at + CALL_REMEMBERED_S
+        if not self._calls:
+            return None
+        return next(iter(self._calls.values())).at + CALL_REMEMBERED_S

@@ -1,6 +1,7 @@
 """What a REGISTER changes: decided as a whole before anything is done (RFC 3261 section 10.3 steps 6 and 7)."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from voxpath.core.effects import Change, Delete, Put
@@ -9,15 +10,16 @@ from voxpath.model.address import Endpoint
 from voxpath.model.contact import Contact
 from voxpath.model.event import Event, printable
 from voxpath.model.user import Showing
-from voxpath.ports.directory import Directory
-from voxpath.ports.place import ipv4
+from voxpath.sip.atlas import Atlas
 from voxpath.sip.binding import Wanted
 from voxpath.sip.event import ContactBound, ContactUnbound, ForeignContact
-from voxpath.sip.reach import Nature, Whereabouts, combination, locate
+from voxpath.sip.reach import Nature, Whereabouts, combination
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import FORBIDDEN, SERVER_ERROR
 from voxpath.sip.uri import SipUri
 
+REMEMBERED: Final = 4096
+"""GRUUs that are kept as they are printed."""
 REMOVED: Final = "the phone removed it"
 
 
@@ -50,9 +52,9 @@ class Rebinding(NamedTuple):
 class Policy:
     """Decides by the configuration and by what the ledger knows."""
 
-    def __init__(self, settings: SipSettings, directory: Directory) -> None:
+    def __init__(self, settings: SipSettings, atlas: Atlas) -> None:
         self._settings = settings
-        self._directory = directory
+        self._atlas = atlas
 
     def rebind(self, contacts: Iterable[Wanted] | None, bound: Mapping[str, Contact], asked: Asked, now: float) -> Rebinding:
         """Decide on the contacts of a request.
@@ -95,9 +97,9 @@ class Policy:
         found = {}
         for contact in contacts:
             if contact.source == source:
-                public = combination(self._locate(contact.uri, source), self._settings.realms)
+                public = combination(self._atlas.locate(contact.uri, source), self._settings.realms)
                 if public is not None:
-                    found[contact.uri] = str(SipUri("sip", user, "", public.host, public.port, {}))
+                    found[contact.uri] = _gruu(user, public)
         return found
 
     def phone_of(self, aor: str) -> str:
@@ -108,27 +110,28 @@ class Policy:
     def _bound(self, each: Wanted, former: Contact | None, asked: Asked, now: float, events: list[Event]) -> Contact:
         """The binding that is made; events of anything but a refresh are added."""
         aor, call_id, cseq, source, agent = asked
-        phone = self.phone_of(aor) or aor
+        phone = self.phone_of(aor) or printable(aor)
         stays = former is not None and former.uri == each.uri
         since = former.since if former is not None and stays else now
         if former is not None and stays and former.call_id == call_id and _is_from(former, source):
             # The ledger may have been silent before, but a phone that it knows is not looked for at each refresh.
             phone = former.phone if former.phone != phone else self._holder(source) or phone
         else:
-            where = self._locate(each.uri, source)
+            where = self._atlas.locate(each.uri, source)
             phone = where.place.phone or phone
             if former is None or not stays or not _is_from(former, source):
                 events += _told(each.uri, asked, phone, where)
         expires = now + each.expires_s
         return Contact(aor, each.key, each.uri, each.q, source.host, source.port, call_id, cseq, expires, since, agent, phone)
 
-    def _locate(self, uri: str, source: Endpoint) -> Whereabouts:
-        return locate(SipUri.parse(uri), source, self._directory, self._settings.realms)
-
     def _holder(self, source: Endpoint) -> str:
-        address = ipv4(source.host)
-        binding = self._directory.holder_of(address, source.port) if address is not None else None
-        return binding.holder if binding is not None else ""
+        place = self._atlas.held(source)
+        return place.phone if place is not None else ""
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _gruu(user: str, public: Endpoint) -> str:
+    return str(SipUri("sip", user, "", public.host, public.port, {}))
 
 
 def unbound(contact: Contact, reason: str) -> ContactUnbound:

@@ -10,11 +10,10 @@ from typing import Final, NamedTuple
 
 from voxpath.core.effects import Change, Commit, Delete, Done, Effect, Effects, Emit, Outcome, Send
 from voxpath.core.errors import RemoteError
-from voxpath.core.timers import earliest
 from voxpath.model.contact import Contact
 from voxpath.model.event import printable
 from voxpath.model.user import SipDomain
-from voxpath.ports.directory import Directory
+from voxpath.sip.atlas import Atlas
 from voxpath.sip.binding import agent_of, listed, wanted
 from voxpath.sip.digest import Digest
 from voxpath.sip.event import CredentialsRefused, SipRefused
@@ -69,11 +68,11 @@ class Registrar:
     :param location: is changed by nobody else.
     """
 
-    def __init__(self, settings: SipSettings, directory: Directory, location: Location, digest: Digest) -> None:
+    def __init__(self, settings: SipSettings, atlas: Atlas, location: Location, digest: Digest) -> None:
         self._settings = settings
         self._location = location
         self._digest = digest
-        self._policy = Policy(settings, directory)
+        self._policy = Policy(settings, atlas)
         self._unsettled = Unsettled(location)
         self._under_way: dict[str, list[Asked]] = {}
         self._dropped: deque[tuple[Contact, str]] = deque()
@@ -154,7 +153,8 @@ class Registrar:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        return earliest(self._location.next_due(), self._loaded if self._dropped else None)
+        # Asked after each message; the dropped rows are gone after the first few.
+        return self._loaded if self._dropped else self._location.next_due()
 
     def _serves(self, aor: str) -> bool:
         domain = self._settings.domain_of(aor.rpartition("@")[2])
@@ -162,11 +162,15 @@ class Registrar:
 
     def _target(self, request: Request) -> tuple[SipUri, SipDomain]:
         """The address-of-record, and its domain (RFC 3261 section 10.3 steps 1 and 5)."""
-        target = SipUri.parse(parse_address(request.value("to")).uri)
+        to = parse_address(request.value("to")).uri
+        if to[:4].lower() not in ("sip:", "sips"):
+            # Code 416 would be about the Request-URI, which need not be as wrong (RFC 4475 section 3.3.5).
+            raise RemoteError("To names no SIP URI", code=BAD_REQUEST, section="RFC 3261 section 10.2")
+        target = SipUri.parse(to)
         domain = self._settings.domain_of(target.host)
         if domain is None or self._settings.domain_of(SipUri.parse(request.uri).host) is None:
             raise RemoteError("the host of To or of the Request-URI is no domain of this server", code=NOT_FOUND)
-        if not target.user or len(target.aor) > LONGEST_NAME or not target.user.isprintable():
+        if not target.user or len(target.aor) > LONGEST_NAME:
             raise RemoteError("To names no user who could be registered", code=NOT_FOUND)
         return target, domain
 

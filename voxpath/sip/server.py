@@ -10,7 +10,6 @@ from typing import Final
 
 from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome
 from voxpath.core.errors import RemoteError
-from voxpath.core.timers import earliest
 from voxpath.model.address import BROADCAST_HOST
 from voxpath.model.call import Triangle
 from voxpath.model.contact import Contact
@@ -70,13 +69,12 @@ class SipServer:
     def __init__(self, settings: SipSettings, triangle: Triangle, secret: bytes, directory: Directory | None = None) -> None:
         self.tally = Tally()
         self._settings = settings
-        directory = directory or NoDirectory()
         self._location = Location()
         self._ladder = Ladder(settings.role, self.tally)
         digest = Digest(settings, secret)
-        atlas = Atlas(directory, settings.realms)
+        atlas = Atlas(directory or NoDirectory(), settings.realms)
         self._peers = Peers(settings, atlas, self._location)
-        self._registrar = Registrar(settings, directory, self._location, digest)
+        self._registrar = Registrar(settings, atlas, self._location, digest)
         self._redirect = Redirect(settings, triangle, atlas, self._location, digest, self.tally)
 
     # What commands ask.
@@ -124,7 +122,9 @@ class SipServer:
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        return earliest(self._registrar.next_due(), self._redirect.calls.next_due())
+        # Asked after each message.
+        one, other = self._registrar.next_due(), self._redirect.calls.next_due()
+        return one if other is None or (one is not None and one < other) else other
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take the outcome of a commit."""
