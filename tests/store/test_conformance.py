@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac
+from voxpath.model.contact import Contact
 from voxpath.model.phone import Lease
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.registration import Registration
@@ -61,6 +62,21 @@ async def test_what_is_committed_is_loaded(store: Store) -> None:
     values = [binding("a", 2048), lease(1, "10.0.0.11"), REGISTRATION]
     assert await commit(store, *map(Put, values)) is None
     assert [store.load(type(value)) for value in values] == [[value] for value in values]
+    await store.close()
+
+
+async def test_a_user_with_a_nul_is_a_user_of_his_own(store: Store) -> None:
+    """RFC 4475 section 3.1.1.4: nothing is cut off at it."""
+    one, two = (
+        Contact(
+            f"x\0{name}@voip.example", f"sip:{name}@h", f"sip:%00{name}@h", 1000, "203.0.113.1", 2048, "c", 1, 9.0, 1.0, "", "p"
+        )
+        for name in ("1", "2")
+    )
+    assert await commit(store, Put(one), Put(two)) is None
+    assert sorted(store.load(Contact)) == [one, two]
+    await commit(store, Delete(one))
+    assert store.load(Contact) == [two]
     await store.close()
 
 
