@@ -7,6 +7,7 @@ nobody which users there are.
 
 import hashlib
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final, NamedTuple
@@ -92,9 +93,14 @@ def response_of(algorithm: Algorithm, secret: str, method: str, uri: str, nonce:
     :param qop: ``auth``, or empty.
     :param nc: the nonce count as it was written.
     """
-    action = hash_of(algorithm, f"{method}:{uri}")
     use = f"{nonce}:{nc}:{cnonce}:{qop}" if qop else nonce
-    return hash_of(algorithm, f"{secret}:{use}:{action}")
+    return hash_of(algorithm, f"{secret}:{use}:{_action_of(algorithm, method, uri)}")
+
+
+@lru_cache(maxsize=256)
+def _action_of(algorithm: Algorithm, method: str, uri: str) -> str:
+    """H(A2) for qop ``auth`` (RFC 7616 section 3.4.3): all phones of a domain register with the same one."""
+    return hash_of(algorithm, f"{method}:{uri}")
 
 
 class Digest:

@@ -173,6 +173,7 @@ def _params(text: str, position: int) -> Params:
     return params
 
 
+@lru_cache(maxsize=REMEMBERED_VIAS)
 def parse_cseq(text: str) -> CSeq:
     """Read a CSeq (RFC 3261 section 20.16)."""
     parts = text.split()
