@@ -15,6 +15,7 @@ from tests.bench.dhcp.part import DHCP, summed
 from tests.bench.part import Measured, Server, medians, percentile
 from tests.bench.sip import load as sip_load
 from tests.bench.sip import part as sip
+from tests.bench.sip import servers
 from tests.bench.sip.part import SCENARIOS, SIP, pinned
 from tests.live import sipp
 
@@ -164,7 +165,7 @@ def test_each_dhcp_server_serves_a_light_load_completely(server: Server) -> None
 @pytest.mark.parametrize("work", SCENARIOS)
 @pytest.mark.parametrize("server", SIP.servers, ids=lambda server: server.name)
 def test_each_sip_server_serves_a_light_load_completely(server: Server, work: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sip, "USERS", 100)
+    monkeypatch.setattr(servers, "USERS", 100)
     seen = SIP.measure(work, server, 40, 1)
     done, failed = seen.figures[:2]
     assert (done, failed) == (pytest.approx(40, rel=0.2), 0)

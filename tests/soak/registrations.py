@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from tests.bench.sip.load import HOME, HOST, LOAD_PORT, SERVER_PORT
 from tests.bench.sip.servers import OPEN_DOMAIN
+from tests.bench.sip.site import HOME, LOAD_HOST, LOAD_PORT, SERVER_HOST, SERVER_PORT
 from tests.bench.site import Site
 
 CONTACTS_EACH = 3
@@ -67,7 +67,7 @@ class Registrations:
         with site.net.entered(HOME):
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_OCTETS)
-        self._socket.bind((HOST, LOAD_PORT))
+        self._socket.bind((LOAD_HOST, LOAD_PORT))
         self._socket.settimeout(READ_S)
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class Registrations:
 
     def _send(self, payload: bytes) -> None:
         try:
-            self._socket.sendto(payload, (HOST, SERVER_PORT))
+            self._socket.sendto(payload, (SERVER_HOST, SERVER_PORT))
         except ConnectionRefusedError:
             # It says that an earlier datagram met no server: this one was not sent, and will be sent again.
             return
@@ -181,14 +181,14 @@ class Registrations:
 
 def contact(user: str, number: int) -> str:
     """One of the contacts of a user."""
-    return f"sip:{user}@{HOST}:{7000 + number}"
+    return f"sip:{user}@{LOAD_HOST}:{7000 + number}"
 
 
 def request(user: str, number: int, headers: list[str]) -> bytes:
     """A REGISTER of the user; Call-ID and tag are the same in all of them."""
     lines = [
         f"REGISTER sip:{OPEN_DOMAIN} SIP/2.0",
-        f"Via: SIP/2.0/UDP {HOST}:{LOAD_PORT};branch=z9hG4bK-{user}-{number};rport",
+        f"Via: SIP/2.0/UDP {LOAD_HOST}:{LOAD_PORT};branch=z9hG4bK-{user}-{number};rport",
         "Max-Forwards: 70",
         f"From: <sip:{user}@{OPEN_DOMAIN}>;tag={user}",
         f"To: <sip:{user}@{OPEN_DOMAIN}>",

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.bench.part import STATE_PARENT
-from tests.bench.sip.load import HOME, SERVER_PORT
 from tests.bench.sip.servers import voxpath_for
+from tests.bench.sip.site import Loopback
 from tests.bench.site import Site
 from tests.soak.registrations import Registrations
 
@@ -40,7 +40,7 @@ class Life(NamedTuple):
 
 @contextmanager
 def _life(chance: Random) -> Iterator[Life]:
-    with Site(HOME, SERVER_PORT) as site, TemporaryDirectory(dir=STATE_PARENT, prefix="voxpath-soak-") as name:
+    with Loopback() as site, TemporaryDirectory(dir=STATE_PARENT, prefix="voxpath-soak-") as name:
         client = Registrations(site, chance)
         try:
             yield Life(site, voxpath_for((), Path(name), Path(name) / "state"), Path(name) / "output", client)

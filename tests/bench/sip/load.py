@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.bench.sip.servers import BUFFER_OCTETS, HERE, PASSWORD, SECURE_DOMAIN, names
+from tests.bench.sip.site import HOME, LOAD_HOST, LOAD_PORT, SERVER_HOST, SERVER_PORT
 from tests.bench.site import Site
 from tests.live.sipp import STATISTICS, Outcome, Sipp, duration_s, users_file
 
-HOME, SERVER_PORT, LOAD_PORT = "sip", 5060, 6060
-HOST = "127.0.0.1"
-
+SEED = 1
+"""Of the order in which users come: the same one for every server."""
 RTT_EVERY = 1000
 """Response times are written out after so many."""
 
@@ -46,12 +47,13 @@ def run(site: Site, scenario: str, rate: int, calls: int, before: Sequence[str])
     with TemporaryDirectory() as name:
         directory = Path(name)
         credentials = f"[authentication username={{0}} password={PASSWORD}]"
-        users = users_file(directory / "users.csv", [f"{user};{credentials.format(user)}" for user in names()])
+        order = Random(SEED).sample(names(), len(names()))
+        users = users_file(directory / "users.csv", [f"{user};{credentials.format(user)}" for user in order])
         options = ("-inf", str(users), "-auth_uri", SECURE_DOMAIN, "-trace_rtt", "-rtt_freq", str(RTT_EVERY))
         exact = ("-timer_resol", "1", "-buff_size", str(BUFFER_OCTETS))
-        sipp = Sipp(site.net, HOME, HOST, directory, before)
+        sipp = Sipp(site.net, HOME, LOAD_HOST, directory, before)
         path = str(HERE / scenario)
-        outcome = sipp.run(path, f"{HOST}:{SERVER_PORT}", LOAD_PORT, *options, *exact, calls=calls, rate=rate)
+        outcome = sipp.run(path, f"{SERVER_HOST}:{SERVER_PORT}", LOAD_PORT, *options, *exact, calls=calls, rate=rate)
         seconds = duration_s((directory / STATISTICS).read_text())
         times = "".join(written.read_text() for written in directory.glob("*_rtt.csv"))
     return Load(rate, outcome, seconds, answer_times(times))

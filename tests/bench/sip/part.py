@@ -4,10 +4,10 @@ import os
 
 from tests.bench.cost import cpu_s, memory_kib
 from tests.bench.part import Measured, Part, Server, percentile
-from tests.bench.sip import load
-from tests.bench.sip.load import HOME, SERVER_PORT, Load
-from tests.bench.sip.servers import BASE, SERVERS, USERS
-from tests.bench.site import Site
+from tests.bench.sip import load, servers
+from tests.bench.sip.load import Load
+from tests.bench.sip.servers import BASE, SERVERS
+from tests.bench.sip.site import Loopback
 
 SCENARIOS = {
     "REGISTER, refreshed": ("register.xml", "register.xml"),
@@ -25,9 +25,11 @@ METHOD = f"""\
 - One run measures all servers in turn at each rate, and every figure is the median over the runs.
   Only the ratios of one table mean anything: machines differ.
 - sipp and the server are alone in a network namespace and talk over its loopback; the server has processor 0, sipp another one.
-- Each measurement starts a new server with an empty state directory, and registers {USERS:,} users of one contact each at
+  Both have public addresses there, as a server and a NAT gateway have; no port ledger and no realm is configured.
+- Each measurement starts a new server with an empty state directory, and registers {servers.USERS:,} users of one contact each at
   {BEFORE_RATE}/s before anything is measured.
   A refresh has the contact of before and a new Call-ID, so every one is a change that has to be stored.
+  Users come in an order of chance, each once before one comes again: neighbours in the database do not come together.
 - *voxpath* is `twistd voxpath-sip` as an operator starts it, with its ladders, events and control socket.
   No 200 to a REGISTER leaves before the binding is in SQLite (WAL, `synchronous=FULL`).
   *voxpath, state in memory* has its state directory on a tmpfs: the same commits, and no disk below them.
@@ -42,7 +44,7 @@ METHOD = f"""\
 - *failed* are calls that did not end as the scenario says, *repeated* are requests that sipp sent again after 500 ms.
   *clean* means in most runs that there were neither, and that 95 % of the rate was reached.
 - p50 and p99 are sipp's, from the first request to the final answer, by its clock of whole milliseconds.
-- *KiB each* is the memory of the process tree (PSS) for each of the {USERS:,} bindings: after they were made, less before.
+- *KiB each* is the memory of the process tree (PSS) for each of the {servers.USERS:,} bindings: after they were made, less before.
 
 ### What is not measured
 
@@ -57,11 +59,12 @@ def measure(work: str, server: Server, rate: int, seconds: int) -> Measured:
     """Start the server from nothing, bind all users, load it, end it."""
     scenario, before = SCENARIOS[work]
     on_first, on_last = pinned(os.cpu_count() or 1)
-    with Site(HOME, SERVER_PORT) as site, site.serving(_before(server, on_first)) as process:
+    with Loopback() as site, site.serving(_before(server, on_first)) as process:
         empty = memory_kib(process.pid)
-        bound = load.run(site, before, BEFORE_RATE, USERS, on_last)
-        assert bound.outcome.done == USERS, f"{server.name} bound {bound.outcome.done} of {USERS} users"
-        each_kib = (memory_kib(process.pid) - empty) / USERS
+        users = servers.USERS
+        bound = load.run(site, before, BEFORE_RATE, users, on_last)
+        assert bound.outcome.done == users, f"{server.name} bound {bound.outcome.done} of {users} users"
+        each_kib = (memory_kib(process.pid) - empty) / users
         spent = -cpu_s(process.pid)
         seen = load.run(site, scenario, rate, rate * seconds, on_last)
         spent += cpu_s(process.pid)

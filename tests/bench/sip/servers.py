@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.part import Server, twistd
+from tests.bench.sip.site import SERVER_HOST
 
 HERE = Path(__file__).parent
 
@@ -32,7 +33,7 @@ def voxpath_memory(directory: Path) -> list[str]:
     state = directory / "state"
     state.mkdir()
     # ``ip netns exec`` gives the server a mount namespace of its own: the memory goes when it ends.
-    return ["sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(state), *voxpath_for(names(), directory, state)]
+    return ["sh", "-c", 'mount -t tmpfs -o mode=0700 none "$0" && exec "$@"', str(state), *voxpath_for(names(), directory, state)]
 
 
 def voxpath_for(users: Sequence[str], directory: Path, state: Path) -> list[str]:
@@ -40,7 +41,7 @@ def voxpath_for(users: Sequence[str], directory: Path, state: Path) -> list[str]
     listed = "\n".join(USER.format(name=name, domain=SECURE_DOMAIN, password=PASSWORD) for name in users)
     template = (HERE / "voxpath.toml.in").read_text()
     path = directory / "voxpath.toml"
-    path.write_text(template.format(state=state, open=OPEN_DOMAIN, secure=SECURE_DOMAIN, users=listed))
+    path.write_text(template.format(state=state, host=SERVER_HOST, open=OPEN_DOMAIN, secure=SECURE_DOMAIN, users=listed))
     path.chmod(0o600)
     return twistd("voxpath-sip", path)
 
@@ -48,7 +49,8 @@ def voxpath_for(users: Sequence[str], directory: Path, state: Path) -> list[str]
 def kamailio(directory: Path) -> list[str]:
     """Kamailio with its bindings in memory alone; a restart forgets them."""
     path = directory / "kamailio.cfg"
-    path.write_text((HERE / "kamailio.cfg.in").read_text().replace("@PASSWORD@", PASSWORD))
+    text = (HERE / "kamailio.cfg.in").read_text()
+    path.write_text(text.replace("@HOST@", SERVER_HOST).replace("@PASSWORD@", PASSWORD))
     options = ["-m", "256", "-M", "16", "-b", str(BUFFER_OCTETS), "-w", str(directory), "-Y", str(directory)]
     return ["kamailio", "-DD", "-f", str(path), *options]
 
