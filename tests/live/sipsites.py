@@ -44,11 +44,6 @@ class Handset(NamedTuple):
         """Of its user."""
         return f"of-{self.name}-7hUq2mPz"
 
-    @property
-    def aor(self) -> str:
-        """Its address-of-record."""
-        return f"{self.name}@{SERVER}"
-
 
 def _handsets() -> dict[str, Handset]:
     showings = {
@@ -97,42 +92,47 @@ def phones_of(site: Site) -> str:
 class SipStage(Stage):
     """The stage with one SIP server instead of the controllers.
 
+    :param server: the process that has it; a gateway may have it itself.
+    :param domain: its users' domain, an address that it listens at.
+    :param ledger_feed: whether it gets the gateways' ledgers.
     :ivar phones: the stock phones that were booted.
     :ivar ports: the blocks of those that have a lease.
     """
 
-    def __init__(self, directory: Path, *, ledger_feed: bool = True) -> None:
+    def __init__(self, directory: Path, *, server: str = SIP_SERVER, domain: str = SERVER, ledger_feed: bool = True) -> None:
         super().__init__(directory, ledger_feed=ledger_feed, servers=SIP_SERVERS)
+        self.server = server
+        self.domain = domain
         self.phones: dict[str, Baresip] = {}
         self.ports: dict[str, Ports] = {}
 
     def write_sip(self, extra: str = "") -> None:
         """Write the configuration of the SIP server."""
         self.write(
-            SIP_SERVER,
+            self.server,
             f"""
-            {self.beyond_sites(SIP_SERVER)}
+            {self.beyond_sites(self.server)}
             [mgc]
             enabled = false
             [sip]
             listen = ["{SERVER}:5060"]
-            {users(SERVER)}
+            {users(self.domain)}
             {extra}
             """,
         )
 
-    def write_sip_gateway(self, site: Site, extra: str = "") -> None:
-        """Write the configuration of a gateway whose phones are SIP phones; it has no SIP server of its own."""
-        self.write_gateway(site, f"[sip]\nenabled = false\n{users(SERVER)}\n{phones_of(site)}\n{extra}")
+    def write_sip_gateway(self, site: Site, sip: str = "[sip]\nenabled = false", extra: str = "") -> None:
+        """Write the configuration of a gateway whose phones are SIP phones; by itself it has no SIP server of its own."""
+        self.write_gateway(site, f"{sip}\n{users(self.domain)}\n{phones_of(site)}\n{extra}")
 
     def begin(self) -> None:
         """Start the SIP server and the gateways, and wait until they serve."""
         self.write_sip()
-        self.start(SIP_SERVER, "voxpath-sip")
+        self.start(self.server, "voxpath-sip")
         for site in (SITE_A, SITE_B):
             self.write_sip_gateway(site)
             self.start(site.gateway, "voxpath-sg")
-        for name in (SIP_SERVER, SITE_A.gateway, SITE_B.gateway):
+        for name in (self.server, SITE_A.gateway, SITE_B.gateway):
             self.serving(name)
 
     # Phones.
@@ -181,7 +181,7 @@ class SipStage(Stage):
         """Let one phone call another one, and wait until both hear each other's tone."""
         for name in (caller, callee):
             self.phones[name].forget()
-        self.phones[caller].dial(f"sip:{HANDSETS[callee].aor}")
+        self.phones[caller].dial(f"sip:{self.aor(callee)}")
         for one, other in ((caller, callee), (callee, caller)):
             try:
                 until(lambda one=one, other=other: self.phones[one].hears(HANDSETS[other].tone_hz), f"{one} hears {other}", 15)
@@ -189,6 +189,20 @@ class SipStage(Stage):
                 outputs = "\n".join(f"{name}:\n{self.phones[name].output()[-5000:]}" for name in (caller, callee))
                 raise AssertionError(f"{error}\n{outputs}") from None
 
+    # Asking.
+
+    def aor(self, name: str) -> str:
+        """The address-of-record of a phone's user."""
+        return f"{name}@{self.domain}"
+
+    def at(self, name: str) -> str:
+        """The combination address of a phone: its public address, and the first port of its block."""
+        return f"{self.ports[name].public}:{self.ports[name].first}"
+
     def bindings(self) -> dict[str, dict[str, Any]]:
         """The rows of the SIP server's bindings by address-of-record."""
-        return {row["aor"]: row for row in self.rows(SIP_SERVER, "bindings")}
+        return {row["aor"]: row for row in self.rows(self.server, "bindings")}
+
+    def why(self, name: str, event: str) -> list[str]:
+        """What ``why`` tells of a phone's user by events of one type."""
+        return [row["text"] for row in self.rows(self.server, "why", self.aor(name)) if row["id"] == event]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.capture import LAN, RTP_OCTETS, Capture, passed, rtp
-from tests.live.sipsites import HANDSETS, SERVER, SIP_SERVER, SipStage
+from tests.live.sipsites import HANDSETS, SERVER, SipStage
 from tests.live.sites import SITE_A, SITE_B, until
 
 pytestmark = pytest.mark.live
@@ -35,12 +35,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SipStage]:
         made.is_sound()
 
 
-def combination(stage: SipStage, name: str) -> str:
-    """A phone's public address and SIP port."""
-    ports = stage.ports[name]
-    return f"{ports.public}:{ports.first}"
-
-
 def end_call(stage: SipStage, first: str, other: str) -> None:
     """Hang up at one phone; the other one has to learn it."""
     stage.phones[first].hang_up()
@@ -54,12 +48,12 @@ def test_phones_of_both_sites_have_the_same_addresses_and_every_one_is_registere
     assert len(set(inside.values())) == 1
     known = stage.bindings()
     for name in BOOTED:
-        row = known[HANDSETS[name].aor]
-        assert row["source"] == combination(stage, name)
+        row = known[stage.aor(name)]
+        assert row["source"] == stage.at(name)
         assert row["phone"] == HANDSETS[name].mac
-        shown = combination(stage, name) if HANDSETS[name].shim else f"{HANDSETS[name].address}:{stage.ports[name].first}"
+        shown = stage.at(name) if HANDSETS[name].shim else f"{HANDSETS[name].address}:{stage.ports[name].first}"
         assert shown in row["contact"]
-        assert (row["public"], row["shows"]) == (combination(stage, name), SHOWS[HANDSETS[name].showing])
+        assert (row["public"], row["shows"]) == (stage.at(name), SHOWS[HANDSETS[name].showing])
 
 
 @pytest.mark.parametrize(("caller", "callee"), BETWEEN)
@@ -105,8 +99,8 @@ def test_with_the_shim_no_message_names_a_private_address(stage: SipStage, tmp_p
     invites = [each.message for each in stage.phones["b-shim"].sent("INVITE")]
     assert len(invites) == 2
     for message in invites:
-        assert combination(stage, "b-shim") in message.header("contact")
-        assert combination(stage, "b-shim") in message.header("via")
+        assert stage.at("b-shim") in message.header("contact")
+        assert stage.at("b-shim") in message.header("via")
         assert f"c=IN IP4 {SITE_B.public}" in message.body
 
 
@@ -114,13 +108,13 @@ def test_with_the_gruu_dialogs_and_media_name_the_public_address(stage: SipStage
     """DNT-4, DNT-16: the registered contact stays private; the contact of the dialog is the GRUU of the 200."""
     phone = stage.phones["b-gruu"]
     own = next(value for value in phone.registered().all("contact") if phone.name_of_socket() in value)
-    assert f'pub-gruu="sip:b-gruu@{combination(stage, "b-gruu")}"' in own
+    assert f'pub-gruu="sip:b-gruu@{stage.at("b-gruu")}"' in own
     stage.call("b-gruu", "a-gruu")
     end_call(stage, "b-gruu", "a-gruu")
     invite = phone.sent("INVITE")[-1].message
-    assert invite.contact_uri == f"sip:b-gruu@{combination(stage, 'b-gruu')}"
+    assert invite.contact_uri == f"sip:b-gruu@{stage.at('b-gruu')}"
     assert f"c=IN IP4 {SITE_B.public}" in invite.body
-    assert re.search(rf"@{re.escape(combination(stage, 'a-gruu'))}", phone.sent("ACK")[-1].message.first)
+    assert re.search(rf"@{re.escape(stage.at('a-gruu'))}", phone.sent("ACK")[-1].message.first)
 
 
 @pytest.mark.parametrize(("caller", "callee"), WITHIN)
@@ -164,16 +158,13 @@ def test_a_plain_phone_is_called_from_beyond_its_realm_and_why_says_that_it_need
     plain, caller = stage.phones["a-plain"], stage.phones["b-gruu"]
     plain.forget()
     caller.forget()
-    caller.dial(f"sip:{HANDSETS['a-plain'].aor}")
+    caller.dial(f"sip:{stage.aor('a-plain')}")
     until(lambda: len(plain.answered(200, "INVITE")) > 1, "the phone answers again and again, since no ACK arrives")
     assert caller.sent("ACK")
     assert not plain.received("ACK")
 
-    def told() -> list[str]:
-        return [row["text"] for row in stage.rows(SIP_SERVER, "why", HANDSETS["a-plain"].aor) if row["id"] == "NEEDS_PROXY"]
-
-    (text,) = until(told, "why names the reason")
-    assert HANDSETS["a-plain"].aor in text
+    (text,) = until(lambda: stage.why("a-plain", "NEEDS_PROXY"), "why names the reason")
+    assert stage.aor("a-plain") in text
     assert HANDSETS["a-plain"].address in text
     caller.hang_up()
     plain.hang_up()
