@@ -139,24 +139,33 @@ class SipStage(Stage):
 
     def boot(self, *names: str) -> None:
         """Take phones from power-up to their registration: lease, files over TFTP, program."""
+        self.lease(*names)
         for name in names:
-            self.lease(name)
             self.phones[name] = Baresip(self.net, name, self.fetch(name), HANDSETS[name].tone_hz)
             self.phones[name].start()
         for name in names:
             self.phones[name].registered()
 
-    def lease(self, name: str) -> None:
-        """Plug a phone in and let it get its lease: by the shim if it is to have one, else by udhcpc."""
-        handset = HANDSETS[name]
-        self.add_host(handset.site, name, handset.mac)
-        if handset.shim:
-            self.write(name, f'[phone]\ninterface = "eth0"\nmac = "{handset.mac}"\nvendor_class = "{handset.kind}"')
-            self.start(name, "voxpath-phone", "--shim")
-            until(lambda: self.phone_state(name).get("state") == "shim up", f"{name} has its shim; its log:\n{self.log(name)}")
-        else:
-            Phone(self.net, name, handset.mac, self.directory).udhcpc(vendor=handset.kind)
-        self.ports[name] = self.block_of(name)
+    def lease(self, *names: str) -> None:
+        """Plug phones in and let them get their leases: by the shim if they are to have one, else by udhcpc."""
+        handsets = [HANDSETS[name] for name in names]
+        for each in handsets:
+            self.add_host(each.site, each.name, each.mac)
+            if each.shim:
+                self.write(each.name, f'[phone]\ninterface = "eth0"\nmac = "{each.mac}"\nvendor_class = "{each.kind}"')
+                self.start(each.name, "voxpath-phone", "--shim")
+        for each in handsets:
+            if each.shim:
+                self._has_shim(each.name)
+            else:
+                Phone(self.net, each.name, each.mac, self.directory).udhcpc(vendor=each.kind)
+            self.ports[each.name] = self.block_of(each.name)
+
+    def _has_shim(self, name: str) -> None:
+        try:
+            until(lambda: self.phone_state(name).get("state") == "shim up", f"{name} has its shim")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log:\n{self.log(name)}") from None
 
     def fetch(self, name: str) -> Path:
         """Fetch a phone's files with a stock TFTP client, into the directory that its program starts from."""

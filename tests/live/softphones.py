@@ -1,6 +1,7 @@
 """Stock SIP phones, unchanged, each in the namespace of a host: baresip and twinkle-console."""
 
 import json
+import signal
 import socket
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -84,6 +85,11 @@ class Baresip:
         """Switch it off in order: it takes its registration back."""
         self._control.close()
         return self._net.end(self._process)
+
+    def kill(self) -> int:
+        """Pull its plug."""
+        self._control.close()
+        return self._net.end(self._process, signal.SIGKILL)
 
     def command(self, command: str, words: str = "") -> None:
         """Press keys; what comes of it is seen from events and trace."""

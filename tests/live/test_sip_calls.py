@@ -167,5 +167,9 @@ def test_a_plain_phone_is_called_from_beyond_its_realm_and_why_says_that_it_need
     assert stage.aor("a-plain") in text
     assert HANDSETS["a-plain"].address in text
     caller.hang_up()
-    plain.hang_up()
+    caller.tells("CALL_CLOSED")
+    assert caller.sent("BYE")
     assert not plain.received("BYE")
+    # Both would repeat themselves for half a minute, which their orderly end waits for.
+    caller.kill()
+    plain.kill()
