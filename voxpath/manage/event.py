@@ -36,13 +36,13 @@ class ManholeEntered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ManholeLoginFailed(Event):
+class ManholeLoginRefused(Event):
     """Somebody tried to log in to the manhole and was refused.
 
     :ivar who: whom he said to be, and the fingerprint of the key that he offered.
     """
 
-    ID: ClassVar[str] = "MANHOLE_LOGIN_FAILED"
+    ID: ClassVar[str] = "MANHOLE_LOGIN_REFUSED"
     TEXT: ClassVar[str] = "{who} was refused by the manhole ({way} from {source}): {reason}"
 
     way: str

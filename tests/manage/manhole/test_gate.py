@@ -45,6 +45,13 @@ def test_only_so_many_connections_in_a_short_time_and_a_flood_is_told_of_once() 
     assert ground.is_left()
 
 
+def test_whoever_logs_in_may_come_as_often_as_he_likes() -> None:
+    ground = Ground()
+    for _ in range(5 * STARTS_LIMIT):
+        ground.visit("op").left()
+    assert ground.gate.refused == {}
+
+
 def test_a_stranger_who_does_not_log_in_is_sent_away() -> None:
     ground = Ground()
     visit = ground.visit("")
@@ -71,7 +78,7 @@ def test_logins_that_fail_are_told_and_end_the_connection_at_last() -> None:
     visit = ground.visit("")
     for _ in range(ATTEMPTS_LIMIT):
         visit.failed("op\x1b[2J", "no\x07")
-    assert ground.ids() == ["MANHOLE_LOGIN_FAILED"] * ATTEMPTS_LIMIT + ["MANHOLE_REFUSED"]
+    assert ground.ids() == ["MANHOLE_LOGIN_REFUSED"] * ATTEMPTS_LIMIT + ["MANHOLE_REFUSED"]
     assert ground.told[0].text == f"op\\x1b[2J was refused by the manhole (SSH from {SOURCE}): no\\x07"
     assert ground.is_left()
 

@@ -48,7 +48,7 @@ def test_a_key_that_is_not_authorized_is_refused_and_told(house: House) -> None:
     other = new_key()
     client = house.client(other)
     assert not client.is_in
-    (told,) = house.ground.texts("MANHOLE_LOGIN_FAILED")
+    (told,) = house.ground.texts("MANHOLE_LOGIN_REFUSED")
     assert told == f"op ({fingerprint(other)}) was refused by the manhole (SSH from ?:0): the key is not among the authorized ones"
     client.leaves()
     assert house.ground.is_left()
@@ -71,7 +71,7 @@ def test_passwords_are_not_even_offered_and_whoever_tries_one_is_told_of(house: 
     client.transport.auth.askForAuth(b"password", b"\0" + common.NS(b"secret"))
     client.transport.auth.askForAuth(b"keyboard-interactive", common.NS(b"") * 2)
     client.flush()
-    told = house.ground.texts("MANHOLE_LOGIN_FAILED")[-2:]
+    told = house.ground.texts("MANHOLE_LOGIN_REFUSED")[-2:]
     assert [text.rsplit(": ", 2)[1] for text in told] == ["login by password is off", "login by keyboard-interactive is off"]
     assert not any("secret" in event.text for event in house.ground.told)
     assert not client.is_in
@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_trusted_admits_nobody_and_says_why(house: House) 
     house.authorized.chmod(0o666)
     client = house.client()
     assert not client.is_in
-    assert "chmod go-w it" in house.ground.texts("MANHOLE_LOGIN_FAILED")[0]
+    assert "chmod go-w it" in house.ground.texts("MANHOLE_LOGIN_REFUSED")[0]
     client.leaves()
 
 
@@ -107,7 +107,7 @@ class Forger(keys.Key):
 def test_a_key_without_its_private_half_admits_nobody(house: House) -> None:
     client = house.client(Forger(house.key, new_key()))
     assert not client.is_in
-    assert "the signature is wrong" in house.ground.texts("MANHOLE_LOGIN_FAILED")[0]
+    assert "the signature is wrong" in house.ground.texts("MANHOLE_LOGIN_REFUSED")[0]
     client.leaves()
 
 
@@ -120,7 +120,7 @@ def test_signatures_with_sha_1_are_not_taken(house: House) -> None:
     modern.leaves()
     old = house.client(_Signing(key, b"ssh-rsa"))
     assert not old.is_in
-    assert "made with SHA-1" in house.ground.texts("MANHOLE_LOGIN_FAILED")[0]
+    assert "made with SHA-1" in house.ground.texts("MANHOLE_LOGIN_REFUSED")[0]
     old.leaves()
 
 

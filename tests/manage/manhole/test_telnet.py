@@ -84,7 +84,7 @@ def test_a_wrong_password_is_told_and_asked_again_for_a_few_times(ground: Ground
         assert client.sends(b"op\nwrong\n").endswith(b"not admitted\r\nuser: ")
     client.sends(b"op\nwrong\n")
     assert client.wire.aborted
-    assert ground.ids() == ["MANHOLE_LOGIN_FAILED"] * ATTEMPTS_LIMIT + ["MANHOLE_REFUSED"]
+    assert ground.ids() == ["MANHOLE_LOGIN_REFUSED"] * ATTEMPTS_LIMIT + ["MANHOLE_REFUSED"]
     assert client.tried == [("op", "wrong")] * ATTEMPTS_LIMIT
     client.sends(b"op\nwrong\n")
     assert len(client.tried) == ATTEMPTS_LIMIT, "what still arrives is not looked at"

@@ -3,7 +3,6 @@
 SSH costs a key exchange before anybody is known, and it is computed on the thread that serves the phones.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,7 @@ from twisted.logger import Logger
 
 from voxpath.core.errors import RemoteError
 from voxpath.io.clock import Clock
-from voxpath.manage.event import ManholeEntered, ManholeLeft, ManholeLine, ManholeLoginFailed, ManholeRefused
+from voxpath.manage.event import ManholeEntered, ManholeLeft, ManholeLine, ManholeLoginRefused, ManholeRefused
 from voxpath.model.event import Event, printable
 
 CONNECTIONS_LIMIT = 8
@@ -20,7 +19,7 @@ CONNECTIONS_LIMIT = 8
 
 STARTS_LIMIT = 10
 STARTS_WINDOW_S = 10.0
-"""So many connections may begin within so many seconds."""
+"""So many connections may begin within so many seconds; those on which somebody logged in do not count."""
 
 LOGIN_S = 30.0
 """How long a login may take, from the first octet of the connection on."""
@@ -62,18 +61,19 @@ class Gate:
         self.publish = publish
         self.visits: set[Visit] = set()
         self.refused: dict[str, int] = {}
-        self._starts: deque[float] = deque(maxlen=STARTS_LIMIT)
+        self._starts: list[float] = []
         self._told: float | None = None
 
     def admit(self, way: str, source: str) -> "Visit | None":
         """Let a connection in; ``None``: close it at once."""
         now = self.clock.now()
-        often = len(self._starts) == STARTS_LIMIT and now - self._starts[0] < STARTS_WINDOW_S
+        self._starts = [start for start in self._starts if now - start < STARTS_WINDOW_S]
+        often = len(self._starts) >= STARTS_LIMIT
         if often or len(self.visits) >= CONNECTIONS_LIMIT:
             self._turn_away(way, source, TOO_OFTEN if often else TOO_MANY, now)
             return None
         self._starts.append(now)
-        visit = Visit(self, way, source)
+        visit = Visit(self, way, source, now)
         self.visits.add(visit)
         return visit
 
@@ -81,6 +81,11 @@ class Gate:
         """End all connections."""
         for visit in tuple(self.visits):
             visit.end("the manhole is closed")
+
+    def forgive(self, start: float) -> None:
+        """Somebody logged in on the connection that began then: scripts may come as often as they like."""
+        if start in self._starts:
+            self._starts.remove(start)
 
     def _turn_away(self, way: str, source: str, reason: str, now: float) -> None:
         """A flood is told of once in a while; the count tells the rest."""
@@ -97,12 +102,13 @@ class Visit:
     :ivar drop: ends the connection at once; set by the protocol that has it.
     """
 
-    def __init__(self, gate: Gate, way: str, source: str) -> None:
+    def __init__(self, gate: Gate, way: str, source: str, began: float) -> None:
         self.who = ""
         self.way = way
         self.source = source
         self.drop: Callable[[], None] = lambda: None
         self._gate = gate
+        self._began = began
         self._octets = 0
         self._attempts = 0
         self._over = False
@@ -145,7 +151,7 @@ class Visit:
 
     def failed(self, who: str, reason: str) -> None:
         """Note a login that failed; too many of them end the connection."""
-        self._tell(ManholeLoginFailed(way=self.way, who=_name(who), source=self.source, reason=printable(reason)))
+        self._tell(ManholeLoginRefused(way=self.way, who=_name(who), source=self.source, reason=printable(reason)))
         self._attempts += 1
         if self._attempts >= ATTEMPTS_LIMIT:
             self.end("too many logins failed")
@@ -153,6 +159,7 @@ class Visit:
     def entered(self, who: str) -> None:
         """Note a login."""
         self.who = _name(who)
+        self._gate.forgive(self._began)
         self._wait(IDLE_S, IDLE)
         self._tell(ManholeEntered(way=self.way, who=self.who, source=self.source))
 
