@@ -96,6 +96,14 @@ def test_all_vias_are_repeated_in_their_order_and_only_the_first_is_completed() 
     assert ["received" in via.params for via in found] == [True, False, False, False]
 
 
+def test_a_via_field_without_a_value_is_none() -> None:
+    """The topmost Via is the first one that says something."""
+    [via] = vias(
+        answer(incoming("\r\nVia: SIP/2.0/UDP 10.0.0.11;branch=z9hG4bK1", text=INVITE.replace("SIP/2.0/UDP {via}", "{via}")))
+    )
+    assert (via.host, via.params["received"]) == ("10.0.0.11", "203.0.113.1")
+
+
 def test_a_via_that_cannot_be_read_is_repeated_as_it_is_and_answered_at_the_source() -> None:
     """RFC 4475 section 3.1.2.1."""
     message = incoming("192.0.2.15;;,;,,")

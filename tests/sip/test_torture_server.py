@@ -1,6 +1,7 @@
 """Every message of RFC 4475, given to a server: answered as the index beside the messages allows, and never an exception."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -153,6 +154,58 @@ def test_all_messages_one_after_the_other_do_no_harm() -> None:
         assert is_well(exchange, "example.com")
     exchange.tick(100_000)
     assert exchange.server.contacts() == ()
+
+
+SPLINTERS = (
+    b"\r\n",
+    b",",
+    b";",
+    b"<",
+    b">",
+    b'"',
+    b"\\",
+    b"%00",
+    b"\0",
+    b"\xff",
+    b" ",
+    b"=",
+    b"*",
+    b"tag=",
+    b"-1",
+    b"[::1]",
+    b"9" * 20,
+)
+FIELDS = (b"\r\nVia: ", b"\r\nContact: *", b"\r\nExpires: 0", b'\r\nAuthorization: Digest realm="voxpath"', b"\r\nRequire: ")
+
+
+def damaged(payload: bytes, chance: Random) -> bytes:
+    """A message with a few things put in, cut out or changed."""
+    octets = bytearray(payload)
+    for _ in range(chance.randint(1, 5)):
+        place = chance.randrange(len(octets) + 1)
+        match chance.randrange(4):
+            case 0:
+                octets[place:place] = chance.choice((*SPLINTERS, *FIELDS))
+            case 1:
+                del octets[place : place + chance.randint(1, 30)]
+            case 2:
+                octets[place:place] = octets[chance.randrange(len(octets) + 1) :][: chance.randint(1, 60)]
+            case 3:
+                octets[place : place + 1] = bytes([chance.randrange(256)])
+    return bytes(octets)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_messages_do_no_harm(seed: int) -> None:
+    """No exception, one answer at most, and nothing that a terminal would obey."""
+    chance = Random(seed)
+    exchange = server(*HOSTS)
+    messages = [message(name) for name in EXPECTED]
+    for _ in range(500):
+        statuses(exchange, damaged(chance.choice(messages), chance))
+        exchange.now += 1
+    assert all(event.text.isprintable() for event in exchange.events)
+    assert is_well(exchange, "example.com")
 
 
 # What the index says of single messages.

@@ -67,6 +67,9 @@ def _vias(request: Request, via: Via | None, source: Endpoint) -> list[str]:
     fields = request.values("via")
     if via is None:
         return [f"Via: {field}" for field in fields]
+    if not fields[0]:
+        # A field without any value is no Via, and the topmost one is behind it.
+        fields = [field for field in fields if field]
     first = fields[0]
     below = split_list(first)[1:] if "," in first else ()
     return [f"Via: {_seen_from(via, source)}", *(f"Via: {value}" for value in (*below, *fields[1:]))]

@@ -20,7 +20,7 @@ from voxpath.sip.atlas import Atlas
 from voxpath.sip.calls import RedirectedCall, call_key
 from voxpath.sip.digest import Digest
 from voxpath.sip.event import SipRefused
-from voxpath.sip.header import parse_address, parse_via, split_list, vias
+from voxpath.sip.header import parse_address, split_list, vias
 from voxpath.sip.ladder import Ladder
 from voxpath.sip.location import Location
 from voxpath.sip.message import Response
@@ -109,7 +109,7 @@ class SipServer:
             check(message)
         except SipError as error:
             return self._malformed(error, datagram, now)
-        incoming = Incoming(message, datagram, parse_via(split_list(message.value("via"))[0]))
+        incoming = Incoming(message, datagram, vias(message)[0])
         try:
             return self._request(incoming, now)
         except RemoteError as error:
