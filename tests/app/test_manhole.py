@@ -20,6 +20,7 @@ from voxpath.app.role import RoleState
 from voxpath.app.schema import Config
 from voxpath.core.errors import LocalError
 from voxpath.io.bus import EventBus
+from voxpath.manage.manhole import gate, python, session
 from voxpath.manage.manhole.gate import CONNECTIONS_LIMIT
 from voxpath.manage.manhole.passwords import line_of
 from voxpath.manage.memory import Memory
@@ -176,6 +177,23 @@ def test_what_does_not_run_says_so_whatever_is_asked_of_it() -> None:
     with pytest.raises(LocalError, match="it does not run here"):
         absent.usage(0.0)
     assert not hasattr(absent, "__len__")
+
+
+def test_the_page_tells_the_limits_that_the_code_has() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "console.md").read_text()
+    limits = (
+        ("connections at one time, SSH and telnet together", f"{gate.CONNECTIONS_LIMIT}"),
+        ("connections that begin without a login", f"{gate.STARTS_LIMIT} in {gate.STARTS_WINDOW_S:g} s"),
+        ("time for a login", f"{gate.LOGIN_S:g} s"),
+        ("octets before a login", f"{gate.BEFORE_LOGIN_LIMIT:,}".replace(",", " ")),
+        ("logins that fail on one connection", f"{gate.ATTEMPTS_LIMIT}"),
+        ("time in which nothing is typed", f"{gate.IDLE_S / 60:g} min"),
+        ("one line", f"{python.LINE_LIMIT} characters"),
+        ("one statement", f"{python.LINES_LIMIT} lines"),
+        ("what one line shows", f"{python.OUTPUT_LIMIT // 1024} Ki characters"),
+        ("sessions on one SSH connection", f"{session.CHANNELS_LIMIT}"),
+    )
+    assert [f"| {what} | {limit} |" for what, limit in limits if f"| {what} | {limit} |" not in page] == []
 
 
 def test_the_key_is_made_in_a_directory_of_its_own(tmp_path: Path) -> None:
