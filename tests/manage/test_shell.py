@@ -9,12 +9,19 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from tests.live.sites import until
 from tests.manage.test_control import PHONE, service
 from tests.terminal import Terminal
+from voxpath.manage.commands import Console
 from voxpath.manage.completion import FRESH_S, Completion
+from voxpath.manage.control import ControlService
+from voxpath.manage.facts import NoFacts
 from voxpath.manage.history import HISTORY_FILE, Completer, make_private
+from voxpath.manage.memory import Memory
 from voxpath.manage.shell import Shell, WrittenWrongly, help_on, words_of
 
 SHELL = [sys.executable, "-m", "voxpath.app.cli", "shell"]
@@ -167,6 +174,38 @@ async def test_a_process_that_went_away_is_told_of_and_asked_again_when_it_is_ba
         assert await deferToThread(terminal.ends) == 0
         await again.stopService()
     assert "Traceback" not in terminal.seen
+
+
+class Slow(NoFacts):
+    """A release that never ends."""
+
+    def status(self) -> list[tuple[str, str]]:
+        return [("name", "slow")]
+
+    def release(self, phone: str) -> "Deferred[str]":
+        return Deferred()
+
+
+@pytest_twisted.ensureDeferred
+async def test_ctrl_c_gives_up_a_question_and_not_the_shell(tmp_path: Path) -> None:
+    path = tmp_path / "own" / "control.sock"
+    running = ControlService(reactor, path, Console(Slow(), Memory()))
+    running.startService()
+
+    def talk(terminal: Terminal) -> None:
+        terminal.shows("slow> ")
+        terminal.types(f"release {PHONE}\r")
+        terminal.shows(f"release {PHONE}\n")
+        until(lambda: bool(running.connections), "the question is asked")
+        terminal.types("\x03")
+        terminal.shows("slow> ")
+        terminal.types("status\r")
+        terminal.shows("name  slow")
+        terminal.shows("slow> ")
+        terminal.types("\x04")
+
+    assert await deferToThread(at_terminal, str(path), tmp_path, talk) == 0
+    await running.stopService()
 
 
 def test_a_history_file_that_is_not_the_users_own_is_not_used(tmp_path: Path) -> None:

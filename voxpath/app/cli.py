@@ -15,6 +15,9 @@ from voxpath.manage.cli import add_ctl
 from voxpath.manage.manhole.command import add_password
 from voxpath.manage.shell import add_shell
 
+INTERRUPTED = 130
+"""Exit code of a command that was given up by Ctrl-C, as shells tell it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; return its exit code."""
@@ -35,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough; the interpreter must not complain again at its end.
         sys.stdout = None
         return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
 
 

@@ -241,7 +241,7 @@ class Control(Section, frozen=True):
 
 
 class Log(Section, frozen=True):
-    """What is written of events; messages are kept for ladders, not logged.
+    """What is written of events; messages are kept for ladders, not logged, and every line of the manhole's audit is written.
 
     Lines of text go where `twistd` logs to; `twistd --logger voxpath.manage.log.json_lines` writes JSON to standard output.
     """

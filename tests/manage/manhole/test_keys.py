@@ -4,11 +4,14 @@ import os
 import stat
 import subprocess
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 from voxpath.core.errors import LocalError
 from voxpath.manage.manhole.keys import KEYS_LIMIT, fingerprint, host_key, read_authorized, read_host_key
+
+pytestmark = pytest.mark.skipif(which("ssh-keygen") is None, reason="needs OpenSSH's client (tests/live/install-programs)")
 
 
 def keygen(path: Path, *options: str, comment: str = "op@desk") -> str:
