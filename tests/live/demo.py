@@ -1,59 +1,36 @@
 """``make demo``: the main job, live, in network namespaces: phones at two sites boot, register and call each other.
 
-Everything in it is real: voxpath's own processes, stock DHCP and TFTP clients, Erlang's MEGACO gateway, the kernel's nftables, and
-tshark as the judge of what was on the wires.
+Everything in it is real: voxpath's own processes, stock DHCP and TFTP clients, Erlang's MEGACO gateway, baresip as SIP phones, sipp
+as a caller outside, the kernel's nftables, and tshark as the judge of what was on the wires.
 It takes less than two minutes, and takes away again what it made.
 """
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from tests.live.capture import Capture
+from tests.live.demo_sip import SipActs
 from tests.live.dhcpclients import Phone, dhclient_octets, ports_of
 from tests.live.erlang import simple_gateway
 from tests.live.namespaces import end_on_signals
-from tests.live.sites import ADDRESSES, CONTROLLERS, FOREIGN_MG, MACS, NUMBERS, SITE_A, TONES, Stage, until
+from tests.live.narration import check, ctl, say
+from tests.live.sipsites import SipStage
+from tests.live.sites import ADDRESSES, CONTROLLERS, FOREIGN_MG, MACS, NUMBERS, SIP_SERVERS, SITE_A, TONES, until
 
 RTP = "udp.port >= 2048 && udp.port != 2944 && udp.length == 180"
 STRANGER = "00:00:5e:00:53:01"
 SECOND_S = 1.0
 CURL_TFTP_ACCESS_VIOLATION = 69
-BEGAN = time.monotonic()
-
-
-def say(text: str) -> None:
-    """Print what happens, with the time since the beginning."""
-    print(f"[{time.monotonic() - BEGAN:6.2f} s] {text}", flush=True)
-
-
-def ctl(stage: Stage, names: tuple[str, ...], *command: str) -> None:
-    """Ask processes by the command line, as an operator does, and show the answer."""
-    sockets = [word for name in names for word in ("--socket", stage.socket(name))]
-    shown = " ".join(f"--socket {name}/control.sock" for name in names)
-    print(f"           $ voxpath ctl {shown} {' '.join(command)}", flush=True)
-    argv = [sys.executable, "-m", "voxpath.app.cli", "ctl", *sockets, *command]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"NOT SO: voxpath ctl {' '.join(command)} answers: {done.stderr}")
-    print("".join(f"           {line}\n" for line in (done.stdout + done.stderr).splitlines()), flush=True)
-
-
-def check(holds: bool, what: str) -> None:
-    """State a fact that was just measured; the demonstration ends when it is none."""
-    if not holds:
-        raise AssertionError(f"NOT SO: {what}")
-    say(f"  ok: {what}")
 
 
 class Demonstration:
     """The acts, in their order; they share the stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: SipStage) -> None:
         self.stage = stage
 
     def run(self) -> None:
@@ -69,14 +46,17 @@ class Demonstration:
         self.erlang()
         self.backup()
         self.ladder()
+        SipActs(self.stage).run()
 
     def servers(self) -> None:
-        """Two service gateways and two controllers."""
-        say("Two sites with the SAME private subnet 10.0.0.0/24, a provider network, two media gateway controllers:")
-        say("  a1, a2 - [lan0 SG-A wan0] - provider - [wan0 SG-B lan0] - b3, b4;  MGC 1 and MGC 2 at the provider")
-        self.stage.build()
-        self.stage.start_servers()
-        say("twistd voxpath-sg runs at both sites, twistd voxpath-mgc twice; the gateways feed their port ledgers to them over TLS")
+        """Two service gateways, two controllers and a SIP server."""
+        say("Two sites with the SAME private subnet 10.0.0.0/24, a provider network with two MEGACO controllers and a SIP server:")
+        say("  a1, a2 - [lan0 SG-A wan0] - provider - [wan0 SG-B lan0] - b3, b4;  MGC 1, MGC 2 and SIP 1 at the provider")
+        stage = self.stage
+        stage.build()
+        stage.begin()
+        stage.start_servers(*CONTROLLERS)
+        say("twistd voxpath-sg runs at both sites, voxpath-mgc twice, voxpath-sip; all three get the gateways' ledgers over TLS")
 
     def stock_clients(self) -> None:
         """Stock DHCP and TFTP clients get what a phone gets."""
@@ -243,7 +223,7 @@ def main() -> int:
         return 1
     end_on_signals()
     with tempfile.TemporaryDirectory(prefix="voxpath-demo-") as directory:
-        stage = Stage(Path(directory))
+        stage = SipStage(Path(directory), servers={**CONTROLLERS, **SIP_SERVERS})
         try:
             Demonstration(stage).run()
         except AssertionError as error:

@@ -4,6 +4,7 @@ At both sites a phone of each kind has the very same private address.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,12 +96,21 @@ class SipStage(Stage):
     :param server: the process that has it; a gateway may have it itself.
     :param domain: its users' domain, an address that it listens at.
     :param ledger_feed: whether it gets the gateways' ledgers.
+    :param servers: the servers at the provider, if there are more.
     :ivar phones: the stock phones that were booted.
     :ivar ports: the blocks of those that have a lease.
     """
 
-    def __init__(self, directory: Path, *, server: str = SIP_SERVER, domain: str = SERVER, ledger_feed: bool = True) -> None:
-        super().__init__(directory, ledger_feed=ledger_feed, servers=SIP_SERVERS)
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        server: str = SIP_SERVER,
+        domain: str = SERVER,
+        ledger_feed: bool = True,
+        servers: Mapping[str, str] = SIP_SERVERS,
+    ) -> None:
+        super().__init__(directory, ledger_feed=ledger_feed, servers=servers)
         self.server = server
         self.domain = domain
         self.phones: dict[str, Baresip] = {}
@@ -186,8 +196,8 @@ class SipStage(Stage):
 
     # Calls.
 
-    def call(self, caller: str, callee: str) -> None:
-        """Let one phone call another one, and wait until both hear each other's tone."""
+    def talk(self, caller: str, callee: str) -> None:
+        """Let one stock phone call another one, and wait until both hear each other's tone."""
         for name in (caller, callee):
             self.phones[name].forget()
         self.phones[caller].dial(f"sip:{self.aor(callee)}")

@@ -66,7 +66,7 @@ def test_a_call_between_sites_completes_and_the_gateways_change_nothing_but_addr
             (name, interface): stack.enter_context(Capture(stage.net, name, interface, tmp_path, "udp"))
             for name, interface in ((caller, "eth0"), (callee, "eth0"), ("sga", "wan0"), ("sgb", "wan0"))
         }
-        stage.call(caller, callee)
+        stage.talk(caller, callee)
         end_call(stage, callee, caller)
     one, other = stage.phones[caller], stage.phones[callee]
     (call_id,) = {each.message.header("call-id") for each in other.received("INVITE")}
@@ -90,7 +90,7 @@ def test_with_the_shim_no_message_names_a_private_address(stage: SipStage, tmp_p
         Capture(stage.net, "b-shim", "eth0", tmp_path, "udp") as inside,
         Capture(stage.net, "sgb", "wan0", tmp_path, "udp") as wan,
     ):
-        stage.call("b-shim", "a-shim")
+        stage.talk("b-shim", "a-shim")
         end_call(stage, "b-shim", "a-shim")
     for capture in (inside, wan):
         messages = [frame.payload for frame in capture.frames() if b"SIP/2.0" in frame.payload]
@@ -109,7 +109,7 @@ def test_with_the_gruu_dialogs_and_media_name_the_public_address(stage: SipStage
     phone = stage.phones["b-gruu"]
     own = next(value for value in phone.registered().all("contact") if phone.name_of_socket() in value)
     assert f'pub-gruu="sip:b-gruu@{stage.at("b-gruu")}"' in own
-    stage.call("b-gruu", "a-gruu")
+    stage.talk("b-gruu", "a-gruu")
     end_call(stage, "b-gruu", "a-gruu")
     invite = phone.sent("INVITE")[-1].message
     assert invite.contact_uri == f"sip:b-gruu@{stage.at('b-gruu')}"
@@ -126,7 +126,7 @@ def test_a_call_within_a_site_goes_by_the_gateways_hairpin_and_no_media_leaves_i
         Capture(stage.net, "sga", "wan0", tmp_path, "udp") as wan,
         Capture(stage.net, callee, "eth0", tmp_path, "udp") as lan,
     ):
-        stage.call(caller, callee)
+        stage.talk(caller, callee)
         end_call(stage, caller, callee)
     assert rtp(wan.frames()) == []
     assert {frame.source for frame in wan.frames()} | {frame.destination for frame in wan.frames()} == {SITE_A.public, SERVER}
@@ -142,7 +142,7 @@ def test_a_call_within_a_site_of_plain_phones_goes_directly(stage: SipStage, tmp
         Capture(stage.net, "sga", "wan0", tmp_path, "udp") as wan,
         Capture(stage.net, "a-plain2", "eth0", tmp_path, "udp") as lan,
     ):
-        stage.call("a-plain", "a-plain2")
+        stage.talk("a-plain", "a-plain2")
         end_call(stage, "a-plain", "a-plain2")
     assert rtp(wan.frames()) == []
     assert {frame.source for frame in wan.frames()} | {frame.destination for frame in wan.frames()} == {SITE_A.public, SERVER}

@@ -72,7 +72,7 @@ def test_callers_inside_get_what_leads_there_and_nothing_leaves_the_site(
 ) -> None:
     """TRI-4: not even the question to the server is outside."""
     with Capture(stage.net, GATEWAY, "wan0", tmp_path, "udp") as wan, Capture(stage.net, callee, "eth0", tmp_path, "udp") as lan:
-        stage.call(caller, callee)
+        stage.talk(caller, callee)
         stage.phones[caller].hang_up()
         stage.phones[callee].tells("CALL_CLOSED")
     assert wan.frames() == []

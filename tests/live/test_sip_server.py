@@ -71,7 +71,7 @@ def test_a_caller_outside_follows_the_redirection_to_a_port_of_the_phones_block(
 
 def test_a_busy_phones_own_answer_reaches_the_caller(stage: SipStage, caller: Sipp) -> None:
     """A redirect server sees no calls: whether a phone is busy is its own business."""
-    stage.call("b-gruu", "a-gruu")
+    stage.talk("b-gruu", "a-gruu")
     assert follow(caller, "a-gruu") == ALL_WENT_WELL, caller.errors()
     redirected, answered = caller.log()
     assert redirected.endswith(f"@{stage.at('a-gruu')}")
@@ -173,7 +173,7 @@ def test_a_killed_server_knows_all_bindings_again(stage: SipStage) -> None:
         aor: [row[name] for name in same] for aor, row in before.items()
     }
     until(lambda: stage.bindings() == before, "with the ledgers all is as it was")
-    stage.call("b-gruu", "a-gruu")
+    stage.talk("b-gruu", "a-gruu")
     stage.phones["b-gruu"].hang_up()
     stage.phones["a-gruu"].tells("CALL_CLOSED")
 
@@ -183,7 +183,7 @@ def test_calls_go_on_without_the_ledger_of_a_gateway_that_is_not_heard(stage: Si
     until(lambda: is_fed(stage), "the gateway's ledger is copied")
     stage.end("sga", signal.SIGKILL)
     until(lambda: not is_fed(stage), "the server knows that the copy is stale")
-    stage.call("b-gruu", "a-gruu")
+    stage.talk("b-gruu", "a-gruu")
     stage.phones["b-gruu"].hang_up()
     stage.phones["a-gruu"].tells("CALL_CLOSED")
     phone = stage.phones["a-gruu"]
@@ -193,7 +193,7 @@ def test_calls_go_on_without_the_ledger_of_a_gateway_that_is_not_heard(stage: Si
     assert f'pub-gruu="sip:a-gruu@{stage.at("a-gruu")}"' in own
     bound = stage.why("a-gruu", "CONTACT_BOUND")
     assert "by the ledger" not in bound[-1]
-    stage.call("b-gruu", "a-gruu")
+    stage.talk("b-gruu", "a-gruu")
     stage.phones["b-gruu"].hang_up()
     phone.tells("CALL_CLOSED")
     assert stage.phones["b-gruu"].sent("BYE")
