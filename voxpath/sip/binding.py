@@ -80,7 +80,8 @@ def _key(uri: str, params: Params, bound: Mapping[str, Contact]) -> str:
         reason = f"Contact: a URI of more than {LONGEST_CONTACT} characters, or with some that cannot be shown"
         raise RemoteError(reason, code=BAD_REQUEST)
     canonical = SipUri.parse(uri).canonical
-    return instance or canonical
+    # Most contacts are written canonically: their text is then kept once.
+    return instance or (uri if uri == canonical else canonical)
 
 
 def _instance(params: Params) -> str:

@@ -39,7 +39,7 @@ from voxpath.sip.uri import SipUri
 MOST_BINDINGS: Final = 200_000
 """Of all users together; a further one is refused with 503."""
 LONGEST_NAME: Final = 256
-"""Characters of an address-of-record and of a Call-ID: both are kept with each binding."""
+"""Characters of a user's name and of a Call-ID: both are kept with each binding."""
 
 EXPIRED: Final = "it expired"
 EXPIRED_MEANWHILE: Final = "it expired while the server was down"
@@ -110,7 +110,7 @@ class Registrar:
         if added > 0 and len(self._location) + added > MOST_BINDINGS:
             raise RemoteError("too many bindings", code=UNAVAILABLE)
         self._unsettled.show(changes)
-        answer = self._ok(incoming, target, now)
+        answer = self._ok(incoming, asked, target.user, now)
         if not changes and not under_way:
             return [answer]
         # What changes nothing itself still waits for those changes that it lists.
@@ -194,10 +194,10 @@ class Registrar:
         answer = reply(incoming, INTERVAL_TOO_BRIEF, headers=[("Min-Expires", str(shortest))])
         return [answer, self._refused(asked, INTERVAL_TOO_BRIEF, f"it asks for less than {shortest} s")]
 
-    def _ok(self, incoming: Incoming, target: SipUri, now: float) -> Send:
+    def _ok(self, incoming: Incoming, asked: Asked, user: str, now: float) -> Send:
         """List all bindings (RFC 3261 section 10.3 step 8)."""
-        bound = [contact for contact in self._location.of(target.aor) if contact.expires > now]
-        gruus = self._policy.gruus(target.aor, target.user, bound, incoming.datagram.source)
+        bound = [contact for contact in self._location.of(asked.aor) if contact.expires > now]
+        gruus = self._policy.gruus(asked.aor, user, bound, asked.source)
         return reply(incoming, OK, headers=listed(bound, now, gruus))
 
     def _suspicious(self, asked: Asked, name: str, reason: str) -> Emit:
