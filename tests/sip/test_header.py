@@ -118,7 +118,7 @@ def test_an_address_is_read_with_and_without_brackets_quotes_and_spaces(written:
         "<sip:a@b>;tag=\udc80",
         '<sip:a@b>;x="\udc80"',
         '"a" "b" <sip:a@b>',
-        "<sip:a@b>" + ";a" * LONGEST_VALUE,
+        "<sip:a@b>;" + "a" * LONGEST_VALUE,
     ],
 )
 def test_a_malformed_address_is_refused(written: str) -> None:
@@ -173,7 +173,12 @@ def test_a_malformed_via_is_refused(written: str) -> None:
 def test_vias_come_in_their_order_over_commas_and_fields() -> None:
     message = Message({"via": ["SIP/2.0/UDP a;branch=1 , SIP/2.0/TCP b", "SIP/2.0/SCTP c"]})
     assert [via.host for via in vias(message)] == ["a", "b", "c"]
-    assert vias(Message({})) == ()
+
+
+@pytest.mark.parametrize("fields", [[], [""], ["", ""]])
+def test_there_is_a_topmost_via_or_a_refusal(fields: list[str]) -> None:
+    refused(vias, Message({"via": fields}))
+    refused(vias, Message({}))
 
 
 @pytest.mark.parametrize("name", ["via", "contact"])

@@ -27,6 +27,14 @@ def test_reading_is_the_inverse_of_printing(uri: SipUri) -> None:
     assert SipUri.parse(printed) == uri
 
 
+@given(uris)
+def test_the_canonical_form_is_a_printable_uri_that_is_its_own_canonical_form(uri: SipUri) -> None:
+    """It is kept and shown; the user has no octets in it that a store or a terminal would take badly."""
+    assert uri.canonical.isascii()
+    assert uri.canonical.isprintable()
+    assert SipUri.parse(uri.canonical).canonical == uri.canonical
+
+
 def test_all_parts_of_a_uri_are_read() -> None:
     uri = SipUri.parse("SIP:Alice:secret%3a@Voip.Example:5070;Transport=TCP;lr?subject=x&priority=urgent")
     assert uri == SipUri(

@@ -60,11 +60,14 @@ def _bounded(text: str) -> None:
 
 
 def vias(message: Message) -> tuple[Via, ...]:
-    """All Via values, the top one first."""
+    """All Via values, the top one first; there is at least one."""
     fields = message.headers.get("via", [])
     if len(fields) == 1 and "," not in fields[0]:
         return (parse_via(fields[0]),)
-    return tuple([parse_via(each) for each in _values(message, "via")])
+    values = _values(message, "via")
+    if not values:
+        raise _malformed("no value", "RFC 3261 section 8.1.1.7")
+    return tuple([parse_via(each) for each in values])
 
 
 def contacts(message: Message) -> tuple[Address, ...]:

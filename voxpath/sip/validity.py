@@ -49,8 +49,7 @@ def _refusal(request: Request, name: str, reason: str, section: str, code: int =
 
 
 def _via(request: Request) -> None:
-    if not vias(request):
-        raise RemoteError("no value", section="RFC 3261 section 8.1.1.7")
+    vias(request)
 
 
 def _from(request: Request) -> None:
