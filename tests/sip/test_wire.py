@@ -330,6 +330,7 @@ def test_more_header_fields_than_the_limit_are_refused_and_can_be_answered() -> 
     error = refusal(REGISTER.replace(b"Max", b"Other: y\r\n" * (extra + 1) + b"Max"))
     assert str(MOST_HEADERS) in str(error)
     assert error.request is not None
+    assert sum(map(len, error.request.headers.values())) == MOST_HEADERS
     assert error.request.value("via")
 
 

@@ -14,6 +14,7 @@ from tests.ports.test_ledger_histories import Histories
 from tests.soak import sip
 from tests.soak.crash import crash_sweep
 from tests.soak.fuzz import CODECS, fuzz
+from tests.soak.fuzz_sip_server import fuzz_server
 
 TRANSACTIONS_PER_LINE = 2000
 """Both ends of a line ask 1000 times each."""
@@ -79,6 +80,12 @@ def _fuzz(name: str, seed: int, amount: int) -> str:
 
 PROOFS = (
     *(_fuzzed(name, 1_000_000) for name in CODECS),
+    Proof(
+        "fuzz-sip-server",
+        "No mutation of a request lets an exception out of the SIP server, or octets that are no text into an event or the store.",
+        200_000,
+        fuzz_server,
+    ),
     Proof(
         "megaco-loss",
         "Over a line that loses 30 %, doubles 10 % and reorders, no transaction is executed twice and none is lost.",

@@ -149,7 +149,7 @@ def parse_address(text: str) -> Address:
         display = unquoted(literal) if literal else words.strip(" \t")
     else:
         match = _ADDR_SPEC.match(text)
-        if match is None or "<" in text:
+        if match is None:
             raise _malformed("neither a URI nor a display name with a URI in angle brackets")
         display, uri = "", match[1]
     if _SCHEME.match(uri) is None:
