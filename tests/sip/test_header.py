@@ -228,7 +228,10 @@ def test_a_cseq_goes_up_to_32_bits() -> None:
     refused(parse_cseq, f"{LARGEST_CSEQ + 1} ACK")
 
 
-@pytest.mark.parametrize("written", ["", "1", "INVITE", "INVITE 1", "-1 INVITE", "1 INVITE x", "1.0 INVITE", "² INVITE", "1INVITE"])
+@pytest.mark.parametrize(
+    "written",
+    ["", "1", "INVITE", "INVITE 1", "-1 INVITE", "1 INVITE x", "1.0 INVITE", "² INVITE", "1INVITE", "0" * LONGEST_VALUE + " ACK"],
+)
 def test_a_malformed_cseq_is_refused(written: str) -> None:
     refused(parse_cseq, written)
 

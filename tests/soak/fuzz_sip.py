@@ -53,7 +53,6 @@ def use(octets: bytes) -> None:
         raise
     look_at_headers(message)
     again = wire.parse(printed(message))
-    assert printed(again) == printed(message)
     assert content(again) == content(message)
 
 

@@ -179,6 +179,7 @@ def _params(text: str, position: int) -> Params:
 @lru_cache(maxsize=REMEMBERED_VIAS)
 def parse_cseq(text: str) -> CSeq:
     """Read a CSeq (RFC 3261 section 20.16)."""
+    _bounded(text)
     parts = text.split()
     if len(parts) != 2:
         raise _malformed("something other than a number and a method", "RFC 3261 section 20.16")
