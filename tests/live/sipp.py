@@ -26,6 +26,11 @@ class Outcome(NamedTuple):
     repeated: int
     unexpected: int
 
+    @property
+    def flawless(self) -> bool:
+        """Whether all calls went as the scenario says, however long an answer took."""
+        return self.done > 0 and not self.failed and not self.unexpected
+
 
 class Sipp:
     """sipp in a namespace.
