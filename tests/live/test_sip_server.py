@@ -161,6 +161,16 @@ def test_a_phone_that_is_switched_off_takes_its_binding_back(stage: SipStage) ->
     assert stage.aor("b-gruu") in stage.bindings()
 
 
+def test_a_phone_that_lost_its_power_has_one_binding_when_it_is_back(stage: SipStage) -> None:
+    """Its contact is another one, but its served instance identifier is the same: the old binding is replaced."""
+    phone = stage.phones["b-gruu"]
+    before = stage.bindings()[stage.aor("b-gruu")]["contact"]
+    phone.kill()
+    phone.start()
+    assert len(phone.registered().all("contact")) == 1
+    assert stage.bindings()[stage.aor("b-gruu")]["contact"] != before
+
+
 def test_a_killed_server_knows_all_bindings_again(stage: SipStage) -> None:
     before = stage.bindings()
     stage.end(SIP_SERVER, signal.SIGKILL)
@@ -208,3 +218,19 @@ def test_the_ledger_is_used_again_when_its_gateway_is_back(stage: SipStage) -> N
     stage.phones["a-gruu"].registered()
     bound = stage.why("a-gruu", "CONTACT_BOUND")
     assert "by the ledger" in bound[-1]
+
+
+def test_a_domain_may_tell_its_users_alone_where_others_are(stage: SipStage, peer: SipPeer) -> None:
+    """A phone shows by digest who it is when it calls; a caller outside learns nothing."""
+    file = stage.directory / f"{SIP_SERVER}.toml"
+    file.write_text(file.read_text().replace("[[domain]]\n", '[[domain]]\ncallers = "users"\n'))
+    stage.end(SIP_SERVER)
+    stage.start(SIP_SERVER, "voxpath-sip")
+    stage.serving(SIP_SERVER)
+    stage.talk("b-gruu", "a-gruu")
+    stage.phones["b-gruu"].hang_up()
+    stage.phones["a-gruu"].tells("CALL_CLOSED")
+    known, unknown = (peer.ask("INVITE", f"sip:{user}") for user in (stage.aor("a-gruu"), f"nobody@{SERVER}"))
+    assert known.first == unknown.first
+    assert known.status in {401, 407}
+    assert known.all("contact") == []
