@@ -231,7 +231,7 @@ def test_all_roles_in_one_process_take_phones_from_power_up_to_a_call(tmp_path: 
         file.write_text(text.replace('mgcs = ["198.51.100.10:2944", "198.51.100.11:2944"]', 'mgcs = ["10.0.0.1:2944"]'))
         stage.start("sga", "voxpath")
         stage.serving("sga")
-        assert [row["role"] for row in stage.rows("sga", "roles")] == ["dhcp", "tftp", "mgc"]
+        assert [row["role"] for row in stage.rows("sga", "roles")] == ["dhcp", "tftp", "mgc", "sip"]
         stage.start_phones(*phones)
         stage.registered(*phones, at="sga")
         assert {row["public"].split(":")[0] for row in stage.rows("sga", "registrations")} == {SITE_A.public}
