@@ -78,7 +78,8 @@ class Process(MultiService):
             for what in off(config, machine_for(config)):
                 self.node.bus.publish("voxpath", PartOff(what=what))
         super().startService()
-        roles = (f"{role.role} ({role.detail})" if role.detail else role.role for role in self.roles)
+        begun = (role for role in self.roles if role.state is not RoleState.PAUSED)
+        roles = (f"{role.role} ({role.detail})" if role.detail else role.role for role in begun)
         self.node.bus.publish("voxpath", Started(name=config.name, roles=", ".join(roles)))
 
     def stopService(self) -> Deferred[None]:

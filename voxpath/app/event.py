@@ -29,7 +29,7 @@ class PartOff(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFailed(Event):
-    """A role could not start, or failed too often; it is tried again after a pause, the other roles go on."""
+    """A role could not start, or failed too often; it is tried again after a pause, which grows, and the other roles go on."""
 
     ID: ClassVar[str] = "ROLE_FAILED"
     LEVEL: ClassVar[Level] = Level.ERROR
@@ -38,19 +38,6 @@ class RoleFailed(Event):
     name: str
     reason: str
     pause_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleGivenUp(Event):
-    """A role failed so often that it stays off until the process is started again."""
-
-    ID: ClassVar[str] = "ROLE_GIVEN_UP"
-    LEVEL: ClassVar[Level] = Level.ERROR
-    TEXT: ClassVar[str] = "the role {name} stays off after {restarts} restarts: {reason}"
-
-    name: str
-    reason: str
-    restarts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A role of the process: starts, stops, and restarts alone when it fails, with a limit."""
+"""A role of the process: starts, stops, and restarts alone when it fails, after pauses that grow."""
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from voxpath.app.event import RoleFailed, RoleGivenUp
+from voxpath.app.event import RoleFailed
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock
 from voxpath.model.event import printable
@@ -21,12 +21,15 @@ FAULTS = 20
 FAULT_WINDOW_S = 10.0
 """So many exceptions of a role's cores within so many seconds restart it."""
 
-RESTARTS = 5
-RESTART_WINDOW_S = 600.0
-"""So many restarts within so many seconds, and the role stays off."""
-
 FIRST_PAUSE_S = 1.0
 """Pause before the first restart; it doubles with each further one."""
+
+RESTARTS = 8
+RESTART_WINDOW_S = 600.0
+"""So many restarts within so many seconds count for the pause, which therefore ends to grow.
+
+A role never stays off for good: its port may be free again later, and nobody outside may be able to silence it for ever.
+"""
 
 
 class RoleState(Enum):
@@ -36,7 +39,6 @@ class RoleState(Enum):
     STARTING = "starting"
     RUNNING = "running"
     PAUSED = "paused"
-    GIVEN_UP = "given up"
 
 
 class Role(Service):
@@ -98,11 +100,11 @@ class Role(Service):
             self.restart(f"{FAULTS} exceptions within {FAULT_WINDOW_S:g} s")
 
     def restart(self, reason: str) -> None:
-        """End, and begin again after a pause, unless that happened too often."""
+        """End, and begin again after a pause."""
         self._run(lambda: self._restart(reason))
 
     def reload(self, reason: str) -> None:
-        """End, and begin again after a short pause; not the role has failed, so this is never too often."""
+        """End, and begin again after a short pause; not the role has failed, so the pause does not grow."""
         self._run(lambda: self._reload(reason))
 
     # One step at a time: each waits for the one that is under way.
@@ -142,10 +144,6 @@ class Role(Service):
         self.trouble = reason
         await self.end()
         now = self.clock.now()
-        if len(self._restarted) == RESTARTS and now - self._restarted[0] < RESTART_WINDOW_S:
-            self.state = RoleState.GIVEN_UP
-            self.bus.publish(self.role, RoleGivenUp(name=self.role, reason=reason, restarts=self.restarts))
-            return
         pause = FIRST_PAUSE_S * 2 ** sum(now - at < RESTART_WINDOW_S for at in self._restarted)
         self._restarted.append(now)
         self._wait(pause, reason)

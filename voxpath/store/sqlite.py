@@ -283,12 +283,15 @@ def _is_of_disk(error: Exception) -> bool:
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
+        # Configurations and bindings tell who is where; SQLite gives its other files the rights of this one.
+        path.touch(mode=0o600)
+        path.chmod(0o600)
         # No waiting for locks here: the reactor thread must not.
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=32)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise LocalError(f"the store {path} cannot be opened: {error}; check the path, its rights and the disk") from error
     if verdict != "ok":
         raise LocalError(f"the store {path} is damaged: {verdict}; restore it from a copy")
