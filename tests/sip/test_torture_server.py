@@ -263,3 +263,24 @@ def test_a_user_with_a_semicolon_is_one_user() -> None:
     payload = request("REGISTER", "sip:example.com", to=f"<sip:{aor}>", headers=[f"Contact: {contact}"])
     assert exchange.ask(payload, Endpoint("192.0.2.9", 5060)).status == 200
     assert statuses(exchange, message("semiuri")) == {302}
+
+
+@pytest.mark.parametrize(
+    "vias",
+    [
+        ["", ""],
+        ["", "", ""],
+        ["", "SIP/2.0/UDP a"],
+        ["", "", "SIP/2.0/UDP a"],
+        ["SIP/2.0/UDP a", "", ""],
+        ["", "a", ""],
+        [",", ""],
+        [" ,", "a"],
+    ],
+)
+@pytest.mark.parametrize("rest", ["", "f:<sip:a>\r\nt:<sip:a>\r\ni:1\r\nCSeq:1 BYE\r\n"])
+def test_any_number_of_empty_via_fields_is_answered(vias: list[str], rest: str) -> None:
+    """Whichever is the topmost one with a value, and even if there is none."""
+    lines = "".join(f"v:{via}\r\n" for via in vias)
+    answer = server("a").ask(f"BYE sip:a SIP/2.0\r\n{lines}{rest}\r\n".encode(), SOURCE)
+    assert answer.status == (405 if rest and any(via.startswith("SIP") for via in vias) and "a" not in vias else 400)
