@@ -324,6 +324,12 @@ def test_a_broken_header_field_is_refused_and_the_others_are_there_for_the_answe
     assert not any("\r" in value for values in error.request.headers.values() for value in values)
 
 
+def test_a_message_that_no_datagram_can_hold_is_refused() -> None:
+    body = b"x" * (LARGEST_MESSAGE - len(REGISTER))
+    assert parse(REGISTER + body).body == b""
+    assert refusal(REGISTER + body + b"x").code == 513
+
+
 def test_more_header_fields_than_the_limit_are_refused_and_can_be_answered() -> None:
     extra = MOST_HEADERS - len(registration().headers)
     assert len(registration(more=b"CSeq|" + b"Other: y\r\n" * extra + b"CSeq").values("other")) == extra

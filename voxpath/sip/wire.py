@@ -56,13 +56,13 @@ def parse(payload: bytes) -> Request | Response:
     """
     if len(payload) > LARGEST_MESSAGE:
         raise SipError(f"a message of more than {LARGEST_MESSAGE} octets", code=MESSAGE_TOO_LARGE)
-    head, found, body = payload.partition(b"\r\n\r\n")
+    head, _, body = payload.partition(b"\r\n\r\n")
     text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
     headers: Headers = {}
     ends = len(lines) - 1
     # Anything unusual is read a second time, by slower rules.
-    if not (found and lines[0] and text.count("\n") == text.count("\r") == ends and _read_headers(lines, headers)):
+    if not (lines[0] and text.count("\n") == text.count("\r") == ends and _read_headers(lines, headers)):
         return _unusual(payload)
     return _message(lines[0], headers, body, "")
 
