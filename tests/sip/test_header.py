@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from tests.sip.test_uri import hosts, ports, uris
 from voxpath.core.errors import RemoteError
-from voxpath.sip import header
 from voxpath.sip.header import (
     LARGEST_CSEQ,
     LONGEST_VALUE,
@@ -310,10 +309,10 @@ def test_malformed_digest_credentials_are_refused(written: str) -> None:
 
 def test_refused_values_are_not_remembered() -> None:
     """A flood of broken messages must not push the phones' own values out."""
-    header.parse_address.cache_clear()
+    memo = parse_address.__self__  # type: ignore[attr-defined]
     for index in range(10):
         refused(parse_address, f"<sip:{index}@b")
-    assert header.parse_address.cache_info().currsize == 0
+        assert f"<sip:{index}@b" not in memo
 
 
 def test_a_uri_that_an_address_holds_can_be_read_as_it_stands() -> None:

@@ -18,6 +18,8 @@ INSIDE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "19
 """Prefixes that are never public (RFC 1918, loopback, link-local); ``is_private`` also names the documentation's prefixes."""
 _INSIDE_BITS = tuple((int(prefix.network_address), int(prefix.netmask)) for prefix in INSIDE)
 
+LONGEST_ADDRESS = len("255.255.255.255")
+
 LEDGER = "the ledger"
 TRANSPORT = "the transport address"
 CLAIM = "its own word"
@@ -25,9 +27,14 @@ NOWHERE = "nowhere"
 """Where a private address comes from."""
 
 
-@lru_cache(maxsize=65536)
 def ipv4(text: str) -> IPv4Address | None:
     """An address from its text; ``None`` for a name and for anything else."""
+    # What is longer is none, and is not kept: names may have thousands of characters.
+    return _ipv4(text) if len(text) <= LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=65536)
+def _ipv4(text: str) -> IPv4Address | None:
     try:
         return IPv4Address(text)
     except AddressValueError:

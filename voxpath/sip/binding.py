@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from voxpath.core.errors import RemoteError
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
 from voxpath.sip.header import STAR, contacts, q_of, quoted
+from voxpath.sip.memo import remembered
 from voxpath.sip.message import Params, Request
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import BAD_REQUEST
@@ -93,7 +93,7 @@ def _instance(params: Params) -> str:
     return f"{raw[1:-1]};reg-id={flow}" if flow is not None and _FLOW.fullmatch(flow) else raw[1:-1]
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def agent_of(text: str) -> str:
     """What a phone calls itself, as it is kept and shown."""
     return printable(text, LONGEST_AGENT)

@@ -16,6 +16,7 @@ from voxpath.core.errors import LocalError, RemoteError
 from voxpath.model.event import printable
 from voxpath.model.user import Algorithm, SipDomain, SipUser
 from voxpath.sip.header import credentials, quoted
+from voxpath.sip.memo import LONGEST_KEPT
 from voxpath.sip.message import Request
 from voxpath.sip.nonce import NonceCounts, Nonces
 from voxpath.sip.settings import SipSettings
@@ -94,12 +95,18 @@ def response_of(algorithm: Algorithm, secret: str, method: str, uri: str, nonce:
     :param nc: the nonce count as it was written.
     """
     use = f"{nonce}:{nc}:{cnonce}:{qop}" if qop else nonce
-    return hash_of(algorithm, f"{secret}:{use}:{_action_of(algorithm, method, uri)}")
+    action = _action_of(algorithm, method, uri) if len(uri) <= LONGEST_KEPT else _hash_of_action(algorithm, method, uri)
+    return hash_of(algorithm, f"{secret}:{use}:{action}")
 
 
 @lru_cache(maxsize=256)
 def _action_of(algorithm: Algorithm, method: str, uri: str) -> str:
-    """H(A2) for qop ``auth`` (RFC 7616 section 3.4.3): all phones of a domain register with the same one."""
+    """H(A2) as it is remembered: all phones of a domain register with the same one."""
+    return _hash_of_action(algorithm, method, uri)
+
+
+def _hash_of_action(algorithm: Algorithm, method: str, uri: str) -> str:
+    """H(A2) for qop ``auth`` (RFC 7616 section 3.4.3)."""
     return hash_of(algorithm, f"{method}:{uri}")
 
 

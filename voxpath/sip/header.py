@@ -5,25 +5,23 @@ All readers raise RemoteError with code 400 and say which rule was broken.
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from voxpath.core.errors import RemoteError
+from voxpath.sip.memo import MOST_PARAMETERS, remembered, too_many_parameters
 from voxpath.sip.message import Address, CSeq, Message, Params, Via
 from voxpath.sip.name import WORD
 from voxpath.sip.status import BAD_REQUEST
 from voxpath.sip.uri import LARGEST_PORT
 
 LONGEST_VALUE: Final = 4096
-"""In characters, of a value with a typed form; it bounds what the caches keep."""
+"""In characters, of a value with a typed form."""
 MOST_VALUES: Final = 100
 """Of one header, over all its fields."""
 MOST_DIGITS: Final = 20
 """Of any number that means something."""
 LARGEST_CSEQ: Final = 0xFFFFFFFF
 LARGEST_Q: Final = 1000
-REMEMBERED: Final = 4096
-"""How many values of each kind are kept in their read form."""
 REMEMBERED_VIAS: Final = 256
 """A branch never comes again, but for retransmissions; the same message is asked for its Via several times."""
 
@@ -121,7 +119,7 @@ def _split(text: str) -> list[str]:
         position += 1
 
 
-@lru_cache(maxsize=REMEMBERED_VIAS)
+@remembered(REMEMBERED_VIAS)
 def parse_via(text: str) -> Via:
     """Read one Via value (RFC 3261 section 20.42).
 
@@ -136,7 +134,7 @@ def parse_via(text: str) -> Via:
     return Via(transport, host, port, _params(text, match.end()))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered()
 def parse_address(text: str) -> Address:
     """Read one From, To or Contact value, with or without angle brackets (RFC 3261 section 20.10).
 
@@ -171,12 +169,14 @@ def _params(text: str, position: int) -> Params:
         name = name.lower()
         if name in params:
             raise _malformed("a parameter that stands twice", "RFC 3261 section 7.3.1")
+        if len(params) == MOST_PARAMETERS:
+            raise too_many_parameters("RFC 3261 section 7.3.1")
         params[name] = value
         position = match.end()
     return params
 
 
-@lru_cache(maxsize=REMEMBERED_VIAS)
+@remembered(REMEMBERED_VIAS)
 def parse_cseq(text: str) -> CSeq:
     """Read a CSeq (RFC 3261 section 20.16)."""
     _bounded(text)

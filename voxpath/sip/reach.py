@@ -18,6 +18,7 @@ from voxpath.model.realm import Realm
 from voxpath.model.user import Showing
 from voxpath.ports.directory import Directory
 from voxpath.ports.place import ipv4, is_inside, place_of
+from voxpath.sip.memo import LONGEST_KEPT
 from voxpath.sip.settings import DEFAULT_SIP_PORT
 from voxpath.sip.uri import SipUri
 
@@ -154,8 +155,16 @@ def _observed_inside(place: Place) -> Endpoint | None:
     return Endpoint(str(place.private), place.public.port) if place.private is not None else None
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _at(raw: str, endpoint: Endpoint) -> str:
     """A contact URI at another address, or as it was registered if that is its own."""
+    return _remembered_at(raw, endpoint) if len(raw) <= LONGEST_KEPT else _moved(raw, endpoint)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered_at(raw: str, endpoint: Endpoint) -> str:
+    return _moved(raw, endpoint)
+
+
+def _moved(raw: str, endpoint: Endpoint) -> str:
     uri = SipUri.parse(raw)
     return raw if endpoint == named(uri) else str(uri.at(endpoint.host, endpoint.port))

@@ -5,7 +5,6 @@ Whatever can be answered is answered, with a reason that names the defect; the r
 """
 
 from collections.abc import Hashable, Iterable
-from functools import lru_cache
 from typing import Final
 
 from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome
@@ -23,6 +22,7 @@ from voxpath.sip.event import SipRefused
 from voxpath.sip.header import parse_address, split_list, vias
 from voxpath.sip.ladder import Ladder
 from voxpath.sip.location import Location
+from voxpath.sip.memo import remembered
 from voxpath.sip.message import Response
 from voxpath.sip.peers import Caller, Peers, aor_of
 from voxpath.sip.redirect import Redirect
@@ -224,7 +224,7 @@ class SipServer:
         return Emit(SipRefused(phone=phone, method=method, aor=aor, source=source, status=status, reason=printable(reason)))
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _is_group(destination: str) -> bool:
     """Whether a local address is multicast or the limited broadcast."""
     address = ipv4(destination)

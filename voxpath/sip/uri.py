@@ -5,20 +5,18 @@ Lenient in: any character but white space, brackets and quotes may stand in a us
 """
 
 import re
-from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from voxpath.core.errors import RemoteError
+from voxpath.sip.memo import MOST_PARAMETERS, remembered, too_many_parameters
 from voxpath.sip.message import Params
 from voxpath.sip.status import BAD_REQUEST, UNSUPPORTED_URI_SCHEME
 
 LARGEST_PORT: Final = 0xFFFF
 LONGEST_URI: Final = 4096
-"""In characters; it bounds what the cache keeps."""
-REMEMBERED: Final = 4096
-"""How many URIs are kept in their read form."""
+"""In characters."""
 
 _SECTION = "RFC 3261 section 19.1.1"
 _USER_SAFE = "-_.!~*'()&=+$,;?/"
@@ -58,7 +56,7 @@ class SipUri(NamedTuple):
     headers: str = ""
 
     @staticmethod
-    @lru_cache(maxsize=REMEMBERED)
+    @remembered()
     def parse(text: str) -> "SipUri":
         """Read a URI.
 
@@ -165,6 +163,8 @@ def _port(digits: str) -> int:
 def _params(text: str) -> Params:
     """The parameters of a URI, from text that begins with a semicolon."""
     params: Params = {}
+    if text.count(";") > MOST_PARAMETERS:
+        raise too_many_parameters(_SECTION)
     for each in text[1:].split(";"):
         name, equals, value = each.partition("=")
         name = _unescaped(name).lower()

@@ -1,11 +1,11 @@
 """What must be well-formed in every request before anybody acts on it (RFC 3261 sections 8.1.1 and 8.2)."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 from voxpath.core.errors import RemoteError
 from voxpath.sip.header import LONGEST_VALUE, number, parse_address, parse_cseq, vias
+from voxpath.sip.memo import remembered
 from voxpath.sip.message import Request
 from voxpath.sip.name import spelled
 from voxpath.sip.status import BAD_REQUEST, NOT_IMPLEMENTED
@@ -20,8 +20,6 @@ KNOWN_METHODS: Final = frozenset(
 """All methods that IANA lists; the server does not serve all of them."""
 SINGLE: Final = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "expires")
 """Headers that stand once (RFC 3261 section 7.3.1)."""
-REMEMBERED: Final = 4096
-"""How many well-formed From and To values are known by their text."""
 
 
 def check(request: Request) -> None:
@@ -60,7 +58,7 @@ def _to(request: Request) -> None:
     _address(request.value("to"))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered()
 def _address(text: str) -> None:
     """Read a From or a To; URIs of other schemes are none of our business here."""
     uri = parse_address(text).uri
