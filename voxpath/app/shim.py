@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.utils import getProcessOutputAndValue
 
-from voxpath.app import shim_rules
+from voxpath.app import shim_lease, shim_rules
 from voxpath.app.shim_rules import Record
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event, printable
@@ -78,13 +78,13 @@ class ShimHost:
     async def up(self, wanted: ShimUp) -> bool:
         """Set the shim up; tell whether the one of an earlier run stood already.
 
-        :raises LocalError: it cannot be set up; then nothing of it is left.
+        :raises LocalError: it cannot be set up; then nothing is left, not even what an earlier run had set up.
         """
-        shim_rules.check(wanted)
-        if await self._stands(wanted):
-            return True
-        await self._take_away()
         try:
+            shim_lease.check(wanted)
+            if await self._stands(wanted):
+                return True
+            await self._take_away()
             await self._set_up(wanted)
         except LocalError:
             with suppress(LocalError):
@@ -151,7 +151,7 @@ class ShimHost:
         # Whoever flushed the kernel's rules took the record with them.
         record = self._record() or self._mine or Record("", {})
         rules: Sequence[dict[str, Any]] = json.loads(await _ip(["rule show"], "-N", "-j") or "[]")
-        lines = shim_rules.down(rules, _there(shim_rules.DEVICE))
+        lines = shim_rules.down(rules, bool(await _ip(shim_rules.SHOW_ROUTES)), _there(shim_rules.DEVICE))
         try:
             if lines:
                 await _ip(lines, "-force")

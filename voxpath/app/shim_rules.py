@@ -10,13 +10,12 @@ it round, although the address is a local one here.
 The kernel looks into its table of local addresses first; our rules come before it, and tell by the port whose packet it is.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface
 from string import Template
 from typing import Any, NamedTuple
 
-from voxpath.core.errors import LocalError
+from voxpath.model.ports import PortBlock
 from voxpath.phone.host import ShimUp
 
 TABLE = "voxpath_shim"
@@ -33,10 +32,14 @@ LOCAL = "255"
 UNLEASED, BOGON = "drop_unleased_port", "drop_bogon"
 """The counters' names; what they count is told in :class:`voxpath.phone.host.ShimDrops`."""
 
+LAST_IN_RULES = 65534
+"""The kernel refuses rules about port 65535: what a phone that holds it sends to this port of its own goes by the gateway."""
+
+SHOW_ROUTES = (f"route show table all proto {OURS}",)
+"""Our routes, in whatever table they are."""
+
 SHOW = (f"rule show protocol {OURS}", f"route show proto {OURS}", f"route show table local dev {DEVICE}")
 """What of our work ``ip`` can show; the text is the same as long as nobody touches it."""
-
-_INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
 _RULES = Template("""
 add table ip $table
@@ -71,12 +74,13 @@ table ip $table {
 }
 """)
 
+_OWN = "rule add pref {own} to {public} ipproto {protocol} dport {ports} lookup local protocol {ours}"
+
 _UP = Template("""
 link add $device type bridge
 addr add $public/32 dev $device
 link set $device up
-rule add pref $own to $public ipproto udp dport $ports lookup local protocol $ours
-rule add pref $own to $public ipproto tcp dport $ports lookup local protocol $ours
+$own_ports
 rule add pref $other to $public ipproto udp lookup main protocol $ours
 rule add pref $other to $public ipproto tcp lookup main protocol $ours
 rule add pref $moved lookup local protocol $ours
@@ -109,24 +113,14 @@ def parameters(wanted: ShimUp) -> dict[str, str]:
     ARP is answered only for the interface's own address, and asked with it: the public address is every phone's.
     Packets of phones with the same public address arrive with a source that is a local address here.
     """
-    first, last = wanted.block.first, wanted.block.last
+    block = wanted.block
+    last = min(block.last, LAST_IN_RULES) if block.size > 2 else block.last
     return {
-        "ip_local_port_range": f"{min(first + 1, last)} {last}",
+        "ip_local_port_range": f"{min(block.first + 1, last)} {last}",
         f"conf/{wanted.interface}/arp_ignore": "1",
         f"conf/{wanted.interface}/arp_announce": "2",
         f"conf/{wanted.interface}/accept_local": "1",
     }
-
-
-def check(wanted: ShimUp) -> None:
-    """See whether a shim can be made of this lease.
-
-    :raises LocalError: it lacks something, or the interface has a name that the rules cannot hold.
-    """
-    if wanted.router is None:
-        raise LocalError("the lease names no router: other phones behind the same public address could not be reached")
-    if not _INTERFACE.fullmatch(wanted.interface):
-        raise LocalError(f"{wanted.interface!r} cannot name an interface in the kernel's rules")
 
 
 def ruleset(wanted: ShimUp, before: Mapping[str, str]) -> str:
@@ -141,7 +135,7 @@ def ruleset(wanted: ShimUp, before: Mapping[str, str]) -> str:
         interface=wanted.interface,
         private=wanted.address,
         public=wanted.block.public,
-        ports=_ports(wanted),
+        ports=_ports(wanted.block.first, wanted.block.last),
     )
 
 
@@ -160,8 +154,7 @@ def up(wanted: ShimUp) -> list[str]:
     text = _UP.substitute(
         device=DEVICE,
         public=wanted.block.public,
-        ports=_ports(wanted),
-        own=OWN_PORTS,
+        own_ports="\n".join(_own_ports(wanted.block)),
         other=OTHER_PORTS,
         moved=MOVED,
         ours=OURS,
@@ -169,20 +162,22 @@ def up(wanted: ShimUp) -> list[str]:
         interface=wanted.interface,
         router=wanted.router,
     )
-    return text.split("\n")[1:-1]
+    return [line for line in text.split("\n") if line]
 
 
-def down(rules: Sequence[Mapping[str, Any]], device: bool) -> list[str]:
+def down(rules: Sequence[Mapping[str, Any]], routes: bool, device: bool) -> list[str]:
     """Commands for ``ip -4 -batch`` that take away what is there of :func:`up`.
 
     :param rules: what ``ip -N -j rule`` tells.
-    :param device: whether the bridge is there; its routes go with it, since their source does.
+    :param routes: whether there are routes of ours; they go with the bridge only if their source is nowhere else.
+    :param device: whether the bridge is there.
     """
     ours = [rule for rule in rules if rule.get("protocol") == str(OURS)]
     moved = any(rule["table"] == LOCAL and rule["priority"] == MOVED for rule in ours)
     first = any(rule["table"] == LOCAL and rule["priority"] == 0 for rule in rules)
     lines = ["rule add pref 0 lookup local protocol kernel"] if moved and not first else []
     lines += [f"rule flush protocol {OURS}"] if ours else []
+    lines += [f"route flush table all proto {OURS}"] if routes else []
     return [*lines, *([f"link del {DEVICE}"] if device else [])]
 
 
@@ -198,6 +193,14 @@ def read_record(objects: Sequence[Mapping[str, Any]]) -> Record:
     return Record(standing, dict(text.split("=", 1) for text in found.values()))
 
 
-def _ports(wanted: ShimUp) -> str:
-    block = wanted.block
-    return f"{block.first}-{block.last}" if block.size > 1 else str(block.first)
+def _own_ports(block: PortBlock) -> list[str]:
+    """Rules for packets to ourselves; none if the kernel can have none for these ports."""
+    last = min(block.last, LAST_IN_RULES)
+    if last < block.first:
+        return []
+    ports = _ports(block.first, last)
+    return [_OWN.format(own=OWN_PORTS, public=block.public, protocol=name, ports=ports, ours=OURS) for name in ("udp", "tcp")]
+
+
+def _ports(first: int, last: int) -> str:
+    return f"{first}-{last}" if last > first else str(first)
