@@ -6,10 +6,12 @@ from ipaddress import IPv4Address
 import pytest
 
 from tests.sip.test_reach import A1, A2, OF_A1, REALMS, STRANGER, A, held
+from tests.sip.test_redirect import OF_B1, invite, server
 from voxpath.model.address import Endpoint
 from voxpath.ports.copy import LedgerCopy
 from voxpath.sip import atlas as module
 from voxpath.sip.atlas import Atlas
+from voxpath.sip.memo import LONGEST_KEPT
 from voxpath.sip.reach import Nature, locate, place_at
 from voxpath.sip.uri import SipUri
 
@@ -69,3 +71,30 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         atlas.locate(PRIVATE, source)
         assert len(atlas._places) <= 4
         assert len(atlas._contacts) <= 4
+
+
+def test_a_contact_is_forgotten_with_its_binding() -> None:
+    """A phone that shows another contact each time, moves, unregisters or falls silent leaves nothing behind."""
+    exchange = server()
+    remembered = exchange.server._redirect._atlas._contacts
+    for number in range(20):
+        contact, source = f"<sip:a1-{number}@10.0.0.11:2048>", Endpoint("203.0.113.1", 2048 + number % 3)
+        instance = '+sip.instance="<urn:uuid:1>"'
+        assert exchange.register("a1@voip.example", f"{contact};{instance}", source).status == 200
+        assert exchange.ask(invite("a1", "sip:b1@voip.example"), OF_B1).status == 302
+        assert len(remembered) == 1
+    assert exchange.register("a1@voip.example", f"{contact};{instance}", source, "Expires: 0").status == 200
+    assert remembered == {}
+    exchange.register("a1@voip.example", "<sip:a1@10.0.0.11:2048>", OF_A1)
+    exchange.ask(invite("a1", "sip:b1@voip.example"), OF_B1)
+    assert len(remembered) == 1
+    exchange.tick(3601)
+    assert remembered == {}
+
+
+def test_long_contacts_and_those_that_are_not_bound_are_not_remembered() -> None:
+    """Whoever is refused costs nothing."""
+    atlas = Atlas(copy(), REALMS)
+    atlas.survey(PRIVATE, OF_A1)
+    atlas.locate(f"{PRIVATE};x={'y' * LONGEST_KEPT}", OF_A1)
+    assert atlas._contacts == {}

@@ -1,4 +1,4 @@
-"""Where peers and contacts are, remembered for as long as the ledger's rows are the same ones.
+"""Where peers and contacts are, remembered for as long as the ledger's rows are the same ones and the contact is bound.
 
 Working out a place costs more than all the rest of a redirect, and between two calls of a phone nothing has changed.
 A row of the ledger is a value that is replaced and never changed, so being the same object means saying the same.
@@ -13,6 +13,7 @@ from voxpath.model.ports import PortBinding
 from voxpath.model.realm import Realm
 from voxpath.ports.directory import Directory
 from voxpath.ports.place import ipv4, is_inside
+from voxpath.sip.memo import LONGEST_KEPT
 from voxpath.sip.reach import Nature, Whereabouts, locate, named, place_at
 from voxpath.sip.uri import SipUri
 
@@ -63,18 +64,26 @@ class Atlas:
         return self.held(source) or place_at(source, contact, self._directory, self._realms)
 
     def locate(self, uri: str, source: Endpoint) -> Whereabouts:
-        """Where a phone is that registered this contact URI from this source."""
+        """Where a phone is that registered this contact URI from this source; whoever unbinds it has it forgotten."""
         known = self._contacts.get((uri, source))
         if known is not None and self._row(source) is known.row and self._claimed(known.where) is known.claimed:
             return known.where
-        where = locate(SipUri.parse(uri), source, self._directory, self._realms)
+        where = self.survey(uri, source)
         address = ipv4(source.host)
-        if address is not None and not is_inside(address, self._realms):
+        if len(uri) <= LONGEST_KEPT and address is not None and not is_inside(address, self._realms):
             # A source on this side of the NAT is looked for by its inside address, so that its row is another one.
             if len(self._contacts) >= MOST_REMEMBERED:
                 self._contacts.clear()
             self._contacts[uri, source] = _Mapped(where, self._row(source), self._claimed(where))
         return where
+
+    def survey(self, uri: str, source: Endpoint) -> Whereabouts:
+        """The same of a contact that is not bound yet: nothing is remembered."""
+        return locate(SipUri.parse(uri), source, self._directory, self._realms)
+
+    def forget(self, uri: str, source: Endpoint) -> None:
+        """The contact is not bound any more, or from another source."""
+        self._contacts.pop((uri, source), None)
 
     def _row(self, endpoint: Endpoint) -> PortBinding | None:
         address = ipv4(endpoint.host)

@@ -6,7 +6,7 @@ The expiry heap is therefore lazy.
 It holds the time at which a binding has to be looked at; a binding that was refreshed meanwhile is then put off.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import TypeAlias
 
@@ -39,9 +39,13 @@ _GONE = -1.0
 
 
 class Location:
-    """All bindings of one server; no look-up depends on how many there are."""
+    """All bindings of one server; no look-up depends on how many there are.
 
-    def __init__(self) -> None:
+    :param left: is told of each contact that is not bound any more, or whose URI or source is now another one.
+    """
+
+    def __init__(self, left: Callable[[Contact], None] | None = None) -> None:
+        self._left = left
         self._by_aor: dict[str, _Bindings] = {}
         # One socket may register thousands; most register one, for which a dictionary would be larger than the contact.
         self._by_source: dict[Endpoint, _Binding | dict[_Binding, None]] = {}
@@ -94,6 +98,8 @@ class Location:
             self._enter_source(binding)
         else:
             binding.contact = contact
+        if self._left is not None and (contact.uri != former.uri or contact.source != former.source):
+            self._left(former)
         if contact.q != former.q or contact.since != former.since:
             self._by_aor[contact.aor] = _sorted(self._by_aor[contact.aor])
         if contact.expires < binding.look:
@@ -112,6 +118,8 @@ class Location:
             del self._by_aor[contact.aor]
         self._leave_source(binding)
         self._count -= 1
+        if self._left is not None:
+            self._left(binding.contact)
         binding.look = _GONE
         self._shrink()
         return binding.contact

@@ -117,7 +117,7 @@ class Policy:
             # The ledger may have been silent before, but a phone that it knows is not looked for at each refresh.
             phone = former.phone if former.phone != phone else self._holder(source) or phone
         else:
-            where = self._atlas.locate(each.uri, source)
+            where = self._atlas.survey(each.uri, source)
             phone = where.place.phone or phone
             if former is None or not stays or not _is_from(former, source):
                 events += _told(each.uri, asked, phone, where)

@@ -69,10 +69,10 @@ class SipServer:
     def __init__(self, settings: SipSettings, triangle: Triangle, secret: bytes, directory: Directory | None = None) -> None:
         self.tally = Tally()
         self._settings = settings
-        self._location = Location()
         self._ladder = Ladder(settings.role, self.tally)
         digest = Digest(settings, secret)
         atlas = Atlas(directory or NoDirectory(), settings.realms)
+        self._location = Location(lambda contact: atlas.forget(contact.uri, contact.source))
         self._peers = Peers(settings, atlas, self._location)
         self._registrar = Registrar(settings, atlas, self._location, digest)
         self._redirect = Redirect(settings, triangle, atlas, self._location, digest, self.tally)
