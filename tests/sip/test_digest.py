@@ -2,21 +2,24 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voxpath.core.errors import LocalError, RemoteError
+from voxpath.model.address import Endpoint
 from voxpath.model.user import Algorithm, SipDomain, SipUser
 from voxpath.sip import digest as module
 from voxpath.sip.digest import LONGEST_CREDENTIALS, MOST_CREDENTIALS, Digest, Verdict, response_of, secret_of
 from voxpath.sip.header import credentials
 from voxpath.sip.message import Request
-from voxpath.sip.nonce import NonceCounts, Nonces
+from voxpath.sip.nonce import REPEATED_S, NonceCounts, Nonces, Use
 from voxpath.sip.settings import SipSettings
 
 HOST = "203.0.113.1"
+SOURCE = Endpoint(HOST, 2048)
 DOMAIN = SipDomain("voip.example", "voxpath")
 ALL = replace(DOMAIN, algorithms=(Algorithm.SHA_512_256, Algorithm.SHA_256, Algorithm.MD5))
 ALICE = SipUser("Alice", "voip.example", "secret")
@@ -55,9 +58,9 @@ def written(nonce: str, *, algorithm: Algorithm = Algorithm.MD5, password: str =
     )
 
 
-def verify(digest: Digest, *values: str, domain: SipDomain = DOMAIN, host: str = HOST, now: float = NOW) -> Verdict:
+def verify(digest: Digest, *values: str, domain: SipDomain = DOMAIN, source: Endpoint = SOURCE, now: float = NOW) -> Verdict:
     request = Request("REGISTER", REQUEST_URI, {"authorization": list(values)})
-    return digest.verify(request, "\n".join(values).encode("utf-8", "surrogateescape"), domain, host, now)
+    return digest.verify(request, "\n".join(values).encode("utf-8", "surrogateescape"), domain, source, now)
 
 
 # The functions.
@@ -261,11 +264,11 @@ def test_an_unknown_user_costs_the_same_hashes_as_a_known_one(monkeypatch: pytes
 
 @pytest.mark.parametrize(
     "other",
-    [{"now": NOW + 300.0}, {"now": NOW - 1.0}, {"host": "203.0.113.2"}],
+    [{"now": NOW + 300.0}, {"now": NOW - 1.0}, {"source": Endpoint("203.0.113.2", 2048)}],
 )
-def test_the_right_password_with_a_nonce_that_does_not_hold_is_stale(other: dict[str, float | str]) -> None:
+def test_the_right_password_with_a_nonce_that_does_not_hold_is_stale(other: dict[str, Any]) -> None:
     digest = make_digest()
-    assert verify(digest, written(nonce_of(digest)), **other) == Verdict(None, "Alice", stale=True)  # type: ignore[arg-type]
+    assert verify(digest, written(nonce_of(digest)), **other) == Verdict(None, "Alice", stale=True)
 
 
 def test_a_nonce_of_another_server_or_of_another_run_is_stale() -> None:
@@ -302,24 +305,39 @@ def test_the_nonce_count_must_grow() -> None:
 def test_a_retransmission_is_no_replay() -> None:
     digest = make_digest()
     value = written(nonce_of(digest))
+    assert verify(digest, value) == Verdict(ALICE, "Alice")
+    assert verify(digest, value, now=NOW + REPEATED_S - 1) == Verdict(ALICE, "Alice", repeated=True)
+
+
+@pytest.mark.parametrize("other", [{"now": NOW + REPEATED_S}, {"source": Endpoint(HOST, 2049)}])
+def test_the_same_message_later_or_from_another_port_is_a_replay(other: dict[str, Any]) -> None:
+    digest = make_digest()
+    value = written(nonce_of(digest))
     assert verify(digest, value).user == ALICE
-    assert verify(digest, value).user == ALICE
+    assert verify(digest, value, **other) == Verdict(None, "Alice", stale=True)
+
+
+def test_copies_of_a_message_do_not_make_its_time_longer() -> None:
+    digest = make_digest()
+    value = written(nonce_of(digest))
+    told = [verify(digest, value, now=NOW + seconds).stale for seconds in (0.0, 31.0, 62.0)]
+    assert told == [False, False, True]
 
 
 def test_credentials_that_were_seen_do_not_serve_for_another_message() -> None:
     digest = make_digest()
     value = written(nonce_of(digest))
     request = Request("REGISTER", REQUEST_URI, {"authorization": [value]})
-    assert digest.verify(request, b"with the phone's contact", DOMAIN, HOST, NOW).user == ALICE
-    assert digest.verify(request, b"with somebody else's contact", DOMAIN, HOST, NOW).stale
+    assert digest.verify(request, b"with the phone's contact", DOMAIN, SOURCE, NOW).user == ALICE
+    assert digest.verify(request, b"with somebody else's contact", DOMAIN, SOURCE, NOW).stale
 
 
 def test_a_nonce_without_a_count_serves_once() -> None:
     digest = make_digest()
     value = written(nonce_of(digest), qop="", nc="", cnonce="")
     request = Request("REGISTER", REQUEST_URI, {"authorization": [value]})
-    assert digest.verify(request, b"first", DOMAIN, HOST, NOW).user == ALICE
-    assert digest.verify(request, b"second", DOMAIN, HOST, NOW).stale
+    assert digest.verify(request, b"first", DOMAIN, SOURCE, NOW).user == ALICE
+    assert digest.verify(request, b"second", DOMAIN, SOURCE, NOW).stale
 
 
 def test_wrong_credentials_leave_nothing_in_memory() -> None:
@@ -334,21 +352,21 @@ def test_wrong_credentials_leave_nothing_in_memory() -> None:
 def test_a_full_table_forgets_nonces_without_taking_them_again() -> None:
     counts = NonceCounts(300.0, most=2)
     for made in (1.0, 2.0, 3.0):
-        assert counts.take(f"n{made}", made, 1, b"first", 10.0)
+        assert counts.take(f"n{made}", made, 1, b"first", 10.0) is Use.NEW
     assert len(counts) == 2
-    assert not counts.take("n1.0", 1.0, 2, b"replay", 10.0)
-    assert not counts.take("n0.5", 0.5, 1, b"as old as a forgotten one", 10.0)
-    assert counts.take("n3.0", 3.0, 2, b"next", 10.0)
-    assert counts.take("n4.0", 4.0, 1, b"new", 10.0)
+    assert counts.take("n1.0", 1.0, 2, b"replay", 10.0) is Use.REFUSED
+    assert counts.take("n0.5", 0.5, 1, b"as old as a forgotten one", 10.0) is Use.REFUSED
+    assert counts.take("n3.0", 3.0, 2, b"next", 10.0) is Use.NEW
+    assert counts.take("n4.0", 4.0, 1, b"new", 10.0) is Use.NEW
 
 
 def test_nonces_that_do_not_live_any_more_make_room_for_others() -> None:
     counts = NonceCounts(300.0, most=100)
     for number in range(50):
-        assert counts.take(f"n{number}", 0.0, 1, b"", 1.0)
-    assert counts.take("late", 1000.0, 1, b"", 1000.0)
+        assert counts.take(f"n{number}", 0.0, 1, b"", 1.0) is Use.NEW
+    assert counts.take("late", 1000.0, 1, b"", 1000.0) is Use.NEW
     assert len(counts) == 1
-    assert counts.take("early but unknown", 999.0, 1, b"", 1000.0)
+    assert counts.take("early but unknown", 999.0, 1, b"", 1000.0) is Use.NEW
 
 
 @given(st.text() | st.from_regex(r"[0-9a-f]{48}", fullmatch=True))

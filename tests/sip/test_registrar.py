@@ -369,6 +369,31 @@ def test_a_retransmission_of_right_credentials_is_answered_like_the_first() -> N
     assert stolen.status == 401
 
 
+@pytest.mark.parametrize(("source", "seconds"), [(HOME, 1.0), (HOME, 250.0), (Endpoint(HOME.host, 40000), 1.0)])
+def test_a_replay_does_not_bring_back_what_was_removed(source: Endpoint, seconds: float) -> None:
+    """Whoever has seen the REGISTER could otherwise take the calls of somebody who has gone."""
+    desk = Desk(domain=CLOSED)
+    given = authorization(desk.register(f"<{PRIVATE}>"))
+    assert listed(desk.register(f"<{PRIVATE}>", cseq=9, authorization=given))
+    anew = authorization(desk.register("*", expires="0"))
+    assert listed(desk.register("*", cseq=10, expires="0", authorization=anew)) == []
+    desk.now += seconds
+    answer = desk.register(f"<{PRIVATE}>", cseq=9, authorization=given, source=source)
+    assert answer is not None
+    assert credentials(answer.value("www-authenticate"))[1]["stale"] == "true"
+    assert desk.rows == {}
+
+
+def test_a_replay_from_another_port_does_not_move_a_binding() -> None:
+    desk = Desk(domain=CLOSED)
+    given = authorization(desk.register(f"<{PRIVATE}>"))
+    assert listed(desk.register(f"<{PRIVATE}>", cseq=9, authorization=given))
+    answer = desk.register(f"<{PRIVATE}>", cseq=9, authorization=given, source=Endpoint(HOME.host, 40000))
+    assert answer is not None
+    assert answer.status == 401
+    assert [row.source for row in desk.rows.values()] == [HOME]
+
+
 def test_malformed_credentials_are_refused() -> None:
     assert Desk(domain=CLOSED).refused(f"<{PRIVATE}>", authorization='Digest realm="voxpath"') == 400
 

@@ -13,12 +13,13 @@ from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from voxpath.core.errors import LocalError, RemoteError
+from voxpath.model.address import Endpoint
 from voxpath.model.event import printable
 from voxpath.model.user import Algorithm, SipDomain, SipUser
 from voxpath.sip.header import credentials, quoted
 from voxpath.sip.memo import LONGEST_KEPT
 from voxpath.sip.message import Request
-from voxpath.sip.nonce import NonceCounts, Nonces
+from voxpath.sip.nonce import NonceCounts, Nonces, Use
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import BAD_REQUEST
 from voxpath.sip.uri import SipUri
@@ -44,12 +45,14 @@ class Verdict(NamedTuple):
     :ivar name: the user name that was given, as it was written.
     :ivar reason: why they are refused; empty when there are none, or when they are right but have to be made anew.
     :ivar stale: the password is right and the nonce is not: the phone can try again without asking anybody.
+    :ivar repeated: the request came before: it may be answered again, but must change nothing.
     """
 
     user: SipUser | None
     name: str = ""
     reason: str = ""
     stale: bool = False
+    repeated: bool = False
 
 
 class _Claim(NamedTuple):
@@ -139,12 +142,12 @@ class Digest:
         tail = ', qop="auth", stale=true' if stale else ', qop="auth"'
         return [("WWW-Authenticate", f"{head}{algorithm.value}{tail}") for algorithm in domain.algorithms]
 
-    def verify(self, request: Request, payload: bytes, domain: SipDomain, host: str, now: float) -> Verdict:
+    def verify(self, request: Request, payload: bytes, domain: SipDomain, source: Endpoint, now: float) -> Verdict:
         """Check the credentials of a request.
 
         :param payload: the datagram that it came in.
         :param domain: whose users are asked for.
-        :param host: where the datagram came from.
+        :param source: where the datagram came from.
         :raises RemoteError: code 400: the credentials are malformed.
         """
         given = _given(request, domain.realm)
@@ -160,13 +163,15 @@ class Digest:
             return Verdict(None, claim.name, "the password is wrong" if user is not None else "there is no such user")
         if not _same_target(claim.uri, request.uri):
             return Verdict(None, claim.name, "they were made for another Request-URI")
-        made = self._nonces.made_at(claim.nonce, domain.realm, host, now)
+        made = self._nonces.made_at(claim.nonce, domain.realm, source.host, now)
         if made is None:
             return Verdict(None, claim.name, stale=True)
-        message = blake2b(payload, digest_size=_MESSAGE_OCTETS, key=self._key).digest()
-        if not self._counts.take(claim.nonce, made, int(claim.nc, 16) if claim.qop else 0, message, now):
+        # The nonce holds for the host alone; what it came in is a retransmission from the same port only.
+        message = blake2b(b"%d\n%b" % (source.port, payload), digest_size=_MESSAGE_OCTETS, key=self._key).digest()
+        use = self._counts.take(claim.nonce, made, int(claim.nc, 16) if claim.qop else 0, message, now)
+        if use is Use.REFUSED:
             return Verdict(None, claim.name, stale=True)
-        return Verdict(user, claim.name)
+        return Verdict(user, claim.name, repeated=use is Use.REPEATED)
 
     def _enter(self, user: SipUser, domain: SipDomain | None) -> None:
         if domain is None:

@@ -4,12 +4,16 @@ The signature is keyed BLAKE2 (RFC 7693 section 2.9), which is a message authent
 """
 
 from collections import OrderedDict
+from enum import Enum
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
 MOST_COUNTS: Final = 65_536
 """Nonces whose last use is remembered."""
+
+REPEATED_S: Final = 32.0
+"""For how long a message counts as a retransmission: a client gives up after 64*T1 (RFC 3261 section 17.1.2.2)."""
 
 _TIME_OCTETS: Final = 6
 _NUMBER_OCTETS: Final = 4
@@ -62,22 +66,35 @@ class Nonces:
         return blake2b(message, digest_size=_MAC_OCTETS, key=self._key).digest()
 
 
+class Use(Enum):
+    """What a use of a nonce is worth."""
+
+    NEW = "new"
+    REPEATED = "repeated"
+    """The same message again, from where it came before: it is answered, and must change nothing."""
+    REFUSED = "refused"
+    """The count was used before, or may have been."""
+
+
 class _Use(NamedTuple):
     """The last use of a nonce.
 
     :ivar nc: its nonce count; 0 when none was given (RFC 2069).
-    :ivar message: a hash of the message that it came in.
+    :ivar message: a hash of the message that it came in, and of where that came from.
+    :ivar at: when its first copy came.
     """
 
     made: float
     nc: int
     message: bytes
+    at: float
 
 
 class NonceCounts:
     """Refuses replays: the count of a nonce has to grow, and a nonce without a count serves once.
 
-    Only the same message again passes, octet by octet: that is a retransmission, and the answer to it does no more than the first.
+    Only the same message again passes, octet by octet, from the same port and soon: that is a retransmission.
+    Later it is a replay, which must not bring back what its owner has removed meanwhile.
     The table is bounded without a hole: when it forgets a nonce that still lives, nonces that are as old and that it does not
     know are not taken any more, and their owners are given new ones.
     """
@@ -91,19 +108,19 @@ class NonceCounts:
     def __len__(self) -> int:
         return len(self._uses)
 
-    def take(self, nonce: str, made: float, nc: int, message: bytes, now: float) -> bool:
-        """Take a use of a nonce by credentials that were right; tell whether it is none that was seen before."""
+    def take(self, nonce: str, made: float, nc: int, message: bytes, now: float) -> Use:
+        """Take a use of a nonce by credentials that were right; tell whether it is one that was seen before."""
         last = self._uses.get(nonce)
         if last is None:
             if made <= self._forgotten:
-                return False
+                return Use.REFUSED
             self._forget(now)
         elif message == last.message:
-            return True
+            return Use.REPEATED if now < last.at + REPEATED_S else Use.REFUSED
         elif nc <= last.nc:
-            return False
-        self._uses[nonce] = _Use(made, nc, message)
-        return True
+            return Use.REFUSED
+        self._uses[nonce] = _Use(made, nc, message, now)
+        return Use.NEW
 
     def _forget(self, now: float) -> None:
         """Make room for one more; the table is in the order of first use, which is nearly that of age."""

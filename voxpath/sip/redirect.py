@@ -65,7 +65,7 @@ class Redirect:
         request, datagram, _ = incoming
         host = datagram.source.host
         own = self._settings.domain_of(caller.aor.rpartition("@")[2]) or domain
-        verdict = self._digest.verify(request, datagram.payload, own, host, now)
+        verdict = self._digest.verify(request, datagram.payload, own, datagram.source, now)
         if verdict.user is not None:
             return []
         challenge = self._digest.challenge(own, host, now, stale=verdict.stale)

@@ -15,7 +15,7 @@ from voxpath.model.event import printable
 from voxpath.model.user import SipDomain
 from voxpath.sip.atlas import Atlas
 from voxpath.sip.binding import agent_of, listed, wanted
-from voxpath.sip.digest import Digest
+from voxpath.sip.digest import Digest, Verdict
 from voxpath.sip.event import CredentialsRefused, SipRefused
 from voxpath.sip.header import parse_address, parse_cseq
 from voxpath.sip.location import MOST_AT_ONCE, Location
@@ -99,14 +99,19 @@ class Registrar:
         under_way = self._under_way.get(asked.aor, ())
         if asked in under_way:
             return ()
-        unproven = self._unproven(incoming, asked, domain, now)
-        if unproven:
-            return unproven
+        verdict = (
+            None if domain.open else self._digest.verify(incoming.request, incoming.datagram.payload, domain, asked.source, now)
+        )
+        if verdict is not None and (verdict.user is None or verdict.user.aor != asked.aor):
+            return self._unproven(incoming, asked, domain, verdict, now)
         bound = {contact.key: contact for contact in self._location.of(asked.aor) if contact.expires > now}
         contacts = wanted(incoming.request, self._settings, bound)
         if [each for each in contacts or () if 0 < each.expires_s < self._settings.min_expires_s]:
             return self._too_brief(incoming, asked)
         changes, added, events = self._policy.rebind(contacts, bound, asked, now)
+        if changes and verdict is not None and verdict.repeated:
+            # Others have changed what it asked for: whoever still wants it has to say so anew, and a replay cannot.
+            return [self._challenge(incoming, domain, now, stale=True)]
         if added > 0 and len(self._location) + added > MOST_BINDINGS:
             raise RemoteError("too many bindings", code=UNAVAILABLE)
         self._unsettled.show(changes)
@@ -174,20 +179,16 @@ class Registrar:
             raise RemoteError("To names no user who could be registered", code=NOT_FOUND)
         return target, domain
 
-    def _unproven(self, incoming: Incoming, asked: Asked, domain: SipDomain, now: float) -> list[Effect]:
+    def _unproven(self, incoming: Incoming, asked: Asked, domain: SipDomain, verdict: Verdict, now: float) -> list[Effect]:
         """Challenge whoever does not show that he may register this address-of-record (RFC 3261 section 10.3 steps 3 and 4)."""
-        if domain.open:
-            return []
-        request, datagram, _ = incoming
-        host = datagram.source.host
-        verdict = self._digest.verify(request, datagram.payload, domain, host, now)
-        if verdict.user is None:
-            challenge = self._digest.challenge(domain, host, now, stale=verdict.stale)
-            answer = reply(incoming, UNAUTHORIZED, headers=challenge)
-            return [answer, self._suspicious(asked, verdict.name, verdict.reason)] if verdict.reason else [answer]
-        if verdict.user.aor != asked.aor:
+        if verdict.user is not None:
             return [reply(incoming, FORBIDDEN), self._suspicious(asked, verdict.name, "the address-of-record is another user's")]
-        return []
+        answer = self._challenge(incoming, domain, now, stale=verdict.stale)
+        return [answer, self._suspicious(asked, verdict.name, verdict.reason)] if verdict.reason else [answer]
+
+    def _challenge(self, incoming: Incoming, domain: SipDomain, now: float, *, stale: bool) -> Send:
+        challenge = self._digest.challenge(domain, incoming.datagram.source.host, now, stale=stale)
+        return reply(incoming, UNAUTHORIZED, headers=challenge)
 
     def _too_brief(self, incoming: Incoming, asked: Asked) -> list[Effect]:
         shortest = self._settings.min_expires_s
