@@ -77,6 +77,16 @@ def test_the_site_is_right() -> None:
     assert found("") == {}
 
 
+def test_what_listens_on_a_public_address_needs_a_port_that_the_nat_leaves_to_it() -> None:
+    listen = '[sip]\nlisten = ["203.0.113.1:5060"]\n'
+    service = '[[ports.service]]\nname = "sip"\npublic = "203.0.113.1"\nport = 5060\n'
+    problem = found(SITE + listen)["sip.listen[0]"]
+    assert "nobody could reach it" in problem
+    assert 'add [[ports.service]] with public = "203.0.113.1" and port = 5060' in problem
+    assert found(SITE + listen + service) == {}
+    assert found(SITE.replace('outside = ["eth0"]', 'backend = "memory"') + listen) == {}
+
+
 def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None:
     site = SITE.replace("[20000, 29999]", "[2048, 29999]")
     service = '[[ports.service]]\nname = "sip"\npublic = "203.0.113.1"\nport = 5060\n'

@@ -31,6 +31,7 @@ CHECKS = (
     _reading("realm", check_addresses.check_realms),
     _reading("realm pool", check_addresses.check_pools),
     _reading("pool ports tftp mgc sip subscription manhole", check_addresses.check_pools_apart),
+    _reading("nat pool ports tftp mgc sip subscription manhole", check_addresses.check_services),
     _reading("ports", check_roles.check_ports),
     _reading("realm pool dhcp scope", check_addresses.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),

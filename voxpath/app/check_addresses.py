@@ -83,6 +83,24 @@ def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: st
         yield Problem(f"{path}.ports", what, "move the pool, or narrow net.ipv4.ip_local_port_range by sysctl")
 
 
+def check_services(config: Config, machine: Machine) -> Iterator[Problem]:
+    """What listens on a public address of a pool is reached only by a port that the NAPPT leaves to this host.
+
+    A port that is a phone's is told by :func:`check_pools_apart`.
+    """
+    if config.nat.backend == "memory" or not config.nat.outside:
+        return
+    services = {(str(service.public), service.port) for service in config.ports.services}
+    public = {str(pool.public) for pool in config.pools}
+    for name, local in listening(config):
+        of_phones = local.port not in config.ports.reserved and any(
+            local.host == str(pool.public) and pool.ports[0] <= local.port <= pool.ports[1] for pool in config.pools
+        )
+        if local.host in public and not of_phones and (local.host, local.port) not in services:
+            todo = f'add [[ports.service]] with public = "{local.host}" and port = {local.port}'
+            yield Problem(name, f"{local} is a port of a pool's address, and nobody could reach it", todo)
+
+
 def check_scopes(config: Config, machine: Machine) -> Iterator[Problem]:
     """A scope's addresses lie in its subnet, the subnet in its realm, and no two scopes share addresses."""
     realms = {realm.name: realm for realm in config.realms}

@@ -57,7 +57,9 @@ def check_users(config: Config, machine: Machine) -> Iterator[Problem]:
             yield Problem(f"{path}.password", "is missing", 'write password = "..." with a secret of its own')
         aor = f"{user.name.lower()}@{host}"
         if aor in seen:
-            yield Problem(f"{path}.name", f"{aor} stands in user[{seen[aor]}] already", "names differ in more than letter case")
+            yield Problem(
+                f"{path}.name", f"{aor} stands in user[{seen[aor]}] already", "write a name that differs in more than letter case"
+            )
         seen.setdefault(aor, place)
 
 
