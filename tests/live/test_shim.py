@@ -1,8 +1,8 @@
 """The shim live, behind a real gateway: unchanged programs in phones' namespaces show the combination address (DNT-3 to DNT-8).
 
-    a1, a2 - [lan0 sga wan0] - isp
+    a1, a2, guests - [lan0 sga wan0] - isp
 
-Both phones stand behind 203.0.113.1; the programs are Python sockets, curl, the C library's resolver, busybox and baresip.
+All phones stand behind 203.0.113.1; the programs are Python sockets, curl, the C library's resolver, busybox and baresip.
 """
 
 import json
@@ -11,14 +11,13 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.live.bench import GATEWAY, OUTSIDE, Bench
+from tests.live.bench import GATEWAY, OUTSIDE, OWN_MAC, Bench
 from tests.live.sites import MACS, PROVIDER, SITE_A, until
 from tests.live.softphones import BARESIP_LINES, Baresip
 from voxpath.manage.client import ask
@@ -29,6 +28,7 @@ PUBLIC = SITE_A.public
 PRIVATE = {"a1": "10.0.0.21", "a2": "10.0.0.22"}
 FAR = (PROVIDER, 9000)
 LEASE_S = 60
+"""The shortest; phones renew after half of it."""
 
 STATE = (
     "ip -4 addr",
@@ -51,9 +51,17 @@ class Block(NamedTuple):
 class Site(Bench):
     """Site A with shims for phones."""
 
-    def power(self, name: str, *options: str) -> None:
+    def guest(self) -> str:
+        """Plug in one more phone with a shim, which is off; tell its name."""
+        self._phones += 1
+        name, mac = f"g{self._phones}", OWN_MAC.format(self._phones)
+        self.add_host(SITE_A, name, mac)
+        self.write(name, f'[phone]\ninterface = "eth0"\nmac = "{mac}"\nshim = true')
+        return name
+
+    def power(self, name: str) -> None:
         """Start a shim and wait until it stands."""
-        self.start(name, "voxpath-phone", *options)
+        self.start(name, "voxpath-phone")
         self.up(name)
 
     def up(self, name: str) -> None:
@@ -84,29 +92,32 @@ class Site(Bench):
         return [{"text": entry.text, **entry.fields} for entry in entries if entry.id == event]
 
 
-@contextmanager
-def site_of(directory: Path, *phones: str, extra: str = "") -> Iterator[Site]:
-    """A gateway, and phones that are off."""
-    with Site(directory) as site:
-        site.build()
-        for name in phones:
-            site.add_host(SITE_A, name, MACS[name])
-            site.write_phone(name, f"shim = true\n{extra}")
-        site.write_gateway(SITE_A)
-        file = directory / f"{GATEWAY}.toml"
-        file.write_text(file.read_text().replace('name = "one-line"', f'name = "one-line"\nlease_s = {LEASE_S}'))
-        site.begin()
-        yield site
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two shims: one of the configuration, one of the command line."""
-    with site_of(tmp_path_factory.mktemp("shim"), "a1", "a2") as made:
-        made.write_phone("a2")
-        made.power("a1")
-        made.power("a2", "--shim")
+    """A gateway and two shims: one of the configuration, one of the command line."""
+    with Site(tmp_path_factory.mktemp("shim")) as made:
+        made.build()
+        for name, extra in (("a1", "shim = true"), ("a2", "")):
+            made.add_host(SITE_A, name, MACS[name])
+            made.write_phone(name, extra)
+        made.write_gateway(SITE_A)
+        file = made.directory / f"{GATEWAY}.toml"
+        file.write_text(file.read_text().replace('name = "one-line"', f'name = "one-line"\nlease_s = {LEASE_S}'))
+        made.begin()
+        made.start("a1", "voxpath-phone")
+        made.start("a2", "voxpath-phone", "--shim")
+        made.up("a1")
+        made.up("a2")
         yield made
+
+
+@pytest.fixture
+def guest(site: Site) -> Iterator[str]:
+    """A phone with a namespace that nobody has used; it is off, and off again afterwards."""
+    name = site.guest()
+    yield name
+    if name in site.processes:
+        site.end(name)
 
 
 def exchange(one: socket.socket, other: socket.socket, to: tuple[str, int], payload: bytes) -> tuple[str, int]:
@@ -228,7 +239,7 @@ def test_nobody_answers_arp_for_the_public_address(site: Site) -> None:
     site.net.address("asker", "eth0", "10.0.0.77/24")
 
     def answers(address: str) -> int:
-        said = site.net.run("asker", ["busybox", "arping", "-c", "2", "-w", "2", "-I", "eth0", address], check=False).stdout
+        said = site.net.run("asker", ["busybox", "arping", "-c", "1", "-w", "1", "-I", "eth0", address], check=False).stdout
         return said.count("Unicast reply")
 
     with site.capture("asker", "eth0", "arp") as wire:
@@ -402,39 +413,37 @@ def shows(message: bytes, contact: str) -> None:
 # Coming and going.
 
 
-def test_what_stood_before_stands_again_when_the_phone_ends(tmp_path: Path) -> None:
+def test_what_stood_before_stands_again_when_the_phone_ends(site: Site, guest: str) -> None:
     """Addresses, rules, routes, nftables and kernel parameters are compared, with values that are not the kernel's own."""
-    with site_of(tmp_path, "a1") as site:
-        site.net.sysctl("a1", "net.ipv4.ip_local_port_range", "40000 50000")
-        site.net.sysctl("a1", "net.ipv4.conf.eth0.arp_announce", "1")
-        site.net.ip("a1", "rule", "add", "pref", "100", "to", "192.0.2.0/24", "lookup", "main")
-        site.net.run("a1", ["nft", "add", "table", "ip", "own"])
-        before = site.standing("a1")
-        site.power("a1")
-        assert all(site.standing("a1")[command] != before[command] for command in STATE)
-        with site.udp("a1", site.block("a1").first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
-            exchange(phone, far, FAR, b"it works")
-        site.end("a1")
-        assert site.standing("a1") == before
-        site.is_sound("a1")
+    site.net.sysctl(guest, "net.ipv4.ip_local_port_range", "40000 50000")
+    site.net.sysctl(guest, "net.ipv4.conf.eth0.arp_announce", "1")
+    site.net.ip(guest, "rule", "add", "pref", "100", "to", "192.0.2.0/24", "lookup", "main")
+    site.net.run(guest, ["nft", "add", "table", "ip", "own"])
+    before = site.standing(guest)
+    site.power(guest)
+    assert all(site.standing(guest)[command] != before[command] for command in STATE)
+    with site.udp(guest, site.block(guest).first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
+        exchange(phone, far, FAR, b"it works")
+    site.end(guest)
+    assert site.standing(guest) == before
+    site.is_sound(guest)
 
 
-def test_a_killed_phones_shim_goes_on_and_is_taken_over(tmp_path: Path) -> None:
-    with site_of(tmp_path, "a1") as site:
-        before = site.standing("a1")
-        site.power("a1")
-        with site.udp("a1", site.block("a1").first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
-            exchange(phone, far, FAR, b"before")
-            block, stood = site.block("a1"), site.standing("a1")
-            site.end("a1", signal.SIGKILL)
-            exchange(phone, far, FAR, b"nobody is there")
-            site.power("a1")
-            assert site.standing("a1") == stood, "not one rule was touched"
-            assert (site.block("a1"), [event["how"] for event in site.told("a1", "SHIM_UP")]) == (block, ["taken over"])
-            exchange(phone, far, FAR, b"after")
-        site.end("a1")
-        assert site.standing("a1") == before
-        site.is_sound("a1")
+def test_a_killed_phones_shim_goes_on_and_is_taken_over(site: Site, guest: str) -> None:
+    before = site.standing(guest)
+    site.power(guest)
+    with site.udp(guest, site.block(guest).first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
+        exchange(phone, far, FAR, b"before")
+        block, stood = site.block(guest), site.standing(guest)
+        site.end(guest, signal.SIGKILL)
+        exchange(phone, far, FAR, b"nobody is there")
+        site.power(guest)
+        assert site.standing(guest) == stood, "not one rule was touched"
+        assert (site.block(guest), [event["how"] for event in site.told(guest, "SHIM_UP")]) == (block, ["taken over"])
+        exchange(phone, far, FAR, b"after")
+    site.end(guest)
+    assert site.standing(guest) == before
+    site.is_sound(guest)
 
 
 @pytest.mark.parametrize(
@@ -442,97 +451,81 @@ def test_a_killed_phones_shim_goes_on_and_is_taken_over(tmp_path: Path) -> None:
     ["ip rule del pref 2 ipproto udp", "ip link del vpshim", "nft delete table ip voxpath_shim"],
     ids=["rule", "bridge", "table"],
 )
-def test_a_shim_that_is_not_whole_is_replaced(tmp_path: Path, damage: str) -> None:
-    with site_of(tmp_path, "a1") as site:
-        site.power("a1")
-        site.net.run("a1", ["sh", "-c", damage])
-        until(lambda: len(site.told("a1", "SHIM_UP")) == 2, f"the running phone repairs it: {site.log('a1')}")
-        assert "somebody" in site.told("a1", "SHIM_FAILED")[0]["reason"]
-        whole = site.standing("a1")
-        site.end("a1", signal.SIGKILL)
-        site.net.run("a1", ["sh", "-c", damage])
-        site.power("a1")
-        assert [event["how"] for event in site.told("a1", "SHIM_UP")] == ["set up"]
-        mended = site.standing("a1")
-        assert mended["ip -4 -d rule"] == whole["ip -4 -d rule"]
-        assert mended["ip -4 route show table all"] == whole["ip -4 route show table all"]
-        with site.udp("a1", site.block("a1").first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
-            exchange(phone, far, FAR, b"works")
-        site.end("a1")
-        gone = site.standing("a1")
-        assert "vpshim" not in str(gone)
-        assert "proto 118" not in str(gone)
-        assert "voxpath_shim" not in str(gone)
+def test_a_running_phone_repairs_a_shim_that_is_not_whole(site: Site, damage: str) -> None:
+    """What a killed one left, and somebody damaged, is replaced in ``test_shim_host``."""
+    whole, times = site.standing("a2"), len(site.told("a2", "SHIM_UP"))
+    site.net.run("a2", ["sh", "-c", damage])
+    until(lambda: len(site.told("a2", "SHIM_UP")) > times, f"the running phone repairs it: {site.log('a2')}")
+    assert "somebody" in site.told("a2", "SHIM_FAILED")[-1]["reason"]
+    mended = site.standing("a2")
+    for command in ("ip -4 -d rule", "ip -4 route show table all", STATE[-1]):
+        assert mended[command] == whole[command]
+    with site.udp("a2", site.block("a2").first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
+        exchange(phone, far, FAR, b"works")
 
 
-def test_a_shim_that_cannot_be_set_up_is_told_and_tried_again(tmp_path: Path) -> None:
+def test_a_shim_that_cannot_be_set_up_is_told_and_tried_again(site: Site, guest: str) -> None:
     """Somebody else owns a table of its name; nothing is left half-way."""
-    with site_of(tmp_path, "a1") as site:
-        holder = site.net.spawn("a1", ["nft", "-i"], stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL)
-        assert holder.stdin is not None
-        holder.stdin.write(b"add table ip voxpath_shim { flags owner; }\n")
-        holder.stdin.flush()
-        until(lambda: "voxpath_shim" in site.net.run("a1", ["nft", "list", "tables"]).stdout, "the table is there", 5)
-        before = site.standing("a1")
-        site.start("a1", "voxpath-phone")
-        failed = until(lambda: site.rows("a1", "phones") and site.told("a1", "SHIM_FAILED"), f"it is told: {site.log('a1')}")
-        assert "nftables: " in failed[0]["reason"]
-        assert site.shim("a1") == "shim failed"
-        now = site.standing("a1")
-        for command in ("ip -4 -d rule", "nft -s list ruleset", "ip link show type bridge", STATE[-1]):
-            assert now[command] == before[command]
-        site.net.end(holder)
-        site.up("a1")
-        site.end("a1")
+    holder = site.net.spawn(guest, ["nft", "-i"], stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL)
+    assert holder.stdin is not None
+    holder.stdin.write(b"add table ip voxpath_shim { flags owner; }\n")
+    holder.stdin.flush()
+    until(lambda: "voxpath_shim" in site.net.run(guest, ["nft", "list", "tables"]).stdout, "the table is there", 5)
+    before = site.standing(guest)
+    site.start(guest, "voxpath-phone")
+    failed = until(lambda: site.rows(guest, "phones") and site.told(guest, "SHIM_FAILED"), f"it is told: {site.log(guest)}")
+    assert "nftables: " in failed[0]["reason"]
+    assert site.shim(guest) == "shim failed"
+    now = site.standing(guest)
+    for command in ("ip -4 -d rule", "nft -s list ruleset", "ip link show type bridge", STATE[-1]):
+        assert now[command] == before[command]
+    site.net.end(holder)
+    site.up(guest)
 
 
-def test_a_kernel_that_would_drop_the_answers_of_dhcp_is_told_of(tmp_path: Path) -> None:
-    with site_of(tmp_path, "a1") as site:
-        site.net.sysctl("a1", "net.ipv4.conf.all.rp_filter", "2")
-        site.start("a1", "voxpath-phone")
-        row = until(
-            lambda: [row for row in site.rows("a1", "roles") if row["state"] == "paused"], f"the role waits: {site.log('a1')}"
-        )
-        assert row
-        assert "rp_filter is 2: answers to eth0 are dropped while it has no address; set it to 0" in site.log("a1")
-        site.net.sysctl("a1", "net.ipv4.conf.all.rp_filter", "0")
-        site.up("a1")
+def test_a_kernel_that_would_drop_the_answers_of_dhcp_is_told_of(site: Site, guest: str) -> None:
+    site.net.sysctl(guest, "net.ipv4.conf.all.rp_filter", "2")
+    site.start(guest, "voxpath-phone")
+    until(lambda: [row for row in site.rows(guest, "roles") if row["state"] == "paused"], f"the role waits: {site.log(guest)}")
+    assert "rp_filter is 2: answers to eth0 are dropped while it has no address; set it to 0" in site.log(guest)
+    site.net.sysctl(guest, "net.ipv4.conf.all.rp_filter", "0")
+    site.up(guest)
 
 
-def test_a_second_shim_in_the_same_namespace_is_refused(tmp_path: Path) -> None:
-    with site_of(tmp_path, "a1") as site:
-        site.power("a1")
-        site.write("second", f'[phone]\ninterface = "eth0"\nmac = "{MACS["a2"]}"\nshim = true')
-        argv = site.processes["a1"].args
-        assert isinstance(argv, list)
-        log = tmp_path / "second.log"
-        with log.open("wb") as output:
-            words = [word.replace("a1.toml", "second.toml") for word in argv[4:]]
-            second = site.net.spawn("a1", words, stdout=output, stderr=output)
-        until(lambda: "another process has a shim in this network namespace" in log.read_text(), "the second one says why", 20)
-        site.net.end(second)
-        assert site.shim("a1") == "shim up"
+def test_a_second_shim_in_the_same_namespace_is_refused(site: Site) -> None:
+    site.write("second", f'[phone]\ninterface = "eth0"\nmac = "{MACS["a2"]}"\nshim = true')
+    argv = site.processes["a1"].args
+    assert isinstance(argv, list)
+    log = site.directory / "second.log"
+    with log.open("wb") as output:
+        words = [word.replace("a1.toml", "second.toml") for word in argv[4:]]
+        second = site.net.spawn("a1", words, stdout=output, stderr=output)
+    until(lambda: "another process has a shim in this network namespace" in log.read_text(), "the second one says why", 20)
+    site.net.end(second)
+    assert site.shim("a1").startswith("shim up")
 
 
-def test_renewals_go_on_under_a_shim_and_another_block_makes_another_shim(tmp_path: Path) -> None:
-    """The shim lasts as long as its lease: here the gateway comes back with an empty ledger and other ports."""
-    with site_of(tmp_path, "a1") as site:
-        site.power("a1")
-        until(lambda: site.told("a1", "PHONE_LEASE_RENEWED"), "the lease is renewed under the shim", LEASE_S)
-        assert [event["how"] for event in site.told("a1", "SHIM_UP")] == ["set up"]
-        old = site.block("a1")
-        site.end(GATEWAY)
-        (tmp_path / GATEWAY / "voxpath.db").unlink()
-        file = tmp_path / f"{GATEWAY}.toml"
-        file.write_text(file.read_text().replace("ports = [2048, 65535]", "ports = [40960, 49151]"))
-        site.begin()
-        (down,) = until(lambda: site.told("a1", "SHIM_DOWN"), "the shim goes with the lease", LEASE_S)
-        assert down["combination"] == f"{PUBLIC}:{old.first}-{old.last}"
-        until(lambda: len(site.told("a1", "SHIM_UP")) == 2, "the next lease makes another shim", 20)
-        new = site.block("a1")
-        assert new.first >= 40960
-        listed = json.loads(site.net.run("a1", ["ip", "-4", "-j", "rule"]).stdout)
-        assert {rule["dport_start"] for rule in listed if "dport_start" in rule} == {new.first}
-        with site.udp("a1", new.first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
-            assert exchange(phone, far, FAR, b"again") == (PUBLIC, new.first)
-        site.is_sound("a1")
+def test_renewals_go_on_under_a_shim(site: Site) -> None:
+    """Near the end, since the lease has been renewed meanwhile."""
+    until(lambda: site.told("a1", "PHONE_LEASE_RENEWED"), "the lease is renewed under the shim", LEASE_S)
+    assert [event["how"] for event in site.told("a1", "SHIM_UP")] == ["set up"]
+
+
+def test_another_block_makes_another_shim(site: Site) -> None:
+    """The shim lasts as long as its lease: the gateway comes back with an empty ledger and other ports."""
+    old = site.block("a1")
+    site.end(GATEWAY)
+    (site.directory / GATEWAY / "voxpath.db").unlink()
+    file = site.directory / f"{GATEWAY}.toml"
+    file.write_text(file.read_text().replace("ports = [2048, 65535]", "ports = [40960, 49151]"))
+    site.begin()
+    (down,) = until(lambda: site.told("a1", "SHIM_DOWN"), "the shim goes with the lease", LEASE_S)
+    assert down["combination"] == f"{PUBLIC}:{old.first}-{old.last}"
+    until(lambda: len(site.told("a1", "SHIM_UP")) == 2, "the next lease makes another shim", 20)
+    new = site.block("a1")
+    assert new.first >= 40960
+    listed = json.loads(site.net.run("a1", ["ip", "-4", "-j", "rule"]).stdout)
+    assert {rule["dport_start"] for rule in listed if "dport_start" in rule} == {new.first}
+    with site.udp("a1", new.first, PUBLIC) as phone, site.udp(OUTSIDE, FAR[1]) as far:
+        assert exchange(phone, far, FAR, b"again") == (PUBLIC, new.first)
+    site.is_sound("a1")
