@@ -53,8 +53,8 @@ def test_baresip_with_a_combination_address_names_it_for_media(showing: Showing,
 def test_each_user_is_a_line_of_accounts() -> None:
     assert fetched("020000000a01/accounts", accounts("a1", "A2", port=5070)) == (
         "# baresip 1\n"
-        "<sip:a1@198.51.100.10:5070>;auth_pass=7hUq;regint=3600;audio_codecs=PCMA,PCMU;answermode=manual\n"
-        "<sip:A2@198.51.100.10:5070>;auth_pass=7hUq;regint=3600;audio_codecs=PCMA,PCMU;answermode=manual\n"
+        "<sip:a1@198.51.100.10:5070>;auth_pass=7hUq;regint=3600;audio_codecs=PCMA,PCMU\n"
+        "<sip:A2@198.51.100.10:5070>;auth_pass=7hUq;regint=3600;audio_codecs=PCMA,PCMU\n"
     )
     assert "<sip:a1@198.51.100.10>;regint" in fetched("020000000a01/accounts", accounts("a1", password=""))
     assert fetched("020000000a01/accounts") == fetched("020000000a01/contacts") == "# baresip 1\n"

@@ -48,7 +48,7 @@ def accounts(provision: Provision) -> str:
 
 def _account(account: SipAccount, more: str) -> str:
     password = f";auth_pass={account.user.password}" if account.user.password else ""
-    return f"<sip:{account.uri}>{more}{password};regint={account.expires_s};audio_codecs=PCMA,PCMU;answermode=manual"
+    return f"<sip:{account.uri}>{more}{password};regint={account.expires_s};audio_codecs=PCMA,PCMU"
 
 
 def contacts(provision: Provision) -> str:
