@@ -80,7 +80,10 @@ def given(
         ("sip:x@192.0.2.77", STRANGER, Nature.PUBLIC),
         ("sip:x@203.0.113.1:9000", STRANGER, Nature.PUBLIC),
         ("sip:x@phone.voip.example", STRANGER, Nature.NAME),
-        ("sip:x@[2001:db8::1]", STRANGER, Nature.NAME),
+        ("sip:x@phone.voip.example.", STRANGER, Nature.NAME),
+        ("sip:x@7phones", STRANGER, Nature.INSIDE),
+        ("sip:x@[2001:db8::1]", STRANGER, Nature.INSIDE),
+        ("sip:x@198.51.100.7", STRANGER, Nature.PUBLIC),
     ],
 )
 def test_a_contact_is_what_the_ledger_says_of_its_address(contact: str, source: Endpoint, nature: Nature) -> None:
@@ -177,7 +180,7 @@ def test_without_realms_equal_public_addresses_decide() -> None:
     assert (found.uri, found.private) == ("sip:a1@203.0.113.1:2048", False)
 
 
-@pytest.mark.parametrize("contact", ["sip:x@phone.voip.example;q=1", "sip:x@[2001:db8::1]:5062", "sip:x@192.0.2.77:5066"])
+@pytest.mark.parametrize("contact", ["sip:x@phone.voip.example;q=1", "sip:x@192.0.2.77:5066"])
 def test_names_and_addresses_of_no_ledger_are_given_as_they_are(contact: str) -> None:
     """Phones elsewhere on the Internet know best where they are."""
     for caller in (OF_A1, STRANGER):
@@ -240,3 +243,29 @@ def test_the_combination_address_comes_from_the_ledger_or_from_a_source_that_a_r
 ) -> None:
     """DNT-4: it is what the registrar returns as pub-gruu, so it must be the phone's own."""
     assert combination(where(contact, source, stale), REALMS) == expected
+
+
+HIDDEN = ["[::ffff:10.0.0.11]", "[::ffff:a00:b]", "[fd00::11]", "[::1]", "[2001:db8::1]", "10.11", "010.0.0.11", "167772171"]
+HIDDEN += ["0xa00000b", "10.0.0.11.", "10.0.0.0xb", "localhost", "localhost.", "phone.localhost", "phone.local", "Phone.LOCAL."]
+HIDDEN += ["100.64.0.9", "198.18.0.1", "198.19.255.255", "192.0.0.8", "0.0.0.7", "10..11", "-.1"]
+
+
+@pytest.mark.parametrize("host", HIDDEN)
+def test_an_inside_address_is_replaced_however_it_is_written(host: str) -> None:
+    """Resolvers read numbers in many ways; a caller outside would send to a host of his own network, or learn the phone's."""
+    assert given(f"sip:a1@{host}:2048;ob", OF_A1, STRANGER).uri == "sip:a1@203.0.113.1:2048;ob"
+    assert given(f"sip:a1@{host}:2048;ob", OF_A1, OF_A2).uri == "sip:a1@10.0.0.11:2048;ob"
+    assert given(f"sip:x@{host}", Endpoint("172.16.0.5", 5060), STRANGER).uri == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [("203.0.113.1:2048", OF_A1), ("10.0.0.11:2048", OF_A1), ("192.0.2.77:5066", STRANGER), ("phone.example", STRANGER)],
+)
+@pytest.mark.parametrize("more", [";maddr=10.0.0.11", ";received=10.0.0.11", "?Route=%3Csip:10.0.0.11%3E", ";MADDR=x;received?a=b"])
+def test_a_second_address_within_a_contact_is_given_to_nobody(host: str, source: Endpoint, more: str) -> None:
+    """Whatever the first one is, and to whomever."""
+    for caller in (OF_A2, OF_B1, STRANGER):
+        plain = given(f"sip:a1@{host};ob", source, caller).uri
+        assert plain
+        assert given(f"sip:a1@{host};ob{more}", source, caller).uri == plain

@@ -135,12 +135,36 @@ def test_a_redirect_is_never_a_fragment() -> None:
     assert [uri.rpartition("host")[2][0] for uri in found] == [str(number) for number in range(len(found))]
 
 
-def test_a_contact_with_headers_is_given_with_them() -> None:
-    """RFC 4475 section 3.3.14: they are part of the binding."""
+def test_the_headers_of_a_contact_are_bound_and_given_to_nobody() -> None:
+    """RFC 4475 section 3.3.14: they are part of the binding; a caller would send his request by that route."""
     exchange = server()
     contact = "sip:a1@example.com?Route=%3Csip:sip.example.com%3E"
+    answer = exchange.register("a1@voip.example", f"<{contact}>", STRANGER)
+    assert [address.uri for address in contacts(answer)] == [contact]
+    assert given(exchange.ask(invite("a1"), OF_B1)) == ["sip:a1@example.com"]
+
+
+@pytest.mark.parametrize("contact", ["sip:a2@voip.example", "sip:a1@VOIP.example:5070;maddr=192.0.2.1"])
+def test_a_contact_that_leads_back_to_the_server_is_left_out(contact: str) -> None:
+    """A caller would go round in a circle."""
+    exchange = server()
     exchange.register("a1@voip.example", f"<{contact}>", STRANGER)
-    assert given(exchange.ask(invite("a1"), OF_B1)) == [contact]
+    assert exchange.ask(invite("a1", "sip:b1@voip.example"), OF_B1).status == 480
+    [event] = exchange.told(NotReached)
+    assert event.reason.endswith("it names this server, and the caller would come back in a circle")
+    exchange.register("a1@voip.example", "<sip:a1@192.0.2.77:5066>", STRANGER)
+    assert given(exchange.ask(invite("a1", "sip:b1@voip.example"), OF_B1)) == ["sip:a1@192.0.2.77:5066"]
+
+
+def test_a_phone_on_the_servers_own_host_is_no_circle() -> None:
+    """A laboratory whose domain is an address."""
+    exchange = server(SipDomain("192.0.2.77", "voxpath", open=True))
+    exchange.register("a1@192.0.2.77", "<sip:a1@192.0.2.77:5070>", Endpoint("192.0.2.77", 5070))
+    payload = request("INVITE", "sip:a1@192.0.2.77", sender="sip:b1@192.0.2.77")
+    assert given(exchange.ask(payload, OF_B1)) == ["sip:a1@192.0.2.77:5070"]
+    exchange.register("a1@192.0.2.77", "<sip:a1@192.0.2.77:5070>", Endpoint("192.0.2.77", 5070), "Expires: 0")
+    exchange.register("a1@192.0.2.77", "<sip:a1@192.0.2.77>", Endpoint("192.0.2.77", 5070))
+    assert exchange.ask(payload, OF_B1).status == 480
 
 
 @pytest.mark.parametrize(("user", "status"), [("idle", 480), ("nobody", 404)])

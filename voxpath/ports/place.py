@@ -14,8 +14,18 @@ from voxpath.model.ports import PortBinding
 from voxpath.model.realm import Realm, realm_of
 from voxpath.ports.directory import Directory
 
-INSIDE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16"))
-"""Prefixes that are never public (RFC 1918, loopback, link-local); ``is_private`` also names the documentation's prefixes."""
+INSIDE = tuple(
+    IPv4Network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16"),
+        *("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15"),
+    )
+)
+"""Prefixes that are never public: RFC 1918, loopback, link-local; this network, shared by carriers' NATs, for protocols, for
+benchmarks (RFC 6890).
+
+``is_private`` also names the documentation's prefixes, which are public here.
+"""
 _INSIDE_BITS = tuple((int(prefix.network_address), int(prefix.netmask)) for prefix in INSIDE)
 
 LONGEST_ADDRESS = len("255.255.255.255")

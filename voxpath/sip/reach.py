@@ -3,6 +3,7 @@
 A contact is never rewritten where it is kept.
 Whoever is given it is given the URI as it was registered, unless its address means nothing to him or is not the phone's; only then
 host and port are replaced, by those that its packets come from.
+URI headers, and parameters that name a second address, are given to nobody: whatever a phone registers goes to strangers.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from voxpath.ports.directory import Directory
 from voxpath.ports.place import ipv4, is_inside, place_of
 from voxpath.sip.memo import LONGEST_KEPT
 from voxpath.sip.settings import DEFAULT_SIP_PORT
-from voxpath.sip.uri import SipUri
+from voxpath.sip.uri import SipUri, is_public_name
 
 SIPS_PORT = 5061
 REMEMBERED = 16_384
@@ -88,8 +89,12 @@ def locate(contact: SipUri, source: Endpoint, directory: Directory, realms: Sequ
     """Tell where the phone is that registered this contact from this source."""
     place = place_at(source, contact, directory, realms)
     address = ipv4(contact.host)
-    if address is None:
+    if address is None and is_public_name(contact.host):
         return Whereabouts(contact, Nature.NAME, place, "", None, None)
+    if address is None:
+        # An IPv6 address leads nowhere from an IPv4 server, and may hide an inside one; so do other ways to write an address.
+        outside = _outside(place, place.public.port, realms)
+        return Whereabouts(contact, Nature.INSIDE, place, "", outside, _observed_inside(place))
     own = named(contact)
     if _means_nothing_outside(address, realms):
         inside = own if address == place.private else _observed_inside(place)
@@ -127,7 +132,7 @@ def reach(raw: str, where: Whereabouts, showing: Showing, caller: Place, triangl
     :param showing: how the phone shows its combination address in its dialogs.
     """
     if where.nature is not Nature.INSIDE and where.nature is not Nature.FOREIGN:
-        return Reach(raw, False, f"the contact is {where.nature.value}")
+        return Reach(_as_it_is(raw, where.uri), False, f"the contact is {where.nature.value}")
     selection = triangle(caller.party, where.place.party)
     inside, outside = where.inside, where.outside
     if selection.private and inside is not None:
@@ -167,4 +172,10 @@ def _remembered_at(raw: str, endpoint: Endpoint) -> str:
 
 def _moved(raw: str, endpoint: Endpoint) -> str:
     uri = SipUri.parse(raw)
-    return raw if endpoint == named(uri) else str(uri.at(endpoint.host, endpoint.port))
+    return _as_it_is(raw, uri) if endpoint == named(uri) else str(uri.at(endpoint.host, endpoint.port))
+
+
+def _as_it_is(raw: str, uri: SipUri) -> str:
+    """A contact URI as it was registered, but for what would lead a caller elsewhere."""
+    bare = uri.bare
+    return raw if bare is uri else str(bare)

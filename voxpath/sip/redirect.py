@@ -13,13 +13,14 @@ from voxpath.model.call import Triangle
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
 from voxpath.model.user import Callers, SipDomain
+from voxpath.ports.place import ipv4
 from voxpath.sip.atlas import Atlas
 from voxpath.sip.calls import RedirectedCall, RedirectedCalls, call_key
 from voxpath.sip.digest import Digest
 from voxpath.sip.event import CredentialsRefused, NeedsProxy, NotReached, Redirected
 from voxpath.sip.location import Location
 from voxpath.sip.peers import Caller
-from voxpath.sip.reach import Reach, reach
+from voxpath.sip.reach import Reach, named, reach
 from voxpath.sip.reply import Incoming, reply
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import BUSY_HERE, MOVED_TEMPORARILY, NOT_FOUND, TEMPORARILY_UNAVAILABLE, UNAUTHORIZED
@@ -88,20 +89,29 @@ class Redirect:
             contacts = [contact for contact in contacts if not _is_own(contact, incoming, caller)]
             if not contacts:
                 raise _NobodyThere(BUSY_HERE, "the only phone is the caller's own")
-        choices = [_Choice(contact, self._reach(contact, target.scheme, caller)) for contact in contacts]
+        choices = [_Choice(contact, self._reach(contact, target, caller)) for contact in contacts]
         given = _different(choice for choice in choices if choice.reach.uri)
         if not given:
             reasons = dict.fromkeys(f"{printable(choice.contact.uri)}: {choice.reach.reason}" for choice in choices)
             raise _NobodyThere(TEMPORARILY_UNAVAILABLE, "; ".join(reasons))
         return given
 
-    def _reach(self, contact: Contact, scheme: str, caller: Caller) -> Reach:
+    def _reach(self, contact: Contact, target: SipUri, caller: Caller) -> Reach:
         settings = self._settings
         where = self._atlas.locate(contact.uri, contact.source)
-        if scheme == "sips" and where.uri.scheme != "sips":
+        if target.scheme == "sips" and where.uri.scheme != "sips":
             # RFC 5630 section 5.4: who asks for sips is not to be sent to a contact that is not.
             return Reach("", False, "it takes no sips")
-        return reach(contact.uri, where, settings.showing_of(contact.aor), caller.place, self._triangle, settings.realms)
+        found = reach(contact.uri, where, settings.showing_of(contact.aor), caller.place, self._triangle, settings.realms)
+        if found.uri and self._leads_back(SipUri.parse(found.uri), target):
+            return Reach("", False, "it names this server, and the caller would come back in a circle")
+        return found
+
+    def _leads_back(self, uri: SipUri, target: SipUri) -> bool:
+        """Whether a contact names one of our domains; phones beside the server have its address, but not its port."""
+        if self._settings.domain_of(uri.host) is None:
+            return False
+        return ipv4(uri.host) is None or named(uri) == named(target)
 
     def _tell(self, incoming: Incoming, caller: Caller, aor: str, given: list["_Choice"], now: float) -> list[Effect]:
         """Remember a call, and tell of it; a repeated INVITE says only that the answer was lost, so it is not told again."""

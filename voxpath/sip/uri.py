@@ -22,7 +22,12 @@ _SECTION = "RFC 3261 section 19.1.1"
 _USER_SAFE = "-_.!~*'()&=+$,;?/"
 _SAFE_BEHIND_COLON = "-_.!~*'()&=+$,"
 _PARAM_SAFE = "-_.!~*'()[]/:&+$"
-_LOST_ON_MOVE = frozenset(("maddr", "received"))
+_MISLEADING = frozenset(("maddr", "received"))
+"""Parameters that name a second address."""
+_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z][a-z0-9_-]{0,62}\.?")
+"""A domain name whose last label begins with a letter (RFC 1123 section 2.1, RFC 3261 section 25.1: toplabel)."""
+_LOCAL_NAMES = frozenset(("localhost", "local"))
+"""Last labels of names that mean something else on each host or link (RFC 6761 section 6.3, RFC 6762)."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*+):")
 # What is excluded in each part: white space, control characters, delimiters, and octets that are no UTF-8.
@@ -110,10 +115,22 @@ class SipUri(NamedTuple):
         named = f";transport={quote(transport, _PARAM_SAFE)}" if transport else ""
         return f"{self.scheme}:{user}{self.host}{port}{named}"
 
+    @property
+    def bare(self) -> "SipUri":
+        """The same URI without what may lead elsewhere: parameters that name an address, and headers; itself if it has none."""
+        if not self.headers and _MISLEADING.isdisjoint(self.params):
+            return self
+        params = {name: value for name, value in self.params.items() if name not in _MISLEADING}
+        return self._replace(params=params, headers="")
+
     def at(self, host: str, port: int | None) -> "SipUri":
-        """The same URI at another address; parameters that name an address are dropped."""
-        params = {name: value for name, value in self.params.items() if name not in _LOST_ON_MOVE}
-        return self._replace(host=host.lower(), port=port, params=params)
+        """The same URI at another address, :attr:`bare`."""
+        return self.bare._replace(host=host.lower(), port=port)
+
+
+def is_public_name(host: str) -> bool:
+    """Whether a host is a domain name that means the same everywhere, and not one of the many ways to write an address."""
+    return _NAME.fullmatch(host) is not None and host.rstrip(".").rpartition(".")[2] not in _LOCAL_NAMES
 
 
 def _malformed(reason: str) -> RemoteError:
