@@ -317,6 +317,41 @@ def test_only_users_may_ask_where_users_are_if_the_domain_says_so() -> None:
     assert [event.user for event in exchange.told(CredentialsRefused)] == ["b1", "nobody"]
 
 
+def test_an_empty_password_shows_nobody_and_an_open_domains_user_no_user_elsewhere() -> None:
+    """Anybody may say that he is a user of an open domain."""
+    closed, lab = replace(OPEN, open=False, callers=Callers.USERS), SipDomain("lab.example", "lab", open=True)
+    users = [SipUser("a1", "voip.example", "secret"), SipUser("guest", "lab.example", ""), SipUser("known", "lab.example", "p")]
+    exchange = Exchange(SipSettings((closed, lab), {user.aor: user for user in users}, REALMS))
+    uri = "sip:a1@voip.example"
+    for name, password in (("guest", ""), ("known", "p")):
+        challenged = exchange.ask(invite("a1", f"sip:{name}@lab.example"), STRANGER)
+        assert 'realm="voxpath"' in challenged.value("www-authenticate")
+        right = authorization(challenged, "INVITE", uri, name, password)
+        assert exchange.ask(invite("a1", f"sip:{name}@lab.example", headers=[right]), STRANGER).status == 401
+
+
+def test_a_user_without_a_password_is_not_shown_by_an_empty_one() -> None:
+    user = SipUser("a1", "voip.example", "")
+    exchange = Exchange(SipSettings((replace(OPEN, callers=Callers.USERS),), {user.aor: user}, REALMS))
+    challenged = exchange.ask(invite("a1"), STRANGER)
+    right = authorization(challenged, "INVITE", "sip:a1@voip.example", "a1", "")
+    assert exchange.ask(invite("a1", headers=[right]), STRANGER).status == 401
+    [event] = exchange.told(CredentialsRefused)
+    assert event.reason == "there is no such user"
+
+
+def test_a_caller_is_who_his_credentials_say() -> None:
+    """A user's From header may name anybody."""
+    exchange = registered(domain=replace(OPEN, callers=Callers.USERS))
+    challenged = exchange.ask(invite("a1", "sip:idle@voip.example"), STRANGER)
+    right = authorization(challenged, "INVITE", "sip:a1@voip.example", "b1", "b1-secret")
+    assert given(exchange.ask(invite("a1", "sip:idle@voip.example", headers=[right]), STRANGER))
+    [event] = exchange.told(Redirected)
+    assert (event.caller, event.phone) == ("b1@voip.example", "b1@voip.example")
+    [call] = exchange.server.calls()
+    assert (call.caller, call.caller_phone) == ("b1@voip.example", "b1@voip.example")
+
+
 def test_strangers_do_not_learn_which_users_there_are_if_only_users_may_ask() -> None:
     """A challenge comes first, whoever is called."""
     exchange = registered(domain=replace(OPEN, callers=Callers.USERS))

@@ -21,7 +21,7 @@ class RedirectState(Enum):
 class RedirectedCall(NamedTuple):
     """An INVITE that was answered with 302.
 
-    :ivar caller: the caller's address-of-record, as its From header says.
+    :ivar caller: the caller's address-of-record: as his credentials say if he was asked for any, else as its From header says.
     :ivar caller_phone: the identity of its phone; empty when it is not known.
     :ivar aor: who was called.
     :ivar callee_phone: the identity of the phone whose contact comes first.

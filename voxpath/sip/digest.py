@@ -174,7 +174,8 @@ class Digest:
         return Verdict(user, claim.name, repeated=use is Use.REPEATED)
 
     def _enter(self, user: SipUser, domain: SipDomain | None) -> None:
-        if domain is None:
+        if domain is None or not user.password:
+            # An empty password, which an open domain allows, is one that everybody knows.
             return
         for algorithm in domain.algorithms:
             secret = secret_of(algorithm, user.name, domain.realm, user.password)

@@ -98,7 +98,7 @@ class ForeignContact(Event):
 class Redirected(Event):
     """A caller was told where a user is.
 
-    :ivar caller: who asked, as its From header says.
+    :ivar caller: who asked: as his credentials say if he was asked for any, else as its From header says.
     :ivar aor: the user who is called.
     :ivar contacts: what the caller was given, best first.
     :ivar reason: why these addresses: the triangle decision.

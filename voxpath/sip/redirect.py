@@ -12,11 +12,11 @@ from voxpath.core.errors import VoxpathError
 from voxpath.model.call import Triangle
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
-from voxpath.model.user import Callers, SipDomain
+from voxpath.model.user import Callers, SipDomain, SipUser
 from voxpath.ports.place import ipv4
 from voxpath.sip.atlas import Atlas
 from voxpath.sip.calls import RedirectedCall, RedirectedCalls, call_key
-from voxpath.sip.digest import Digest
+from voxpath.sip.digest import Digest, Verdict
 from voxpath.sip.event import CredentialsRefused, NeedsProxy, NotReached, Redirected
 from voxpath.sip.location import Location
 from voxpath.sip.peers import Caller
@@ -51,9 +51,11 @@ class Redirect:
     def answer(self, incoming: Incoming, target: SipUri, domain: SipDomain, caller: Caller, now: float) -> list[Effect]:
         """Answer a request for a user of one of our domains."""
         if domain.callers is Callers.USERS:
-            unproven = self._unproven(incoming, caller, domain, now)
-            if unproven:
-                return unproven
+            own = self._own_of(caller, domain)
+            verdict = self._digest.verify(incoming.request, incoming.datagram.payload, own, incoming.datagram.source, now)
+            if verdict.user is None:
+                return self._unproven(incoming, caller, own, verdict, now)
+            caller = _proven(caller, verdict.user)
         try:
             given = self._given(incoming, target, caller, now)
         except _NobodyThere as error:
@@ -61,19 +63,22 @@ class Redirect:
         send, count = _moved(incoming, given)
         return [send, *self._tell(incoming, caller, target.aor, given[:count], now)]
 
-    def _unproven(self, incoming: Incoming, caller: Caller, domain: SipDomain, now: float) -> list[Effect]:
-        """Challenge whoever does not show that he is a user, of the domain that he says he is of or else of the one he calls."""
-        request, datagram, _ = incoming
-        host = datagram.source.host
-        own = self._settings.domain_of(caller.aor.rpartition("@")[2]) or domain
-        verdict = self._digest.verify(request, datagram.payload, own, datagram.source, now)
-        if verdict.user is not None:
-            return []
-        challenge = self._digest.challenge(own, host, now, stale=verdict.stale)
+    def _own_of(self, caller: Caller, called: SipDomain) -> SipDomain:
+        """The domain whose users are asked for: the one that the caller says he is of, or else the one he calls.
+
+        An open domain's users are nobody's elsewhere: anybody may be one.
+        """
+        own = self._settings.domain_of(caller.aor.rpartition("@")[2])
+        return own if own is not None and not own.open else called
+
+    def _unproven(self, incoming: Incoming, caller: Caller, own: SipDomain, verdict: Verdict, now: float) -> list[Effect]:
+        """Challenge whoever does not show that he is a user."""
+        source = incoming.datagram.source
+        challenge = self._digest.challenge(own, source.host, now, stale=verdict.stale)
         effects: list[Effect] = [reply(incoming, UNAUTHORIZED, headers=challenge)]
         if verdict.reason:
             user, aor = printable(verdict.name), printable(caller.aor)
-            event = CredentialsRefused(phone=caller.phone, user=user, aor=aor, source=str(datagram.source), reason=verdict.reason)
+            event = CredentialsRefused(phone=caller.phone, user=user, aor=aor, source=str(source), reason=verdict.reason)
             effects.append(Emit(event))
         return effects
 
@@ -161,6 +166,11 @@ class _NobodyThere(VoxpathError):
 def _is_own(contact: Contact, incoming: Incoming, caller: Caller) -> bool:
     """Whether somebody calls himself; a phone's other users may be called from it."""
     return contact.aor == caller.aor and contact.source == incoming.datagram.source
+
+
+def _proven(caller: Caller, user: SipUser) -> Caller:
+    """The caller as his credentials name him, whatever his From header says."""
+    return caller if user.aor == caller.aor else Caller(user.aor, caller.place.phone or user.phone or user.aor, caller.place)
 
 
 def _moved(incoming: Incoming, choices: list[_Choice]) -> tuple[Send, int]:
