@@ -456,6 +456,21 @@ def test_a_query_does_not_tell_of_what_is_not_stored_yet() -> None:
     assert listed(desk.answer_next()) == [f"<{PRIVATE}>;expires=3600"]
 
 
+def test_an_answer_lists_nothing_that_failed_or_may_still_fail() -> None:
+    """A phone that trusts such an answer would not register again."""
+    desk = Desk()
+    desk.register("<sip:a1@h0>")
+    desk.holding = True
+    desk.register("<sip:a1@h1>")
+    desk.register(call_id="query")
+    desk.register("<sip:a1@h2>", "<sip:a1@h0>;expires=0")
+    desk.register("<sip:a1@h3>")
+    assert desk.answer_next(fail=True).status == 500
+    assert listed(desk.answer_next()) == ["<sip:a1@h0>;expires=3600"]
+    assert listed(desk.answer_next()) == ["<sip:a1@h2>;expires=3600"]
+    assert sorted(listed(desk.answer_next())) == ["<sip:a1@h2>;expires=3600", "<sip:a1@h3>;expires=3600"]
+
+
 def test_nothing_stays_in_memory_of_what_was_under_way() -> None:
     desk = Desk()
     desk.holding = True

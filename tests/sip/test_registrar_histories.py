@@ -75,6 +75,17 @@ class RegistrarHistory(RuleBasedStateMachine):
         assert user is not None
         return user.phone or aor
 
+    def honest(self, answered: int, aor: str) -> None:
+        """Answers since then list what the store has, and all of it."""
+        now = self.desk.now
+        rows = {
+            f"<{row.uri}>;expires={row.expires - now:.0f}"
+            for row in self.desk.rows.values()
+            if row.aor == aor and row.expires > now
+        }
+        for answer in self.desk.answers[answered:]:
+            assert answer.status != 200 or set(answer.values("contact")) == rows
+
     # What happens.
 
     @rule(
@@ -113,6 +124,7 @@ class RegistrarHistory(RuleBasedStateMachine):
             else:
                 assert (made, told) == ([], [status])
         assert self.shown() == after
+        self.honest(answered, aor)
 
     @staticmethod
     def asks(commit: Commit, aor: str, call_id: str, cseq: int, source: Endpoint) -> bool:
@@ -125,6 +137,8 @@ class RegistrarHistory(RuleBasedStateMachine):
             self.desk.conclude(commit, fail=fail)
             expected = [500 if fail else 200] if isinstance(commit.token, Registering) else []
             assert [answer.status for answer in self.desk.answers[answered:]] == expected
+            if isinstance(commit.token, Registering):
+                self.honest(answered, commit.token.asked.aor)
 
     @rule(seconds=st.sampled_from((1, 59, 61, 200)))
     def time_passes(self, seconds: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.sip.exchange import Exchange, request
 from tests.sip.test_redirect import MAC_A1, MAC_B1, OF_A1, OF_B1, STRANGER, invite, registered, server
-from voxpath.core.effects import Commit, Datagram, Emit, Send
+from voxpath.core.effects import Commit, Datagram, Done, Emit, Send
 from voxpath.model.event import Malformed, MessageEvent
 from voxpath.sip.event import NotReached, SipRefused
 from voxpath.sip.server import ALLOW
@@ -154,7 +154,9 @@ def test_an_answer_that_waits_for_a_commit_is_told_when_it_leaves() -> None:
     effects = list(exchange.server.receive(Datagram(payload, OF_A1, port="sip"), 1000.0))
     assert not any(isinstance(effect, Send) for effect in effects)
     [commit] = [effect for effect in effects if isinstance(effect, Commit)]
-    told = [effect.event for effect in commit.then if isinstance(effect, Emit)]
+    later = list(exchange.server.resolve(commit.token, Done(), 1000.0))
+    assert [type(effect) for effect in later] == [Send, Emit]
+    told = [effect.event for effect in later if isinstance(effect, Emit)]
     assert "200 OK (REGISTER) <sip:a1@10.0.0.11:2048>;expires=3600" in {getattr(event, "summary", "") for event in told}
 
 

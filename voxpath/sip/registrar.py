@@ -1,6 +1,6 @@
 """The registrar: binds contacts to addresses-of-record (RFC 3261 section 10.3).
 
-A binding is in the store before the 200 leaves, because the 200 stands behind the commit.
+A binding is in the store before the 200 leaves: the 200 is made when the commit has succeeded, from what the store has then.
 A request is carried out as a whole or not at all.
 """
 
@@ -49,10 +49,14 @@ NOT_STORED: Final = "the binding could not be stored"
 
 
 class Registering(NamedTuple):
-    """The token of a request's commit."""
+    """The token of a request's commit.
+
+    :ivar user: the user part of the address-of-record, as it was written.
+    """
 
     incoming: Incoming
     asked: Asked
+    user: str
     changes: tuple[Change, ...]
 
 
@@ -115,15 +119,14 @@ class Registrar:
         if added > 0 and len(self._location) + added > MOST_BINDINGS:
             raise RemoteError("too many bindings", code=UNAVAILABLE)
         self._unsettled.show(changes)
-        answer = self._ok(incoming, asked, target.user, now)
         if not changes and not under_way:
-            return [answer]
-        # What changes nothing itself still waits for those changes that it lists.
+            return [self._ok(incoming, asked, target.user, now)]
+        # What changes nothing itself still waits for those changes that it would list.
         self._under_way.setdefault(asked.aor, []).append(asked)
-        return [Commit(changes, (answer, *map(Emit, events)), Registering(incoming, asked, changes))]
+        return [Commit(changes, tuple(map(Emit, events)), Registering(incoming, asked, target.user, changes))]
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
-        """Take the outcome of a commit; if it failed, everything is as if the request had not come."""
+        """Take the outcome of a commit, and answer; if it failed, everything is as if the request had not come."""
         if not isinstance(token, Registering | Ending):
             return ()
         if isinstance(outcome, Done):
@@ -138,7 +141,7 @@ class Registrar:
         if not under_way:
             del self._under_way[asked.aor]
         if isinstance(outcome, Done):
-            return ()
+            return [self._ok(token.incoming, asked, token.user, now)]
         return [reply(token.incoming, SERVER_ERROR, NOT_STORED), self._refused(asked, SERVER_ERROR, NOT_STORED)]
 
     def tick(self, now: float) -> Effects:
@@ -196,8 +199,8 @@ class Registrar:
         return [answer, self._refused(asked, INTERVAL_TOO_BRIEF, f"it asks for less than {shortest} s")]
 
     def _ok(self, incoming: Incoming, asked: Asked, user: str, now: float) -> Send:
-        """List all bindings (RFC 3261 section 10.3 step 8)."""
-        bound = [contact for contact in self._location.of(asked.aor) if contact.expires > now]
+        """List all bindings that the store has (RFC 3261 section 10.3 step 8)."""
+        bound = [contact for contact in self._unsettled.stored(asked.aor) if contact.expires > now]
         gruus = self._policy.gruus(asked.aor, user, bound, asked.source)
         return reply(incoming, OK, headers=listed(bound, now, gruus))
 

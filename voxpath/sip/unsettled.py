@@ -35,21 +35,31 @@ class Unsettled:
 
     def __init__(self, location: Location) -> None:
         self._location = location
-        self._histories: dict[tuple[str, str], _History] = {}
+        self._histories: dict[str, dict[str, _History]] = {}
 
     def __len__(self) -> int:
         return len(self._histories)
 
+    def stored(self, aor: str) -> list[Contact]:
+        """What the store has of an address-of-record, in the order of :meth:`Location.of`: nothing that may still fail."""
+        shown = self._location.of(aor)
+        histories = self._histories.get(aor)
+        if histories is None:
+            return list(shown)
+        stored = [contact for contact in shown if contact.key not in histories]
+        stored += [history.settled for history in histories.values() if history.settled is not None]
+        return sorted(stored, key=lambda contact: (-contact.q, -contact.since))
+
     def show(self, changes: Iterable[Change]) -> None:
         """Make changes in memory; a commit of theirs follows."""
-        location, histories = self._location, self._histories
+        location = self._location
         for change in changes:
             contact, after = _meaning(change)
             former = location.put(contact) if after is not None else location.remove(contact)
-            identity = contact.aor, contact.key
-            history = histories.get(identity)
+            histories = self._histories.setdefault(contact.aor, {})
+            history = histories.get(contact.key)
             if history is None:
-                histories[identity] = _History(former, after)
+                histories[contact.key] = _History(former, after)
             else:
                 history.changes.append(after)
 
@@ -57,7 +67,7 @@ class Unsettled:
         """The commit succeeded."""
         for change in changes:
             contact, after = _meaning(change)
-            history = self._histories[contact.aor, contact.key]
+            history = self._histories[contact.aor][contact.key]
             history.settled = after
             self._end(history, contact, after)
 
@@ -65,7 +75,7 @@ class Unsettled:
         """The commit failed."""
         for change in changes:
             contact, after = _meaning(change)
-            history = self._histories[contact.aor, contact.key]
+            history = self._histories[contact.aor][contact.key]
             self._end(history, contact, after)
             shown = history.shown
             if shown is not None:
@@ -76,7 +86,10 @@ class Unsettled:
     def _end(self, history: _History, contact: Contact, after: Contact | None) -> None:
         history.changes.remove(after)
         if not history.changes:
-            del self._histories[contact.aor, contact.key]
+            histories = self._histories[contact.aor]
+            del histories[contact.key]
+            if not histories:
+                del self._histories[contact.aor]
 
 
 def _meaning(change: Change) -> tuple[Contact, Contact | None]:
