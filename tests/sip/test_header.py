@@ -212,6 +212,13 @@ def test_a_list_is_split_at_commas_outside_of_quotes_and_brackets(written: str, 
     assert split_list(written) == expected
 
 
+@pytest.mark.parametrize("element", ["a", "<a,b>"])
+def test_a_list_has_a_largest_number_of_elements(element: str) -> None:
+    assert split_list(", ".join([element] * MOST_VALUES)) == (element,) * MOST_VALUES
+    refused(split_list, ", ".join([element] * (MOST_VALUES + 1)))
+    refused(split_list, element + "," * LARGEST_MESSAGE)
+
+
 @pytest.mark.parametrize("written", [",", "a,", ",a", "a,,b", "a, ,b", '"a, b', "a, <b", '<a>, "', '"x",'])
 def test_a_list_with_an_empty_element_or_an_open_quote_is_refused(written: str) -> None:
     refused(split_list, written)

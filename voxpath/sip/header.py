@@ -97,26 +97,29 @@ def split_list(text: str) -> tuple[str, ...]:
     if "," not in text:
         return (text,) if text else ()
     plain = '"' not in text and "<" not in text
-    items = [each.strip(" \t") for each in text.split(",")] if plain else _split(text)
+    items = [each.strip(" \t") for each in text.split(",", MOST_VALUES)] if plain else _split(text)
+    if len(items) > MOST_VALUES:
+        raise _malformed(f"more than {MOST_VALUES} elements in a list")
     if "" in items:
         raise _malformed("an empty element in a list")
     return tuple(items)
 
 
 def _split(text: str) -> list[str]:
-    """Split a list that has quotes or brackets."""
-    items = []
+    """Split a list that has quotes or brackets; the end of one that is too long is left out."""
+    items: list[str] = []
     position = 0
-    while True:
+    while len(items) <= MOST_VALUES:
         match = _ITEM.match(text, position)
         assert match is not None
         items.append(match[0].strip(" \t"))
         position = match.end()
         if position == len(text):
-            return items
+            break
         if text[position] != ",":
             raise _malformed("a quote or an angle bracket that is not closed")
         position += 1
+    return items
 
 
 @remembered(REMEMBERED_VIAS)
