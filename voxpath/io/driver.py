@@ -232,17 +232,19 @@ class Driver:
 
     def _ask(self, effect: Ask) -> None:
         assert self._answer is not None, f"{self.role} asks, but nobody was given to answer"
-        token = effect.token
 
-        def failed(failure: Failure) -> None:
-            self._resolve(token, Failed(printable(failure.getErrorMessage())))
+        def settle(outcome: Outcome) -> None:
+            self._resolve(effect.token, outcome)
+            self._arm()
 
         answered = self._answer(effect.question)
-        answered.addCallbacks(lambda answer: self._resolve(token, Done(answer)), failed)
+        answered.addCallbacks(
+            lambda answer: settle(Done(answer)),
+            lambda failure: settle(Failed(printable(failure.getErrorMessage()))),
+        )
 
     def _resolve(self, token: Hashable, outcome: Outcome) -> None:
         self._guarded(lambda: self.core.resolve(token, outcome, self._clock.now()))
-        self._arm()
 
     # The core's single timer.
 
