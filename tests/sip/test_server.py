@@ -176,6 +176,32 @@ def test_a_user_is_known_before_he_has_registered() -> None:
     assert {event.phone for event in exchange.told(MessageEvent)} == {"idle@voip.example"}
 
 
+def test_a_strangers_from_names_no_phone() -> None:
+    """Whoever writes a listed user into his From is shown by his source address; only the phone's own source names it."""
+    exchange = registered()
+    for method in ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"):
+        exchange.send(request(method, "sip:nobody@voip.example", sender="sip:a1@voip.example"), STRANGER)
+    exchange.send(request("INVITE", "sip:a2@voip.example", sender="sip:a1@voip.example").replace(b"CSeq: 1", b"CSeq: x"), STRANGER)
+    assert {event.phone for event in exchange.events} == {""}
+    assert {event.sender for event in exchange.told(MessageEvent)} == {"sip", "192.0.2.77:5060"}
+    exchange.events.clear()
+    exchange.ask(invite("a2", "sip:a1@voip.example"), OF_A1)
+    assert {event.phone for event in exchange.events} == {MAC_A1}
+
+
+def test_a_flood_from_unknown_senders_leaves_the_history_of_phones_alone() -> None:
+    """So many messages a second are told, be they for a phone or as if from its user; those of the phone itself all are."""
+    exchange = registered()
+    for _ in range(200):
+        exchange.ask(invite("a1", "sip:a2@voip.example"), STRANGER)
+        exchange.ask(request("REGISTER", "sip:voip.example", to="<sip:a1@voip.example>", headers=["Require: x"]), STRANGER)
+    assert len(exchange.told(MessageEvent)) == TOLD_PER_SECOND
+    exchange.events.clear()
+    for _ in range(TOLD_PER_SECOND):
+        exchange.ask(invite("a2", "sip:a1@voip.example"), OF_A1)
+    assert len(exchange.told(MessageEvent)) == 2 * TOLD_PER_SECOND
+
+
 def test_of_a_flood_of_refusals_all_are_counted_and_few_are_told() -> None:
     """A scanner must not fill the log."""
     exchange = server()
@@ -185,7 +211,7 @@ def test_of_a_flood_of_refusals_all_are_counted_and_few_are_told() -> None:
     tally = exchange.server.tally
     assert tally.refused == {"501 Not Implemented": 1000, "404 Not Found": 1000}
     assert len(exchange.told(SipRefused)) == len(exchange.told(NotReached)) == TOLD_PER_SECOND
-    assert tally.untold == 2 * (1000 - TOLD_PER_SECOND)
+    assert tally.untold == 2 * (1000 - TOLD_PER_SECOND) + 4 * 1000 - TOLD_PER_SECOND
     exchange.now += 1
     exchange.ask(invite("nobody"), STRANGER)
     assert len(exchange.told(NotReached)) == TOLD_PER_SECOND + 1

@@ -1,7 +1,7 @@
 """Who sends a request: the phone in events and ladders, and its place for the triangle decision.
 
-Only what is known names a phone: the ledger, a binding, or a listed user.
-A stranger's From header does not, or anybody could fill the ladders with phones of his own invention.
+Only what is known of its source names a phone: the ledger, or a binding.
+A stranger's From header does not, or anybody could fill the ladders of phones that he names.
 """
 
 from typing import NamedTuple
@@ -30,6 +30,17 @@ class Caller(NamedTuple):
     place: Place
 
 
+class Sender(NamedTuple):
+    """Who a request is from, for ladders.
+
+    :ivar phone: under which phone it is filed; empty: under none.
+    :ivar proven: whether the phone is known to have sent it; else its source address stands for the sender.
+    """
+
+    phone: str
+    proven: bool
+
+
 class Peers:
     """Tells senders of requests."""
 
@@ -38,13 +49,18 @@ class Peers:
         self._atlas = atlas
         self._location = location
 
-    def phone(self, incoming: Incoming, header: str) -> str:
-        """The phone that sends a request; ``header`` is the one that says who it is: From, or the To of a REGISTER."""
-        aor = aor_of(incoming.request.value(header))
+    def sender(self, incoming: Incoming) -> Sender:
+        """Who sends a request.
+
+        A REGISTER from an unknown source is filed under the phone of whom it is for, so that a wrong password is found there.
+        """
+        registers = incoming.request.method == "REGISTER"
+        aor = aor_of(incoming.request.value("to" if registers else "from"))
         binding = self._binding(incoming, aor)
-        if binding is not None:
-            return binding.phone
-        return self._atlas.place(incoming.datagram.source, None).phone or self._of_user(aor)
+        phone = binding.phone if binding is not None else self._atlas.place(incoming.datagram.source, None).phone
+        if phone or not registers:
+            return Sender(phone, bool(phone))
+        return Sender(self._of_user(aor), False)
 
     def caller(self, incoming: Incoming) -> Caller:
         """The caller: by the ledger, else by the binding from the same source, else by its own contact."""
@@ -54,7 +70,7 @@ class Peers:
         if place is None:
             contact = _uri(binding.uri) if binding is not None else _contact(incoming.request)
             place = self._atlas.place(incoming.datagram.source, contact)
-        return Caller(aor, place.phone or (binding.phone if binding is not None else self._of_user(aor)), place)
+        return Caller(aor, place.phone or (binding.phone if binding is not None else ""), place)
 
     def called(self, aor: str) -> str:
         """The phone of the user who is called: where the first contact is, or what the configuration says."""

@@ -7,7 +7,7 @@ Whatever can be answered is answered, with a reason that names the defect; the r
 from collections.abc import Hashable, Iterable
 from typing import Final
 
-from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome
+from voxpath.core.effects import Commit, Datagram, Effect, Effects, Emit, Outcome
 from voxpath.core.errors import RemoteError
 from voxpath.model.address import BROADCAST_HOST
 from voxpath.model.call import Triangle
@@ -24,7 +24,7 @@ from voxpath.sip.ladder import Ladder
 from voxpath.sip.location import Location
 from voxpath.sip.memo import remembered
 from voxpath.sip.message import Response
-from voxpath.sip.peers import Caller, Peers, aor_of
+from voxpath.sip.peers import Caller, Peers, Sender, aor_of
 from voxpath.sip.redirect import Redirect
 from voxpath.sip.registrar import Registering, Registrar
 from voxpath.sip.reply import Incoming, reply
@@ -131,25 +131,29 @@ class SipServer:
         effects = self._registrar.resolve(token, outcome, now)
         if not effects or not isinstance(token, Registering):
             return effects
-        return self._ladder.told(effects, "REGISTER", self._peers.phone(token.incoming, "to"), "", now)
+        phone = self._peers.sender(token.incoming).phone
+        return self._ladder.told(effects, "REGISTER", Sender(phone, bool(phone)), "", now)
 
     # Requests.
 
     def _request(self, incoming: Incoming, now: float) -> list[Effect]:
         match incoming.request.method:
             case "REGISTER":
-                phone = self._peers.phone(incoming, "to")
-                effects = (
-                    self._unacceptable(incoming, phone) or self._registrar.register(incoming, now) or self._pass_over(REPEATED)
-                )
-                return self._ladder.exchange(incoming, phone, "", effects, now)
+                return self._registering(incoming, now)
             case "CANCEL":
                 # RFC 3261 section 8.3: the final answer to what it cancels was given before it came.
-                return self._ladder.exchange(incoming, self._peers.phone(incoming, "from"), "", [reply(incoming, OK)], now)
+                return self._ladder.exchange(incoming, self._peers.sender(incoming), "", [reply(incoming, OK)], now)
         caller = self._peers.caller(incoming)
         called = self._peers.called(SipUri.parse(incoming.request.uri).aor)
         effects = self._unacceptable(incoming, caller.phone) or self._for_user(incoming, caller, now)
-        return self._ladder.exchange(incoming, caller.phone, called, effects, now)
+        return self._ladder.exchange(incoming, Sender(caller.phone, bool(caller.phone)), called, effects, now)
+
+    def _registering(self, incoming: Incoming, now: float) -> list[Effect]:
+        sender = self._peers.sender(incoming)
+        effects = self._unacceptable(incoming, sender.phone) or self._registrar.register(incoming, now) or self._pass_over(REPEATED)
+        # Nothing is stored for whoever has not shown who he is.
+        proven = sender.proven or any(isinstance(effect, Commit) for effect in effects)
+        return self._ladder.exchange(incoming, Sender(sender.phone, proven and bool(sender.phone)), "", effects, now)
 
     def _acknowledged(self, incoming: Incoming, now: float) -> list[Effect]:
         """An ACK ends a transaction that nobody keeps.
@@ -160,7 +164,7 @@ class SipServer:
         if call is None:
             self._pass_over(STRAY_ACK)
         peer = call.callee_phone if call is not None else ""
-        return self._ladder.exchange(incoming, self._peers.phone(incoming, "from"), peer, (), now)
+        return self._ladder.exchange(incoming, self._peers.sender(incoming), peer, (), now)
 
     def _unacceptable(self, incoming: Incoming, phone: str) -> list[Effect]:
         """Refuse what this server does not do, whomever it is for (RFC 3261 sections 8.2.1, 8.2.2.3 and 12.2.2)."""
@@ -208,11 +212,11 @@ class SipServer:
         return self._broken(Incoming(request, datagram, via), error, now)
 
     def _broken(self, incoming: Incoming, error: RemoteError, now: float) -> list[Effect]:
-        phone = self._peers.phone(incoming, "to" if incoming.request.method == "REGISTER" else "from")
+        sender = self._peers.sender(incoming)
         status = error.code or BAD_REQUEST
         text = printable(error.reason)
-        effects: list[Effect] = [reply(incoming, status, text), self._refused(incoming, phone, status, str(error))]
-        return self._ladder.exchange(incoming, phone, "", effects, now)
+        effects: list[Effect] = [reply(incoming, status, text), self._refused(incoming, sender.phone, status, str(error))]
+        return self._ladder.exchange(incoming, sender, "", effects, now)
 
     def _refuse(self, incoming: Incoming, phone: str, status: int, reason: str, *headers: tuple[str, str]) -> list[Effect]:
         return [reply(incoming, status, headers=headers), self._refused(incoming, phone, status, reason)]

@@ -6,12 +6,12 @@ A scanner sends thousands of requests a second, and each of them must not be a l
 from collections import Counter
 
 from voxpath.core.rate import PerSecond
-from voxpath.model.event import Event
+from voxpath.model.event import Event, MessageEvent
 from voxpath.sip.event import CredentialsRefused, NeedsProxy, NotReached, Redirected, SipRefused
 from voxpath.sip.status import phrase
 
 TOLD_PER_SECOND = 20
-"""Events of one kind that are told in a second, among those that anybody can cause."""
+"""Events of one kind that are told in a second, among those that anybody can cause: messages of unknown senders, too."""
 
 
 class Tally:
@@ -26,7 +26,7 @@ class Tally:
         self.silent: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.untold = 0
-        kinds: tuple[type[Event], ...] = (SipRefused, CredentialsRefused, NotReached, NeedsProxy, Redirected)
+        kinds: tuple[type[Event], ...] = (SipRefused, CredentialsRefused, NotReached, NeedsProxy, Redirected, MessageEvent)
         self._rates = {kind: PerSecond(TOLD_PER_SECOND) for kind in kinds}
 
     def tells(self, kind: type[Event], now: float) -> bool:
