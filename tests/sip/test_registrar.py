@@ -92,6 +92,18 @@ def test_several_contacts_are_listed_the_preferred_one_first() -> None:
     ]
 
 
+def test_an_answer_is_never_a_fragment_but_names_what_was_asked_for() -> None:
+    """A request of a hundred octets must not fetch thousands, which go to whoever is named as its source."""
+    desk = Desk()
+    for number in range(10):
+        desk.register(f"<sip:a1@h{number};x={'x' * 480}>;q=0.5")
+    assert len(listed(desk.register())) == 2
+    asked = [f"<sip:a1@h{number};x={'x' * 480}>;q=0.1" for number in (7, 8, 9)]
+    answer = listed(desk.register(*asked))
+    assert len(answer) == 3
+    assert all(value.startswith(("<sip:a1@h7", "<sip:a1@h8", "<sip:a1@h9")) for value in answer)
+
+
 def test_a_request_without_contact_lists_what_is_bound() -> None:
     desk = Desk()
     desk.register(f"<{PRIVATE}>;expires=600")

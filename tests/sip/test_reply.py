@@ -68,6 +68,19 @@ def test_without_rport_an_answer_goes_to_the_port_that_the_via_names(via: str, p
     assert reply(incoming(via), 480).destination == Endpoint("203.0.113.1", port)
 
 
+@pytest.mark.parametrize(("via", "port"), [("h:69", 2048), ("h:0", 2048), ("h:1023", 2048), ("h:1024", 1024), ("h", 5060)])
+def test_an_answer_does_not_go_to_ports_of_other_services(via: str, port: int) -> None:
+    """Whoever forges a source could have this server speak to the host's DNS or TFTP."""
+    assert reply(incoming(f"{via};branch=z9hG4bK1"), 480).destination == Endpoint("203.0.113.1", port)
+
+
+def test_many_vias_in_one_field_do_not_make_the_answer_larger() -> None:
+    below = ",".join(["a/a/a a"] * 90)
+    message = incoming(f"10.0.0.11;branch=b,{below}")
+    assert len(vias(answer(message))) == 91
+    assert len(reply(message, 480).payload) < len(message.datagram.payload) + 250
+
+
 def test_an_answer_does_not_go_where_a_message_says() -> None:
     """Neither maddr nor a received of the client's own lets it send this server's packets to others."""
     message = incoming("192.0.2.9;maddr=192.0.2.8;received=192.0.2.7;rport=99;branch=z9hG4bK1")

@@ -91,7 +91,20 @@ def test_a_broken_request_is_told_what_is_wrong_with_it() -> None:
     assert event.reason.startswith("CSeq: no decimal number")
 
 
+def test_an_answer_does_not_name_thousands_of_extensions() -> None:
+    answer = server().ask(invite("a1", headers=["Require: " + ",".join(["a"] * 90)]), OF_B1)
+    assert answer.value("unsupported").split(", ") == ["a"] * 16
+
+
 # What is passed over.
+
+
+def test_an_answer_that_no_datagram_holds_is_counted_and_not_sent() -> None:
+    exchange = server()
+    payload = request("OPTIONS", "sip:voip.example")
+    payload = payload.replace(b"Call-ID: ", b"Call-ID: " + b"x" * (65_530 - len(payload)))
+    assert exchange.send(payload, STRANGER) == []
+    assert exchange.server.tally.silent == {"answer larger than a datagram": 1}
 
 
 @pytest.mark.parametrize("payload", [b"", b"\r\n", b"\r\n\r\n", b"\0\0\0\0"])

@@ -4,8 +4,11 @@ from voxpath.core.effects import Commit, Effect, Effects, Emit, Send
 from voxpath.model.event import MessageEvent
 from voxpath.sip import summary
 from voxpath.sip.peers import Sender
-from voxpath.sip.reply import Incoming
+from voxpath.sip.reply import LARGEST_ANSWER, Incoming
 from voxpath.sip.tally import Tally
+
+TOO_LARGE = "answer larger than a datagram"
+"""Why something is not answered."""
 
 
 class Ladder:
@@ -37,6 +40,8 @@ class Ladder:
         told: list[Effect] = []
         for effect in effects:
             match effect:
+                case Send(payload=payload) if len(payload) > LARGEST_ANSWER:
+                    self._tally.silent[TOO_LARGE] += 1
                 case Send():
                     told.append(effect)
                     if self._tells(sender, now):

@@ -40,6 +40,11 @@ MOST_BINDINGS: Final = 200_000
 """Of all users together; a further one is refused with 503."""
 LONGEST_NAME: Final = 256
 """Characters of a user's name and of a Call-ID: both are kept with each binding."""
+LARGEST_LIST: Final = 1300
+"""Octets of a 200, as of a 302: one with more contacts would be in fragments, and many times as large as what asked for it.
+
+RFC 3261 section 10.3 wants all bindings listed: what does not fit is left out, but for the request's own contacts.
+"""
 
 EXPIRED: Final = "it expired"
 EXPIRED_MEANWHILE: Final = "it expired while the server was down"
@@ -199,10 +204,18 @@ class Registrar:
         return [answer, self._refused(asked, INTERVAL_TOO_BRIEF, f"it asks for less than {shortest} s")]
 
     def _ok(self, incoming: Incoming, asked: Asked, user: str, now: float) -> Send:
-        """List all bindings that the store has (RFC 3261 section 10.3 step 8)."""
+        """List the bindings that the store has, the request's own ones first (RFC 3261 section 10.3 step 8)."""
         bound = [contact for contact in self._unsettled.stored(asked.aor) if contact.expires > now]
         gruus = self._policy.gruus(asked.aor, user, bound, asked.source)
-        return reply(incoming, OK, headers=listed(bound, now, gruus))
+        own = [contact for contact in bound if contact.cseq == asked.cseq and contact.call_id == asked.call_id]
+        if len(own) < len(bound):
+            bound = own + [contact for contact in bound if contact not in own]
+        headers = listed(bound, now, gruus)
+        answer = reply(incoming, OK, headers=headers)
+        while len(answer.payload) > LARGEST_LIST and len(headers) > len(own):
+            headers.pop()
+            answer = reply(incoming, OK, headers=headers)
+        return answer
 
     def _suspicious(self, asked: Asked, name: str, reason: str) -> Emit:
         phone, aor, source = self._policy.phone_of(asked.aor), printable(asked.aor), str(asked.source)

@@ -19,6 +19,10 @@ from voxpath.sip.status import phrase
 TAG_OCTETS = 8
 """Entropy of a To tag is not needed for anything but being different for different requests (RFC 3261 section 19.3 asks for 4)."""
 
+LARGEST_ANSWER = 65_507
+"""Octets that a datagram over IPv4 holds; a larger answer, to a request that was nearly as large, is not sent."""
+FIRST_HONOURED_PORT = 1024
+"""A Via cannot have answers sent to a port below, where services of other kinds listen, unless the request came from it."""
 
 _REPEATED = (("From", "from"), ("To", "to"), ("Call-ID", "call-id"), ("CSeq", "cseq"))
 """What an answer repeats besides the Vias."""
@@ -59,7 +63,8 @@ def _destination(via: Via | None, source: Endpoint) -> Endpoint:
     """Without ``rport`` the port is the one that the Via names; a Via that nobody can read names none."""
     if via is None or "rport" in via.params:
         return source
-    return Endpoint(source.host, via.port or DEFAULT_SIP_PORT)
+    port = DEFAULT_SIP_PORT if via.port is None else via.port
+    return Endpoint(source.host, port) if port >= FIRST_HONOURED_PORT else source
 
 
 def _vias(request: Request, via: Via | None, source: Endpoint) -> list[str]:
@@ -72,7 +77,9 @@ def _vias(request: Request, via: Via | None, source: Endpoint) -> list[str]:
         fields = [field for field in fields if field]
     first = fields[0]
     below = split_list(first)[1:] if "," in first else ()
-    return [f"Via: {_seen_from(via, source)}", *(f"Via: {value}" for value in (*below, *fields[1:]))]
+    # One field stays one field: an answer must not be much larger than its request.
+    fields = [", ".join(below), *fields[1:]] if below else fields[1:]
+    return [f"Via: {_seen_from(via, source)}", *(f"Via: {field}" for field in fields)]
 
 
 def _seen_from(via: Via, source: Endpoint) -> str:

@@ -49,6 +49,9 @@ ALLOW: Final = ", ".join(("REGISTER", *REDIRECTED, "ACK", "CANCEL"))
 CAPABILITIES: Final = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Accept-Encoding", "identity"), ("Supported", ""))
 """What OPTIONS is told (RFC 3261 section 11.2): bodies are not looked at, extensions are not needed."""
 
+MOST_UNSUPPORTED: Final = 16
+"""Extensions that an answer names of those that were required."""
+
 KEEPALIVE: Final = "keep-alive"
 GROUP: Final = "sent to a group address"
 RESPONSE: Final = "response"
@@ -179,7 +182,7 @@ class SipServer:
                 return self._refuse(incoming, phone, METHOD_NOT_ALLOWED, "the method is not served", ("Allow", ALLOW))
         required = request.values("require")
         if required:
-            tags = ", ".join(split_list(", ".join(required)))
+            tags = ", ".join(split_list(", ".join(required))[:MOST_UNSUPPORTED])
             return self._refuse(incoming, phone, BAD_EXTENSION, f"it requires {printable(tags)}", ("Unsupported", tags))
         return []
 
