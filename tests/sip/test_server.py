@@ -43,7 +43,7 @@ def test_other_domains_are_not_served(method: str) -> None:
     exchange = registered()
     assert answer_of(exchange, method, "sip:a1@elsewhere.example") == 404
     [event] = exchange.told(SipRefused)
-    assert event.reason == "its host is no domain of this server"
+    assert event.reason == "the host of its Request-URI is no domain of this server"
 
 
 @pytest.mark.parametrize(("method", "status"), [("BYE", 405), ("NOTIFY", 405), ("PUBLISH", 405), ("INVENT", 501), ("invite", 501)])

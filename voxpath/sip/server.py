@@ -193,7 +193,7 @@ class SipServer:
         if not target.user and incoming.request.method == "OPTIONS" and (domain is not None or ipv4(target.host) is not None):
             return [reply(incoming, OK, headers=CAPABILITIES)]
         if domain is None:
-            return self._refuse(incoming, caller.phone, NOT_FOUND, "its host is no domain of this server")
+            return self._refuse(incoming, caller.phone, NOT_FOUND, "the host of its Request-URI is no domain of this server")
         return self._redirect.answer(incoming, target, domain, caller, now)
 
     # Refusals.
