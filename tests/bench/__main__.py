@@ -3,12 +3,13 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.bench.dhcp.part import DHCP
 from tests.bench.machine import machine
 from tests.bench.page import section, write
-from tests.bench.part import ROOT, Measured, Part, Server, medians
+from tests.bench.part import ROOT, Load, Measured, Part, medians
 from tests.bench.sip.part import SIP
 from tests.live.namespaces import end_on_signals
 
@@ -40,32 +41,47 @@ def named(word: str) -> Part:
 def first_run(part: Part, rates: list[int], seconds: int) -> Iterator[Measured]:
     """Measure all servers in turn at each rate, each as long as it keeps up."""
     for work in part.works:
-        failures = dict.fromkeys(part.servers, 0)
-        for rate in rates:
-            for server in part.servers:
-                if failures[server] < GIVE_UP_AFTER:
-                    seen = told(part, work, server, rate, seconds)
-                    failures[server] = 0 if seen.kept_up else failures[server] + 1
-                    yield seen
+        failures = dict.fromkeys((server.name for server in part.servers), 0)
+        with all_ready(part, work) as loads:
+            for rate in rates:
+                for name in failures:
+                    if failures[name] < GIVE_UP_AFTER:
+                        seen = told(part, loads[name](rate, seconds))
+                        failures[name] = 0 if seen.kept_up else failures[name] + 1
+                        yield seen
 
 
-def told(part: Part, work: str, server: Server, rate: int, seconds: int) -> Measured:
-    """Measure, and tell the figures at once."""
-    seen = part.measure(work, server, rate, seconds)
+def again(part: Part, chosen: list[Measured], seconds: int) -> Iterator[Measured]:
+    """Measure once more what a first run has measured."""
+    for work in part.works:
+        with all_ready(part, work) as loads:
+            for before in chosen:
+                if before.work == work:
+                    yield told(part, loads[before.server](before.rate, seconds))
+
+
+@contextmanager
+def all_ready(part: Part, work: str) -> Iterator[dict[str, Load]]:
+    """Have all servers of a part ready, by their names; one is loaded at a time."""
+    with ExitStack() as stack:
+        yield {server.name: stack.enter_context(part.ready(work, server)) for server in part.servers}
+
+
+def told(part: Part, seen: Measured) -> Measured:
+    """Tell the figures at once."""
     figures = "  ".join(f"{value:{form}} {name}" for (name, form), value in zip(part.columns.items(), seen.figures, strict=True))
-    print(f"{work}  {rate:6}/s  {server.name:24}  {seen.cpu_us:6.0f} us  {figures}", flush=True)
+    print(f"{seen.work}  {seen.rate:6}/s  {seen.server:24}  {seen.cpu_us:6.0f} us  {figures}", flush=True)
     return seen
 
 
 def measured(part: Part, given: argparse.Namespace) -> list[Measured]:
     """All medians of a part: the first run chooses the rates of each server, and the others repeat them."""
-    by_name = {server.name: server for server in part.servers}
     print(f"{part.name}: run 1 of {given.runs}", flush=True)
     chosen = list(first_run(part, given.rates or list(part.rates), given.seconds))
     runs = list(chosen)
     for number in range(1, given.runs):
         print(f"{part.name}: run {number + 1} of {given.runs}", flush=True)
-        runs += [told(part, before.work, by_name[before.server], before.rate, given.seconds) for before in chosen]
+        runs += again(part, chosen, given.seconds)
     return medians(runs)
 
 

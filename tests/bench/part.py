@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -40,6 +41,10 @@ class Measured(NamedTuple):
     figures: tuple[float, ...]
 
 
+Load = Callable[[int, int], Measured]
+"""Loads a server so often a second, for so many seconds."""
+
+
 class Part(NamedTuple):
     """One part of the bench, with its own section of the page.
 
@@ -49,6 +54,7 @@ class Part(NamedTuple):
     :ivar columns: headings of the figures, and how each is printed.
     :ivar versions: the commands that tell the versions of the peers.
     :ivar method: how it is measured, and what is not.
+    :ivar ready: has a server ready for loads with some work, for the length of a ``with`` block.
     """
 
     name: str
@@ -61,7 +67,7 @@ class Part(NamedTuple):
     columns: Mapping[str, str]
     versions: Mapping[str, tuple[str, ...]]
     method: str
-    measure: Callable[[str, Server, int, int], Measured]
+    ready: Callable[[str, Server], AbstractContextManager[Load]]
 
 
 def twistd(role: str, configuration: Path) -> list[str]:

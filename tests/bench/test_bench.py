@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.bench import page
 from tests.bench.cost import cpu_s, memory_kib, tree
 from tests.bench.dhcp import load as dhcp_load
 from tests.bench.dhcp.part import DHCP, summed
-from tests.bench.part import Measured, Server, medians, percentile
+from tests.bench.part import Load, Measured, Server, medians, percentile
 from tests.bench.sip import load as sip_load
 from tests.bench.sip import part as sip
 from tests.bench.sip import servers
@@ -125,10 +126,10 @@ def test_a_part_replaces_its_own_section_of_the_page_and_keeps_the_others() -> N
 
 
 def test_both_parts_are_measured_unless_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def light(work: str, server: Server, rate: int, seconds: int) -> Measured:
-        return measured(server.name, rate, 1.0)
+    def light(work: str, server: Server) -> AbstractContextManager[Load]:
+        return nullcontext(lambda rate, seconds: measured(server.name, rate, 1.0))
 
-    parts = (DHCP._replace(measure=light), DHCP._replace(measure=light, name="other", title="Other"))
+    parts = (DHCP._replace(ready=light), DHCP._replace(ready=light, name="other", title="Other"))
     monkeypatch.setattr(bench, "PARTS", {part.name: part for part in parts})
     output = tmp_path / "page.md"
     assert bench.main(["other", "--rates", "5", "--output", str(output)]) == 0
@@ -136,6 +137,14 @@ def test_both_parts_are_measured_unless_one_is_named(tmp_path: Path, monkeypatch
     assert bench.main(["--rates", "5", "--output", str(output)]) == 0
     assert output.read_text().count("Medians of 3 runs of 5 s.") == 2
     assert "python -m tests.bench dhcp --rates 5 --output" in output.read_text()
+
+
+def test_a_server_that_does_not_keep_up_twice_in_a_row_is_asked_for_no_more() -> None:
+    def weak(work: str, server: Server) -> AbstractContextManager[Load]:
+        return nullcontext(lambda rate, seconds: measured(server.name, rate, 1.0, kept_up=rate in {1, 3}))
+
+    seen = bench.first_run(DHCP._replace(ready=weak, servers=DHCP.servers[:1]), [1, 2, 3, 4, 5, 6], 1)
+    assert [line.rate for line in seen] == [1, 2, 3, 4, 5]
 
 
 def test_the_processor_time_of_children_counts() -> None:
@@ -156,7 +165,8 @@ def test_memory_that_a_process_fills_counts() -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("server", DHCP.servers, ids=lambda server: server.name)
 def test_each_dhcp_server_serves_a_light_load_completely(server: Server) -> None:
-    seen = DHCP.measure(DHCP.works[0], server, 40, 1)
+    with DHCP.ready(DHCP.works[0], server) as loaded:
+        seen = loaded(40, 1)
     assert seen.figures[1] == 0
     assert seen.cpu_us > 0
 
@@ -166,7 +176,8 @@ def test_each_dhcp_server_serves_a_light_load_completely(server: Server) -> None
 @pytest.mark.parametrize("server", SIP.servers, ids=lambda server: server.name)
 def test_each_sip_server_serves_a_light_load_completely(server: Server, work: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "USERS", 100)
-    seen = SIP.measure(work, server, 40, 1)
+    with SIP.ready(work, server) as loaded:
+        seen = loaded(40, 1)
     done, failed = seen.figures[:2]
     assert (done, failed) == (pytest.approx(40, rel=0.2), 0)
     assert seen.cpu_us > 0

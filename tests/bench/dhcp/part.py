@@ -1,11 +1,13 @@
 """DHCP beside Kea: new phones, one full exchange each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tests.bench.cost import cpu_s
 from tests.bench.dhcp import load
-from tests.bench.dhcp.load import Load
 from tests.bench.dhcp.servers import BASE, SERVERS
 from tests.bench.dhcp.site import Cable
-from tests.bench.part import Measured, Part, Server, percentile
+from tests.bench.part import Load, Measured, Part, Server, percentile
 
 WORK = "new phones, four messages each"
 
@@ -43,6 +45,12 @@ METHOD = """\
 """
 
 
+@contextmanager
+def ready(work: str, server: Server) -> Iterator[Load]:
+    """Every load finds a new server."""
+    yield lambda rate, seconds: measure(work, server, rate, seconds)
+
+
 def measure(work: str, server: Server, rate: int, seconds: int) -> Measured:
     """Start the server from nothing, load it, end it."""
     with Cable() as site, site.serving(server) as process:
@@ -52,7 +60,7 @@ def measure(work: str, server: Server, rate: int, seconds: int) -> Measured:
     return summed(work, server.name, seen, spent)
 
 
-def summed(work: str, server: str, seen: Load, spent_s: float) -> Measured:
+def summed(work: str, server: str, seen: load.Load, spent_s: float) -> Measured:
     """Make a measurement out of what the load generator saw and the processor time that the server took."""
     delays = (percentile(seen.offer_ms, 0.99), percentile(seen.ack_ms, 0.5), percentile(seen.ack_ms, 0.99))
     cpu_us = 1e6 * spent_s / seen.acks if seen.acks else float("nan")
@@ -70,5 +78,5 @@ DHCP = Part(
     columns={"done/s": ".0f", "lost": ".1%", "OFFER p99 ms": ".1f", "ACK p50 ms": ".1f", "ACK p99 ms": ".1f"},
     versions={"Kea": ("kea-dhcp4", "-v")},
     method=METHOD,
-    measure=measure,
+    ready=ready,
 )

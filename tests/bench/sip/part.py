@@ -1,11 +1,14 @@
 """SIP beside Kamailio: registrations, registrations with a password, and redirected calls, over loopback."""
 
+import math
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.bench.cost import cpu_s, memory_kib
-from tests.bench.part import Measured, Part, Server, percentile
+from tests.bench.part import Load, Measured, Part, Server, percentile
 from tests.bench.sip import load, servers
-from tests.bench.sip.load import Load
 from tests.bench.sip.servers import BASE, SERVERS
 from tests.bench.sip.site import Loopback
 from tests.bench.site import Site
@@ -17,8 +20,11 @@ SCENARIOS = {
 }
 """What is measured by the scenario that does it, and the scenario that binds all users before."""
 
-BEFORE_RATES = (3000, 1000, 500)
+BEFORE_RATES = (2000, 1000, 500)
 """Bindings a second that are made before a measurement; the slower ones serve whom the first one is too much for."""
+
+LOOK_S, IDLE_SHARE, IDLE_S = 0.3, 0.1, 20.0
+"""A server is idle that took less than this share of a processor between two looks; so long that is waited for."""
 
 METHOD = f"""\
 ### Method
@@ -27,8 +33,9 @@ METHOD = f"""\
   Only the ratios of one table mean anything: machines differ.
 - sipp and the server are alone in a network namespace and talk over its loopback; the server has processor 0, sipp another one.
   Both have public addresses there, as a server and a NAT gateway have; no port ledger and no realm is configured.
-- Each measurement starts a new server with an empty state directory, and registers {servers.USERS:,} users of one contact each at
-  {BEFORE_RATES[0]}/s before anything is measured, or more slowly if that is too fast for it.
+- Each run starts every server for each table with an empty state directory, and registers {servers.USERS:,} users of one contact
+  each at {BEFORE_RATES[0]}/s before anything is measured, or more slowly if that is too fast for it.
+  Then the rates go up; one server is loaded at a time, after it has worked off what the load before has left it.
   A refresh has the contact of before and a new Call-ID, so every one is a change that has to be stored.
   Users come in an order of chance, each once before one comes again: neighbours in the database do not come together.
 - *voxpath* is `twistd voxpath-sip` as an operator starts it, with its ladders, events and control socket.
@@ -56,18 +63,33 @@ METHOD = f"""\
 """
 
 
-def measure(work: str, server: Server, rate: int, seconds: int) -> Measured:
-    """Start the server from nothing, bind all users, load it, end it."""
+@contextmanager
+def ready(work: str, server: Server) -> Iterator[Load]:
+    """Start the server from nothing, and bind all users."""
     scenario, before = SCENARIOS[work]
     on_first, on_last = pinned(os.cpu_count() or 1)
     with Loopback() as site, site.serving(_before(server, on_first)) as process:
         empty = memory_kib(process.pid)
         bind_all(site, before, on_last)
         each_kib = (memory_kib(process.pid) - empty) / servers.USERS
-        spent = -cpu_s(process.pid)
-        seen = load.run(site, scenario, rate, rate * seconds, on_last)
-        spent += cpu_s(process.pid)
-    return summed(work, server.name, seen, spent, each_kib)
+
+        def measure(rate: int, seconds: int) -> Measured:
+            until_idle(process.pid)
+            spent = -cpu_s(process.pid)
+            seen = load.run(site, scenario, rate, rate * seconds, on_last)
+            spent += cpu_s(process.pid)
+            return summed(work, server.name, seen, spent, each_kib)
+
+        yield measure
+
+
+def until_idle(pid: int) -> None:
+    """Wait until a server has worked off what an earlier load left it; the next one is not to pay for that."""
+    end = time.monotonic() + IDLE_S
+    spent = -math.inf
+    while cpu_s(pid) - spent > IDLE_SHARE * LOOK_S and time.monotonic() < end:
+        spent = cpu_s(pid)
+        time.sleep(LOOK_S)
 
 
 def bind_all(site: Site, scenario: str, before: list[str]) -> None:
@@ -88,7 +110,7 @@ def _before(server: Server, words: list[str]) -> Server:
     return server._replace(prepare=lambda directory: [*words, *server.prepare(directory)])
 
 
-def summed(work: str, server: str, seen: Load, spent_s: float, each_kib: float) -> Measured:
+def summed(work: str, server: str, seen: load.Load, spent_s: float, each_kib: float) -> Measured:
     """Make a measurement out of what sipp saw, and of what the server took."""
     done, failed, repeated, _ = seen.outcome
     delays = (percentile(seen.answer_ms, 0.5), percentile(seen.answer_ms, 0.99))
@@ -102,10 +124,10 @@ SIP = Part(
     works=tuple(SCENARIOS),
     servers=SERVERS,
     base=BASE,
-    rates=(1000, 2000, 4000, 6000, 8000, 12000),
+    rates=(500, 1000, 2000, 3000, 4000, 6000, 8000, 12000),
     kept_up="clean",
     columns={"done/s": ".0f", "failed": ".0f", "repeated": ".0f", "p50 ms": ".0f", "p99 ms": ".0f", "KiB each": ".2f"},
     versions={BASE: ("kamailio", "-v"), "sipp": ("sipp", "-v")},
     method=METHOD,
-    measure=measure,
+    ready=ready,
 )
