@@ -113,14 +113,15 @@ class Policy:
         phone = self.phone_of(aor) or printable(aor)
         stays = former is not None and former.uri == each.uri
         since = former.since if former is not None and stays else now
-        if former is not None and stays and former.call_id == call_id and _is_from(former, source):
-            # The ledger may have been silent before, but a phone that it knows is not looked for at each refresh.
-            phone = former.phone if former.phone != phone else self._holder(source) or phone
-        else:
+        if former is None or not stays or not _is_from(former, source):
             where = self._atlas.survey(each.uri, source)
             phone = where.place.phone or phone
-            if former is None or not stays or not _is_from(former, source):
-                events += _told(each.uri, asked, phone, where)
+            events += _told(each.uri, asked, phone, where)
+        elif former.call_id != call_id:
+            phone = self._atlas.locate(each.uri, source).place.phone or phone
+        else:
+            # The ledger may have been silent before, but a phone that it knows is not looked for at each refresh.
+            phone = former.phone if former.phone != phone else self._holder(source) or phone
         expires = now + each.expires_s
         return Contact(aor, each.key, each.uri, each.q, source.host, source.port, call_id, cseq, expires, since, agent, phone)
 
