@@ -11,6 +11,8 @@ from tests.bench.sip.site import HOME, LOAD_HOST, LOAD_PORT, SERVER_HOST, SERVER
 from tests.bench.site import Site
 from tests.live.sipp import STATISTICS, Outcome, Sipp, duration_s, users_file
 
+GIVE_UP_MS = 20_000
+"""A call that hears nothing for so long has failed."""
 SEED = 1
 """Of the order in which users come: the same one for every server."""
 RTT_EVERY = 1000
@@ -50,7 +52,7 @@ def run(site: Site, scenario: str, rate: int, calls: int, before: Sequence[str])
         order = Random(SEED).sample(names(), len(names()))
         users = users_file(directory / "users.csv", [f"{user};{credentials.format(user)}" for user in order])
         options = ("-inf", str(users), "-auth_uri", SECURE_DOMAIN, "-trace_rtt", "-rtt_freq", str(RTT_EVERY))
-        exact = ("-timer_resol", "1", "-buff_size", str(BUFFER_OCTETS))
+        exact = ("-timer_resol", "1", "-buff_size", str(BUFFER_OCTETS), "-recv_timeout", str(GIVE_UP_MS))
         sipp = Sipp(site.net, HOME, LOAD_HOST, directory, before)
         path = str(HERE / scenario)
         outcome = sipp.run(path, f"{SERVER_HOST}:{SERVER_PORT}", LOAD_PORT, *options, *exact, calls=calls, rate=rate)

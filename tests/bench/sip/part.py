@@ -20,7 +20,7 @@ SCENARIOS = {
 }
 """What is measured by the scenario that does it, and the scenario that binds all users before."""
 
-BEFORE_RATES = (2000, 1000, 500)
+BEFORE_RATES = (2000, 1000, 500, 250)
 """Bindings a second that are made before a measurement; the slower ones serve whom the first one is too much for."""
 
 LOOK_S, IDLE_SHARE, IDLE_S = 0.3, 0.1, 20.0
@@ -70,7 +70,7 @@ def ready(work: str, server: Server) -> Iterator[Load]:
     on_first, on_last = pinned(os.cpu_count() or 1)
     with Loopback() as site, site.serving(_before(server, on_first)) as process:
         empty = memory_kib(process.pid)
-        bind_all(site, before, on_last)
+        bind_all(site, process.pid, before, on_last)
         each_kib = (memory_kib(process.pid) - empty) / servers.USERS
 
         def measure(rate: int, seconds: int) -> Measured:
@@ -92,9 +92,10 @@ def until_idle(pid: int) -> None:
         time.sleep(LOOK_S)
 
 
-def bind_all(site: Site, scenario: str, before: list[str]) -> None:
+def bind_all(site: Site, server: int, scenario: str, before: list[str]) -> None:
     """Bind one contact of each user; whoever is bound already is refreshed."""
     for rate in BEFORE_RATES:
+        until_idle(server)
         bound = load.run(site, scenario, rate, servers.USERS, before).outcome.done
         if bound == servers.USERS:
             return
