@@ -2,7 +2,7 @@
 
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voxpath.core.retransmit import Backoff
@@ -24,3 +24,16 @@ def test_the_random_part_stays_in_its_share(attempt: int, seed: int) -> None:
     whole = min(4.0, 2.0 ** min(attempt, 10))
     assert wait is not None
     assert whole / 2 <= wait <= whole
+
+
+@example(start=50.178791, first_s=0.2, spread=0.5, seed=30333)
+@given(st.floats(0, 4e9), st.floats(0.01, 10), st.floats(0, 0.9), st.integers())
+def test_a_timer_that_fires_at_the_very_instant_gets_on_in_time(start: float, first_s: float, spread: float, seed: int) -> None:
+    """The last wait ends at the limit but for rounding; a rest that cannot move the clock would have it fire for ever."""
+    backoff, entropy = Backoff(first_s, cap_s=4.0, give_up_s=30.0, spread=spread), Random(seed)
+    now, attempt = start, 0
+    while (wait := backoff.wait_s(attempt, now - start, entropy)) is not None:
+        assert now + wait > now
+        now += wait
+        attempt += 1
+    assert abs(now - start - 30.0) < 0.002

@@ -1,7 +1,10 @@
 """When to send again, and when to give up."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+LEAST_WAIT_S: Final = 0.001
+"""A wait this short is not worth a message, and far below it, time plus the wait is the same time."""
 
 
 class Entropy(Protocol):
@@ -34,7 +37,8 @@ class Backoff:
     def wait_s(self, attempt: int, elapsed_s: float, entropy: Entropy) -> float | None:
         """How long to wait after sending number ``attempt`` (from 0); ``None``: give up now."""
         left = self.give_up_s - elapsed_s
-        if left <= 0:
+        # The last wait ends at the limit but for rounding: what is left then is no reason to send once more.
+        if left < LEAST_WAIT_S:
             return None
         # The exponent is bounded so that a long-lived attempt count cannot overflow a float.
         wait = min(self.cap_s, self.first_s * self.factor ** min(attempt, 64))
