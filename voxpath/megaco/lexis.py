@@ -1,7 +1,9 @@
 """From text to a tree of items: the part of the MEGACO grammar that does not depend on the meaning of tokens.
 
 All of RFC 3525 Annex B, but for the head of a message, is built from one shape: ``word [= value] [{ item, item ... }]``.
-One compiled regular expression takes a whole such item at a time; its quantifiers are possessive, so it never backtracks.
+One compiled regular expression takes a whole such item at a time.
+Character classes have possessive quantifiers, so nothing is read a second time; groups have not, since Python before 3.11.5 loses
+its place in them.
 Two shapes need their own alternative: SDP in a Local or Remote descriptor, and digit maps.
 ``Local`` can also be a termination's name, but then ``=`` stands before it and the ordinary alternative has already taken it.
 
@@ -21,24 +23,24 @@ DEEPEST_NESTING = 16
 """Of braces; the deepest message of the grammar, an embedded signal list, needs 12."""
 
 
-_LWSP = r"[ \t\r\n]*+(?:;[^\r\n]*+[ \t\r\n]*+)*+"
+_LWSP = r"[ \t\r\n]*+(?:;[^\r\n]*+[ \t\r\n]*+)*"
 _WORD_CHARACTER = r"[^\x00-\x20\x7f{}=,;\"<>#\[\]()]"
 _QUOTED = r'"[^"\x00]*+"'
 # Parentheses are allowed in a value (SafeChar), but a lone closing one ends an event parameter as Appendix I prints it.
-_PLAIN = rf"(?:{_WORD_CHARACTER}++|\((?:{_WORD_CHARACTER})*+\))++"
-_BRACKETED = r'\[(?:[^\[\]"{}]++|"[^"\x00]*+")*+\](?::[0-9]{1,5})?'
+_PLAIN = rf"(?:{_WORD_CHARACTER}++|\({_WORD_CHARACTER}*+\))+"
+_BRACKETED = r'\[(?:[^\[\]"{}]++|"[^"\x00]*+")*\](?::[0-9]{1,5})?'
 _DOMAIN = r"<[A-Za-z0-9.-]{1,64}>(?::[0-9]{1,5})?"
 _POINT_CODE = r"[Mm][Tt][Pp][ \t\r\n]*+\{[ \t\r\n]*+[0-9A-Fa-f]{4,8}[ \t\r\n]*+\}"
 # An unterminated octet string runs to the end of the text: were it no match, each "L{" would be scanned to the end again.
-_OCTETS = r"\{([^\\}\x00]*+(?:\\\}?+[^\\}\x00]*+)*+)\}?+"
+_OCTETS = r"\{([^\\}\x00]*+(?:\\\}?+[^\\}\x00]*+)*)\}?+"
 
 ITEM = re.compile(
     rf"{_LWSP}(?:"
     rf"(?i:(Local|Remote|L|R){_LWSP}{_OCTETS})"
     rf"|(?i:(DigitMap|DM){_LWSP}={_LWSP}({_WORD_CHARACTER}*+){_LWSP}\{{([^}}\x00]*+)\}}?+)"
-    rf"|((?:[0-9]{{8}}[Tt][0-9]{{8}}{_LWSP}:{_LWSP})?+(?:{_WORD_CHARACTER}++|{_QUOTED}))"
-    rf"(?:{_LWSP}([=<>#]|(?=\[)){_LWSP}({_POINT_CODE}|{_QUOTED}|{_PLAIN}|{_BRACKETED}|{_DOMAIN})?+)?+"
-    rf")?+{_LWSP}((?!{_WORD_CHARACTER}|{_QUOTED})[\s\S])?+"
+    rf"|((?:[0-9]{{8}}[Tt][0-9]{{8}}{_LWSP}:{_LWSP})?(?:{_WORD_CHARACTER}++|{_QUOTED}))"
+    rf"(?:{_LWSP}([=<>#]|(?=\[)){_LWSP}({_POINT_CODE}|{_QUOTED}|{_PLAIN}|{_BRACKETED}|{_DOMAIN})?)?"
+    rf")?{_LWSP}((?!{_WORD_CHARACTER}|{_QUOTED})[\s\S])?"
 )
 """Groups: word and octets of SDP; word, name and body of a digit map; word, relation and value of any other; delimiter.
 
@@ -46,7 +48,7 @@ Any character that fits nowhere is a delimiter, so all groups are empty at the e
 """
 
 HEAD = re.compile(
-    rf"{_LWSP}(?:(?i:Authentication|AU){_LWSP}={_LWSP}(0x[0-9A-Fa-f]{{8}}:0x[0-9A-Fa-f]{{8}}:0x[0-9A-Fa-f]{{24,64}}){_LWSP})?+"
+    rf"{_LWSP}(?:(?i:Authentication|AU){_LWSP}={_LWSP}(0x[0-9A-Fa-f]{{8}}:0x[0-9A-Fa-f]{{8}}:0x[0-9A-Fa-f]{{24,64}}){_LWSP})?"
     rf"(?:(?i:MEGACO)|!)/([0-9]{{1,2}})(?![0-9])(?=[ \t\r\n;]){_LWSP}"
     rf"({_POINT_CODE}|\[[^\[\]{{}}]{{1,64}}\](?::[0-9]{{1,5}})?|{_DOMAIN}|{_WORD_CHARACTER}{{1,130}})(?=[ \t\r\n;]|\Z)"
 )

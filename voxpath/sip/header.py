@@ -29,13 +29,13 @@ STAR: Final = Address("", "*", {})
 """The Contact ``*``: all bindings of an address-of-record (RFC 3261 section 10.2.2)."""
 
 _TOKEN = WORD + "++"
-_QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*"'
 _NO_TEXT = r"\udc80-\udcff"
 """Octets that are no UTF-8: in display names only, so that whoever keeps URIs and parameters can write them anywhere."""
 _QUOTED_TEXT = _QUOTED.replace("[^", f"[^{_NO_TEXT}").replace("\\.", f"\\[^{_NO_TEXT}]")
 _LWS = r"[ \t]*+"
 _PARAM = re.compile(rf'{_LWS};{_LWS}({_TOKEN})(?:{_LWS}={_LWS}({_QUOTED_TEXT}|[^ \t;,"<>{_NO_TEXT}]*+))?{_LWS}', re.DOTALL)
-_ITEM = re.compile(rf'(?:[^,"<]++|{_QUOTED}|<[^>]*+>)*+', re.DOTALL)
+_ITEM = re.compile(rf'(?:[^,"<]++|{_QUOTED}|<[^>]*+>)*', re.DOTALL)
 _VIA = re.compile(
     rf"{_TOKEN}{_LWS}/{_LWS}{_TOKEN}{_LWS}/{_LWS}({_TOKEN})[ \t]++"
     rf"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++){_LWS}(?::{_LWS}([0-9]{{1,9}}))?"

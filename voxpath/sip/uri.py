@@ -35,7 +35,7 @@ _NEVER = r'\x00-\x20\x7f<>"@\udc80-\udcff'
 _URI = re.compile(
     rf"([Ss][Ii][Pp][Ss]?):(?:([^:{_NEVER}]++)(?::([^{_NEVER}]*+))?@)?"
     r"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)(?::([0-9]{1,9}))?"
-    rf"((?:;[^;?{_NEVER}]++)*+)(?:\?([^{_NEVER}]*+))?"
+    rf"((?:;[^;?{_NEVER}]++)*)(?:\?([^{_NEVER}]*+))?"
 )
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
