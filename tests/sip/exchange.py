@@ -59,6 +59,7 @@ class Exchange:
     """
 
     def __init__(self, settings: SipSettings, directory: Directory | None = None) -> None:
+        self.directory = directory
         self.server = SipServer(settings, select, b"secret", directory)
         self.now = 1000.0
         self.failing = False

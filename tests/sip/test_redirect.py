@@ -22,6 +22,7 @@ LAN = IPv4Network("10.0.0.0/24")
 A, B = "203.0.113.1", "203.0.113.2"
 OF_A1, OF_A2, OF_B1, STRANGER = Endpoint(A, 2048), Endpoint(A, 2112), Endpoint(B, 2048), Endpoint("192.0.2.77", 5060)
 MAC_A1, MAC_A2, MAC_B1 = "02:00:00:00:0a:01", "02:00:00:00:0a:02", "02:00:00:00:0b:01"
+SUCCESSOR = "02:00:00:00:0a:09"
 REALMS = (Realm("a", (LAN,), (IPv4Address(A),)), Realm("b", (LAN,), (IPv4Address(B),)))
 OPEN = SipDomain("voip.example", "voxpath", open=True)
 
@@ -46,6 +47,15 @@ def server(domain: SipDomain = OPEN, showing: Showing = Showing.NOT, stale: bool
     return Exchange(SipSettings((domain,), {user.aor: user for user in users}, REALMS), copy)
 
 
+def succeeded() -> Exchange:
+    """All three have registered, and then a1's phone lost its ports to another one."""
+    exchange = registered()
+    assert isinstance(exchange.directory, LedgerCopy)
+    gone = held(MAC_A1, A, 2048, "10.0.0.11", "a")
+    exchange.directory.apply("gateways", 2, [held(SUCCESSOR, A, 2048, "10.0.0.19", "a")], [gone])
+    return exchange
+
+
 def registered(**settings: object) -> Exchange:
     """The same, and all three have registered with their private contacts."""
     exchange = server(**settings)
@@ -65,6 +75,33 @@ def given(answer: Response) -> list[str]:
     """The contacts of an answer, which is a 302."""
     assert (answer.status, answer.reason) == (302, "Moved Temporarily")
     return [address.uri for address in contacts(answer)]
+
+
+def test_a_contact_is_not_given_once_its_ports_are_another_phones() -> None:
+    """A binding may outlive the lease of its phone; its caller must not ring at whoever has the ports by then."""
+    exchange = succeeded()
+    for source, sender in ((STRANGER, "sip:x@elsewhere.example"), (OF_A2, "sip:a2@voip.example")):
+        assert exchange.ask(invite("a1", sender), source).status == 480
+    assert {event.reason for event in exchange.told(NotReached)} == {f"sip:a1@10.0.0.11:2048: its ports belong to {SUCCESSOR} now"}
+    exchange.register("a1@voip.example", "<sip:a1@10.0.0.19:2048>", OF_A1)
+    assert given(exchange.ask(invite("a1", "sip:x@elsewhere.example"), STRANGER)) == ["sip:a1@203.0.113.1:2048"]
+
+
+def test_what_the_successor_of_a_phone_sends_is_filed_under_its_own_name() -> None:
+    exchange = succeeded()
+    exchange.ask(request("CANCEL", "sip:a2@voip.example", sender="sip:a1@voip.example"), OF_A1)
+    assert exchange.ladder[0] == f"{SUCCESSOR} -> sip: CANCEL sip:a2@voip.example"
+
+
+@pytest.mark.parametrize("claimed", ["203.0.113.2", "198.51.100.66"])
+def test_a_stranger_on_the_inside_is_not_believed_to_stand_behind_another_public_address(claimed: str) -> None:
+    """What is behind it may use the same inside prefix; its addresses are for its own phones."""
+    exchange = registered()
+    exchange.register("worker@voip.example", "<sip:worker@10.0.0.7:5060>", Endpoint("198.51.100.66", 40001))
+    stranger = Endpoint("10.0.0.200", 5060)
+    for user, own in (("b1", "sip:b1@203.0.113.2:2048"), ("worker", "sip:worker@198.51.100.66:40001")):
+        answer = exchange.ask(invite(user, "sip:s@elsewhere.example", headers=[f"Contact: <sip:s@{claimed}>"]), stranger)
+        assert given(answer) == [own]
 
 
 def test_each_caller_is_given_the_address_that_leads_him_there() -> None:

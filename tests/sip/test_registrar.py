@@ -104,6 +104,14 @@ def test_an_answer_is_never_a_fragment_but_names_what_was_asked_for() -> None:
     assert all(value.startswith(("<sip:a1@h7", "<sip:a1@h8", "<sip:a1@h9")) for value in answer)
 
 
+def test_nobody_gets_a_long_list_by_repeating_the_numbers_of_a_registration() -> None:
+    """Call-ID and CSeq prove nothing: a list that is not for the phone itself stays as short as any other answer."""
+    desk = Desk()
+    answer = desk.register(*[f"<sip:a1@h{number};x={'x' * 480}>" for number in range(10)], call_id="c", cseq=7)
+    assert len(listed(answer)) == 10
+    assert len(listed(desk.register(call_id="c", cseq=7))) == 2
+
+
 def test_a_request_without_contact_lists_what_is_bound() -> None:
     desk = Desk()
     desk.register(f"<{PRIVATE}>;expires=600")

@@ -7,7 +7,7 @@ from tests.sip.test_redirect import MAC_A1, MAC_B1, OF_A1, OF_B1, STRANGER, invi
 from voxpath.core.effects import Commit, Datagram, Done, Emit, Send
 from voxpath.model.event import Malformed, MessageEvent
 from voxpath.sip.event import NotReached, SipRefused
-from voxpath.sip.server import ALLOW
+from voxpath.sip.server import ALLOW, STRAY_ACK
 from voxpath.sip.tally import TOLD_PER_SECOND
 from voxpath.sip.wire import print_response
 
@@ -79,6 +79,21 @@ def test_an_ack_is_never_answered() -> None:
     for payload in (ack, ack.replace(b"Call-ID", b"Nobody"), ack.replace(b" SIP/2.0\r\n", b" SIP/7.0\r\n", 1)):
         silence(exchange, payload)
     assert sum(exchange.server.tally.silent.values()) == 3
+
+
+def test_an_ack_of_a_refusal_is_nothing_that_the_operator_is_told_of() -> None:
+    """RFC 3261 section 17.1.1.3: each refused INVITE has one; an ACK that answers nothing of ours is counted."""
+    exchange = registered()
+    refused = invite("nobody")
+    answer = exchange.ask(refused, STRANGER)
+    assert answer.status == 404
+    ack = refused.replace(b"CSeq: 1 INVITE", b"CSeq: 1 ACK").replace(b"INVITE sip", b"ACK sip", 1)
+    acknowledged = ack.replace(b"To: <sip:nobody@voip.example>", f"To: {answer.value('to')}".encode())
+    silence(exchange, acknowledged)
+    assert not exchange.server.tally.silent
+    for stray in (ack, acknowledged.replace(b"CSeq: 1", b"CSeq: 2")):
+        silence(exchange, stray)
+    assert exchange.server.tally.silent == {STRAY_ACK: 2}
 
 
 def test_a_broken_request_is_told_what_is_wrong_with_it() -> None:

@@ -63,6 +63,12 @@ class Atlas:
         """The place of a peer that names this contact, if it names one."""
         return self.held(source) or place_at(source, contact, self._directory, self._realms)
 
+    def stranger(self, source: Endpoint, contact: SipUri | None) -> Place:
+        """The place of a peer that is not registered: a public address that it claims is not believed."""
+        claimed = ipv4(contact.host) if contact is not None else None
+        believed = contact if claimed is not None and is_inside(claimed, self._realms) else None
+        return self.place(source, believed)
+
     def locate(self, uri: str, source: Endpoint) -> Whereabouts:
         """Where a phone is that registered this contact URI from this source; whoever unbinds it has it forgotten."""
         known = self._contacts.get((uri, source))

@@ -99,12 +99,12 @@ def agent_of(text: str) -> str:
     return printable(text, LONGEST_AGENT)
 
 
-def listed(bound: Iterable[Contact], now: float, gruus: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The Contact headers of a 200: each binding with the time that it has left (RFC 3261 section 10.3 step 8).
+def listed(bound: Iterable[Contact], now: float, gruus: Mapping[str, str]) -> list[str]:
+    """The Contact values of a 200: each binding with the time that it has left (RFC 3261 section 10.3 step 8).
 
     :param gruus: what the phone is to use as its contact in dialogs, by the contact URI (RFC 5627 section 5.3).
     """
-    headers = []
+    values = []
     for contact in bound:
         words = f"<{contact.uri}>;expires={max(int(contact.expires - now + 0.5), 1)}"
         if contact.q != FULL_Q:
@@ -113,8 +113,8 @@ def listed(bound: Iterable[Contact], now: float, gruus: Mapping[str, str]) -> li
             words += _identity(contact.key)
         if contact.uri in gruus:
             words += f";pub-gruu={quoted(gruus[contact.uri])}"
-        headers.append(("Contact", words))
-    return headers
+        values.append(words)
+    return values
 
 
 def _identity(key: str) -> str:

@@ -57,19 +57,27 @@ class Peers:
         registers = incoming.request.method == "REGISTER"
         aor = aor_of(incoming.request.value("to" if registers else "from"))
         binding = self._binding(incoming, aor)
-        phone = binding.phone if binding is not None else self._atlas.place(incoming.datagram.source, None).phone
+        source = incoming.datagram.source
+        place = self._atlas.held(source) if binding is not None else self._atlas.place(source, None)
+        # A binding may have outlived the lease of its phone, and then the ledger names another one.
+        phone = (place.phone if place is not None else "") or (binding.phone if binding is not None else "")
         if phone or not registers:
             return Sender(phone, bool(phone))
         return Sender(self._of_user(aor), False)
 
     def caller(self, incoming: Incoming) -> Caller:
-        """The caller: by the ledger, else by the binding from the same source, else by its own contact."""
+        """The caller: by the ledger, else by the binding from the same source, else by its own contact.
+
+        Only a contact that is registered is believed when it claims a public address: behind that the phones of a realm talk by
+        their inside addresses, which are nobody else's business.
+        """
         aor = aor_of(incoming.request.value("from"))
         binding = self._binding(incoming, aor)
         place = self._atlas.held(incoming.datagram.source)
         if place is None:
             contact = _uri(binding.uri) if binding is not None else _contact(incoming.request)
-            place = self._atlas.place(incoming.datagram.source, contact)
+            source = incoming.datagram.source
+            place = self._atlas.place(source, contact) if binding is not None else self._atlas.stranger(source, contact)
         return Caller(aor, place.phone or (binding.phone if binding is not None else ""), place)
 
     def called(self, aor: str) -> str:

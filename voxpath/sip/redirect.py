@@ -21,7 +21,7 @@ from voxpath.sip.event import CredentialsRefused, NeedsProxy, NotReached, Redire
 from voxpath.sip.location import Location
 from voxpath.sip.peers import Caller
 from voxpath.sip.reach import Reach, named, reach
-from voxpath.sip.reply import Incoming, reply
+from voxpath.sip.reply import Incoming, listing, reply
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import BUSY_HERE, MOVED_TEMPORARILY, NOT_FOUND, TEMPORARILY_UNAVAILABLE, UNAUTHORIZED
 from voxpath.sip.tally import Tally
@@ -104,6 +104,8 @@ class Redirect:
     def _reach(self, contact: Contact, target: SipUri, caller: Caller) -> Reach:
         settings = self._settings
         where = self._atlas.locate(contact.uri, contact.source)
+        if _has_passed_on(contact, where.place.phone):
+            return Reach("", False, f"its ports belong to {where.place.phone} now")
         if target.scheme == "sips" and where.uri.scheme != "sips":
             # RFC 5630 section 5.4: who asks for sips is not to be sent to a contact that is not.
             return Reach("", False, "it takes no sips")
@@ -168,6 +170,14 @@ def _is_own(contact: Contact, incoming: Incoming, caller: Caller) -> bool:
     return contact.aor == caller.aor and contact.source == incoming.datagram.source
 
 
+def _has_passed_on(contact: Contact, holder: str) -> bool:
+    """Whether the ports that a contact was registered from are another phone's now: its binding outlived its lease.
+
+    As long as the ledger knew nobody the binding is under the user's name, and then it says nothing about the phone.
+    """
+    return bool(holder) and holder != contact.phone and contact.phone != printable(contact.aor)
+
+
 def _proven(caller: Caller, user: SipUser) -> Caller:
     """The caller as his credentials name him, whatever his From header says."""
     return caller if user.aor == caller.aor else Caller(user.aor, caller.place.phone or user.phone or user.aor, caller.place)
@@ -176,11 +186,7 @@ def _proven(caller: Caller, user: SipUser) -> Caller:
 def _moved(incoming: Incoming, choices: list[_Choice]) -> tuple[Send, int]:
     """Make the 302, with as many contacts as fit; tell how many those are."""
     values = [f"<{choice.reach.uri}>{_q(choice.contact.q) if len(choices) > 1 else ''}" for choice in choices]
-    while True:
-        send = reply(incoming, MOVED_TEMPORARILY, headers=[("Contact", value) for value in values])
-        if len(values) == 1 or len(send.payload) <= LARGEST_REDIRECT:
-            return send, len(values)
-        values.pop()
+    return listing(incoming, MOVED_TEMPORARILY, values, LARGEST_REDIRECT, 1)
 
 
 def _different(choices: Iterable[_Choice]) -> list[_Choice]:

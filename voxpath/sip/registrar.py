@@ -17,11 +17,12 @@ from voxpath.sip.atlas import Atlas
 from voxpath.sip.binding import agent_of, listed, wanted
 from voxpath.sip.digest import Digest, Verdict
 from voxpath.sip.event import CredentialsRefused, SipRefused
+from voxpath.sip.header import contacts as contacts_of
 from voxpath.sip.header import parse_address, parse_cseq
 from voxpath.sip.location import MOST_AT_ONCE, Location
 from voxpath.sip.message import Request
 from voxpath.sip.policy import Asked, Policy, unbound
-from voxpath.sip.reply import Incoming, reply
+from voxpath.sip.reply import Incoming, listing, reply
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import (
     BAD_REQUEST,
@@ -207,15 +208,11 @@ class Registrar:
         """List the bindings that the store has, the request's own ones first (RFC 3261 section 10.3 step 8)."""
         bound = [contact for contact in self._unsettled.stored(asked.aor) if contact.expires > now]
         gruus = self._policy.gruus(asked.aor, user, bound, asked.source)
-        own = [contact for contact in bound if contact.cseq == asked.cseq and contact.call_id == asked.call_id]
+        named = {address.uri for address in contacts_of(incoming.request)}
+        own = [contact for contact in bound if contact.uri in named]
         if len(own) < len(bound):
-            bound = own + [contact for contact in bound if contact not in own]
-        headers = listed(bound, now, gruus)
-        answer = reply(incoming, OK, headers=headers)
-        while len(answer.payload) > LARGEST_LIST and len(headers) > len(own):
-            headers.pop()
-            answer = reply(incoming, OK, headers=headers)
-        return answer
+            bound = own + [contact for contact in bound if contact.uri not in named]
+        return listing(incoming, OK, listed(bound, now, gruus), LARGEST_LIST, len(own))[0]
 
     def _suspicious(self, asked: Asked, name: str, reason: str) -> Emit:
         phone, aor, source = self._policy.phone_of(asked.aor), printable(asked.aor), str(asked.source)

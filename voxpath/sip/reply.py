@@ -4,14 +4,14 @@ An answer goes to the address that the packet came from, never to one that a mes
 this server at somebody else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2s
 from typing import NamedTuple
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
-from voxpath.sip.header import parse_address, split_list
+from voxpath.sip.header import parse_address, split_list, vias
 from voxpath.sip.message import Request, Via
 from voxpath.sip.settings import DEFAULT_SIP_PORT
 from voxpath.sip.status import phrase
@@ -59,6 +59,32 @@ def reply(incoming: Incoming, status: int, reason: str = "", headers: Iterable[t
     return Send(payload, _destination(via, datagram.source), datagram.port, datagram.destination)
 
 
+def acknowledges(request: Request) -> bool:
+    """Whether an ACK is for an answer of ours: it has the tag that this answer had."""
+    try:
+        return parse_address(request.value("to")).tag == _tag(request, vias(request)[0])
+    except RemoteError:
+        return False
+
+
+def listing(incoming: Incoming, status: int, contacts: Sequence[str], most_octets: int, least: int) -> tuple[Send, int]:
+    """Answer with Contact values, leaving out the last ones where the answer would be too long.
+
+    :param least: so many are listed whatever their length.
+    :return: the answer, and how many values it has.
+    """
+    send = _with_contacts(incoming, status, contacts)
+    excess, count = len(send.payload) - most_octets, len(contacts)
+    while excess > 0 and count > least:
+        count -= 1
+        excess -= len(f"Contact: {contacts[count]}\r\n".encode("utf-8", "surrogateescape"))
+    return (send if count == len(contacts) else _with_contacts(incoming, status, contacts[:count])), count
+
+
+def _with_contacts(incoming: Incoming, status: int, contacts: Sequence[str]) -> Send:
+    return reply(incoming, status, headers=[("Contact", value) for value in contacts])
+
+
 def _destination(via: Via | None, source: Endpoint) -> Endpoint:
     """Without ``rport`` the port is the one that the Via names; a Via that nobody can read names none."""
     if via is None or "rport" in via.params:
@@ -100,10 +126,15 @@ def _tagged(incoming: Incoming, to: str) -> str:
     """Give the To a tag if it has none; one that cannot be read stays as it is."""
     if "tag" in to.lower() and _has_tag(to):
         return to
-    request, _, via = incoming
+    return f"{to};tag={_tag(incoming.request, incoming.via)}"
+
+
+def _tag(request: Request, via: Via | None) -> str:
+    """What an ACK has in common with the request whose refusal it acknowledges makes the tag (RFC 3261 section 17.1.1.3)."""
     branch = (via.params.get("branch") or "") if via is not None else ""
-    seed = "\n".join((branch, request.value("call-id"), request.value("from"), request.value("cseq")))
-    return f"{to};tag={blake2s(seed.encode('utf-8', 'surrogateescape'), digest_size=TAG_OCTETS).hexdigest()}"
+    number = request.value("cseq").partition(" ")[0]
+    seed = "\n".join((branch, request.value("call-id"), request.value("from"), number))
+    return blake2s(seed.encode("utf-8", "surrogateescape"), digest_size=TAG_OCTETS).hexdigest()
 
 
 def _has_tag(to: str) -> bool:

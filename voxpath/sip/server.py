@@ -27,7 +27,7 @@ from voxpath.sip.message import Response
 from voxpath.sip.peers import Caller, Peers, Sender, aor_of
 from voxpath.sip.redirect import Redirect
 from voxpath.sip.registrar import Registering, Registrar
-from voxpath.sip.reply import Incoming, reply
+from voxpath.sip.reply import Incoming, acknowledges, reply
 from voxpath.sip.settings import SipSettings
 from voxpath.sip.status import (
     BAD_EXTENSION,
@@ -57,7 +57,7 @@ GROUP: Final = "sent to a group address"
 RESPONSE: Final = "response"
 UNREADABLE: Final = "unreadable"
 REPEATED: Final = "REGISTER that is being stored already"
-STRAY_ACK: Final = "ACK of no remembered call"
+STRAY_ACK: Final = "ACK of nothing that was answered here"
 """Why something is not answered."""
 
 
@@ -164,7 +164,7 @@ class SipServer:
         It is never answered (RFC 3261 section 17.1.1.3), so nobody has to know whether it is well-formed.
         """
         call = self._redirect.calls.acknowledge(call_key(incoming.request))
-        if call is None:
+        if call is None and not acknowledges(incoming.request):
             self._pass_over(STRAY_ACK)
         peer = call.callee_phone if call is not None else ""
         return self._ladder.exchange(incoming, self._peers.sender(incoming), peer, (), now)
