@@ -52,7 +52,7 @@ def test_a_statement_may_take_several_lines() -> None:
     ("line", "told"),
     [
         ("1/0", "ZeroDivisionError: division by zero\n"),
-        ("x x", "SyntaxError: invalid syntax\n"),
+        ("1 +* 2", "SyntaxError: invalid syntax\n"),
         ("'\0'", "source code string cannot contain null bytes\n"),
         ("(" * 300, "SyntaxError: too many nested parentheses\n"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt\n"),
