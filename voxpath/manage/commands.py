@@ -152,14 +152,15 @@ def _registrations(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _bindings(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    subject = subject_of(console.facts, arguments[0]) if arguments else None
+    name = subject_of(console.facts, arguments[0]).name if arguments else ""
+    return console.facts.gather(console.facts.contacts(name)).addCallback(bindings, name)
 
-    def told(found: list[rows.ContactRow]) -> Answer:
-        note = f"{printable(subject.name, 64)} is not registered" if subject is not None and not found else ""
-        found.sort(key=lambda row: (row.aor, row.contact))
-        return Answer(rows.ContactRow, found, note=note)
 
-    return console.facts.gather(console.facts.contacts(subject.name if subject is not None else "")).addCallback(told)
+def bindings(found: Iterable[rows.ContactRow], name: str = "") -> Answer:
+    """Tell SIP bindings: all of them, or those of one phone or user."""
+    ordered = sorted(found, key=lambda row: (row.aor, row.contact))
+    note = f"{printable(name, 64)} is not registered" if name and not ordered else ""
+    return Answer(rows.ContactRow, ordered, note=note)
 
 
 def _calls(console: Console, arguments: Sequence[str]) -> Answer:
