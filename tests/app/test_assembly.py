@@ -1,6 +1,7 @@
 """A whole process in this one, on loopback and without root: it starts, answers, restarts a role and stops."""
 
 import os
+import socket
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -155,3 +156,43 @@ def test_phones_need_an_interface_or_a_static_address(tmp_path: Path) -> None:
     options.parseOptions(["--config", str(file)])
     with pytest.raises(SystemExit, match=r"phone\.interface"):
         make_service((Part.PHONES,), options)
+
+
+@pytest.mark.parametrize(
+    ("mode", "regular", "extra", "words"),
+    [
+        (0o777, False, "", "every user of this machine may write"),
+        (0o777, False, "[control]\nenabled = false", "every user of this machine may write"),
+        (0o770, False, "", "others may write into"),
+        (0o700, True, "", "is no socket; remove it"),
+    ],
+)
+def test_a_place_that_is_no_place_for_a_control_socket_is_told_before_the_start(
+    tmp_path: Path, mode: int, regular: bool, extra: str, words: str
+) -> None:
+    """Found while starting, it would be a traceback."""
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(mode)
+    if regular:
+        (state / "control.sock").write_text("precious")
+    file = tmp_path / "config.toml"
+    file.write_text(f'state = "{state}"\n{extra}\n')
+    options = Options()
+    options.parseOptions(["--config", str(file)])
+    with pytest.raises(SystemExit) as raised:
+        make_service(BOTH, options)
+    (line,) = str(raised.value).splitlines()
+    assert words in line
+
+
+def test_a_control_socket_that_another_process_listens_on_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'state = "{tmp_path}/state"\n[control]\nsocket = "{tmp_path}/control.sock"\n')
+    options = Options()
+    options.parseOptions(["--config", str(file)])
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "control.sock"))
+        other.listen()
+        with pytest.raises(SystemExit, match="another process listens on"):
+            make_service(BOTH, options)

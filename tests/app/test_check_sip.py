@@ -21,11 +21,11 @@ listen = ["127.0.0.1:5060"]
 name = "VoIP.example"
 [[user]]
 name = "A1"
-password = "7hUq"
+password = "7hUq-2mPz"
 phone = "02:00:00:00:0A:01"
 [[user]]
 name = "a2"
-password = "9Rcw"
+password = "9Rcw-t4Lk"
 phone = "02:00:00:00:0a:01"
 """
 
@@ -51,6 +51,12 @@ def test_the_site_is_right() -> None:
     [
         ("[sip]", "[sip]\nmin_expires_s = 4000", "sip.default_expires_s", "less than min_expires_s, 4000"),
         ("[sip]", "[sip]\ndefault_expires_s = 7201", "sip.max_expires_s", "write 7201 or more"),
+        (
+            "[sip]",
+            "[sip]\nmin_expires_s = 600\ndefault_expires_s = 60\nmax_expires_s = 120",
+            "sip.max_expires_s",
+            "less than min_exp",
+        ),
         ("5060", "2944", "sip.listen[0]", "used by mgc.listen[0]"),
         ("[[user]]", '[[domain]]\nname = "voip.EXAMPLE"\n[[user]]', "domain[1].name", "stands in domain[0] already"),
         ("VoIP.example", "198.51.100.256", "domain[0].name", "no IPv4 address"),
@@ -58,8 +64,8 @@ def test_the_site_is_right() -> None:
         ("[[user]]", SECOND_DOMAIN + "[[user]]", "user[0].domain", "write one of: 198.51.100.10, voip.example"),
         ('name = "a2"', 'name = "a2"\ndomain = "else.example"', "user[1].domain", "use one of: voip.example"),
         ('name = "a2"', 'name = "a1"', "user[1].name", "a1@voip.example stands in user[0] already"),
-        ('password = "9Rcw"', "", "user[1].password", "is missing"),
-        ('password = "9Rcw"', 'password = "9Rcw"\nshowing = "gruu"', "user[1].showing", "differs from user[0]"),
+        ('password = "9Rcw-t4Lk"', "", "user[1].password", "is missing"),
+        ('password = "9Rcw-t4Lk"', 'password = "9Rcw-t4Lk"\nshowing = "gruu"', "user[1].showing", "differs from user[0]"),
         ("02:00:00:00:0A:01", "ff:ff:ff:ff:ff:ff", "user[0].phone", "group address"),
         (
             "[[domain]]",
@@ -78,7 +84,7 @@ def test_what_is_wrong_is_told(old: str, new: str, path: str, words: str) -> Non
 @pytest.mark.parametrize("password", ["a b", "a;b", 'a"b', "a<b", "a>b", "a,b", "a\\b", "a\tb", "a\x85b", "x" * 129])
 def test_a_password_that_breaks_an_account_line_is_refused_and_not_shown(password: str) -> None:
     written = "".join(f"\\u{ord(ch):04x}" for ch in password)
-    (problem,) = decode(SITE.replace("9Rcw", written).encode()).problems
+    (problem,) = decode(SITE.replace("9Rcw-t4Lk", written).encode()).problems
     assert problem.path == "user[1].password"
     assert password not in str(problem)
 
@@ -101,7 +107,7 @@ def test_a_hash_that_this_machine_lacks_is_told() -> None:
 
 
 def test_users_of_an_open_domain_need_no_password() -> None:
-    text = SITE.replace('password = "9Rcw"', "").replace("[[user]]", "open = true\n[[user]]", 1)
+    text = SITE.replace('password = "9Rcw-t4Lk"', "").replace("[[user]]", "open = true\n[[user]]", 1)
     assert found(text) == {}
     (note,) = [note for note in notes(config(text)) if note.startswith("domain")]
     assert "any user of VoIP.example, without a password" in note
@@ -118,6 +124,49 @@ def test_users_whose_phones_show_private_addresses_are_noted_in_one_line() -> No
     assert note.startswith("user[0] and 1 more: ")
     shown = SITE.replace("password", 'showing = "self"\npassword')
     assert not any("proxy" in note for note in notes(config(shown)))
+
+
+def test_a_short_password_is_noted_and_not_shown() -> None:
+    assert not any("password" in note for note in notes(config(SITE)))
+    (note,) = [note for note in notes(config(SITE.replace("7hUq-2mPz", "7hUq-2m"))) if "password" in note]
+    assert note.startswith("user[0]: its password has fewer than 8 characters")
+    assert "7hUq" not in note
+
+
+def test_a_port_for_phones_on_which_nobody_listens_is_noted() -> None:
+    moved = SITE.replace("[[user]]", "port = 5070\n[[user]]", 1)
+    assert "domain[0].port: phones' files name port 5070, and sip.listen has 5060" in notes(config(moved))
+    assert not any("port 5070" in note for note in notes(config(moved.replace("[sip]", "[sip]\nenabled = false"))))
+
+
+SCOPE = """
+[dhcp]
+macs = ["02:00:00:00:0a:01"]
+[[scope]]
+name = "lan"
+interface = "eth1"
+subnet = "10.0.0.0/24"
+server = "10.0.0.1"
+range = ["10.0.0.11", "10.0.0.12"]
+realm = "office"
+[[class]]
+name = "soft"
+vendor_classes = ["x"]
+"""
+
+
+def test_a_user_whose_phone_gets_no_lease_is_noted() -> None:
+    assert not any("dhcp.macs" in note for note in notes(config(SITE + SCOPE)))
+    elsewhere = SITE.replace("02:00:00:00:0a:01", "02:00:00:00:0a:02") + SCOPE
+    assert "user[1]: its phone is not among dhcp.macs, and gets no lease and no file here" in notes(config(elsewhere))
+    reserved = '[[reservation]]\nmac = "02:00:00:00:0a:02"\naddress = "10.0.0.20"\n'
+    assert not any("dhcp.macs" in note for note in notes(config(elsewhere + reserved)))
+
+
+def test_phones_of_users_need_no_controller() -> None:
+    assert not any("controller" in note for note in notes(config(SITE + SCOPE)))
+    assert any("controller" in note for note in notes(config(SITE + SCOPE + 'image = "desk.bin"')))
+    assert any("controller" in note for note in notes(config(SCOPE)))
 
 
 def test_a_file_with_passwords_that_others_can_read_is_noted(tmp_path: Path) -> None:
@@ -149,8 +198,8 @@ def test_each_option_of_the_server_has_its_effect() -> None:
     assert [realm.name for realm in made.realms] == ["r"]
     user = made.user_of("a1@voip.example")
     assert user is not None
-    assert (user.name, user.password, user.phone, user.showing) == ("A1", "7hUq", "02:00:00:00:0a:01", Showing.NOT)
-    assert "7hUq" not in repr(made)
+    assert (user.name, user.password, user.phone, user.showing) == ("A1", "7hUq-2mPz", "02:00:00:00:0a:01", Showing.NOT)
+    assert "7hUq-2mPz" not in repr(made)
     assert values_sip.domains(config(SITE))[0].realm == "VoIP.example"
 
 

@@ -168,6 +168,39 @@ def test_a_later_run_reads_what_an_earlier_one_recorded() -> None:
         shim_rules.read_record([{"set": {"elem": [{"elem": {"val": 1}}]}}])
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "/etc/passwd=text",
+        "/etc/passwd=1",
+        "../../kernel/hostname=x",
+        "conf/../arp_ignore=1",
+        "conf/all/arp_ignore=1",
+        "conf/./arp_ignore=1",
+        "conf/eth0/forwarding=1",
+        "conf/eth0/../arp_ignore=1",
+        "conf/eth0/arp_ignore=1 or so",
+        "ip_local_port_range=1\n2",
+        "ip_local_port_range=32768",
+        "ip_forward=1",
+        "garbage",
+        "=",
+    ],
+)
+def test_a_record_that_no_shim_wrote_names_no_file_to_write(foreign: str) -> None:
+    """Root writes what a record tells, and whoever may change the table must not choose where."""
+    elements = [{"elem": {"val": number, "comment": text}} for number, text in enumerate(("conf/eth0/arp_ignore=0", foreign), 1)]
+    with pytest.raises(ValueError, match=r"."):
+        shim_rules.read_record([{"set": {"elem": elements}}])
+
+
+def test_every_parameter_of_a_shim_can_be_read_back() -> None:
+    keys = shim_rules.parameters(WANTED._replace(interface="a.b-c_d:1@x"))
+    values = dict.fromkeys(keys, "1") | {"ip_local_port_range": "1 65535"}
+    elements = [{"elem": {"val": number, "comment": f"{key}={value}"}} for number, (key, value) in enumerate(values.items(), 1)]
+    assert shim_rules.read_record([{"set": {"elem": elements}}]).before == values
+
+
 def test_every_record_fits_into_a_comment_of_nft() -> None:
     widest = ShimUp(
         WANTED.mac,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voxpath.app.check import check
+from voxpath.app.check import check, notes
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine
 
@@ -32,14 +32,32 @@ def test_the_whole_configurations_of_the_pages_can_be_started() -> None:
         assert [str(problem) for problem in check(config, MACHINE)] == []
 
 
+def fitting(*marks: str) -> list[str]:
+    """The blocks of the pages, in the order of the marks that each has."""
+    return [next(text for text in BLOCKS if mark in text) for mark in marks]
+
+
 def test_the_sip_phones_of_the_pages_can_be_added_to_the_gateway_of_the_tutorial() -> None:
-    gateway = next(text for text in BLOCKS if "state =" in text)
-    added = [text for text in BLOCKS if 'listen = ["10.0.0.1:5060"]' in text]
-    assert len(added) == 2
-    for text in added:
-        config, problems = decode((gateway + text).encode())
+    """One after the other, as the pages say: what is added, and what is replaced."""
+    gateway, sip, second, outside = fitting(
+        "state =", 'name = "a1"', 'name = "a2"', 'listen = ["10.0.0.1:5060", "203.0.113.1:5060"]'
+    )
+    replaced = re.sub(r"\[sip\]\n.*?(?=\[\[user\]\])", "", sip, flags=re.DOTALL)
+    for text in (gateway + sip, gateway + sip + second, gateway + replaced + second + outside):
+        config, problems = decode(text.encode())
         assert config is not None, problems
         assert [str(problem) for problem in check(config, MACHINE)] == []
+
+
+def test_every_phone_of_the_pages_is_served() -> None:
+    """Its address is among those that get leases, and its vendor class selects a class."""
+    gateway, sip, second = fitting("state =", 'name = "a1"', 'name = "a2"')
+    config, _ = decode((gateway + sip + second).encode())
+    assert config is not None
+    assert not [note for note in notes(config) if "dhcp.macs" in note or "controller" in note]
+    asked = {word for page in PAGES for word in re.findall(r"udhcpc -i eth0 -V (\w+)", page.read_text())}
+    assert asked == {"baresip", "twinkle"}
+    assert asked <= {text for entry in config.classes for text in entry.vendor_classes}
 
 
 def test_every_link_of_the_pages_leads_somewhere() -> None:

@@ -5,6 +5,7 @@ from re import compile as pattern
 import pytest
 
 from voxpath.flow.files import MAC_CFG, NOT_YOURS, FileForm, FilePolicy, Image, Rendered
+from voxpath.flow.rendering import voxpath_phone
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
@@ -115,3 +116,11 @@ def test_another_form_can_be_added() -> None:
     grandstream = FileForm(pattern(r"cfg(?P<mac>[0-9a-f]{12})\.xml"), lambda what: f"<port>{what.block.first}</port>")
     choice = FilePolicy(Provisions(provision()), forms=(MAC_CFG, grandstream)).choose(Fetch("cfg020000000a01.xml", HOME))
     assert choice == Rendered(b"<port>2048</port>")
+
+
+def test_no_value_of_the_file_is_cut() -> None:
+    """Half a list of servers, or half a name, is another one."""
+    scope = replace(SCOPE, domain="x" * 60 + ".example" * 24, dns=tuple(IPv4Address(0x0A000001 + n) for n in range(40)))
+    text = voxpath_phone(replace(provision(), scope=scope))
+    assert f"domain={scope.domain}\n" in text
+    assert f"dns={','.join(map(str, scope.dns))}\n" in text

@@ -45,10 +45,35 @@ async def down():
     await host.down(ShimDown(mac, PortBlock(IPv4Address("203.0.113.1"), 2048, 64)))
     await host.close()
 
+async def damaged(damage):
+    # By one run, which looks, goes on with another lease, and takes that away.
+    host = ShimHost(lambda event: None)
+    block = PortBlock(IPv4Address("203.0.113.1"), 2048, 64)
+    wanted = ShimUp(mac, "eth0", IPv4Address("10.5.0.2"), 24, IPv4Address("10.5.0.1"), block)
+    try:
+        await host.answer(wanted)
+        await host.look()
+        sh(damage)
+        try:
+            await host.look()
+            said = "whole"
+        except LocalError:
+            said = "damaged"
+        stood = await host.answer(wanted)
+        await host.look()
+        await host.answer(wanted._replace(block=PortBlock(block.public, 4096, 64)))
+        await host.down(ShimDown(mac, block))
+        return f"{said}, {'taken over' if stood else 'mended'}"
+    finally:
+        await host.close()
+
 async def go():
     said = []
     for step in json.loads(sys.argv[1]):
-        said.append(await up(step) if isinstance(step, dict) else await down() if step == "down" else sh(step))
+        if isinstance(step, dict):
+            said.append(await (damaged(step["damage"]) if "damage" in step else up(step)))
+        else:
+            said.append(await down() if step == "down" else sh(step))
     print(json.dumps(said))
 
 react(lambda reactor: Deferred.fromCoroutine(go()))
@@ -115,8 +140,13 @@ def test_no_route_stays_behind_when_another_interface_has_the_public_address_too
 
 @pytest.mark.parametrize(
     "damage",
-    ["ip rule del pref 2 ipproto udp", "ip link del vpshim", "nft delete table ip voxpath_shim"],
-    ids=["rule", "bridge", "table"],
+    [
+        "ip rule del pref 2 ipproto udp",
+        "ip link del vpshim",
+        "nft delete table ip voxpath_shim",
+        "nft flush chain ip voxpath_shim leave",
+    ],
+    ids=["rule", "bridge", "table", "chain"],
 )
 def test_what_is_left_of_a_killed_run_is_taken_over_if_whole_and_replaced_if_not(elsewhere: Host, damage: str) -> None:
     """Routes among it, whose source stands elsewhere."""
@@ -131,3 +161,51 @@ def test_a_hostile_lease_changes_nothing_and_ends_the_shim_of_an_earlier_run(hos
     before, how, refused, after = host.steps(STATE, LEASE, LEASE | {"public": "127.0.0.1"}, STATE)
     assert (how, refused) == ("set up", "the lease's public address 127.0.0.1 is a loopback address")
     assert after == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "nft flush table ip voxpath_shim",
+        "nft flush chain ip voxpath_shim leave",
+        "nft add rule ip voxpath_shim leave accept",
+        "nft flush ruleset",
+        "ip link del vpshim",
+    ],
+)
+def test_a_look_sees_every_change_and_the_next_set_up_mends_it(host: Host, damage: str) -> None:
+    """Without its chains the shim lets packets out as they are."""
+    before, said, after = host.steps(STATE, {"damage": damage}, STATE)
+    assert (said, after) == ("damaged, mended", before)
+
+
+FOREIGN = (
+    "nft delete table ip voxpath_shim; nft add table ip voxpath_shim; "
+    """nft add set ip voxpath_shim record '{{ type mark; elements = {{ 5 comment "{}" }} }}'"""
+)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "nft flush set ip voxpath_shim record",
+        "nft delete element ip voxpath_shim record '{ 1 }'",
+        FOREIGN.format("garbage"),
+        FOREIGN.format("icmp_echo_ignore_all=1"),
+        FOREIGN.format("../../net/ipv4/icmp_echo_ignore_all=1"),
+    ],
+)
+def test_what_stood_before_comes_back_whatever_became_of_the_record(host: Host, damage: str) -> None:
+    """The run that set the shim up knows what it changed, and follows no record of others."""
+    before, said, after = host.steps(STATE, {"damage": damage}, STATE)
+    assert said.endswith("mended") or "flush set" in damage or "delete element" in damage
+    assert after == before
+
+
+@pytest.mark.parametrize("record", ["icmp_echo_ignore_all=1", "conf/eth0/../../icmp_echo_ignore_all=1"])
+def test_a_record_of_somebody_else_makes_nobody_write_a_file(host: Host, record: str) -> None:
+    """It becomes the name of a file that root writes."""
+    read = "sysctl -n net.ipv4.icmp_echo_ignore_all"
+    make = FOREIGN.removeprefix("nft delete table ip voxpath_shim; ").format(record)
+    before, _, _, after, table = host.steps(read, make, "down", read, "nft list table ip voxpath_shim")
+    assert (after, table) == (before, "")

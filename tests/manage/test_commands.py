@@ -162,7 +162,7 @@ def test_release_waits_for_the_store() -> None:
 
 def test_why_tells_decisions_and_what_silence_means() -> None:
     memory = Memory()
-    assert "do not arrive here" in run("why", PHONE, memory=memory).note
+    assert "do not arrive here" in run("why", "02:00:00:00:0a:07", memory=memory).note
     memory(Record(1, "dhcp", MessageEvent(phone=PHONE, protocol="DHCP", sender=PHONE, receiver="dhcp", summary="DISCOVER")))
     assert "1 messages and no decision" in run("why", PHONE, memory=memory).note
     memory(Record(2, "dhcp", Malformed(phone=PHONE, protocol="DHCP", source="x", reason="short")))

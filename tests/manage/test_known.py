@@ -41,3 +41,16 @@ def test_only_so_many_are_told_and_the_rest_is_counted() -> None:
     answer = known()
     assert len(answer.rows) == NAMES_LIMIT
     assert answer.note == f"{301 - NAMES_LIMIT} more: write more of the name"
+
+
+def test_a_name_that_has_to_be_escaped_is_told_once() -> None:
+    class Evil(NoFacts):
+        def aors(self) -> list[str]:
+            return ["evil\x1b@voip.example"]
+
+    memory = Memory()
+    told = MessageEvent(phone="evil\\x1b@voip.example", protocol="SIP", sender="a", receiver="b", summary="x")
+    memory(Record(1, "sip", told))
+    answer = carry_out(Console(Evil(), memory), Request("known"))
+    assert isinstance(answer, Answer)
+    assert names(answer) == ["evil\\x1b@voip.example"]

@@ -23,6 +23,7 @@ from voxpath.manage.facts import NoFacts
 from voxpath.manage.history import HISTORY_FILE, Completer, make_private
 from voxpath.manage.memory import Memory
 from voxpath.manage.shell import Shell, WrittenWrongly, help_on, words_of
+from voxpath.manage.wire import Reply
 
 SHELL = [sys.executable, "-m", "voxpath.app.cli", "shell"]
 
@@ -85,8 +86,17 @@ def test_without_a_process_every_line_says_so_and_the_exit_code_tells() -> None:
 
 def test_octets_that_are_no_text_are_refused_in_one_line() -> None:
     strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
-    done = subprocess.run(SHELL, input=b"status\xff\xfe\n", capture_output=True, timeout=60, check=False, env=strict)
-    assert (done.returncode, done.stderr) == (2, b"voxpath shell: the input is no text; write commands in UTF-8\n")
+    done = subprocess.run(SHELL, input=b"status\xff\xfe\nhelp exit\n", capture_output=True, timeout=60, check=False, env=strict)
+    assert (done.returncode, done.stderr) == (2, b"voxpath shell: line 1: that is no text; write commands in UTF-8\n")
+    assert done.stdout == b"exit: leave\n", "the lines behind it are carried out"
+
+
+def test_an_argument_that_is_no_text_is_refused_in_one_line() -> None:
+    """The command line gives such octets as surrogates, which JSON has no place for."""
+    ctl = [*SHELL[:-1], "ctl", "why", b"\xff"]
+    done = subprocess.run(ctl, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert done.stderr == b"voxpath ctl: why: an argument holds octets that are no text; write it in UTF-8\n"
 
 
 @pytest_twisted.ensureDeferred
@@ -295,3 +305,19 @@ def test_a_shell_that_was_told_nothing_has_done_nothing_wrong() -> None:
     shell = Shell(["/nowhere/control.sock"])
     shell.line("")
     assert shell.worst == 0
+
+
+def test_completion_offers_for_release_only_phones_with_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"phone": f"02:00:00:00:0a:0{number}", "state": state} for number, state in enumerate(("held", "expired", "held"))]
+    asked: list[str] = []
+
+    def ask(path: str, verb: str, *_: object) -> Reply:
+        asked.append(verb)
+        return Reply(rows=rows if verb == "leases" else [{"item": "a1@voip.example"}])
+
+    monkeypatch.setattr("voxpath.manage.completion.ask", ask)
+    completion = Completion(["x"])
+    assert completion.candidates("release ", "") == ["02:00:00:00:0a:00 ", "02:00:00:00:0a:02 "]
+    assert completion.candidates("release ", "02:00:00:00:0a:02") == ["02:00:00:00:0a:02 "]
+    assert completion.candidates("why ", "") == ["a1@voip.example "]
+    assert asked == ["leases", "leases", "known"]

@@ -4,13 +4,14 @@ import pytest
 
 from tests.manage.test_commands import AOR, PHONE, Site, run, table
 from voxpath.io.bus import Record
-from voxpath.manage.commands import COMMANDS
+from voxpath.manage.commands import COMMANDS, Answer, Console
+from voxpath.manage.control import carry_out
 from voxpath.manage.entry import entry_of
 from voxpath.manage.facts import CommandError, NoFacts
 from voxpath.manage.memory import Memory
 from voxpath.manage.show import columns
 from voxpath.manage.subject import aor_of, subject_of
-from voxpath.manage.wire import Reply
+from voxpath.manage.wire import Reply, Request
 from voxpath.model.event import MessageEvent
 from voxpath.sip.event import ContactBound, NotReached
 
@@ -67,6 +68,29 @@ def test_why_says_that_a_user_never_registered_and_what_would_be_missing_if_it_d
     assert note.startswith("a9@voip.example never registered since the start; ")
     assert HIDDEN in note
     assert note.endswith("its messages do not arrive here")
+
+
+class Restarted(Site):
+    """A process that began a moment ago, and had loaded what was before."""
+
+    def now(self) -> float:
+        return 999_000.0
+
+
+def test_why_says_that_a_phone_silent_since_the_start_has_a_lease_and_a_binding_from_before_it() -> None:
+    """Right after a restart nothing was heard of anybody, and the network is not to blame."""
+    answer = carry_out(Console(Restarted(), Memory()), Request("why", (PHONE,)))
+    assert isinstance(answer, Answer)
+    assert "do not arrive" not in answer.note
+    assert "from before it there is a lease of 10.0.0.11 until 1970-01-12T13:46:39Z and a SIP binding of" in answer.note
+    assert "do not arrive" not in run("why", AOR).note
+    assert run("why", "02:00:00:00:0a:09").note.endswith("its messages do not arrive here")
+
+
+@pytest.mark.parametrize("verb", ["why", "ladder"])
+def test_what_is_neither_a_phone_nor_a_user_is_refused(verb: str) -> None:
+    with pytest.raises(CommandError, match="'garbage' is no Ethernet address and no address-of-record"):
+        run(verb, "garbage")
 
 
 def test_why_says_that_a_user_is_not_registered_any_more() -> None:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from voxpath.app import values
 from voxpath.app.check import check, load, machine_for, notes, off
 from voxpath.app.controller import ControllerRole, SubscriptionRole
-from voxpath.app.decode import Decoded
+from voxpath.app.decode import LINE_LIMIT, Decoded
 from voxpath.app.event import PartOff, Started
 from voxpath.app.facts import ProcessFacts
 from voxpath.app.files import FileRole
@@ -27,9 +27,9 @@ from voxpath.app.schema import Config
 from voxpath.app.sip import SipRole
 from voxpath.core.errors import LocalError
 from voxpath.manage.commands import Console
-from voxpath.manage.control import ControlService
+from voxpath.manage.control import ControlService, is_stale
 from voxpath.manage.log import EventLog
-from voxpath.model.event import Level
+from voxpath.model.event import Level, printable
 from voxpath.ports.directory import Directory, NoDirectory
 
 SomeRole = TypeVar("SomeRole", bound=Role)
@@ -130,9 +130,11 @@ def make_service(parts: Sequence[Part], options: Options) -> IService:
         raise SystemExit(0)
     reactor = cast("Reactor", import_module("twisted.internet.reactor"))
     try:
+        if config.control.enabled:
+            is_stale(values.in_state(config, config.control.socket))
         node = Node.make(config, reactor)
     except (LocalError, OSError) as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(printable(str(error), LINE_LIMIT)) from error
     node.bus.subscribe(EventLog(LEVELS[config.log.level]))
     return Process(node, parts)
 
@@ -143,6 +145,6 @@ def _configuration(options: Options) -> Config:
         config = structs.replace(config, phone=structs.replace(config.phone, shim=True))
         problems = check(config, machine_for(config))
     if config is None or problems:
-        source = options["config"] or "the loopback set"
+        source = printable(options["config"] or "the loopback set", LINE_LIMIT)
         raise SystemExit("\n".join(f"{source}: {problem}" for problem in problems))
     return config

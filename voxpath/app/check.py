@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voxpath.app import check_addresses, check_manhole, check_roles, check_sip, values
-from voxpath.app.decode import Decoded, Problem, decode_partly
+from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
+from voxpath.model.event import printable
 
 
 class Check(NamedTuple):
@@ -85,6 +86,8 @@ def load(path: Path) -> Decoded:
 
 def off(config: Config, machine: Machine) -> list[str]:
     """State which parts of a real site are off here, each with the reason."""
+    if is_for_phones(config):
+        return []
     found = [f"{name}: off by enabled = false" for name, role in _switches(config) if not role]
     if config.dhcp.enabled and not config.scopes:
         found.append("dhcp: off, since no [[scope]] names an interface")
@@ -103,7 +106,12 @@ def off(config: Config, machine: Machine) -> list[str]:
         found.append("feed: off, since neither [[subscriber]] nor subscription is configured")
     if not machine.root:
         found.append("well-known ports (TFTP 69, DHCP 67): off, since this is not root")
-    return found
+    return [printable(line, LINE_LIMIT) for line in found]
+
+
+def is_for_phones(config: Config) -> bool:
+    """Whether a file is for ``voxpath-phone`` alone, which has no other part that could be off."""
+    return bool(config.phone.interface or config.phone.static) and not (config.realms or config.scopes or config.domains)
 
 
 def _switches(config: Config) -> tuple[tuple[str, bool], ...]:
@@ -121,6 +129,8 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
 
     :param file: where the configuration was read from; ``None``: from no file.
     """
+    # Users' phones are SIP phones, of whatever class: a controller is nothing to them.
+    of_users = any(user.phone is not None for user in config.users)
     found = [
         f"{name}: {local} can be reached from beyond this machine"
         for name, local in check_addresses.listening(config)
@@ -129,7 +139,7 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
     found += [
         f"class[{place}].mgcs: is empty: phones of class {entry.name!r} are told of no controller by DHCP"
         for place, entry in enumerate(config.classes)
-        if not entry.mgcs
+        if not entry.mgcs and (entry.image or not of_users)
     ]
     for place, scope in enumerate(config.scopes):
         phones = int(scope.addresses[1]) - int(scope.addresses[0]) + 1
@@ -140,4 +150,5 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    return [*found, *check_sip.sip_notes(config), *check_manhole.manhole_notes(config)]
+    found += [*check_sip.sip_notes(config), *check_manhole.manhole_notes(config)]
+    return [printable(line, LINE_LIMIT) for line in found]

@@ -8,9 +8,10 @@ from pathlib import Path
 from voxpath.app import values
 from voxpath.app.check_addresses import duplicates, listening
 from voxpath.app.decode import Problem
-from voxpath.app.machine import Machine, readable, unwritable
+from voxpath.app.machine import Machine, readable, unwritable, writable_by_all
 from voxpath.app.schema import Config, PhoneClass, Pool
-from voxpath.core.errors import RemoteError
+from voxpath.core.errors import LocalError, RemoteError
+from voxpath.manage.control import check_place
 from voxpath.megaco.digitmap import DigitMap
 from voxpath.megaco.mid import MId
 from voxpath.model.address import ANY_HOST, Mac
@@ -197,11 +198,22 @@ def check_state(config: Config, machine: Machine) -> Iterator[Problem]:
     reason = unwritable(Path(config.state))
     if reason:
         yield Problem("state", reason, "name a directory that this user can write, or can make")
+    elif writable_by_all(Path(config.state)):
+        yield Problem("state", f"every user of this machine may write into {config.state}", "write chmod o-w, or name another one")
 
 
 def check_control(config: Config, machine: Machine) -> Iterator[Problem]:
     """The socket's path fits the kernel's limit, and nobody else may use it."""
     path = values.in_state(config, config.control.socket)
+    if config.control.enabled and not writable_by_all(Path(config.state)):
+        try:
+            check_place(path)
+        except LocalError as error:
+            what, _, todo = str(error).removeprefix("control socket: ").rpartition("; ")
+            yield Problem("control.socket", what, todo)
+        except (OSError, ValueError):
+            # Of a directory that cannot be looked into tells check_state.
+            return
     if len(str(path).encode()) > SOCKET_PATH_LIMIT:
         yield Problem("control.socket", f"a socket's path has {SOCKET_PATH_LIMIT} octets at the most", "choose a shorter path")
     if config.control.mode & OTHERS:

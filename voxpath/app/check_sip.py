@@ -1,8 +1,7 @@
 """Checks of the SIP server, its domains and its users."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import AddressValueError, IPv4Address
-from itertools import pairwise
 
 from voxpath.app.check_addresses import duplicates
 from voxpath.app.decode import Problem
@@ -14,11 +13,16 @@ from voxpath.model.user import Algorithm
 HASHES = {Algorithm.MD5: "md5", Algorithm.SHA_256: "sha256", Algorithm.SHA_512_256: "sha512_256"}
 """What the cryptographic library calls the hash of a digest algorithm."""
 
+SHORT_PASSWORD = 8
+"""Characters of a password that is noted as too short: a digest can be tried against all shorter ones in hours."""
+
 
 def check_sip(config: Config, machine: Machine) -> Iterator[Problem]:
     """The times of registrations are in order."""
     times = {name: getattr(config.sip, name) for name in ("min_expires_s", "default_expires_s", "max_expires_s")}
-    for (low, shorter), (high, longer) in pairwise(times.items()):
+    for number, (high, longer) in enumerate(times.items()):
+        # The largest of those below it: whoever follows the advice is not told of the next one then.
+        shorter, low = max(((value, name) for name, value in list(times.items())[:number]), default=(0, ""))
         if shorter > longer:
             yield Problem(f"sip.{high}", f"{longer} is less than {low}, {shorter}", f"write {shorter} or more")
 
@@ -104,11 +108,38 @@ def sip_notes(config: Config) -> Iterator[str]:
             yield f"domain[{place}].algorithms: {what}; MD5 alone works with all"
         if domain.open:
             yield f"domain[{place}].open: whoever reaches this server can register as any user of {domain.name}, without a password"
+    if config.sip.enabled:
+        ports = {text.endpoint.port for text in config.sip.listen}
+        for place, domain in enumerate(config.domains):
+            if domain.port not in ports:
+                what = f"phones' files name port {domain.port}, and sip.listen has {', '.join(map(str, sorted(ports)))}"
+                yield f"domain[{place}].port: {what}"
+    yield from _users_notes(config)
     private = [place for place, user in enumerate(config.users) if user.showing == "not"]
     if private:
-        which = f"user[{private[0]}]" + (f" and {len(private) - 1} more" if len(private) > 1 else "")
         what = 'has showing = "not": calls from beyond its realm need a proxy, unless the phone shows its public address by itself'
-        yield f"{which}: {what}"
+        yield f"{_first_of(private)}: {what}"
+
+
+def _users_notes(config: Config) -> Iterator[str]:
+    weak = [place for place, user in enumerate(config.users) if 0 < len(user.password) < SHORT_PASSWORD]
+    if weak:
+        what = f"has fewer than {SHORT_PASSWORD} characters: whoever sees one registration can find it by trying"
+        yield f"{_first_of(weak)}: its password {what}"
+    reserved = {entry.mac for entry in config.reservations}
+    barred = [
+        place
+        for place, user in enumerate(config.users)
+        if user.phone is not None
+        and user.phone not in reserved
+        and not any(rule.first <= user.phone <= rule.last for rule in config.dhcp.macs)
+    ]
+    if barred and config.dhcp.enabled and config.scopes:
+        yield f"{_first_of(barred)}: its phone is not among dhcp.macs, and gets no lease and no file here"
+
+
+def _first_of(places: Sequence[int]) -> str:
+    return f"user[{places[0]}]" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
 
 
 def _is_address(text: str) -> bool:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from voxpath import __version__
 from voxpath.app.check import load, machine_for, notes, off
+from voxpath.app.decode import LINE_LIMIT
 from voxpath.manage.cli import add_ctl
 from voxpath.manage.manhole.command import add_password
 from voxpath.manage.shell import add_shell
+from voxpath.model.event import printable
 
 INTERRUPTED = 130
 """Exit code of a command that was given up by Ctrl-C, as shells tell it."""
@@ -46,14 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_check(options: argparse.Namespace) -> int:
     """Carry out ``voxpath check``: errors on standard error, what is off or noteworthy on standard output."""
     file: Path = options.file
+    name = printable(str(file), LINE_LIMIT)
     config, problems = load(file)
     for problem in problems:
-        print(f"{file}: {problem}", file=sys.stderr)
+        print(f"{name}: {problem}", file=sys.stderr)
     if config is None:
         return 1
     for line in (*off(config, machine_for(config)), *notes(config, file)):
         print(f"note: {line}")
-    print(f"{file}: nothing is wrong")
+    print(f"{name}: nothing is wrong")
     return 0
 
 

@@ -23,8 +23,15 @@ from voxpath.model.event import printable
 FILE_LIMIT = 4 * 1024 * 1024
 """Largest configuration file, in octets."""
 
+LINE_LIMIT = 1000
+"""Characters that are told of a problem."""
+
 PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?$", re.DOTALL)
 """How msgspec's errors name the place."""
+
+
+HEADING = re.compile(r"[ \t]*\[(?P<list>\[)?[ \t]*(?P<name>[A-Za-z0-9_.-]{1,64})[ \t]*\]")
+"""A table's heading in TOML."""
 
 
 class Problem(NamedTuple):
@@ -40,7 +47,10 @@ class Problem(NamedTuple):
     todo: str
 
     def __str__(self) -> str:
-        return f"{self.path or 'file'}: {self.what}; {self.todo}"
+        """One line, which holds nothing of the file that a terminal could take for a command."""
+        return "; ".join(
+            (f"{printable(self.path) or 'file'}: {printable(self.what, LINE_LIMIT)}", printable(self.todo, LINE_LIMIT))
+        )
 
 
 class Decoded(NamedTuple):
@@ -78,10 +88,27 @@ def decode_partly(text: bytes) -> Partial:
     except UnicodeDecodeError as error:
         return _unreadable(f"octet {error.start} is no UTF-8", "save the file as UTF-8")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        return _unreadable(f"no TOML: {printable(str(error))}", "correct the syntax there")
+        return _unreadable(f"no TOML: {printable(str(error))}", _advice(text.decode(), str(error)))
     problems: list[Problem] = []
     values, broken = _options(Config, raw, "", problems)
     return Partial(Config(**values), broken, tuple(problems))
+
+
+def _advice(text: str, error: str) -> str:
+    """What to do about broken TOML: a heading that stands there twice is told by its name.
+
+    :param error: the words of :mod:`tomllib`, which name the line.
+    """
+    at = re.search(r"at line ([0-9]+)", error)
+    lines = text.split("\n")
+    heading = HEADING.match(lines[int(at[1]) - 1]) if at and int(at[1]) <= len(lines) else None
+    if heading is None or not error.startswith(("Cannot overwrite", "Cannot declare")):
+        return "correct the syntax there"
+    name = heading["name"]
+    hint = _hints(Config).get({field.encode_name: field.name for field in fields(Config)}.get(name, ""))
+    if heading["list"] or (hint is not None and get_origin(plain(hint)) is tuple):
+        return f"write [[{name}]] above each {name}, with two brackets"
+    return f"[{name}] stands there before: write all its options below one heading"
 
 
 def _unreadable(what: str, todo: str) -> Partial:

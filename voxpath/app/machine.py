@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import stat
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -65,6 +66,14 @@ def unwritable(path: Path) -> str:
             return f"{near} is not a directory"
         return "" if os.access(near, os.W_OK | os.X_OK) else f"{near} cannot be written by this user"
     return "no directory above it exists"
+
+
+def writable_by_all(directory: Path) -> bool:
+    """Whether every user of this machine may write into a directory; no if it is not there."""
+    try:
+        return bool(directory.stat().st_mode & stat.S_IWOTH)
+    except (OSError, ValueError):
+        return False
 
 
 def _reason(error: OSError | ValueError) -> str:

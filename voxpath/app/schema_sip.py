@@ -66,7 +66,7 @@ class Domain(Section, frozen=True):
 class User(Section, frozen=True):
     """A user of a `[[domain]]`: the registrar knows it, and its phone's configuration file has it."""
 
-    name: Annotated[str, doc("What stands before the @; the digest user name, too.", "a1", **USER)]
+    name: Annotated[str, doc("What stands before the @, whatever its letter case; the digest user name, too.", "a1", **USER)]
     domain: Annotated[str, doc("Its domain; empty: the only one.", "voip.example", **ANY_DOMAIN)] = ""
     password: Annotated[str, doc("Its password; only an open domain needs none.", "7hUq-2mPz-w9Rc", **PASSWORD)] = ""
     phone: Annotated[Mac | None, doc("The phone whose file has this user; not set: none.", "02:00:00:00:0a:01")] = None

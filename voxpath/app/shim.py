@@ -105,7 +105,7 @@ class ShimHost:
     async def look(self) -> ShimDrops:
         """What it dropped.
 
-        :raises LocalError: somebody has changed or removed a part of it.
+        :raises LocalError: somebody has changed or removed a part of it, in the kernel's table or around it.
         """
         try:
             listed = self._kernel.read(f"list counters table ip {shim_rules.TABLE}")
@@ -148,8 +148,8 @@ class ShimHost:
 
         :raises LocalError: something is still there, why in one line.
         """
-        # Whoever flushed the kernel's rules took the record with them.
-        record = self._record() or self._mine or Record("", {})
+        # Whoever flushed the kernel's rules took the record with them, and whoever changed it is not to be followed.
+        record = self._mine or self._record() or Record("", {})
         rules: Sequence[dict[str, Any]] = json.loads(await _ip(["rule show"], "-N", "-j") or "[]")
         lines = shim_rules.down(rules, bool(await _ip(shim_rules.SHOW_ROUTES)), _there(shim_rules.DEVICE))
         try:
@@ -162,16 +162,14 @@ class ShimHost:
         return bool(record.before or lines)
 
     def _record(self) -> Record | None:
-        """What an earlier run recorded; ``None``: there is no such table.
+        """What an earlier run recorded; ``None``: there is no such table, or its record is not ours.
 
         Tables are not listed: nft 1.0.6 writes broken JSON when one of them, whosever it is, belongs to its maker alone.
         """
         try:
             return shim_rules.read_record(self._kernel.read(f"list set ip {shim_rules.TABLE} record"))
-        except LocalError:
+        except (LocalError, ValueError, KeyError, TypeError):
             return None
-        except (ValueError, KeyError, TypeError):
-            return Record("", {})
 
     def _put_back(self, record: Record) -> None:
         """Interfaces may be gone, and their parameters with them."""
@@ -186,10 +184,15 @@ class ShimHost:
             raise LocalError(f"{PREFIX}{key} cannot be read: {error.strerror}") from None
 
     async def _show(self) -> str:
+        """The chains of the table, and rules and routes; the text is the same as long as nobody touches them.
+
+        :raises LocalError: one of the chains is gone.
+        """
+        chains = "".join(self._kernel.text(f"list chain ip {shim_rules.TABLE} {name}") for name in shim_rules.CHAINS)
         shown = await _ip(shim_rules.SHOW)
         for state in LINE_STATES:
             shown = shown.replace(state, "")
-        return shown
+        return chains + shown
 
 
 def _standing(wanted: ShimUp, shown: str) -> str:

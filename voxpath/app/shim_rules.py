@@ -10,6 +10,7 @@ it round, although the address is a local one here.
 The kernel looks into its table of local addresses first; our rules come before it, and tell by the port whose packet it is.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface
 from string import Template
@@ -34,6 +35,15 @@ UNLEASED, BOGON = "drop_unleased_port", "drop_bogon"
 
 LAST_IN_RULES = 65534
 """The kernel refuses rules about port 65535: what a phone that holds it sends to this port of its own goes by the gateway."""
+
+CHAINS = ("arrive", "received", "leave", "shown")
+"""The table's chains."""
+
+_RECORDED = re.compile(
+    r"ip_local_port_range=[0-9]{1,5} [0-9]{1,5}"
+    r"|conf/(?!(\.|\.\.|all|default)/)[^/\s]{1,15}/(arp_ignore|arp_announce|accept_local)=-?[0-9]{1,10}"
+)
+"""What :func:`parameters` can have put into a record, with a value as the kernel tells it."""
 
 SHOW_ROUTES = (f"route show table all proto {OURS}",)
 """Our routes, in whatever table they are."""
@@ -184,12 +194,17 @@ def down(rules: Sequence[Mapping[str, Any]], routes: bool, device: bool) -> list
 def read_record(objects: Sequence[Mapping[str, Any]]) -> Record:
     """Read what nft lists of the set ``record``.
 
+    Whoever may change the table may have written it, and its keys become names of files that root writes: one that is not of the
+    form that we write makes the whole record one that nobody follows.
+
     :raises ValueError, KeyError, TypeError: somebody else made a table of this name.
     """
     found = {
         element["elem"]["val"]: element["elem"]["comment"] for part in objects for element in part.get("set", {}).get("elem", ())
     }
     standing = found.pop(0, "")
+    if not all(_RECORDED.fullmatch(text) for text in found.values()):
+        raise ValueError("the record holds what no shim writes")
     return Record(standing, dict(text.split("=", 1) for text in found.values()))
 
 

@@ -82,5 +82,9 @@ def voxpath_phone(provision: Provision) -> str:
         "rtp_last_port": media[-1] if media else "",
         "mgcs": ",".join(str(Endpoint.parse(mgc, MEGACO_PORT)) for mgc in kind.mgcs),
     }
-    # A host name comes from the wire: no value may bring a line of its own.
-    return f"# {FORM}\n" + "".join(f"{key}={printable(str(value))}\n" for key, value in values.items())
+    return f"# {FORM}\n" + "".join(f"{key}={_in_one_line(str(value))}\n" for key, value in values.items())
+
+
+def _in_one_line(text: str) -> str:
+    """A host name comes from the wire: no value brings a line of its own, and none is cut, since a part means something else."""
+    return printable(text, len(text))

@@ -32,7 +32,7 @@ def add_ctl(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     add_options(parser)
     parser.add_argument("verb", choices=COMMANDS, metavar="VERB")
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT")
+    parser.add_argument("arguments", nargs="*", default=[], metavar="ARGUMENT")
     parser.set_defaults(run=run_ctl, parser=parser)
 
 

@@ -22,7 +22,10 @@ class Refused(LocalError):
 
 def ask(path: str, verb: str, arguments: Sequence[str] = (), timeout_s: float = TIMEOUT_S) -> Reply:
     """Carry out one command; raise :class:`NoServer` or :class:`Refused`."""
-    line = print_line(Request(verb, tuple(arguments)))
+    try:
+        line = print_line(Request(verb, tuple(arguments)))
+    except UnicodeEncodeError:
+        raise Refused(f"{verb}: an argument holds octets that are no text; write it in UTF-8") from None
     if len(line) > REQUEST_LIMIT + 1:
         raise Refused(f"{verb}: the arguments are too long; shorten them")
     try:

@@ -13,7 +13,7 @@ from voxpath.manage.facts import CommandError, Facts
 from voxpath.manage.memory import Memory
 from voxpath.manage.rows import Row
 from voxpath.manage.subject import subject_of
-from voxpath.manage.why import note_of
+from voxpath.manage.why import check_subject, holdings, note_of
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
@@ -152,14 +152,15 @@ def _registrations(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _bindings(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    subject = subject_of(console.facts, arguments[0]) if arguments else None
+    name = subject_of(console.facts, arguments[0]).name if arguments else ""
+    return console.facts.gather(console.facts.contacts(name)).addCallback(bindings, name)
 
-    def told(found: list[rows.ContactRow]) -> Answer:
-        note = f"{printable(subject.name, 64)} is not registered" if subject is not None and not found else ""
-        found.sort(key=lambda row: (row.aor, row.contact))
-        return Answer(rows.ContactRow, found, note=note)
 
-    return console.facts.gather(console.facts.contacts(subject.name if subject is not None else "")).addCallback(told)
+def bindings(found: Iterable[rows.ContactRow], name: str = "") -> Answer:
+    """Tell SIP bindings: all of them, or those of one phone or user."""
+    ordered = sorted(found, key=lambda row: (row.aor, row.contact))
+    note = f"{printable(name, 64)} is not registered" if name and not ordered else ""
+    return Answer(rows.ContactRow, ordered, note=note)
 
 
 def _calls(console: Console, arguments: Sequence[str]) -> Answer:
@@ -222,13 +223,20 @@ def _why(console: Console, arguments: Sequence[str]) -> Answer:
     """Decisions about one phone, refusals by silence included (DHC-24)."""
     subject = subject_of(console.facts, arguments[0])
     known = [entry_of(record) for record in console.memory.of(*subject.identities)]
-    note = note_of(subject, known, console.facts.user(subject.aor) if subject.aor else None)
+    user = console.facts.user(subject.aor) if subject.aor else None
+    if not known and user is None:
+        check_subject("why", subject)
+    note = note_of(subject, known, user, tuple(holdings(console.facts, subject)))
     return Answer(rows.EventRow, event_rows(entry for entry in known if not entry.is_message), note=note)
 
 
 def _ladder(console: Console, arguments: Sequence[str]) -> Answer:
     subject = subject_of(console.facts, arguments[0])
-    return Answer(entries=[entry_of(record) for record in console.memory.of(*subject.identities)], about=subject.identities[0])
+    known = [entry_of(record) for record in console.memory.of(*subject.identities)]
+    # Of several processes one may know a user or a message identifier that another one does not.
+    if not known and not subject.aor and not subject.name.startswith(("<", "[")):
+        check_subject("ladder", subject)
+    return Answer(entries=known, about=subject.identities[0])
 
 
 def _events(console: Console, arguments: Sequence[str]) -> Answer:
@@ -245,9 +253,9 @@ def _known(console: Console, arguments: Sequence[str]) -> Answer:
     for source in sources:
         with suppress(CommandError):
             names.update(each.phone for each in source())
-    found = sorted(name for name in names if name.lower().startswith(prefix))
+    found = sorted({printable(name) for name in names if name.lower().startswith(prefix)})
     note = f"{len(found) - NAMES_LIMIT} more: write more of the name" if len(found) > NAMES_LIMIT else ""
-    return Answer(rows.ItemRow, [rows.ItemRow(printable(name), "known") for name in found[:NAMES_LIMIT]], note=note)
+    return Answer(rows.ItemRow, [rows.ItemRow(name, "known") for name in found[:NAMES_LIMIT]], note=note)
 
 
 def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":

@@ -17,6 +17,10 @@ ASKED = {"PHONE", "MAC", "AOR"}
 """Arguments that processes are asked about, as far as their names begin so; ``MAC|AOR`` is two of them."""
 
 
+Source = Callable[[str, str], list[str]]
+"""Asks the process behind a socket for names with a beginning."""
+
+
 class Completion:
     """Candidates for a word of a line; whoever does not answer is passed over.
 
@@ -28,7 +32,7 @@ class Completion:
         self._sockets = sockets
         self._verbs = sorted((*COMMANDS, *own))
         self._clock = clock
-        self._known: dict[str, tuple[float, list[str]]] = {}
+        self._found: dict[tuple[Source, str], tuple[float, list[str]]] = {}
 
     def candidates(self, before: str, word: str) -> list[str]:
         """What the word may become.
@@ -43,19 +47,30 @@ class Completion:
         if command is None or len(words) > len(command.arguments):
             return []
         names = command.arguments[len(words) - 1].strip("[]").replace("|", " ").split()
-        return [f"{name} " for name in self._names(word.lower())] if ASKED.intersection(names) else []
+        if not ASKED.intersection(names):
+            return []
+        # Nothing but a phone with a lease can be released.
+        return [f"{name} " for name in self._names(_leased if names == ["MAC"] else _known, word.lower())]
 
-    def _names(self, prefix: str) -> list[str]:
-        asked, names = self._known.get(prefix, (0.0, []))
+    def _names(self, source: Source, prefix: str) -> list[str]:
+        asked, names = self._found.get((source, prefix), (0.0, []))
         now = self._clock()
-        if prefix not in self._known or now - asked > FRESH_S:
-            names = sorted({name for path in self._sockets for name in _known(path, prefix)})
-            self._known = {prefix: (now, names)}
+        if (source, prefix) not in self._found or now - asked > FRESH_S:
+            names = sorted({name for path in self._sockets for name in source(path, prefix)})
+            self._found = {(source, prefix): (now, names)}
         return names
 
 
 def _known(path: str, prefix: str) -> list[str]:
     try:
         return [str(row["item"]) for row in ask(path, "known", (prefix,), PATIENCE_S).rows]
+    except (LocalError, KeyError):
+        return []
+
+
+def _leased(path: str, prefix: str) -> list[str]:
+    try:
+        rows = ask(path, "leases", (), PATIENCE_S).rows
+        return [str(row["phone"]) for row in rows if row["state"] == "held" and str(row["phone"]).startswith(prefix)]
     except (LocalError, KeyError):
         return []

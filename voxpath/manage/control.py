@@ -6,6 +6,7 @@ Whoever may open the socket may do everything, so its directory and its permissi
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,22 +190,37 @@ def prepare(path: Path) -> None:
 
     :raises LocalError: others may write into the directory, or the path is in use.
     """
+    path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    check_place(path)
+    if is_stale(path):
+        path.unlink()
+
+
+def check_place(path: Path) -> None:
+    """Look at what is there already, and change nothing.
+
+    :raises LocalError: others may write into the directory, or something else than a socket has the path.
+    """
     directory = path.parent
-    directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-    if directory.stat().st_mode & WRITABLE_BY_OTHERS:
-        raise LocalError(f"control socket: others may write into {directory}; chmod go-w it, or name another control.socket")
-    try:
-        kind = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(kind):
-        raise LocalError(f"control socket: {path} is there and is no socket; remove it, or name another control.socket")
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if directory.stat().st_mode & WRITABLE_BY_OTHERS:
+            raise LocalError(f"control socket: others may write into {directory}; chmod go-w it, or name another control.socket")
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise LocalError(f"control socket: {path} is there and is no socket; remove it, or name another control.socket")
+
+
+def is_stale(path: Path) -> bool:
+    """Tell whether a socket is there that nobody listens on.
+
+    :raises LocalError: somebody does, or it cannot be told.
+    """
+    if not path.exists():
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
-            path.unlink()
-            return
+            return True
         except OSError as error:
             raise LocalError(f"control socket: {path}: {error.strerror}; remove it, or name another control.socket") from None
     raise LocalError(f"control socket: another process listens on {path}; stop it, or name another state directory")

@@ -24,6 +24,9 @@ PROMPT = "voxpath"
 """What stands before ``>`` until a process has told its name."""
 
 INTRODUCTION = "Type help for the commands, TAB to complete, Ctrl-D to leave."
+NO_TEXT = "that is no text; write commands in UTF-8"
+"""What is said of octets that cannot be read."""
+
 OWN_WORDS = {"help": "tell all commands, or what one of them does", "exit": "leave", "quit": "leave"}
 
 
@@ -55,6 +58,19 @@ class Shell:
         :raises Leave: the line says so.
         """
         self.worst = max(self.worst, self._code(text))
+
+    def octets(self, line: bytes) -> None:
+        """Carry out one line as it comes from a pipe.
+
+        :raises Leave: the line says so.
+        """
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            complain(self.speaker, NO_TEXT)
+            self.worst = max(self.worst, USAGE)
+        else:
+            self.line(text)
 
     def _code(self, text: str) -> int:
         try:
@@ -146,25 +162,22 @@ def run_shell(options: argparse.Namespace) -> int:
     sockets: list[str] = options.socket or [DEFAULT_SOCKET]
     shell = Shell(sockets, options.json)
     if not sys.stdin.isatty():
-        return from_pipe(shell, sys.stdin)
+        return from_pipe(shell, sys.stdin.buffer)
     completion = Completion(sockets, OWN_WORDS)
     with History.none() if options.no_history else History.of_user() as history:
         history.complete_with(completion.candidates)
         return at_terminal(shell, lambda: f"{name_of(sockets)}> ", input)
 
 
-def from_pipe(shell: Shell, lines: Iterable[str]) -> int:
-    """Carry out lines until they end; give the worst exit code."""
+def from_pipe(shell: Shell, lines: Iterable[bytes]) -> int:
+    """Carry out lines of UTF-8 until they end, whatever the locale; give the worst exit code."""
     try:
         for number, line in enumerate(lines, 1):
             shell.speaker = f"{PROGRAM}: line {number}"
-            shell.line(line)
+            shell.octets(line)
             sys.stdout.flush()
     except Leave:
         pass
-    except UnicodeDecodeError:
-        complain(PROGRAM, "the input is no text; write commands in UTF-8")
-        return max(shell.worst, USAGE)
     except KeyboardInterrupt:
         return max(shell.worst, REFUSED)
     return shell.worst
@@ -182,7 +195,7 @@ def at_terminal(shell: Shell, prompt: Callable[[], str], read: Callable[[str], s
             print()
             return DONE
         except UnicodeDecodeError:
-            complain(PROGRAM, "that is no text in UTF-8")
+            complain(PROGRAM, NO_TEXT)
         except Leave:
             return DONE
 

@@ -1,9 +1,11 @@
 """``why``: the decisions about one phone, and what is to be said when there are none, or beside them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from voxpath.manage.entry import Entry
-from voxpath.manage.facts import CommandError, UserFacts
+from voxpath.manage.facts import CommandError, Facts, UserFacts
+from voxpath.manage.rows import when
 from voxpath.manage.subject import Subject
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
@@ -12,24 +14,46 @@ HIDDEN = (
     "its phone shows no combination address: a call from beyond its realm needs the proxy, "
     "or ACK and BYE go to a private address and are lost; see showing of [[user]]"
 )
+HOLDINGS = 4
+"""Leases and bindings that a note tells."""
+
 BINDINGS = frozenset({"CONTACT_BOUND", "CONTACT_UNBOUND"})
 """Events that tell of a registration."""
 
 
-def note_of(subject: Subject, known: Sequence[Entry], user: UserFacts | None) -> str:
+def check_subject(verb: str, subject: Subject) -> None:
+    """Refuse what nothing is known of, unless it is a phone of which nothing was heard yet.
+
+    :raises CommandError: what was written is neither a phone nor a user.
+    """
+    if not _is_mac(subject.identities[0]):
+        kind = "user that this process knows" if subject.aor else "Ethernet address and no address-of-record"
+        todo = "add a [[user]], or ask another process by --socket" if subject.aor else "write 02:00:00:00:0a:01 or a1@voip.example"
+        raise CommandError(verb, f"{printable(subject.name, 64)!r} is no {kind}", todo)
+
+
+def holdings(facts: Facts, subject: Subject) -> Iterator[str]:
+    """What a phone or user holds now, from whatever time; parts that do not run here are passed over."""
+    with suppress(CommandError):
+        for lease in facts.leases():
+            if lease.phone in subject.identities and lease.expires > facts.now():
+                yield f"a lease of {lease.address} until {when(lease.expires)}"
+    with suppress(CommandError):
+        for contact in facts.contacts(subject.name):
+            yield f"a SIP binding of {printable(contact.aor, 64)} until {contact.expires}"
+
+
+def note_of(subject: Subject, known: Sequence[Entry], user: UserFacts | None, held: Sequence[str] = ()) -> str:
     """What is to be said beside the decisions, in one line; empty: nothing.
 
     :param known: all that is remembered, messages included.
-    :raises CommandError: what was written is neither a phone nor a user.
+    :param held: what the phone or user holds; without a word of it since the start, it is older than that.
     """
-    if not known and user is None and not _is_mac(subject.identities[0]):
-        kind = "user that this process knows" if subject.aor else "Ethernet address"
-        todo = "add a [[user]], or ask another process by --socket" if subject.aor else "write 02:00:00:00:0a:01"
-        raise CommandError("why", f"{printable(subject.name, 64)!r} is no {kind}", todo)
     notes = list(_of_user(subject, known, user)) if user is not None else []
     name = printable(subject.name, 64)
     if not known:
-        notes.append(f"nothing was heard of {name} since the start: its messages do not arrive here")
+        older = f", but from before it there is {' and '.join(held[:HOLDINGS])}: it need not say anything until it renews that"
+        notes.append(f"nothing was heard of {name} since the start{older if held else ': its messages do not arrive here'}")
     elif all(entry.is_message for entry in known):
         notes.append(f"{len(known)} messages and no decision: see ladder {name}")
     return "; ".join(notes)

@@ -1,6 +1,7 @@
 """What a visitor finds in the manhole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -9,10 +10,11 @@ from twisted.internet.defer import Deferred, succeed
 from tests.manage.manhole.ground import Ground, Paper
 from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Console
-from voxpath.manage.facts import CommandError, NoFacts
+from voxpath.manage.facts import CommandError, NoFacts, SomeRow
 from voxpath.manage.manhole.names import names_of
 from voxpath.manage.manhole.python import Python
 from voxpath.manage.memory import Memory
+from voxpath.manage.rows import ContactRow
 from voxpath.model.address import Mac
 from voxpath.model.event import MessageEvent
 from voxpath.model.phone import Lease
@@ -21,7 +23,17 @@ PHONE = "02:00:00:00:0a:01"
 OTHER = "02:00:00:00:0a:02"
 
 
+AOR = "a1@voip.example"
+CONTACT = ContactRow(PHONE, AOR, "sip:a1@10.0.0.11", "10.0.0.11:2048", "", "", "a", "gruu", 1.0, "", "", "Fabel\x1b[2J")
+
+
 class Site(NoFacts):
+    def contacts(self, identity: str = "") -> list[ContactRow]:
+        return [replace(CONTACT, aor=aor) for aor in (f"b{AOR}", AOR)]
+
+    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
+        return Deferred()
+
     def leases(self) -> list[Lease]:
         return [Lease(Mac.parse(mac), b"", "lan", IPv4Address("10.0.0.11"), "desk", "evil\x1b[2J", 1.0) for mac in (PHONE, OTHER)]
 
@@ -91,6 +103,15 @@ def test_a_table_is_shown_by_its_name_and_its_live_rows_by_a_call() -> None:
     assert guest.types(f"[str(each.mac) for each in leases('{PHONE.upper()}')]") == f"['{PHONE}']\n"
     assert guest.types("leases('nobody')") == "[]\n"
     assert guest.types("len(ctl('leases').rows)") == "2\n"
+
+
+def test_a_table_that_a_command_gathers_in_several_turns_is_shown_by_its_name_too() -> None:
+    """What a name shows cannot come later."""
+    told = Guest().types("bindings")
+    assert told.startswith("PHONE              AOR ")
+    assert told.index(AOR) < told.index(f"b{AOR}")
+    assert "Fabel\\x1b[2J" in told
+    assert Guest().types("[each.aor for each in bindings()]") == f"['b{AOR}', '{AOR}']\n"
 
 
 def test_live_objects_are_there_by_name() -> None:

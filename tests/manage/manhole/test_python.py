@@ -82,6 +82,22 @@ def test_an_object_that_cannot_be_shown_does_no_harm() -> None:
     assert Guest(odd=Odd()).types("odd").endswith("ValueError: odd\n")
 
 
+def test_a_result_that_cannot_be_shown_is_not_waited_for_for_ever() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise ValueError("odd")
+
+    coming: Deferred[Odd] = Deferred()
+    left: list[int] = []
+    guest = Guest(coming=coming, here=succeed(Odd()))
+    assert guest.types("here").endswith("ValueError: odd\n")
+    guest.types("coming")
+    guest.python.when_done(lambda: left.append(guest.python.status))
+    coming.callback(Odd())
+    assert guest.paper.late.endswith("ValueError: odd\n")
+    assert left == [1]
+
+
 def test_leaving_ends_the_visit_and_not_the_server() -> None:
     guest = Guest()
     guest.types("raise SystemExit(3)")

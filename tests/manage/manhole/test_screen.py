@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
@@ -93,6 +94,29 @@ def test_a_line_that_is_too_long_is_refused_and_not_cut() -> None:
     assert len(desk.keyboard.terminalProtocol.historyLines[-1]) <= LINE_LIMIT
 
 
+def test_characters_beyond_ascii_are_edited_and_run_as_they_were_typed() -> None:
+    """Without them the rest of the line would mean something else."""
+    desk = Desk()
+    desk.keyboard.dataReceived("len('ä€')".encode())
+    assert desk.types("\r") == "len('ä€')\n2\n>>> "
+    for octet in "'\U0001f600'".encode():
+        desk.keyboard.dataReceived(bytes((octet,)))
+    assert desk.types("\r").endswith("\n'\U0001f600'\n>>> ")
+    assert desk.types(UP + LEFT + "\x7f" + "x\r").endswith("\n'x'\n>>> "), "one key is one character"
+    assert desk.types(UP + UP + UP + "\r").endswith("\n2\n>>> ")
+    assert desk.ground.lines() == ["len('ä€')", "'\U0001f600'", "'x'", "len('ä€')"]
+
+
+@pytest.mark.parametrize("octets", [b"\xff", b"\xc3", b"\xe2\x82", b"\xc3\x28", b"\xc0\x80", b"\xc2\x85", b"\xed\xa0\x80"])
+def test_a_line_with_octets_that_are_no_text_is_refused_and_not_cut(octets: bytes) -> None:
+    desk = Desk(x=[])
+    desk.keyboard.dataReceived(b"if True:\rx.append(1) #" + octets + b"\r")
+    assert desk.sees().endswith("characters in UTF-8; nothing was run\n>>> ")
+    assert desk.types("x\r").endswith("\n[]\n>>> ")
+    desk.keyboard.dataReceived(b"5" + octets + b"\x03")
+    assert desk.types("6\r").endswith("\n6\n>>> ")
+
+
 def test_keys_and_sequences_that_mean_nothing_do_no_harm() -> None:
     desk = Desk()
     desk.types("".join(map(chr, set(range(256)) - {3, 4, 0x1B})) + "\x03")
@@ -177,4 +201,13 @@ def test_a_line_of_a_script_that_is_too_long_ends_it() -> None:
     script = Script()
     script.lines.dataReceived(b"x" * (LINE_LIMIT + 1))
     assert b"nothing was run" in script.written
+    assert script.closed == [1]
+
+
+@pytest.mark.parametrize("text", ["ctl('status'", "for i in range(3):", "1\nif True:\n", "2\\"])
+def test_a_statement_that_is_cut_off_is_refused_and_not_passed_over(text: str) -> None:
+    script = Script()
+    script.lines.dataReceived(text.encode())
+    script.lines.end()
+    assert script.written.endswith(b"the last statement is not complete; nothing was run\n") or b"SyntaxError" in script.written
     assert script.closed == [1]

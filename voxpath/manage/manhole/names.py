@@ -2,12 +2,12 @@
 
 import pydoc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from twisted.internet.defer import Deferred
 
 from voxpath.core.errors import LocalError
-from voxpath.manage.commands import COMMANDS, Answer, Command, Console
+from voxpath.manage.commands import COMMANDS, Answer, Command, Console, bindings
 from voxpath.manage.control import carry_out, reply_of
 from voxpath.manage.rows import Row
 from voxpath.manage.show import columns, notes
@@ -68,12 +68,15 @@ def _shown(command: Command, words: Sequence[str], answer: Answer) -> Shown:
 
 
 class Table:
-    """A table of the process: its name alone shows it, a call gives the live rows."""
+    """A table of the process: its name alone shows it, a call gives the live rows.
 
-    def __init__(self, ctl: Ctl, verb: str, rows: Callable[[], Iterable[Any]]) -> None:
-        self._ctl = ctl
+    :param answer: the answer to its verb, at once: a name cannot wait for what takes several turns of the reactor.
+    """
+
+    def __init__(self, verb: str, rows: Callable[[], Iterable[Any]], answer: Callable[[], Answer]) -> None:
         self._verb = verb
         self._rows = rows
+        self._answer = answer
 
     def __call__(self, phone: str = "") -> list[Any]:
         """The rows, all of them or those of one phone."""
@@ -82,7 +85,7 @@ class Table:
 
     def __repr__(self) -> str:
         try:
-            return repr(self._ctl(self._verb))
+            return repr(_shown(COMMANDS[self._verb], (), self._answer()))
         except LocalError as error:
             return str(error)
 
@@ -128,12 +131,17 @@ def names_of(console: Console, live: Mapping[str, object], words: Mapping[str, s
     """
     facts = console.facts
     ctl = Ctl(console)
+
+    def table(verb: str, rows: Callable[[], Iterable[Any]]) -> Table:
+        # These verbs answer at once.
+        return Table(verb, rows, lambda: cast("Answer", carry_out(console, Request(verb))))
+
     tables = {
-        "leases": Table(ctl, "leases", facts.leases),
-        "blocks": Table(ctl, "blocks", facts.blocks),
-        "bindings": Table(ctl, "bindings", facts.contacts),
-        "registrations": Table(ctl, "registrations", facts.registrations),
-        "calls": Table(ctl, "calls", facts.calls),
+        "leases": table("leases", facts.leases),
+        "blocks": table("blocks", facts.blocks),
+        "bindings": Table("bindings", facts.contacts, lambda: bindings(facts.contacts())),
+        "registrations": table("registrations", facts.registrations),
+        "calls": table("calls", facts.calls),
     }
     more = "".join(f"  {name:<18} {meaning}\n" for name, meaning in words.items())
     text = HELP.format(tables=", ".join(tables), more=more)

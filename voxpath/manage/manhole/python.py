@@ -26,6 +26,9 @@ OUTPUT_LIMIT = 256 * 1024
 PENDING_LIMIT = 100
 """Deferreds that are waited for."""
 
+TOO_LONG = f"a line has {LINE_LIMIT} characters at the most, a statement {LINES_LIMIT} lines"
+"""Why a line is refused."""
+
 Names = Callable[[], Mapping[str, object]]
 
 
@@ -64,11 +67,10 @@ class Python:
 
     def line(self, text: str) -> None:
         """Take a line: the audit first, then whatever it does."""
-        self._room = OUTPUT_LIMIT
         if len(text) > LINE_LIMIT or len(self._lines) >= LINES_LIMIT:
-            self.forget()
-            self.fail(f"a line has {LINE_LIMIT} characters at the most, a statement {LINES_LIMIT} lines; nothing was run\n")
+            self.refuse(TOO_LONG)
             return
+        self._room = OUTPUT_LIMIT
         self._visit.runs(text)
         self._lines.append(text)
         code = self._compiled("\n".join(self._lines))
@@ -76,6 +78,12 @@ class Python:
         if code is not None:
             self._lines.clear()
             self._run(code)
+
+    def refuse(self, why: str) -> None:
+        """Run neither a line nor the statement that it belongs to, and say why."""
+        self._room = OUTPUT_LIMIT
+        self.forget()
+        self.fail(f"{why}; nothing was run\n")
 
     def forget(self) -> None:
         """Forget the lines of a statement that is not complete."""
@@ -88,9 +96,9 @@ class Python:
         self._perhaps_leave()
 
     def fail(self, text: str) -> None:
-        """Show what went wrong."""
+        """Show what went wrong with the line that was just taken."""
         self.status = 1
-        self._show(text)
+        self._show(text, late=False)
 
     def _compiled(self, source: str) -> CodeType | None:
         try:
@@ -132,7 +140,13 @@ class Python:
             self._show(f"<Deferred {number}: shown when it fires>\n")
 
     def _fired(self, value: object, number: int) -> object:
-        self._came(number, f"{value!r}\n")
+        try:
+            text = f"{value!r}\n"
+        except BaseException as error:
+            # Nobody else would hear of it, and the visitor would wait for ever.
+            self.status = 1
+            text = told(error)
+        self._came(number, text)
         return value
 
     def _failed(self, failure: Failure, number: int) -> None:
@@ -152,13 +166,13 @@ class Python:
             leave, self._leaving = self._leaving, None
             leave()
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, late: bool | None = None) -> None:
         if self._visit.over or self._room <= 0:
             return
         if len(text) > self._room:
             text = f"{text[: self._room]}\n... cut after {OUTPUT_LIMIT} characters\n"
         self._room -= len(text)
-        self._paper.show(safe(text), not self._running)
+        self._paper.show(safe(text), not self._running if late is None else late)
 
 
 def told(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 
 from voxpath.manage.manhole.gate import Visit
-from voxpath.manage.manhole.python import LINE_LIMIT, Names, Python
+from voxpath.manage.manhole.python import LINE_LIMIT, TOO_LONG, Names, Python
 
 HISTORY_LIMIT = 100
 """Lines that the arrow keys bring back."""
@@ -23,6 +23,10 @@ BANNER = "voxpath: Python inside the running process; every line goes to the log
 
 SILENT = Logger("voxpath.manhole", observer=LogPublisher())
 """For what Twisted would log of its own accord: strangers cause most of it, and our own events tell what matters."""
+
+NO_TEXT = "the line holds octets that are no printable characters in UTF-8"
+INCOMPLETE = "the last statement is not complete"
+"""Why a line is refused."""
 
 CTRL_A, CTRL_C, CTRL_D, CTRL_E, CTRL_H, CTRL_L, CTRL_U = b"\x01", b"\x03", b"\x04", b"\x05", b"\x08", b"\x0c", b"\x15"
 
@@ -58,7 +62,8 @@ class Screen(HistoricRecvLine):
         super().__init__()
         self.python = Python(visit, names, self)
         self._close = close
-        self._too_long = False
+        self._refused = ""
+        self._octets = b""
         self._gone = False
 
     @classmethod
@@ -87,23 +92,42 @@ class Screen(HistoricRecvLine):
         """Note the terminal's size; what stands on it stays."""
         self.width, self.height = width, height
 
+    def keystrokeReceived(self, keyID: Any, modifier: Any) -> None:
+        """Take a key; characters beyond ASCII come octet by octet (UTF-8), and are put together first."""
+        if not isinstance(keyID, bytes) or (keyID < b"\x80" and not self._octets):
+            super().keystrokeReceived(keyID, modifier)
+            return
+        self._octets += keyID
+        try:
+            character = self._octets.decode()
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data":
+                return
+            character = ""
+        octets, self._octets = self._octets, b""
+        if character.isprintable() and character:
+            self.characterReceived(octets, False)
+            return
+        self._refused = NO_TEXT
+        if keyID < b"\x80":
+            super().keystrokeReceived(keyID, modifier)
+
     def characterReceived(self, ch: bytes, moreCharactersComing: bool) -> None:
         """Add a character to the line; what is beyond the limit makes the line one that is not run."""
         if len(self.lineBuffer) < LINE_LIMIT:
             super().characterReceived(ch, moreCharactersComing)
         else:
-            self._too_long = True
+            self._refused = TOO_LONG
 
     def handle_RETURN(self) -> None:
-        """Take the line."""
+        """Take the line, unless part of it is missing: the rest may mean something else."""
         del self.historyLines[:-HISTORY_LIMIT]
-        if self._too_long:
-            # Part of a line may mean something else than the line.
-            self.lineBuffer.append(b" " * LINE_LIMIT)
-            self._too_long = False
-            line, self.lineBuffer, self.lineBufferIndex = b"".join(self.lineBuffer), [], 0
+        if self._refused:
+            why = self._refused
+            self._empty()
             self.terminal.nextLine()
-            self.lineReceived(line)
+            self.python.refuse(why)
+            self._prompt()
         else:
             super().handle_RETURN()
 
@@ -114,7 +138,7 @@ class Screen(HistoricRecvLine):
 
     def lineReceived(self, line: bytes) -> None:
         """Run a line."""
-        self.python.line(line.decode("ascii", "backslashreplace"))
+        self.python.line(line.decode())
         if not self._gone:
             self._prompt()
 
@@ -153,8 +177,7 @@ class Screen(HistoricRecvLine):
 
     def _interrupt(self) -> None:
         self.python.forget()
-        self._too_long = False
-        self.lineBuffer, self.lineBufferIndex = [], 0
+        self._empty()
         self.terminal.write("^C\n")
         self._prompt()
 
@@ -171,7 +194,16 @@ class Screen(HistoricRecvLine):
     def _rub_out(self) -> None:
         self.handle_HOME()
         self.terminal.eraseToLineEnd()
+        self._empty()
+
+    def _empty(self) -> None:
         self.lineBuffer, self.lineBufferIndex = [], 0
+        self._refused, self._octets = "", b""
+
+    def _deliverBuffer(self, buf: bytes) -> None:
+        """Twisted's own takes a line of the history apart into octets."""
+        for character in buf.decode():
+            self.characterReceived(character.encode(), False)
 
 
 class Lines:
@@ -197,10 +229,12 @@ class Lines:
             self.close(1)
 
     def end(self) -> None:
-        """Run what is left; leave when nothing is waited for any more."""
+        """Run what is left, unless it was cut off; leave when nothing is waited for any more."""
         for line in filter(None, (self._part, "\n" if self.python.more or self._part else "")):
             self.python.line(line.rstrip("\n"))
         self._part = ""
+        if self.python.more:
+            self.python.refuse(INCOMPLETE)
         self.python.when_done(lambda: self.close(self.python.status))
 
     def show(self, text: str, late: bool) -> None:
