@@ -12,7 +12,7 @@ run: $(VENV)/.installed
 	$(BIN)/twistd --nodaemon --pidfile= voxpath --config $(CONFIG)
 
 test: $(VENV)/.tools live-programs check wheel
-	$(BIN)/pytest $(ARGS)
+	@sh tests/run $(BIN)/pytest "$(REPORT)" $(ARGS)
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .
