@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|[\x07\r]")
 """Control sequences, which move the cursor and ring the bell."""
