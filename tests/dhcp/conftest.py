@@ -8,7 +8,8 @@ import pytest
 
 from voxpath.core.effects import Apply, Commit, Datagram, Delete, Done, Effect, Emit, Failed, Put, Send
 from voxpath.dhcp.client import Acknowledged, Answer, DhcpClient, Offered
-from voxpath.dhcp.server import DhcpServer, DhcpSettings
+from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.settings import DhcpSettings
 from voxpath.flow.admit import Admission
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Event

@@ -18,7 +18,8 @@ from voxpath.core.effects import Datagram
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpEnded, DhcpFailed
 from voxpath.dhcp.message import SERVER_PORT
-from voxpath.dhcp.server import DhcpServer, DhcpSettings
+from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.settings import DhcpSettings
 from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.bus import Record
 from voxpath.io.driver import Driver
