@@ -107,7 +107,7 @@ def test_a_long_option_is_split_and_joined() -> None:
         (lambda data: data[:239], 239),
         (lambda data: bytes((3,)) + data[1:], 0),
         (lambda data: data[:2] + bytes((17,)) + data[3:], 2),
-        (lambda data: data[:236] + bytes(4) + data[240:], 236),
+        (lambda data: data[:236] + b"\x63\x82\x53\0" + data[240:], 236),
         (lambda data: data[:240] + bytes((53,)), 240),
         (lambda data: data[:240] + bytes((53, 2, 1)), 240),
         (lambda data: data.ljust(MAX_MESSAGE + 1, b"\0"), MAX_MESSAGE + 1),

@@ -63,10 +63,11 @@ class Ending:
 
     def _leaving(self, request: Request, address: IPv4Address | None) -> Client | list[Effect]:
         """The client that may give this address up; these messages carry no vendor class (RFC 2131 table 5)."""
-        refusal = self._parts.policy.check_mac(request.mac)
+        refusal = self._parts.policy.check_mac(request.applicant)
         if refusal is not None:
             return self._silence.ignore(request, refusal)
-        if request.message.address(code.SERVER_ID) not in (None, request.scope.server):
+        server = request.message.address(code.SERVER_ID)
+        if server is not None and not request.is_for(server):
             return self._silence.drop(request, "it is for another server")
         client = self._book.known(request.mac)
         if client is None or not client.bound or client.lease is None or client.lease.address != address:

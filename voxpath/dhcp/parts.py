@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Effect, Emit
+from voxpath.dhcp.destination import address_reply
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.policy import Policy
@@ -37,17 +38,17 @@ class Parts:
 
     def answer(
         self,
-        kind: MessageType,
+        kind: MessageType | None,
         request: Request,
         phone_class: PhoneClass,
         block: PortBlock | None,
         address: IPv4Address | None,
     ) -> bytes:
-        """An OFFER or an ACK; without an address given it tells no lease."""
+        """An OFFER, an ACK, or the answer to a BOOTP request; without an address given it tells no lease."""
         name = host_name(request.message, request.mac)
         return self.replies.answer(kind, request.message, request.scope, phone_class, name, block, address)
 
     def send(self, request: Request, payload: bytes, given: IPv4Address | None, summary: str) -> list[Effect]:
         """Send a reply; without an address given it is a NAK."""
         told = MessageEvent(phone=request.phone, protocol="DHCP", sender="dhcp", receiver=request.phone, summary=summary)
-        return [Emit(told), self.replies.address(payload, request.message, request.scope, request.port, given)]
+        return [Emit(told), address_reply(payload, request, given, self.settings.client_port)]

@@ -2,67 +2,70 @@
 
 The order of the checks is fixed: Ethernet address, then vendor class, then everything else (DHC-2).
 Whoever fails one of the first two hears nothing at all, a REQUEST without a DISCOVER included (DHC-23).
-This module takes messages in; what becomes of them stands in :mod:`~voxpath.dhcp.allocation`, :mod:`~voxpath.dhcp.ending` and
-:mod:`~voxpath.dhcp.inform`.
+This module takes messages in; what becomes of them stands in :mod:`~voxpath.dhcp.allocation`, :mod:`~voxpath.dhcp.ending`,
+:mod:`~voxpath.dhcp.inform` and :mod:`~voxpath.dhcp.bootp`.
 """
 
 from collections.abc import Callable, Hashable, Iterable
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome
-from voxpath.core.errors import LocalError
+from voxpath.dhcp.adoption import Adoptions, AdoptionToken
 from voxpath.dhcp.allocation import Allocation
+from voxpath.dhcp.bootp import Bootp
 from voxpath.dhcp.ending import Ending
+from voxpath.dhcp.explain import Finding, Question, explain
 from voxpath.dhcp.inform import Inform
+from voxpath.dhcp.links import Links, NoLink
 from voxpath.dhcp.machine import Book
-from voxpath.dhcp.message import ANY, BOOTREQUEST, MessageType
+from voxpath.dhcp.message import BOOTREQUEST, Message, MessageType
 from voxpath.dhcp.parts import Parts
-from voxpath.dhcp.policy import Policy
+from voxpath.dhcp.policy import Applicant, Policy
+from voxpath.dhcp.relay import RelayAgent, relay_agent
 from voxpath.dhcp.reply import Replies
-from voxpath.dhcp.request import Request
+from voxpath.dhcp.request import Request, applicant_of
 from voxpath.dhcp.settings import DEFAULTS, DhcpSettings
 from voxpath.dhcp.silence import Silence
 from voxpath.dhcp.steps import Steps
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
 from voxpath.model.event import MessageEvent
-from voxpath.model.phone import Lease, Provision, Scope
+from voxpath.model.phone import Adoption, Lease, Provision, Scope
 from voxpath.ports.ledger import Ledger
 
 
 class DhcpServer:
-    """The core; several scopes, each on an interface of its own.
+    """The core; several scopes, on links that an interface or a relay has.
 
-    :raises LocalError: two scopes are on one interface.
+    :ivar adoptions: the Ethernet addresses that an operator lets be served.
     """
 
     def __init__(self, scopes: Iterable[Scope], policy: Policy, ledger: Ledger, settings: DhcpSettings = DEFAULTS) -> None:
-        by_interface: dict[str, Scope] = {}
-        for scope in scopes:
-            if scope.interface in by_interface:
-                raise LocalError(f"scopes {by_interface[scope.interface].name} and {scope.name} are both on {scope.interface}")
-            by_interface[scope.interface] = scope
-        self._by_interface = by_interface
+        scopes = tuple(scopes)
+        self.adoptions = Adoptions()
+        self._links = Links(scopes)
         self._policy = policy
-        self._book = Book(by_interface.values(), policy.reservations, ledger)
+        self._circuits = {each.address: each.circuit_id for each in policy.reservations if each.circuit_id is not None}
+        self._book = Book(scopes, (each.address for each in policy.reservations), ledger)
         self._steps = Steps(self._book, settings.probation_s, settings.retry_s)
         self._silence = Silence()
-        parts = Parts(policy, ledger, settings, self._book, self._steps, Replies(settings.client_port), self._silence)
-        self._parts = parts
-        allocation, self._ending, inform = Allocation(parts), Ending(parts), Inform(parts)
+        self._parts = Parts(policy, ledger, settings, self._book, self._steps, Replies(), self._silence)
+        allocation, self._ending = Allocation(self._parts), Ending(self._parts)
+        self._bootp = Bootp(self._parts).bootp
         self._answers: dict[MessageType, Callable[[Request, float], list[Effect]]] = {
             MessageType.DISCOVER: allocation.discover,
             MessageType.REQUEST: allocation.request,
             MessageType.RELEASE: self._ending.release,
             MessageType.DECLINE: self._ending.decline,
-            MessageType.INFORM: inform.inform,
+            MessageType.INFORM: Inform(self._parts).inform,
         }
 
     # What others ask.
 
-    def load(self, leases: Iterable[Lease], now: float) -> None:
-        """Take the leases of the store at start-up; the ledger must have been loaded before."""
+    def load(self, leases: Iterable[Lease], now: float, adoptions: Iterable[Adoption] = ()) -> None:
+        """Take what the store has at start-up; the ledger must have been loaded before."""
         self._book.load(leases, now)
+        self.adoptions.load(adoptions)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -96,6 +99,19 @@ class DhcpServer:
         """End a phone's lease on an operator's word; nothing happens when it is not bound or a change is under way."""
         return self._ending.withdraw(mac, now)
 
+    def serves(self, applicant: Applicant) -> bool:
+        """Whether the Ethernet address passes the first check."""
+        return self._policy.check_mac(applicant) is None
+
+    def explain(self, question: Question, now: float) -> list[Finding]:
+        """Tell what would become of a DISCOVER, and change nothing.
+
+        :raises NoLink: it would come from nowhere that is served, or from one of several interfaces.
+        """
+        interface = question.interface or self._place_of(question)
+        request = self._request_of(question.message(), question.mac, interface, "")
+        return list(explain(self._parts, request, now))
+
     # The core.
 
     def receive(self, datagram: Datagram, now: float) -> Effects:
@@ -106,16 +122,15 @@ class DhcpServer:
             return self._silence.drop_unread("", message.summary, "it is no request of an Ethernet client")
         phone = str(mac)
         heard = Emit(MessageEvent(phone=phone, protocol="DHCP", sender=phone, receiver="dhcp", summary=message.summary))
-        scope = self._scope_of(datagram.interface)
         kind = message.type
-        answer = None if kind is None else self._answers.get(kind)
-        if scope is None:
-            return [heard, *self._silence.drop_unread(phone, message.summary, "its interface has no scope")]
-        if message.giaddr != ANY:
-            return [heard, *self._silence.drop_unread(phone, message.summary, "it came through a relay, which is not served")]
+        answer = self._bootp if kind is None else self._answers.get(kind)
         if answer is None:
             return [heard, *self._silence.drop_unread(phone, message.summary, "its type is not served")]
-        return [heard, *answer(Request(message, mac, phone, scope, datagram.port), now)]
+        try:
+            request = self._request_of(message, mac, datagram.interface, datagram.port)
+        except NoLink as error:
+            return [heard, *self._silence.drop_unread(phone, message.summary, str(error), error.kind)]
+        return [heard, *answer(request, now)]
 
     def next_due(self) -> float | None:
         """When the next timer is due."""
@@ -130,10 +145,27 @@ class DhcpServer:
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take the outcome of a commit or of a NAT change."""
+        if isinstance(token, AdoptionToken):
+            return self.adoptions.resolve(token, outcome)
         return self._steps.resolve(token, outcome, now)
 
-    def _scope_of(self, interface: str) -> Scope | None:
-        if not interface and len(self._by_interface) == 1:
-            # A port that does not tell the interface can serve one scope only.
-            return next(iter(self._by_interface.values()))
-        return self._by_interface.get(interface)
+    def _place_of(self, question: Question) -> str:
+        """The interface that a client would probably be heard on."""
+        client = self._book.known(question.mac)
+        last = self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
+        if question.relay is None and last is not None and not last.relays:
+            return last.interface
+        return self._links.only(question.relay)
+
+    def _request_of(self, message: Message, mac: Mac, interface: str, port: str) -> Request:
+        agent = relay_agent(message)
+        link = self._links.find(message, agent, interface)
+        if agent.circuit_id is None and message.ciaddr in self._circuits:
+            agent = self._remembered(message, mac, agent)
+        applicant = applicant_of(message, mac, link, agent, adopted=mac in self.adoptions)
+        return Request(message, mac, str(mac), applicant, link, link.first, agent, port)
+
+    def _remembered(self, message: Message, mac: Mac, agent: RelayAgent) -> RelayAgent:
+        """A phone beyond a relay renews without it: its reserved address then stands for the circuit that got it."""
+        client = self._book.at(message.ciaddr)
+        return agent._replace(circuit_id=self._circuits[message.ciaddr]) if client is not None and client.mac == mac else agent

@@ -27,9 +27,12 @@ class Silence:
         """A message is not answered for another reason."""
         return self.drop_unread(request.phone, request.name, reason)
 
-    def drop_unread(self, phone: str, name: str, reason: str) -> list[Effect]:
-        """Drop a message before it became a request."""
-        self._count(reason)
+    def drop_unread(self, phone: str, name: str, reason: str, kind: str = "") -> list[Effect]:
+        """Drop a message before it became a request.
+
+        :param kind: what it is counted as, if the reason has something in it that a stranger chose.
+        """
+        self._count(kind or reason)
         return [Emit(DhcpDropped(phone=phone, message=name, reason=reason))]
 
     def exhausted(self, request: Request, phone_class: PhoneClass, error: VoxpathError) -> list[Effect]:
