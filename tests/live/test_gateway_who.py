@@ -7,6 +7,7 @@ import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.dhcpclients import Phone, ports_of
@@ -218,8 +219,9 @@ def test_a_wanted_address_is_given_if_it_is_free(bench: Bench) -> None:
 def test_a_static_phone_is_told_its_block_by_inform_and_keeps_it(bench: Bench) -> None:
     """PHN-18: no DISCOVER; block, controllers, NAT and TFTP address; the block is in the kernel, and held for ever."""
     phone = bench.phone()
+    bench.net.address(phone.name, "eth0", "10.0.0.220/24")
     with bench.capture(phone.name, "eth0", "udp port 67") as capture:
-        told = phone.dhcpcd("--inform", "10.0.0.220/24", reasons=("INFORM",))
+        told = phone.dhcpcd("--inform", reasons=("INFORM",))
         kinds = until(lambda: capture.tshark("dhcp", "dhcp.option.dhcp"), "messages are seen")
     assert {row[0] for row in kinds} == {"8", "5"}
     ports = ports_of(bytes.fromhex(told["new_voxpath_ports"]))
@@ -262,7 +264,7 @@ def frame(mac: str, xid: int, options: list[object]) -> bytes:
     chaddr = bytes.fromhex(mac.replace(":", ""))
     packet = Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
     packet /= BOOTP(chaddr=chaddr, xid=xid, flags=0x8000, options=b"" if not options else b"c\x82Sc")
-    return bytes(packet / DHCP(options=options)) if options else bytes(packet) + bytes(64)
+    return bytes(packet / (DHCP(options=options) if options else Raw(bytes(64))))
 
 
 def test_a_bootp_client_is_served_by_its_reservation_alone(bench: Bench) -> None:
