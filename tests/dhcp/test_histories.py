@@ -15,6 +15,7 @@ from voxpath.model.ports import BindingState
 SEEDS = range(25)
 STEPS = 250
 PHONES = 12
+KINDS = ("discover", "discover", "request", "request", "renew", "reboot", "release", "decline", "inform")
 
 
 class History:
@@ -47,9 +48,7 @@ class History:
 
     def message(self, number: int) -> None:
         phone = self.phones[number]
-        kind = self.entropy.choice(
-            ("discover", "discover", "request", "request", "renew", "reboot", "release", "decline", "inform")
-        )
+        kind = self.entropy.choice(KINDS)
         known = self.offered.get(number) if kind == "request" else self.leases.get(number, (None,))[0]
         interface = self.entropy.choice(("eth0", "eth0", "eth0", "eth1"))
         if kind == "discover":
