@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
+from voxpath.dhcp.event import DhcpAdopted, DhcpIgnoredMac
 from voxpath.dhcp.explain import Finding, Question
 from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Answer, Console
@@ -248,3 +249,11 @@ def test_adoptions_are_made_listed_and_taken_back() -> None:
     for verb in ("adopt", "disown"):
         with pytest.raises(CommandError):
             run(verb, "everybody")
+
+
+def test_why_tells_how_a_refused_phone_is_served() -> None:
+    memory = Memory()
+    memory(Record(1.0, "dhcp", DhcpIgnoredMac(phone=PHONE, message="DISCOVER", reason="not served")))
+    assert f"adopt {PHONE}" in run("why", PHONE, memory=memory).note
+    memory(Record(2.0, "dhcp", DhcpAdopted(phone=PHONE, mac=PHONE)))
+    assert run("why", PHONE, memory=memory).note == ""

@@ -49,6 +49,8 @@ def candidates(parts: Parts, request: Request, fixed: IPv4Address | None, wanted
     Else a phone stays where it was, or gets where it wants to be, before the link's own order counts.
     """
     link = request.link
+    if len(link.scopes) == 1:
+        return link.scopes
     reserved = link.scope_of(fixed) if fixed is not None else None
     if reserved is not None:
         return (reserved,)

@@ -40,6 +40,8 @@ class Request(NamedTuple):
 
     def about(self, address: IPv4Address) -> "Request":
         """The same request, about the scope of this address if that is on its link."""
+        if len(self.link.scopes) == 1:
+            return self
         scope = self.link.scope_of(address)
         return self if scope is None or scope is self.scope else self._replace(scope=scope)
 

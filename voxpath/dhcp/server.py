@@ -160,7 +160,7 @@ class DhcpServer:
     def _request_of(self, message: Message, mac: Mac, interface: str, port: str) -> Request:
         agent = relay_agent(message)
         link = self._links.find(message, agent, interface)
-        if agent.circuit_id is None and message.ciaddr in self._circuits:
+        if self._circuits and agent.circuit_id is None and message.ciaddr in self._circuits:
             agent = self._remembered(message, mac, agent)
         applicant = applicant_of(message, mac, link, agent, adopted=mac in self.adoptions)
         return Request(message, mac, str(mac), applicant, link, link.first, agent, port)

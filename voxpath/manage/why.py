@@ -28,10 +28,13 @@ def note_of(subject: Subject, known: Sequence[Entry], user: UserFacts | None) ->
         raise CommandError("why", f"{printable(subject.name, 64)!r} is no {kind}", todo)
     notes = list(_of_user(subject, known, user)) if user is not None else []
     name = printable(subject.name, 64)
+    decisions = [entry for entry in known if not entry.is_message]
     if not known:
         notes.append(f"nothing was heard of {name} since the start: its messages do not arrive here")
-    elif all(entry.is_message for entry in known):
+    elif not decisions:
         notes.append(f"{len(known)} messages and no decision: see ladder {name}")
+    elif decisions[-1].id == "DHCP_IGNORED_MAC":
+        notes.append(f"adopt {name} lets it be served; explain {name} tells what it would get")
     return "; ".join(notes)
 
 
