@@ -15,6 +15,7 @@ from voxpath.app.check_roles import capacity
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
+from voxpath.dhcp.policy import Applicant
 from voxpath.model.address import Mac
 from voxpath.model.call import Line
 from voxpath.ports.pools import Pool
@@ -110,6 +111,13 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ('public = ["203.0.113.1"]', 'public = ["203.0.113.2"]', "pool[0].public", "not of realm"),
         ('29999]\nrealm = "site-a"', '29999]\nrealm = "site-b"', "pool[0].realm", "use one of: site-a"),
         ("[[number]]", SECOND_SCOPE + "[[number]]", "scope[1].subnet", "overlaps scope[0]"),
+        ('server = "10.0.0.1"', 'server = "10.9.0.1"\nrelays = ["10.0.0.1"]', "scope[0].router", "must be given"),
+        ('range = ["10.0.0.10"', 'relays = ["10.0.0.1"]\nrange = ["10.0.0.10"', "scope[0].relays[0]", "is no relay"),
+        ('range = ["10.0.0.10"', 'relays = ["0.0.0.0"]\nrange = ["10.0.0.10"', "scope[0].relays[0]", "is no relay"),
+        ('["voxpath-phone"]', '["a"]\nclient_ids = ["x", "78:78", "xx"]', "class[0].client_ids[2]", "already"),
+        ('["voxpath-phone"]', '["a"]\nfingerprints = [[1, 3], [1, 3]]', "class[0].fingerprints[1]", "already"),
+        ('vendor_classes = ["voxpath-phone"]', "", "class[0].vendor_classes", "nothing selects"),
+        ('["voxpath-phone"]', '["a"]\nlike = "yaelink"', "class[0].like", "did you mean yealink?"),
         ("[[number]]", SECOND_SCOPE + "[[number]]", "scope[1].name", "scope[0] already"),
         ('["voxpath-phone"]', '["a", "a"]', "class[0].vendor_classes[1]", "already"),
         ('["voxpath-phone"]', '["a"]\nports = 48', "class[0].ports", "write ports = 64"),
@@ -236,6 +244,22 @@ def test_reservations() -> None:
     assert set(wrong) == {"reservation[0].mac", "reservation[1].mac", "reservation[0].address", "reservation[1].address"}
 
 
+def test_what_a_reservation_knows_its_phone_by_is_checked() -> None:
+    def reserved(*lines: str) -> str:
+        return "[[reservation]]\n" + "\n".join(lines) + "\n"
+
+    wrong = found(
+        SITE
+        + reserved('address = "10.0.0.5"')
+        + reserved('address = "10.0.0.6"', 'client_id = "a"', 'class = "gone"')
+        + reserved('address = "10.0.0.7"', 'client_id = "a"', 'circuit_id = "b"')
+        + reserved('address = "10.0.0.8"', 'circuit_id = "b"', 'mac = "02:00:00:00:0a:01"')
+    )
+    assert set(wrong) == {"reservation[0].mac", "reservation[1].class", "reservation[2].client_id", "reservation[3].circuit_id"}
+    assert "names no phone" in wrong["reservation[0].mac"]
+    assert "there is no class 'gone'" in wrong["reservation[1].class"]
+
+
 def test_overlapping_pools_and_realms() -> None:
     pool = '[[pool]]\npublic = "203.0.113.1"\nports = [29999, 30000]\nrealm = "site-a"\n'
     assert "overlaps pool[0]" in found(SITE + pool)["pool[1].ports"]
@@ -308,9 +332,9 @@ def test_values() -> None:
     (desk,) = values.classes(made)
     assert (desk.ports, desk.mgcs) == (16, ("192.0.2.1:2944",)), "two lines: four ports, one for signalling, four more: 9"
     admission = values.admission(made)
-    assert admission.check_mac(Mac.parse("00:00:5e:00:53:01")) is None
-    assert admission.check_mac(Mac.parse("02:00:00:ff:ff:ff")) is None
-    assert admission.check_mac(Mac.parse("02:00:01:00:00:00")) is not None
+    assert admission.check_mac(Applicant(Mac.parse("00:00:5e:00:53:01"))) is None
+    assert admission.check_mac(Applicant(Mac.parse("02:00:00:ff:ff:ff"))) is None
+    assert admission.check_mac(Applicant(Mac.parse("02:00:01:00:00:00"))) is not None
     assert values.pools(made) == (Pool(IPv4Address("203.0.113.1"), 20000, 29999, "site-a"),)
     assert values.lines(made) == {"1001": Line("02:00:00:00:0a:01", "line/1")}
     assert values.in_state(made, "/x/y") == Path("/x/y")

@@ -17,6 +17,7 @@ def test_generated_files_are_current() -> None:
     """``python -m voxpath.app.reference`` was run after the last change of the schema."""
     assert (ROOT / reference.EXAMPLE_FILE).read_text() == reference.example_file()
     assert (ROOT / reference.REFERENCE_FILE).read_text() == reference.reference_page()
+    assert (ROOT / reference.PHONE_CLASSES_FILE).read_text() == reference.phone_classes_page()
 
 
 def test_the_file_as_it_stands_changes_nothing() -> None:

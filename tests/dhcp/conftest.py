@@ -8,11 +8,12 @@ import pytest
 
 from voxpath.core.effects import Apply, Commit, Datagram, Delete, Done, Effect, Emit, Failed, Put, Send
 from voxpath.dhcp.client import Acknowledged, Answer, DhcpClient, Offered
-from voxpath.dhcp.server import DhcpServer, DhcpSettings
+from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.settings import DhcpSettings
 from voxpath.flow.admit import Admission
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Event
-from voxpath.model.phone import BootLease, Lease, PhoneClass, Scope
+from voxpath.model.phone import Adoption, BootLease, Lease, PhoneClass, Reservation, Scope
 from voxpath.model.ports import PortBinding, PortBlock
 from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import Pool
@@ -47,11 +48,13 @@ class Site:
     ) -> None:
         self.scopes = [scope("lan", 0, 10, last), scope("attic", 1, 10, 13)]
         self.pools = [Pool(PUBLIC, 20480, 20480 + 64 * blocks - 1)]
-        self.reservations = reservations
+        self.reservations = [Reservation(address, each) for each, address in (reservations or {}).items()]
+        self.classes = [DESK, LOBBY]
         self.quarantine_s = quarantine_s
         self.settings = DhcpSettings(**settings)
         self.now = 1000.0
         self.leases: dict[Mac, Lease] = {}
+        self.adoptions: dict[Mac, Adoption] = {}
         self.bindings: dict[str, PortBinding] = {}
         self.nat: dict[PortBlock, IPv4Address] = {}
         self.store_fails = self.nat_fails = self.holding = False
@@ -65,8 +68,8 @@ class Site:
         self.ledger = Ledger(self.pools, quarantine_s=self.quarantine_s)
         assert self.ledger.load(self.bindings.values()) == ()
         macs = [(mac(0), mac(0xF0))]
-        self.server = DhcpServer(self.scopes, Admission(macs, [DESK, LOBBY], self.reservations), self.ledger, self.settings)
-        self.server.load(self.leases.values(), self.now)
+        self.server = DhcpServer(self.scopes, Admission(macs, self.classes, self.reservations), self.ledger, self.settings)
+        self.server.load(self.leases.values(), self.now, self.adoptions.values())
         self.held.clear()
         # The assembly makes the NAT equal to the ledger before any role starts.
         self.nat = {mapping.block: mapping.private for row in self.ledger.bindings() if (mapping := row.mapping) is not None}
@@ -106,7 +109,12 @@ class Site:
         """Write rows as the real store does, with its constraints after every row."""
         for change in commit.changes:
             row = change.value
-            if isinstance(row, Lease):
+            if isinstance(row, Adoption):
+                if isinstance(change, Put):
+                    self.adoptions[row.mac] = row
+                else:
+                    del self.adoptions[row.mac]
+            elif isinstance(row, Lease):
                 if isinstance(change, Delete):
                     del self.leases[row.mac]
                     continue

@@ -15,6 +15,7 @@ from voxpath.model.ports import BindingState
 SEEDS = range(25)
 STEPS = 250
 PHONES = 12
+KINDS = ("discover", "discover", "request", "request", "renew", "reboot", "release", "decline", "inform")
 
 
 class History:
@@ -47,11 +48,15 @@ class History:
 
     def message(self, number: int) -> None:
         phone = self.phones[number]
-        kind = self.entropy.choice(("discover", "discover", "request", "request", "renew", "reboot", "release", "decline"))
+        kind = self.entropy.choice(KINDS)
         known = self.offered.get(number) if kind == "request" else self.leases.get(number, (None,))[0]
         interface = self.entropy.choice(("eth0", "eth0", "eth0", "eth1"))
         if kind == "discover":
             self.hear(number, phone.client.discover(), interface)
+        elif kind == "inform":
+            # Addresses of the pool and beyond it, two phones that have the same one by hand, and a phone's own lease.
+            self.leases.pop(number, None)
+            self.hear(number, phone.client.inform(IPv4Address(f"10.0.0.{14 + number // 2}")), "eth0")
         elif known is not None:
             if kind in ("release", "decline"):
                 self.leases.pop(number, None)
@@ -105,6 +110,9 @@ def test_no_address_and_no_port_has_two_owners(seed, make_site, make_phone) -> N
     while site.held:
         site.conclude(site.held.pop(0))
     site.wait(10_000)
+    for phone in phones:
+        # Static phones keep theirs until an operator takes it.
+        site.run(site.server.withdraw_lease(phone.mac, site.now))
     assert site.nat == {}
     assert len(site.server._steps) == site.server._book.offers == 0
     assert all(row.state is BindingState.RELEASED for row in site.bindings.values())

@@ -11,7 +11,7 @@ from scapy.layers.dhcp import BOOTP, DHCP
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.dhcp import options as code
 from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, Message, MessageType
-from voxpath.dhcp.wire import MAX_MESSAGE, MIN_MESSAGE, decode, encode
+from voxpath.dhcp.wire import MAX_MESSAGE, MIN_MESSAGE, decode, encode, is_discover
 
 CHADDR = bytes.fromhex("020000000a01")
 # Laid out by hand from RFC 2131 figure 1.
@@ -107,7 +107,7 @@ def test_a_long_option_is_split_and_joined() -> None:
         (lambda data: data[:239], 239),
         (lambda data: bytes((3,)) + data[1:], 0),
         (lambda data: data[:2] + bytes((17,)) + data[3:], 2),
-        (lambda data: data[:236] + bytes(4) + data[240:], 236),
+        (lambda data: data[:236] + b"\x63\x82\x53\0" + data[240:], 236),
         (lambda data: data[:240] + bytes((53,)), 240),
         (lambda data: data[:240] + bytes((53, 2, 1)), 240),
         (lambda data: data.ljust(MAX_MESSAGE + 1, b"\0"), MAX_MESSAGE + 1),
@@ -206,3 +206,31 @@ def test_seeded_mutations_let_nothing_but_remote_error_out() -> None:
 def test_the_unset_address_is_shared() -> None:
     """Most addresses of a message are 0.0.0.0; no value is built for them."""
     assert decode(GOLDEN).giaddr is ANY
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({53: b"\x01"}, True),
+        ({60: b"desk", 53: b"\x01"}, True),
+        ({53: b"\x03"}, False),
+        ({60: b"\x35\x01\x01", 53: b"\x03"}, False),
+        ({}, False),
+    ],
+)
+def test_a_discover_is_told_at_a_glance(options: dict[int, bytes], expected: bool) -> None:
+    payload = encode(Message(1, 7, bytes(6), options))
+    assert is_discover(payload) is expected
+    assert is_discover(payload[:240] + b"\0\0" + payload[240:]) is expected
+
+
+@given(st.binary(max_size=400))
+def test_telling_a_discover_never_fails(payload: bytes) -> None:
+    """What it calls one is one, for every message that can be read."""
+    for octets in (payload, encode(Message(1, 7, bytes(6), {53: b"\x01"}))[:240] + payload):
+        found = is_discover(octets)
+        try:
+            kind = decode(octets).type
+        except RemoteError:
+            continue
+        assert found in {kind == 1, False}

@@ -1,4 +1,4 @@
-"""udhcpc and dhclient as phones: each runs with files and a hook of its own, so nothing of the host is touched."""
+"""udhcpc, dhclient and dhcpcd as phones: each runs with files and a hook of its own, so nothing of the host is touched."""
 
 import signal
 from collections.abc import Callable
@@ -34,10 +34,20 @@ option voxpath-ports code 224 = string;
 option voxpath-mgcs code 225 = string;
 option voxpath-nat code 226 = ip-address;
 timeout 6;
-send vendor-class-identifier "VENDOR";
 also request vendor-encapsulated-options, voxpath-ports, voxpath-mgcs, voxpath-nat, tftp-server-name, bootfile-name;
 also request boot-size, root-path;
 """
+
+DHCPCD = """
+define 224 binhex voxpath_ports
+define 225 binhex voxpath_mgcs
+define 226 ipaddress voxpath_nat
+clientid
+persistent
+noarp
+noipv4ll
+"""
+DHCPCD_ASKED = ("routers", "tftp_server_name", "bootfile_name", "voxpath_ports", "voxpath_mgcs", "voxpath_nat")
 
 ASKED = tuple(word for code in (12, 13, 17, 43, 58, 59, 66, 67, 224, 225, 226) for word in ("-O", str(code)))
 
@@ -141,27 +151,51 @@ class Phone:
 
     # dhclient.
 
-    def dhclient(self, *options: str, vendor: str = "voxpath-phone") -> dict[str, str]:
-        """Get a lease (a stored one is asked for again), and end; the lease stays."""
+    def dhclient(self, *options: str, vendor: str = "voxpath-phone", more: str = "") -> dict[str, str]:
+        """Get a lease (a stored one is asked for again), and end; the lease stays.
+
+        :param vendor: its vendor class; empty: it sends none.
+        :param more: further lines of its configuration.
+        """
         seen = len(self.told)
-        process = self.dhclient_starts(*options, vendor=vendor)
+        process = self.dhclient_starts(*options, vendor=vendor, more=more)
         told = self.hears("BOUND", "REBOOT", "RENEW", after=seen)
         self.net.end(process)
         return told
 
-    def dhclient_starts(self, *options: str, vendor: str) -> Popen[bytes]:
+    def dhclient_starts(self, *options: str, vendor: str, more: str = "") -> Popen[bytes]:
         """Start a client in the foreground."""
-        return self.net.spawn(self.name, self._dhclient_argv("-1", "-d", *options, vendor=vendor), **self._log())
+        return self.net.spawn(self.name, self._dhclient_argv("-1", "-d", *options, vendor=vendor, more=more), **self._log())
 
     def dhclient_releases(self, vendor: str = "voxpath-phone") -> None:
         """Give the lease of the lease file back."""
         self.net.run(self.name, self._dhclient_argv("-r", vendor=vendor))
 
-    def _dhclient_argv(self, *options: str, vendor: str) -> list[str]:
+    def _dhclient_argv(self, *options: str, vendor: str, more: str = "") -> list[str]:
         configuration = self._directory / "dhclient.conf"
-        configuration.write_text(DHCLIENT.replace("VENDOR", vendor))
+        vendor_class = f'send vendor-class-identifier "{vendor}";\n' if vendor else ""
+        configuration.write_text(f"{DHCLIENT}{vendor_class}{more}\n")
         files = [word for option, name in (("-lf", "leases"), ("-pf", "pid")) for word in (option, str(self._directory / name))]
         return ["dhclient", "-4", "-cf", str(configuration), *files, "-sf", str(self._hook), *options, "eth0"]
+
+    # dhcpcd.
+
+    def dhcpcd(self, *options: str, vendor: str = "voxpath-phone", reasons: tuple[str, ...] = ("BOUND",)) -> dict[str, str]:
+        """Get a lease, or with ``--inform`` the rest, and end; the lease stays.
+
+        It keeps its files at fixed places, so it gets places of its own: a mount namespace in which they are empty.
+        """
+        seen = len(self.told)
+        configuration = self._directory / "dhcpcd.conf"
+        wanted = "".join(f"option {word}\n" for word in DHCPCD_ASKED)
+        configuration.write_text(f"{DHCPCD}{wanted}{f'vendorclassid {vendor}' if vendor else ''}\n")
+        mounts = " && ".join(f"mkdir -p {place} && mount -t tmpfs tmpfs {place}" for place in ("/var/lib/dhcpcd", "/run/dhcpcd"))
+        program = ["dhcpcd", "-4", "-B", "-1", "-t", "8", "-f", str(configuration), "-c", str(self._hook), *options, "eth0"]
+        argv = ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "dhcpcd", *program]
+        process = self.net.spawn(self.name, argv, **self._log())
+        told = self.hears(*reasons, after=seen)
+        self.net.end(process)
+        return told
 
     def _log(self) -> dict[str, Any]:
         return {"stderr": (self._directory / "log").open("ab")}

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
+from voxpath.dhcp.event import DhcpAdopted, DhcpIgnoredMac
+from voxpath.dhcp.explain import Finding, Question
 from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.control import carry_out, reply_of
@@ -16,7 +18,7 @@ from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleR
 from voxpath.manage.wire import Request
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Malformed, MessageEvent
-from voxpath.model.phone import Lease
+from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.registration import Registration
 
@@ -92,6 +94,19 @@ class Site(NoFacts):
 
     def on_hook(self, phone: str, line: int) -> None:
         self.done.append(("on-hook", phone, line))
+
+    def explain(self, question: Question) -> Iterable[Finding]:
+        self.done.append(question)
+        return [Finding("answer", "OFFER 10.0.0.11 of scope lan")]
+
+    def adopted(self) -> Iterable[Adoption]:
+        return [Adoption(Mac.parse(PHONE), 86_400.0)]
+
+    def adopt(self, mac: Mac) -> "Deferred[str]":
+        return succeed(str(mac))
+
+    def disown(self, mac: Mac) -> "Deferred[str]":
+        return succeed(str(mac))
 
     def release(self, phone: str) -> "Deferred[str]":
         return succeed(f"{phone} 10.0.0.11")
@@ -199,3 +214,46 @@ def test_what_a_process_does_not_run_is_said(verb: str) -> None:
     arguments = {"dial": (PHONE, "1")}.get(verb, (PHONE,) * COMMANDS[verb].required)
     with pytest.raises(CommandError, match=r"this process runs no .*; ask another process by --socket"):
         run(verb, *arguments, facts=NoFacts())
+
+
+# Whom DHCP serves.
+
+
+def test_explain_asks_what_was_written() -> None:
+    site = Site()
+    answer = run(
+        "explain", PHONE, "class=yealink X", "client=desk-7", "circuit=70:6f", "relay=10.2.0.1", "interface=eth1", facts=site
+    )
+    assert [(row.item, row.value) for row in answer.rows] == [("answer", "OFFER 10.0.0.11 of scope lan")]
+    assert answer.note == ""
+    assert site.done == [Question(Mac.parse(PHONE), b"yealink X", b"desk-7", b"po", IPv4Address("10.2.0.1"), "eth1")]
+
+
+def test_explain_without_a_vendor_class_says_how_to_name_one() -> None:
+    assert 'class="TEXT"' in run("explain", "02-00-00-00-0A-01").note
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nobody",), (PHONE, "class"), (PHONE, "klass=x"), (PHONE, "relay=x"), (PHONE, "class=\xe9"), (PHONE, "client="), (PHONE, "")],
+)
+def test_what_explain_cannot_read_is_told(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        run("explain", *arguments)
+
+
+def test_adoptions_are_made_listed_and_taken_back() -> None:
+    assert table("adopt", PHONE)[-1] == ["adopted", PHONE]
+    assert table("adopted")[-1] == [PHONE, "1970-01-02T00:00:00Z"]
+    assert table("disown", PHONE)[-1] == ["disowned", PHONE]
+    for verb in ("adopt", "disown"):
+        with pytest.raises(CommandError):
+            run(verb, "everybody")
+
+
+def test_why_tells_how_a_refused_phone_is_served() -> None:
+    memory = Memory()
+    memory(Record(1.0, "dhcp", DhcpIgnoredMac(phone=PHONE, message="DISCOVER", reason="not served")))
+    assert f"adopt {PHONE}" in run("why", PHONE, memory=memory).note
+    memory(Record(2.0, "dhcp", DhcpAdopted(phone=PHONE, mac=PHONE)))
+    assert run("why", PHONE, memory=memory).note == ""

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.contact import Contact
-from voxpath.model.phone import Lease
+from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.registration import Registration
 from voxpath.store.interface import Store
@@ -59,8 +60,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 
 async def test_what_is_committed_is_loaded(store: Store) -> None:
-    values = [binding("a", 2048), lease(1, "10.0.0.11"), REGISTRATION]
+    values = [binding("a", 2048), lease(1, "10.0.0.11"), REGISTRATION, Adoption(Mac(bytes(6)), 7.5)]
+    values.append(replace(values[1], mac=Mac(b"\0" * 5 + b"\2"), address=IPv4Address("10.0.0.12"), expires=inf))
     assert await commit(store, *map(Put, values)) is None
+    assert sorted(store.load(Lease), key=lambda row: row.expires) == [values.pop(1), values.pop()]
     assert [store.load(type(value)) for value in values] == [[value] for value in values]
     await store.close()
 

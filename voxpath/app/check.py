@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from voxpath.app import check_addresses, check_manhole, check_roles, check_sip, values
+from voxpath.app import check_addresses, check_classes, check_manhole, check_roles, check_scopes, check_sip, values
 from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
@@ -34,11 +34,11 @@ CHECKS = (
     _reading("pool ports tftp mgc sip subscription manhole", check_addresses.check_pools_apart),
     _reading("nat pool ports tftp mgc sip subscription manhole", check_addresses.check_services),
     _reading("ports", check_roles.check_ports),
-    _reading("realm pool dhcp scope", check_addresses.check_scopes),
+    _reading("realm pool dhcp scope", check_scopes.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),
-    _reading("class", check_roles.check_classes),
+    _reading("class reservation", check_classes.check_classes),
     _reading("class ports scope pool", check_roles.check_blocks),
-    _reading("reservation scope", check_addresses.check_reservations),
+    _reading("reservation scope class", check_scopes.check_reservations),
     _reading("tftp mgc sip subscription manhole", check_roles.check_listening),
     _reading("tftp mgc sip subscription manhole", check_addresses.check_listening_addresses),
     _reading("nat", check_roles.check_backend),

@@ -1,4 +1,4 @@
-"""Checks of realms, pools, scopes and reservations: addresses and ports that must lie in, or outside of, each other."""
+"""Checks of realms, pools and listening roles: addresses and ports that must lie in, or outside of, each other."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from ipaddress import IPv4Address
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.schema import Config, Pool, Scope
+from voxpath.app.schema import Config, Pool
 from voxpath.model.address import ANY_HOST, Endpoint
 from voxpath.model.ports import LOWEST_PORT
 
@@ -101,74 +101,6 @@ def check_services(config: Config, machine: Machine) -> Iterator[Problem]:
             yield Problem(name, f"{local} is a port of a pool's address, and nobody could reach it", todo)
 
 
-def check_scopes(config: Config, machine: Machine) -> Iterator[Problem]:
-    """A scope's addresses lie in its subnet, the subnet in its realm, and no two scopes share addresses."""
-    realms = {realm.name: realm for realm in config.realms}
-    pools = {pool.realm for pool in config.pools}
-    yield from duplicates("scope", "name", config.scopes, lambda scope: scope.name, "give each scope a name of its own")
-    for place, scope in enumerate(config.scopes):
-        path = f"scope[{place}]"
-        yield from _scope_inside(scope, path)
-        realm = realms.get(scope.realm)
-        if realm is None:
-            yield unknown_realm(f"{path}.realm", scope.realm, realms)
-            continue
-        if not any(scope.subnet.subnet_of(prefix) for prefix in realm.private):
-            yield Problem(f"{path}.subnet", f"{scope.subnet} is not in realm {realm.name!r}", "add it to the realm's private")
-        if scope.realm not in pools:
-            yield Problem(
-                f"{path}.realm", f"no pool has ports for realm {realm.name!r}", f'add a [[pool]] with realm = "{realm.name}"'
-            )
-        if config.dhcp.enabled and scope.interface not in machine.interfaces:
-            known = ", ".join(sorted(machine.interfaces))
-            yield Problem(f"{path}.interface", f"this machine has no {scope.interface}", f"name one of {known}")
-        if config.dhcp.enabled and _is_foreign(scope.server, machine):
-            todo = f"add it to {scope.interface}, or name the address that {scope.interface} has"
-            yield Problem(f"{path}.server", f"{scope.server} is not this machine's own address", todo)
-    for (before, one), (place, other) in combinations(enumerate(config.scopes), 2):
-        if one.subnet.overlaps(other.subnet):
-            yield Problem(
-                f"scope[{place}].subnet", f"{other.subnet} overlaps scope[{before}]", "give each scope a subnet of its own"
-            )
-
-
-def _scope_inside(scope: Scope, path: str) -> Iterator[Problem]:
-    subnet, (first, last) = scope.subnet, scope.addresses
-    named = {"server": scope.server, "range[0]": first, "range[1]": last}
-    if scope.router is not None:
-        named["router"] = scope.router
-    for option, address in named.items():
-        if address not in subnet:
-            yield Problem(f"{path}.{option}", f"{address} is outside {subnet}", "choose an address of the subnet")
-        elif subnet.prefixlen < 31 and address in (subnet.network_address, subnet.broadcast_address):
-            yield Problem(f"{path}.{option}", f"{address} is {subnet}'s network or broadcast address", "choose another one")
-    if last < first:
-        yield Problem(f"{path}.range", f"{last} comes before {first}", "write the lower address first")
-    for option in ("server", "router"):
-        if option in named and first <= named[option] <= last:
-            yield Problem(f"{path}.{option}", f"{named[option]} lies in the range for phones", "shorten the range")
-
-
-def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
-    """A reservation is of one phone, in a scope's subnet; it need not be named in ``dhcp.macs`` as well."""
-    todo = "keep one of them"
-    yield from duplicates("reservation", "mac", config.reservations, lambda entry: entry.mac, todo)
-    yield from duplicates("reservation", "address", config.reservations, lambda entry: entry.address, todo)
-    for place, entry in enumerate(config.reservations):
-        path = f"reservation[{place}]"
-        if entry.mac.is_group:
-            yield Problem(f"{path}.mac", f"{entry.mac} is a group address", "write the address of one phone")
-        scope = next((scope for scope in config.scopes if entry.address in scope.subnet), None)
-        if scope is None:
-            yield Problem(f"{path}.address", f"{entry.address} is in no scope's subnet", "choose an address of a scope")
-        elif entry.address in _taken(scope):
-            yield Problem(f"{path}.address", f"{entry.address} is no address for a phone", "choose another one")
-
-
-def _taken(scope: Scope) -> tuple[IPv4Address | None, ...]:
-    return scope.server, scope.router, scope.subnet.network_address, scope.subnet.broadcast_address
-
-
 def unknown_realm(path: str, name: str, realms: Iterable[str]) -> Problem:
     """Make the problem of a realm that does not exist."""
     known = ", ".join(sorted(realms)) or "none"
@@ -178,13 +110,16 @@ def unknown_realm(path: str, name: str, realms: Iterable[str]) -> Problem:
 def check_listening_addresses(config: Config, machine: Machine) -> Iterator[Problem]:
     """A role can listen on an address of this machine only."""
     for name, local in listening(config):
-        if local.host != ANY_HOST and _is_foreign(IPv4Address(local.host), machine):
+        if local.host != ANY_HOST and is_foreign(IPv4Address(local.host), machine):
             what = f"{local.host} is not this machine's own address"
             yield Problem(name, what, f"name an address of this machine, or {ANY_HOST} for all of them")
 
 
-def _is_foreign(address: IPv4Address, machine: Machine) -> bool:
-    # A network namespace of software phones may have its loopback interface down, and it does not start these roles.
+def is_foreign(address: IPv4Address, machine: Machine) -> bool:
+    """Whether an address is known not to be this machine's own.
+
+    A network namespace of software phones may have its loopback interface down, and it does not start these roles.
+    """
     return address in machine.foreign and not address.is_loopback
 
 

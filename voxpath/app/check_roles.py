@@ -1,7 +1,6 @@
 """Checks of phone classes, port blocks and of the roles: what each needs to start and to be of use."""
 
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
 from itertools import combinations
 from pathlib import Path
 
@@ -35,25 +34,6 @@ def capacity(config: Config, pool: Pool, size: int) -> int:
     starts = range(-(-first // size) * size, last + 2 - size, size)
     barred = {port - port % size for port in config.ports.reserved}
     return sum(start not in barred for start in starts)
-
-
-def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
-    """A vendor class selects one phone class, and its controllers are hosts."""
-    yield from duplicates("class", "name", config.classes, lambda entry: entry.name, "give each class a name of its own")
-    seen: dict[str, str] = {}
-    for place, entry in enumerate(config.classes):
-        path = f"class[{place}]"
-        for number, text in enumerate(text.rstrip("\0") for text in entry.vendor_classes):
-            if text in seen:
-                what = f"{text!r} selects {seen[text]} already"
-                yield Problem(f"{path}.vendor_classes[{number}]", what, "let each text select one class")
-            seen.setdefault(text, path)
-        if len(set(entry.mgcs)) < len(entry.mgcs):
-            yield Problem(f"{path}.mgcs", "names a controller twice", "name the primary, then another one as backup")
-        for number, mgc in enumerate(entry.mgcs):
-            address = IPv4Address(mgc.endpoint.host)
-            if address.is_unspecified or address.is_multicast:
-                yield Problem(f"{path}.mgcs[{number}]", f"{address} is no host", "name the controller's own address")
 
 
 def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from msgspec import NODEFAULT, ValidationError, convert
 from msgspec.structs import FieldInfo, astuple, fields
 
 from voxpath.app.kinds import read_kind
+from voxpath.app.phone_classes import taken_over
 from voxpath.app.schema import Config
 from voxpath.app.section import Section
 from voxpath.model.event import printable
@@ -90,7 +91,7 @@ def decode_partly(text: bytes) -> Partial:
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         return _unreadable(f"no TOML: {printable(str(error))}", _advice(text.decode(), str(error)))
     problems: list[Problem] = []
-    values, broken = _options(Config, raw, "", problems)
+    values, broken = _options(Config, taken_over(raw), "", problems)
     return Partial(Config(**values), broken, tuple(problems))
 
 

@@ -10,9 +10,11 @@ from voxpath import __version__
 from voxpath.app import values_sip
 from voxpath.app.check import machine_for, off
 from voxpath.app.role import Role
+from voxpath.dhcp.explain import Finding, Question
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts, SomeRow, UserFacts
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, when
-from voxpath.model.phone import Lease
+from voxpath.model.address import Mac
+from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
 
@@ -100,6 +102,22 @@ class ProcessFacts(NoFacts):
                 yield
 
         return turns.coiterate(each()).addCallback(lambda _: found)
+
+    def explain(self, question: Question) -> Iterable[Finding]:
+        """What a DISCOVER would lead to."""
+        return self._gateway("explain").serving().explain(question)
+
+    def adopted(self) -> Iterable[Adoption]:
+        """The adopted Ethernet addresses."""
+        return self._gateway("adopted").serving().adopted()
+
+    def adopt(self, mac: Mac) -> "Deferred[str]":
+        """Serve an Ethernet address from now on."""
+        return self._gateway("adopt").serving().adopt(mac)
+
+    def disown(self, mac: Mac) -> "Deferred[str]":
+        """Take an adoption back."""
+        return self._gateway("disown").serving().disown(mac)
 
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away from a phone."""

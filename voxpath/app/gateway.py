@@ -14,19 +14,23 @@ from voxpath.app.check import machine_for
 from voxpath.app.event import FeedLink, NatRepaired, StoreRowRefused
 from voxpath.app.node import Node
 from voxpath.app.role import Role
+from voxpath.app.serving import Serving
 from voxpath.core.effects import Datagram
 from voxpath.core.errors import LocalError
-from voxpath.dhcp.event import DhcpEnded, DhcpFailed
+from voxpath.core.rate import PerSecond
+from voxpath.dhcp.event import DhcpDropped, DhcpEnded, DhcpFailed
 from voxpath.dhcp.message import SERVER_PORT
-from voxpath.dhcp.server import DhcpServer, DhcpSettings
-from voxpath.dhcp.wire import CHADDR_AT
+from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.settings import DhcpSettings
+from voxpath.dhcp.wire import CHADDR_AT, is_discover
+from voxpath.io.backlog import Backlog
 from voxpath.io.bus import Record
 from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
 from voxpath.io.ports import UdpPorts
 from voxpath.manage.facts import CommandError
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
-from voxpath.model.phone import Lease, Provision
+from voxpath.model.phone import Adoption, Lease, Provision
 from voxpath.model.ports import Mapping, PortBinding
 from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.group import TransactionGroup
@@ -37,6 +41,10 @@ from voxpath.ports.buddy import blocks_of
 from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
+
+STORM = "more came than could be served, and the oldest DISCOVERs were dropped"
+STORM_EVENTS_PER_SECOND = 10
+"""Dropped DISCOVERs that become events; all are counted, and their clients repeat them."""
 
 LOOK_S = 2.0
 """How often the interfaces are looked at."""
@@ -60,6 +68,8 @@ class GatewayRole(Role):
         self._feed: Feed | None = None
         self._links: list[ClientService] = []
         self._look: IDelayedCall | None = None
+        self._backlog: Backlog | None = None
+        self._storm = PerSecond(STORM_EVENTS_PER_SECOND)
 
     @property
     def detail(self) -> str:
@@ -81,7 +91,7 @@ class GatewayRole(Role):
             self.bus.publish(self.role, event)
         settings = DhcpSettings(authoritative=config.dhcp.authoritative)
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, settings)
-        self.server.load(node.store.load(Lease), self.clock.now())
+        self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
         await self._claim_own_ports()
         await self._repair(adopted)
         self._start_feed()
@@ -94,6 +104,9 @@ class GatewayRole(Role):
         if self._look is not None:
             self._look.cancel()
             self._look = None
+        if self._backlog is not None:
+            self._backlog.close()
+            self._backlog = None
         await self._node.stop_drivers(self.role)
         self._driver = None
         for link in self._links:
@@ -129,7 +142,9 @@ class GatewayRole(Role):
 
     def silent(self) -> ReadOnly[str, int]:
         """How many DHCP messages got no answer, by reason (DHC-3, DHC-4)."""
-        return self.server.dropped if self.ready else {}
+        if not self.ready:
+            return {}
+        return {**self.server.dropped, STORM: self._backlog.given_up} if self._backlog is not None else self.server.dropped
 
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away; fires with the block once that is stored and the NAT has forgotten it."""
@@ -153,6 +168,11 @@ class GatewayRole(Role):
         assert self._driver is not None
         self._driver.act(lambda now: self.server.withdraw_lease(Mac.parse(phone), now))
         return released
+
+    def serving(self) -> Serving:
+        """What an operator may have it do about whom it serves; only while it is ready."""
+        assert self._driver is not None
+        return Serving(self.server, self._driver, self.bus, self.clock)
 
     # Starting.
 
@@ -246,9 +266,15 @@ class GatewayRole(Role):
         )
         node.own(self.role, self._driver)
         if node.config.dhcp.enabled:
-            for scope in node.config.scopes:
-                ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), self._driver.feed, device=scope.interface)
+            feed = self._driver.feed
+            self._backlog = Backlog(feed, is_discover, node.reactor, self._given_up)
+            for interface in dict.fromkeys(scope.interface for scope in node.config.scopes):
+                ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), feed, interface, self._backlog)
         self._watch(ports)
+
+    def _given_up(self, datagram: Datagram) -> None:
+        if self._storm.admits(self.clock.now()):
+            self.bus.publish(self.role, DhcpDropped(phone=_client(datagram), message="DISCOVER", reason=STORM))
 
     def _watch(self, ports: UdpPorts) -> None:
         """A bridge or VLAN that is made anew takes the sockets of its predecessor with it."""

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import printable
+from voxpath.model.octets import read_octets
 
 
 class EndpointText(str):
@@ -44,6 +45,19 @@ class MacRange(str):
         return made
 
 
+class OctetsText(str):
+    """Octets that a person writes as text, or as hexadecimal pairs with colons between; :ivar octets: their value."""
+
+    __slots__ = ("octets",)
+    octets: bytes
+
+    def __new__(cls, text: str) -> Self:
+        """Read it; raise :class:`ValueError` for none, for more than an option has room for, and for text beyond ASCII."""
+        made = super().__new__(cls, text)
+        made.octets = read_octets(text)
+        return made
+
+
 KINDS: dict[type[Any], tuple[str, str]] = {
     IPv4Address: ("an IPv4 address", "192.0.2.1"),
     IPv4Network: ("an IPv4 prefix with no host bits set", "10.0.0.0/24"),
@@ -51,6 +65,7 @@ KINDS: dict[type[Any], tuple[str, str]] = {
     EndpointText: ("an address and a port", "192.0.2.1:2944"),
     MacRange: ("an Ethernet address or a range of them", "02:00:00:00:00:00-02:00:00:ff:ff:ff"),
     Mac: ("an Ethernet address", "02:00:00:00:0a:01"),
+    OctetsText: ("ASCII text, or hexadecimal pairs with colons", "01:02:00:00:00:0a:01"),
 }
 """What each kind is called, and an example of it."""
 

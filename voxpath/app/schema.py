@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from voxpath.app.kinds import EndpointText, MacRange
+from voxpath.app.kinds import EndpointText, MacRange, OctetsText
 from voxpath.app.schema_manhole import Manhole
 from voxpath.app.schema_sip import Domain, Sip, User
 from voxpath.app.section import Port, Section, doc
@@ -19,6 +19,12 @@ from voxpath.ports.pools import RESERVED_PORTS
 
 MAC_RULES_LIMIT = 4096
 """Entries of ``dhcp.macs``."""
+
+SELECTORS_LIMIT = 256
+"""Texts, client identifiers or fingerprints of one phone class."""
+
+VendorClass = Annotated[str, Meta(min_length=1, max_length=255)]
+OptionCode = Annotated[int, Meta(ge=1, le=254)]
 
 SETTINGS_LIMIT = 100
 """Lines of ``class.settings``."""
@@ -90,28 +96,76 @@ class Dhcp(Section, frozen=True):
 
 
 class Scope(Section, frozen=True):
-    """Addresses that DHCP gives out on one interface."""
+    """Addresses that DHCP gives out on one link: that of an interface, or one behind relays.
+
+    Several scopes may share a link.
+    New phones get an address of the first one, and of the others of its `group` when it is exhausted.
+    """
 
     name: Annotated[str, doc("Name, for leases and logs.", "lan", min_length=1)]
-    interface: Annotated[str, doc("Interface towards the phones.", "eth1", min_length=1, max_length=15)]
-    subnet: Annotated[IPv4Network, doc("The interface's prefix.", "10.0.0.0/24")]
-    server: Annotated[IPv4Address, doc("The server's own address in it.", "10.0.0.1")]
+    interface: Annotated[str, doc("Interface towards the phones, or towards the relays.", "eth1", min_length=1, max_length=15)]
+    subnet: Annotated[IPv4Network, doc("The phones' prefix.", "10.0.0.0/24")]
+    server: Annotated[
+        IPv4Address, doc("The server's own address: in the subnet, or with `relays` any that phones and relays reach.", "10.0.0.1")
+    ]
     addresses: Annotated[
         tuple[IPv4Address, IPv4Address], doc("First and last address for phones.", ["10.0.0.10", "10.0.0.250"])
     ] = field(name="range")
     realm: Annotated[str, doc("Realm of these addresses.", "site-a", min_length=1)]
     router: Annotated[IPv4Address | None, doc("Router told to phones; not set: `server`.", "10.0.0.254")] = None
+    relays: Annotated[
+        tuple[IPv4Address, ...],
+        doc(
+            "Relays (by giaddr) that are trusted to speak for this scope's phones; empty: these are on the interface's own link.",
+            ["10.0.0.2"],
+            max_length=64,
+        ),
+    ] = ()
+    group: Annotated[
+        str, doc("Super-scope: when a scope is exhausted, the next one of its link with the same name here gives.", "floor-1")
+    ] = ""
+    trust_circuits: Annotated[
+        bool,
+        doc("Whether a switch on the interface's link writes option 82, so that circuits may be believed without a relay.", True),
+    ] = False
     dns: Annotated[tuple[IPv4Address, ...], doc("Name servers told to phones.", ["10.0.0.1"])] = ()
     domain: Annotated[str, doc("Domain name told to phones.", "phones.example")] = ""
 
 
 class PhoneClass(Section, frozen=True):
-    """What phones of one vendor class get."""
+    """What phones of one kind get.
 
-    name: Annotated[str, doc("Name, for leases and logs.", "desk", min_length=1)]
+    What a phone says of itself selects its class: its vendor class, else its client identifier, else the options that it asks for.
+    `like` takes every option that is not set here from a class of `docs/reference/phone-classes.md`.
+    """
+
+    name: Annotated[str, doc("Name, for leases and logs; with `like` it may be left out.", "desk", min_length=1)]
+    like: Annotated[str, doc("A shipped class whose options count where none is set here; empty: none.", "yealink")] = ""
     vendor_classes: Annotated[
-        tuple[str, ...], doc("Exact texts of DHCP option 60 that select this class.", ["voxpath-phone"], min_length=1)
-    ]
+        tuple[VendorClass, ...],
+        doc(
+            "Texts of DHCP option 60 that select this class; `*` stands for any characters. "
+            "An exact text comes before one with `*`, and a longer one before a shorter one.",
+            ["voxpath-phone", "Yealink*"],
+            max_length=SELECTORS_LIMIT,
+        ),
+    ] = ()
+    client_ids: Annotated[
+        tuple[OctetsText, ...],
+        doc(
+            "Client identifiers (option 61) that select this class when no vendor class does: ASCII text, or hexadecimal pairs.",
+            ["desk-7", "01:02:00:00:00:0a:01"],
+            max_length=SELECTORS_LIMIT,
+        ),
+    ] = ()
+    fingerprints: Annotated[
+        tuple[tuple[OptionCode, ...], ...],
+        doc(
+            "Lists of options, exactly as phones ask for them (option 55), that select this class when neither does.",
+            [[1, 66, 6, 3, 15, 150, 35]],
+            max_length=SELECTORS_LIMIT,
+        ),
+    ] = ()
     lines: Annotated[
         int,
         doc("Two-way channels: two ports each and one for signalling; 0: a block of `ports.block` ports.", 2, ge=0, le=511),
@@ -120,7 +174,9 @@ class PhoneClass(Section, frozen=True):
     ports: Annotated[
         int, doc("Ports of a block, a power of two, instead of what follows from `lines`; 0: not set.", 32, ge=0, le=1024)
     ] = 0
-    lease_s: Annotated[int, doc("Length of a lease, in seconds.", 86400, ge=60, le=0xFFFFFFFE)] = 3600
+    lease_s: Annotated[
+        int, doc("Length of a lease, in seconds; 4294967295: for ever, never renewed.", 86400, ge=60, le=0xFFFFFFFF)
+    ] = 3600
     image: Annotated[str, doc("Boot image below `tftp.root`; empty: the phone needs none.", "desk-1.4.bin")] = ""
     root_path: Annotated[str, doc("Root path told to phones (DHCP option 17); empty: none.", "/desk", max_length=255)] = ""
     mgcs: Annotated[
@@ -148,10 +204,22 @@ class PhoneClass(Section, frozen=True):
 
 
 class Reservation(Section, frozen=True):
-    """A fixed address for one phone."""
+    """A fixed address for one phone, which is known by any of `mac`, `client_id` and `circuit_id`.
 
-    mac: Annotated[Mac, doc("The phone.", "02:00:00:00:0a:01")]
+    A phone that is named by `mac` need not stand in `dhcp.macs`; the others must.
+    """
+
     address: Annotated[IPv4Address, doc("Its address, in the subnet of a scope.", "10.0.0.5")]
+    mac: Annotated[Mac | None, doc("The phone's Ethernet address.", "02:00:00:00:0a:01")] = None
+    client_id: Annotated[
+        OctetsText | None, doc("Its client identifier (option 61): ASCII text, or hexadecimal pairs.", "desk-7")
+    ] = None
+    circuit_id: Annotated[
+        OctetsText | None, doc("The circuit that its relay names (option 82, sub-option 1).", "switch-1 port 7")
+    ] = None
+    phone_class: Annotated[
+        str, doc("Class that this phone has, whatever it says of itself; BOOTP needs it; empty: that which it selects.", "desk")
+    ] = field(name="class", default="")
 
 
 class Tftp(Section, frozen=True):

@@ -4,7 +4,6 @@ All functions take a configuration that :func:`voxpath.app.check.check` found no
 """
 
 from dataclasses import replace
-from ipaddress import IPv4Address
 from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass
@@ -49,6 +48,9 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
             dns=scope.dns,
             domain=scope.domain,
             router=scope.router,
+            relays=scope.relays,
+            group=scope.group,
+            trust_circuits=scope.trust_circuits,
         )
         for scope in config.scopes
     )
@@ -80,6 +82,8 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             image_octets=_size(in_state(config, config.tftp.root) / entry.image) if entry.image else 0,
             root_path=entry.root_path,
             settings=entry.settings,
+            client_ids=tuple(mark.octets for mark in entry.client_ids),
+            fingerprints=tuple(bytes(codes) for codes in entry.fingerprints),
         )
         for entry in config.classes
     )
@@ -97,9 +101,18 @@ def _size(path: Path) -> int:
         return 0
 
 
-def reservations(config: Config) -> dict[Mac, IPv4Address]:
-    """Fixed addresses by Ethernet address (DHC-15)."""
-    return {entry.mac: entry.address for entry in config.reservations}
+def reservations(config: Config) -> tuple[model.Reservation, ...]:
+    """Fixed addresses (DHC-15)."""
+    return tuple(
+        model.Reservation(
+            entry.address,
+            entry.mac,
+            entry.client_id.octets if entry.client_id is not None else None,
+            entry.circuit_id.octets if entry.circuit_id is not None else None,
+            entry.phone_class,
+        )
+        for entry in config.reservations
+    )
 
 
 def admission(config: Config) -> Admission:

@@ -18,7 +18,7 @@ class AddressPool:
     def __init__(self, scope: Scope, barred: Iterable[IPv4Address] = ()) -> None:
         self._first, self._last = int(scope.first), int(scope.last)
         never = (scope.server, scope.router or scope.server, scope.subnet.network_address, scope.subnet.broadcast_address)
-        self._barred = {int(address) for address in (*barred, *never)}
+        self._barred = {int(address) for address in (*barred, *never, *scope.relays)}
         self._used: set[int] = set()
         # Addresses from here on were never taken in order; those before it that came back stand in a heap.
         self._next = self._first

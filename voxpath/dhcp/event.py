@@ -91,6 +91,50 @@ class DhcpNak(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpStaticRefused(Event):
+    """A phone that has its address by hand was told everything but a port block, which it cannot have at that address (PHN-18)."""
+
+    ID: ClassVar[str] = "DHCP_STATIC_REFUSED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "no port block for the static address {address}: {reason}"
+
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpAdopted(Event):
+    """An operator let an Ethernet address be served that the configuration does not name."""
+
+    ID: ClassVar[str] = "DHCP_ADOPTED"
+    TEXT: ClassVar[str] = "{mac} is served from now on, by an operator's word"
+
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpDisowned(Event):
+    """An operator took back that an Ethernet address is served."""
+
+    ID: ClassVar[str] = "DHCP_DISOWNED"
+    TEXT: ClassVar[str] = "{mac} is no longer adopted"
+
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpAdoptionFailed(Event):
+    """An adoption, or its end, could not be stored: nothing has changed."""
+
+    ID: ClassVar[str] = "DHCP_ADOPTION_FAILED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "whether {mac} is served could not be changed: {reason}"
+
+    mac: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpEnded(Event):
     """A lease ended: its ports are out of the NAT and in quarantine; address and block stay remembered (decision D17).
 

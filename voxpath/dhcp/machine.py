@@ -7,7 +7,7 @@ phone whose lease ended first gives way first.
 This module decides nothing about messages and makes no effects; :mod:`voxpath.dhcp.server` does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
@@ -125,13 +125,12 @@ def _lease_rows(before: Lease | None, after: Lease | None) -> tuple[Change, ...]
 class Book:
     """All clients of a gateway and the addresses of its scopes; O(1) for every packet."""
 
-    def __init__(self, scopes: Iterable[Scope], reservations: Mapping[Mac, IPv4Address], ledger: Ledger) -> None:
+    def __init__(self, scopes: Iterable[Scope], reserved: Iterable[IPv4Address], ledger: Ledger) -> None:
         self.ledger = ledger
         self.scopes = {scope.name: scope for scope in scopes}
         self.timers: TimerHeap[Timer] = TimerHeap()
         self.offers = 0
-        self._reservations = reservations
-        self._reserved = frozenset(reservations.values())
+        self._reserved = frozenset(reserved)
         self._pools = {name: AddressPool(scope, self._reserved) for name, scope in self.scopes.items()}
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
@@ -152,9 +151,12 @@ class Book:
         """All leases, those that ended too."""
         return [client.lease for client in self._clients.values() if client.lease is not None]
 
-    def entitled(self, mac: Mac, scope: Scope, address: IPv4Address) -> bool:
-        """Whether the configuration lets this phone have this address in this scope."""
-        fixed = self._reservations.get(mac)
+    def is_reserved(self, address: IPv4Address) -> bool:
+        """Whether the configuration keeps this address for somebody."""
+        return address in self._reserved
+
+    def entitled(self, fixed: IPv4Address | None, scope: Scope, address: IPv4Address) -> bool:
+        """Whether the configuration lets the phone that ``fixed`` is reserved for have this address in this scope."""
         if fixed is not None and fixed in scope.subnet:
             return address == fixed
         return self._pools[scope.name].serves(address)
@@ -180,18 +182,28 @@ class Book:
 
     # Offers.
 
-    def offer(self, mac: Mac, scope: Scope, phone_class: PhoneClass, wanted: IPv4Address | None, now: float) -> Client:
+    def offer(
+        self,
+        mac: Mac,
+        scope: Scope,
+        phone_class: PhoneClass,
+        wanted: IPv4Address | None,
+        now: float,
+        fixed: IPv4Address | None = None,
+    ) -> Client:
         """Keep an address and a block for a phone; what it was offered before, if that still fits.
 
+        :param wanted: what it asks for, and gets if that is free.
+        :param fixed: the only address that it may have in this scope; ``None``: any.
         :raises Exhausted: no address or no block is left.
         """
         client = self._clients.get(mac) or Client(mac)
         offer = client.offer
         if offer is not None:
-            if offer.scope is scope and offer.phone_class == phone_class and self.entitled(mac, scope, offer.address):
+            if offer.scope is scope and offer.phone_class == phone_class and self.entitled(fixed, scope, offer.address):
                 return client
             self.drop_offer(client)
-        address, fresh, victim = self._choose(client, scope, wanted, now)
+        address, fresh, victim = self._choose(client, scope, wanted, fixed, now)
         try:
             block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
         except Exhausted:
@@ -226,16 +238,15 @@ class Book:
         self.timers.disarm(Timer("offer", client.mac))
 
     def _choose(
-        self, client: Client, scope: Scope, wanted: IPv4Address | None, now: float
+        self, client: Client, scope: Scope, wanted: IPv4Address | None, fixed: IPv4Address | None, now: float
     ) -> tuple[IPv4Address, bool, Client | None]:
         """An address, whether it was free, and the unbound client that it was remembered for."""
         pool = self._pools[scope.name]
-        fixed = self._reservations.get(client.mac)
         lease = client.lease
         if client.displaced:
             # The other phone's change removes this one's row: until it is settled or withdrawn no new row may be written.
             raise Exhausted(f"the former address of {client.phone} is being given to another phone")
-        if lease is not None and lease.scope == scope.name and self.entitled(client.mac, scope, lease.address):
+        if lease is not None and lease.scope == scope.name and self.entitled(fixed, scope, lease.address):
             return lease.address, False, None
         if fixed is not None and fixed in scope.subnet:
             return self._choose_fixed(pool, fixed)
@@ -255,7 +266,7 @@ class Book:
         owner = self._owners.get(fixed)
         if owner is not None and self._gives_way(owner):
             return fixed, False, owner
-        raise Exhausted(f"the reserved address {fixed} is still used by {owner.phone if owner else 'another machine'}")
+        raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
 
     def _longest_unbound(self, scope: Scope, now: float) -> Client | None:
         queue = self._unbound[scope.name]

@@ -1,17 +1,17 @@
-"""Replies: the options that a phone gets, and where the message goes (RFC 2131 sections 4.1 and 4.3, DHC-8 to DHC-12)."""
+"""Replies: the options that a phone gets (RFC 2131 section 4.3, DHC-8 to DHC-12)."""
 
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address
 from re import compile as pattern
 
-from voxpath.core.effects import Send
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
-from voxpath.dhcp.message import ANY, BOOTREPLY, INFINITE_S, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREPLY, BROADCAST_FLAG, INFINITE_S, Message, MessageType
 from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
-from voxpath.dhcp.wire import DEFAULT_MESSAGE, MAX_MESSAGE, encode
-from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
+from voxpath.dhcp.relay import echo
+from voxpath.dhcp.wire import DEFAULT_MESSAGE, MAX_MESSAGE, MIN_MESSAGE, encode
+from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import MEGACO_PORT, PhoneClass, Scope
 from voxpath.model.ports import PortBlock
 
@@ -49,13 +49,12 @@ def rebinding_s(lease_s: int) -> int:
 class Replies:
     """Makes replies; what is the same for all phones of a class in a scope is made once."""
 
-    def __init__(self, client_port: int) -> None:
-        self._client_port = client_port
+    def __init__(self) -> None:
         self._common: dict[tuple[str, str], dict[int, bytes]] = {}
 
     def answer(
         self,
-        kind: MessageType,
+        kind: MessageType | None,
         request: Message,
         scope: Scope,
         phone_class: PhoneClass,
@@ -65,16 +64,19 @@ class Replies:
     ) -> bytes:
         """An OFFER or an ACK.
 
+        :param kind: ``None``: the answer to a BOOTP request, which has no message type and no lease (RFC 1534 section 2).
         :param block: the phone's ports; ``None``: it has none, which only an INFORM's answer admits.
         :param address: the address given; ``None``: none is given, so no lease time is told either (RFC 2131 section 4.3.5).
         """
-        options: dict[int, bytes] = {code.MESSAGE_TYPE: bytes((kind,)), code.SERVER_ID: scope.server.packed}
-        if address is not None:
-            options.update(_times(phone_class.lease_s))
+        options: dict[int, bytes] = {}
+        if kind is not None:
+            options = {code.MESSAGE_TYPE: bytes((kind,)), code.SERVER_ID: scope.server.packed}
+            if address is not None:
+                options.update(_times(phone_class.lease_s))
         options.update(self._common_of(scope, phone_class))
         options[code.HOST_NAME] = name.encode("ascii")
         options.update(_own(request, phone_class, block))
-        _echo(request, options)
+        echo(request, options)
         _fit(request, options)
         return encode(
             Message(
@@ -95,26 +97,17 @@ class Replies:
         )
 
     def refusal(self, request: Message, scope: Scope, reason: str) -> bytes:
-        """A NAK (RFC 2131 table 3)."""
+        """A NAK (RFC 2131 table 3); a relay is told to broadcast it, since the phone's address may be wrong on its link."""
         options = {
             code.MESSAGE_TYPE: bytes((MessageType.NAK,)),
             code.SERVER_ID: scope.server.packed,
             code.MESSAGE: reason.encode("ascii", "replace"),
         }
-        _echo(request, options)
-        return encode(Message(BOOTREPLY, request.xid, request.chaddr, options, htype=request.htype, flags=request.flags))
-
-    def address(self, payload: bytes, request: Message, scope: Scope, port: str, given: IPv4Address | None) -> Send:
-        """Where a reply goes (RFC 2131 section 4.1); without an address given it is a NAK and is broadcast."""
-        link = b""
-        if given is None or (request.ciaddr == ANY and request.broadcast):
-            host = BROADCAST_HOST
-        elif request.ciaddr != ANY:
-            host = str(request.ciaddr)
-        else:
-            # The client cannot answer ARP for an address that it does not have yet.
-            host, link = str(given), request.chaddr
-        return Send(payload, Endpoint(host, self._client_port), port, str(scope.server), scope.interface, link)
+        echo(request, options)
+        flags = request.flags if request.giaddr == ANY else request.flags | BROADCAST_FLAG
+        return encode(
+            Message(BOOTREPLY, request.xid, request.chaddr, options, htype=request.htype, flags=flags, giaddr=request.giaddr)
+        )
 
     def _common_of(self, scope: Scope, phone_class: PhoneClass) -> Mapping[int, bytes]:
         key = (scope.name, phone_class.name)
@@ -172,19 +165,16 @@ def _endpoints(mgcs: tuple[str, ...]) -> tuple[Endpoint, ...]:
     return tuple(Endpoint.parse(text, MEGACO_PORT) for text in mgcs)
 
 
-def _echo(request: Message, options: dict[int, bytes]) -> None:
-    client_id = request.options.get(code.CLIENT_ID)
-    if client_id is not None:
-        options[code.CLIENT_ID] = client_id  # RFC 6842 section 3
-
-
 def _fit(request: Message, options: dict[int, bytes]) -> None:
+    # A BOOTP client takes no longer reply than its own request was (RFC 951 section 3), which has 300 octets.
+    least = DEFAULT_MESSAGE if code.MESSAGE_TYPE in request.options else MIN_MESSAGE
     try:
-        room = max(DEFAULT_MESSAGE, (request.number(code.MAX_MESSAGE_SIZE, 2) or 0) - HEADER_OCTETS)
+        room = max(least, (request.number(code.MAX_MESSAGE_SIZE, 2) or 0) - HEADER_OCTETS)
     except RemoteError:
-        room = DEFAULT_MESSAGE
+        room = least
     length = FRAME_OCTETS + sum(2 + len(value) for value in options.values())
-    for option in DISPENSABLE:
+    doubled = code.FLAT_CODES if code.VENDOR in options else ()
+    for option in (*DISPENSABLE, *doubled):
         if length <= room:
             return
         if option in options:

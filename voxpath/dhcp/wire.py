@@ -6,7 +6,7 @@ from struct import Struct
 
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.dhcp import options as code
-from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, Message
+from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, Message, MessageType
 
 MAGIC_COOKIE = b"\x63\x82\x53\x63"
 MAX_MESSAGE = 4096
@@ -25,7 +25,8 @@ CHADDR_AT = 28
 _SNAME_AT = 44
 _FILE_AT = 108
 _COOKIE_AT = 236
-_NOWHERE = bytes(4)
+_NOWHERE = _NO_COOKIE = bytes(4)
+"""No address; and the vendor area of a BOOTP client that knows no options (RFC 951 section 3)."""
 
 _OVERLOAD_FILE = 1
 _OVERLOAD_SNAME = 2
@@ -37,7 +38,7 @@ def decode(payload: bytes) -> Message:
 
     A missing end option is accepted, as every server in use does: the end of the field ends the options.
 
-    :raises RemoteError: it is too short or too long, has no magic cookie, or an option runs over the end of its field.
+    :raises RemoteError: it is too short or too long, has a cookie of another kind, or an option runs over the end of its field.
     """
     size = len(payload)
     if not _OPTIONS_AT <= size <= MAX_MESSAGE:
@@ -49,10 +50,11 @@ def decode(payload: bytes) -> Message:
         raise RemoteError(f"op {op} is neither request nor reply", offset=0, section="RFC 2131 section 2")
     if hlen > MAX_HARDWARE:
         raise RemoteError(f"a hardware address of {hlen} octets", offset=2, section="RFC 2131 section 2")
-    if cookie != MAGIC_COOKIE:
-        raise RemoteError("no magic cookie", offset=_COOKIE_AT, section="RFC 2131 section 3")
     options: dict[int, bytes] = {}
-    _collect(payload, _OPTIONS_AT, size, options)
+    if cookie == MAGIC_COOKIE:
+        _collect(payload, _OPTIONS_AT, size, options)
+    elif cookie != _NO_COOKIE:
+        raise RemoteError("no magic cookie", offset=_COOKIE_AT, section="RFC 2131 section 3")
     if code.OVERLOAD in options:
         overload = _overload(options.pop(code.OVERLOAD))
         if overload & _OVERLOAD_FILE:
@@ -67,6 +69,22 @@ def decode(payload: bytes) -> Message:
         _address(ciaddr), _address(yiaddr), _address(siaddr), _address(giaddr),
         sname.partition(b"\0")[0], file.partition(b"\0")[0],
     )  # fmt: skip
+
+
+def is_discover(payload: bytes) -> bool:
+    """Whether a message is a DISCOVER, told at a glance: its sender repeats it, so it may be dropped when there are too many.
+
+    Most clients write the message type first; of the others each option is passed over, and what is malformed is none.
+    """
+    position, size = _OPTIONS_AT, len(payload)
+    while position + 2 < size:
+        option = payload[position]
+        if option == code.MESSAGE_TYPE:
+            return payload[position + 2] == MessageType.DISCOVER
+        if option == code.END:
+            return False
+        position += 1 if option == code.PAD else 2 + payload[position + 1]
+    return False
 
 
 def encode(message: Message, limit: int = MAX_MESSAGE) -> bytes:

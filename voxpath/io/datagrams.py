@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from voxpath.core.effects import Datagram, Send
+from voxpath.io.backlog import Backlog
 from voxpath.io.packet import udp_packet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
 
@@ -29,6 +30,9 @@ LARGEST_DATAGRAM = 65535
 
 READ_PER_TURN = 64
 """Datagrams that are read in one turn of the reactor: a flood on one port must not hold up the others, nor finished commits."""
+
+READ_INTO_BACKLOG = 1024
+"""The same, where they only join a backlog: the socket is emptied much faster than a core could serve what is in it."""
 
 PASSING = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EINTR})
 """Errors that say something of an earlier datagram, or that the interface is down at the moment; the socket lives on."""
@@ -57,6 +61,7 @@ class UdpPort:
     :param device: bind to this interface alone, and send broadcasts by it.
     :ivar told: the address that datagrams were sent to when each need not tell its own; such datagrams tell no interface.
     :param on_lost: is told why, when the port cannot be read any more; it then has to be opened anew.
+    :param backlog: takes the datagrams in place of ``receive``, more of them a turn, and gives them to the core at its own pace.
     :raises OSError: the address is in use, is not ours, or its port needs rights that we lack.
     """
 
@@ -68,11 +73,13 @@ class UdpPort:
         receive: Callable[[Datagram], None],
         device: str = "",
         on_lost: Callable[[str], None] = lambda reason: None,
+        backlog: Backlog | None = None,
     ) -> None:
         self.name = name
         self.device = device
         self._reactor = reactor
         self._receive = receive
+        self._backlog = backlog
         self._on_lost = on_lost
         self._socket = _bound_socket(local, device)
         self._index = socket.if_nametoindex(device) if device else 0
@@ -122,8 +129,17 @@ class UdpPort:
 
     def doRead(self) -> None:
         """Read until it would block."""
-        receive, read = self._receive, self._read_plain if self.told else self._read
-        for _ in range(READ_PER_TURN):
+        backlog = self._backlog
+        if backlog is None:
+            self._read_into(self._receive, READ_PER_TURN)
+            return
+        if not backlog.full:
+            self._read_into(backlog.add, READ_INTO_BACKLOG)
+        backlog.work()
+
+    def _read_into(self, receive: Callable[[Datagram], None], count: int) -> None:
+        read = self._read_plain if self.told else self._read
+        for _ in range(count):
             try:
                 datagram = read()
             except BlockingIOError:

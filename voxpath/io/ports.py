@@ -5,6 +5,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorFDSet
 
 from voxpath.core.effects import Datagram, Send
+from voxpath.io.backlog import Backlog
 from voxpath.io.datagrams import UdpPort
 from voxpath.model.address import Endpoint
 
@@ -27,11 +28,21 @@ class UdpPorts:
         self._ports: dict[str, list[UdpPort]] = {}
         self._count = 0
 
-    def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None], device: str = "") -> None:
-        """Open a port; raise :class:`OSError` when that is impossible, or when too many are open."""
+    def open(
+        self,
+        name: str,
+        local: Endpoint,
+        receive: Callable[[Datagram], None],
+        device: str = "",
+        backlog: Backlog | None = None,
+    ) -> None:
+        """Open a port; raise :class:`OSError` when that is impossible, or when too many are open.
+
+        :param backlog: takes the datagrams in place of ``receive``.
+        """
         if self._count >= MAX_PORTS:
             raise OSError(f"{MAX_PORTS} ports are open already")
-        port = UdpPort(self._reactor, name, local, receive, device, self._on_lost)
+        port = UdpPort(self._reactor, name, local, receive, device, self._on_lost, backlog)
         self._ports.setdefault(name, []).append(port)
         self._count += 1
 

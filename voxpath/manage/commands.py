@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from voxpath.manage import rows
+from voxpath.manage import rows, serving
+from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.entry import Entry, entry_of
-from voxpath.manage.facts import CommandError, Facts
-from voxpath.manage.memory import Memory
-from voxpath.manage.rows import Row
+from voxpath.manage.facts import CommandError
 from voxpath.manage.subject import subject_of
 from voxpath.manage.why import check_subject, holdings, note_of
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
 from voxpath.model.ports import BindingState
+
+__all__ = ["COMMANDS", "Answer", "Command", "Console", "event_rows"]
 
 EVENTS = 50
 """Events that ``events`` tells unless it is asked for another number."""
@@ -26,63 +26,6 @@ NAMES_LIMIT = 200
 """Names that ``known`` tells; whoever wants more writes more of the name."""
 
 LEVEL_NAMES = {int(level): level.name.lower() for level in Level}
-
-
-class Console(NamedTuple):
-    """What commands work on."""
-
-    facts: Facts
-    memory: Memory
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The result of a command.
-
-    :ivar kind: the type of its rows.
-    :ivar rows: what is drawn.
-    :ivar entries: records of the bus, for verbs whose answers of several processes are merged.
-    :ivar note: a line for the operator beside the rows.
-    :ivar about: the phone that the records are about.
-    """
-
-    kind: type[Row] = Row
-    rows: Sequence[Row] = ()
-    entries: list[Entry] = field(default_factory=list)
-    note: str = ""
-    about: str = ""
-
-
-Run: TypeAlias = Callable[[Console, Sequence[str]], "Answer | Deferred[Answer]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One verb.
-
-    :ivar arguments: names of its arguments; those in brackets may be left out.
-    :ivar merges: whether answers of several processes are merged by time.
-    """
-
-    verb: str
-    arguments: tuple[str, ...]
-    help: str
-    run: Run
-    merges: bool = False
-
-    @property
-    def usage(self) -> str:
-        """How it is written."""
-        return " ".join((self.verb, *self.arguments))
-
-    @property
-    def required(self) -> int:
-        """How many arguments it needs at least."""
-        return sum(not name.startswith("[") for name in self.arguments)
-
-    def accepts(self, count: int) -> bool:
-        """Whether it takes so many arguments."""
-        return self.required <= count <= len(self.arguments)
 
 
 def event_rows(entries: Iterable[Entry]) -> list[rows.EventRow]:
@@ -274,6 +217,10 @@ COMMANDS: dict[str, Command] = {
         Command("bindings", ("[PHONE|AOR]",), "SIP bindings: who is registered where, and what the phone shows", _bindings),
         Command("calls", (), "calls under way or redirected, with the address that was chosen and why", _calls),
         Command("why", ("MAC|AOR",), "decisions about one phone or user, also why it gets no answer", _why),
+        serving.EXPLAIN,
+        serving.ADOPT,
+        serving.ADOPTED,
+        serving.DISOWN,
         Command("ladder", ("PHONE|AOR",), "every message and decision of one phone as a diagram", _ladder, merges=True),
         Command("events", ("[COUNT]",), "the last events", _events, merges=True),
         Command("known", ("[BEGINNING]",), "phones and users whose name begins so, as completion offers them", _known),

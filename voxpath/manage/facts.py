@@ -7,8 +7,10 @@ from typing import NamedTuple, Protocol, TypeVar
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
+from voxpath.dhcp.explain import Finding, Question
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, Row
-from voxpath.model.phone import Lease
+from voxpath.model.address import Mac
+from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
 
@@ -123,6 +125,18 @@ class Facts(Protocol):
     def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
         """Take many rows that cost something each, in so many turns that nothing else has to wait for them."""
 
+    def explain(self, question: Question) -> Iterable[Finding]:
+        """What a DISCOVER would lead to, step by step; nothing is changed."""
+
+    def adopted(self) -> Iterable[Adoption]:
+        """The adopted Ethernet addresses, the oldest first."""
+
+    def adopt(self, mac: Mac) -> "Deferred[str]":
+        """Serve an Ethernet address that the configuration does not name; fires once that is stored."""
+
+    def disown(self, mac: Mac) -> "Deferred[str]":
+        """Take an adoption back; fires once that is stored."""
+
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
 
@@ -201,6 +215,22 @@ class NoFacts:
     def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
         """Nothing else waits here."""
         return succeed(list(rows))
+
+    def explain(self, question: Question) -> Iterable[Finding]:
+        """No DHCP server here."""
+        raise _absent("explain", "DHCP server")
+
+    def adopted(self) -> Iterable[Adoption]:
+        """No DHCP server here."""
+        raise _absent("adopted", "DHCP server")
+
+    def adopt(self, mac: Mac) -> "Deferred[str]":
+        """No DHCP server here."""
+        raise _absent("adopt", "DHCP server")
+
+    def disown(self, mac: Mac) -> "Deferred[str]":
+        """No DHCP server here."""
+        raise _absent("disown", "DHCP server")
 
     def release(self, phone: str) -> "Deferred[str]":
         """No port ledger here."""

@@ -30,6 +30,14 @@ class LeaseRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptedRow(Row):
+    """One adopted Ethernet address."""
+
+    phone: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlockRow(Row):
     """One port block."""
 

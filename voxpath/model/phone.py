@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from math import isinf
 
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
@@ -35,9 +36,10 @@ def block_size(lines: int, extra: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PhoneClass:
-    """What phones of one vendor class get (GEN-4, DHC-5, DHC-25, TFT-8).
+    """What phones of one kind get (GEN-4, DHC-5, DHC-25, TFT-8).
 
-    :ivar vendor_classes: the exact option 60 texts that select this class; matched after trailing NULs are stripped.
+    :ivar vendor_classes: the option 60 texts that select this class, with ``*`` for any octets; matched after trailing NULs are
+        stripped.
     :ivar ports: size of the port block, a power of two.
     :ivar lease_s: length of the lease on the wire, in seconds.
     :ivar image: name of the boot image on the TFTP server; empty: the phone needs none.
@@ -46,6 +48,8 @@ class PhoneClass:
     :ivar image_octets: size of the image; 0: not known.
     :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
     :ivar settings: lines of the phone program's configuration file that do not follow from the lease, with place-holders.
+    :ivar client_ids: the client identifiers (option 61) that select it when no vendor class does.
+    :ivar fingerprints: the parameter request lists (option 55), octet by octet, that select it when neither does.
     """
 
     name: str
@@ -58,13 +62,20 @@ class PhoneClass:
     image_octets: int = 0
     root_path: str = ""
     settings: tuple[str, ...] = ()
+    client_ids: tuple[bytes, ...] = ()
+    fingerprints: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Addresses that DHCP gives out on one interface (DHC-11, DHC-14).
+    """Addresses that DHCP gives out on one link: that of an interface, or one behind relays (DHC-11, DHC-14).
 
+    :ivar interface: towards the phones, or towards the relays.
+    :ivar server: the server's own address there, by which phones know it (option 54).
     :ivar router: the default router told to phones; ``None``: the server itself.
+    :ivar relays: the relays (by their giaddr) whose phones it is for; empty: it is for phones on the interface's own link.
+    :ivar group: scopes of one link with the same name here are a super-scope: when one is exhausted, the next one gives.
+    :ivar trust_circuits: whether a switch on the interface's own link, and no phone, writes the circuit identifier (option 82).
     """
 
     name: str
@@ -77,6 +88,48 @@ class Scope:
     dns: tuple[IPv4Address, ...] = ()
     domain: str = ""
     router: IPv4Address | None = None
+    relays: tuple[IPv4Address, ...] = ()
+    group: str = ""
+    trust_circuits: bool = False
+
+    def is_host(self, address: IPv4Address) -> bool:
+        """Whether this can be the address of a phone: it is in the subnet, and nobody else's by its nature."""
+        subnet = self.subnet
+        others = (self.server, self.router, subnet.network_address, subnet.broadcast_address, *self.relays)
+        return address in subnet and address not in others
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A fixed address for one phone, known by at least one of three marks (DHC-15, DHC-22).
+
+    :ivar mac: the phone's Ethernet address; it passes the first check by this.
+    :ivar client_id: its client identifier (option 61).
+    :ivar circuit_id: the line or switch port that it is connected to (option 82, sub-option 1).
+    :ivar phone_class: name of the class that it has whatever it says of itself; empty: that which it selects.
+    """
+
+    address: IPv4Address
+    mac: Mac | None = None
+    client_id: bytes | None = None
+    circuit_id: bytes | None = None
+    phone_class: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """An operator's word that an Ethernet address may be served, whatever the configuration says.
+
+    :ivar since: when it was given, in seconds of the server's clock.
+    """
+
+    mac: Mac
+    since: float
+
+    @property
+    def phone(self) -> str:
+        """The phone's identity in events and commands."""
+        return str(self.mac)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +146,11 @@ class Lease:
     phone_class: str
     host_name: str
     expires: float
+
+    @property
+    def permanent(self) -> bool:
+        """Whether it never ends by itself (DHC-18): a class may want that, and static phones and BOOTP clients have no other."""
+        return isinf(self.expires)
 
     @property
     def phone(self) -> str:

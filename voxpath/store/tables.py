@@ -8,7 +8,7 @@ from typing import Any
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.contact import Contact
-from voxpath.model.phone import Lease
+from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
 from voxpath.ports.row import BINDING_COLUMNS, binding_from_row, binding_row
@@ -75,6 +75,15 @@ def _lease(row: Row) -> Lease:
     return Lease(Mac.parse(mac), bytes(client_id), scope, IPv4Address(address), phone_class, host_name, expires)
 
 
+def _adoption_row(adoption: Adoption) -> Row:
+    return str(adoption.mac), adoption.since
+
+
+def _adoption(row: Row) -> Adoption:
+    mac, since = row
+    return Adoption(Mac.parse(mac), since)
+
+
 def _registration_row(registration: Registration) -> Row:
     public, contact = registration.public, registration.contact
     return (
@@ -132,6 +141,7 @@ TABLES: dict[type, Table] = {
         _registration_row,
         _registration,
     ),
+    Adoption: Table("adoption", ("mac", "since"), 1, _adoption_row, _adoption),
     Contact: Table("contact", Contact._fields, 2, tuple, Contact._make),
 }
 

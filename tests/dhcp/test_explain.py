@@ -1,0 +1,130 @@
+"""Dry runs: they tell what a DISCOVER would lead to, truly, and change nothing."""
+
+import random
+from ipaddress import IPv4Address
+
+import pytest
+
+from voxpath.dhcp.explain import NOTHING, Question
+from voxpath.dhcp.links import NoLink
+from voxpath.dhcp.wire import decode
+from voxpath.model.address import Mac
+from voxpath.model.phone import Reservation
+
+
+def told(site, number: int, vendor_class: bytes = b"desk", **more: object) -> dict[str, str]:
+    question = Question(Mac(b"\x02\0\0\0\x0a" + bytes((number,))), vendor_class, **{"interface": "eth0", **more})
+    return {finding.step: finding.result for finding in site.server.explain(question, site.now)}
+
+
+def test_a_new_phone_is_told_of_step_by_step(site, phone) -> None:
+    found = told(site, 1)
+    assert list(found)[:7] == ["link", "Ethernet address", "class", "scopes", "answer", "ports", "lease time"]
+    assert found["link"] == found["scopes"].join(("scope ", ""))
+    assert found["Ethernet address"] == "accepted"
+    assert found["class"] == "desk, by vendor class 'desk'"
+    assert found["answer"] == "OFFER 10.0.0.10 of scope lan"
+    assert found["ports"] == "198.51.100.1:20480-20543"
+    assert found["lease time"] == "3600 s"
+    assert found["boot file"] == "desk.bin"
+    assert found["option 3"] == "10.0.0.1"
+    assert found["option 66"] == "10.0.0.1"
+    assert found["option 51"] == "3600"
+
+
+def test_what_is_told_is_what_a_discover_gets(site, make_phone) -> None:
+    for number, vendor_class in ((1, "desk"), (2, "lobby"), (3, "desk")):
+        phone = make_phone(site, number, vendor_class)
+        found = told(site, number, vendor_class.encode())
+        message = decode(site.tell(phone.client.discover())[0].payload)
+        assert found["answer"] == f"OFFER {message.yiaddr} of scope lan"
+        given = {f"option {option}" for option in message.options} - {"option 61"}
+        assert given == {step for step in found if step.startswith("option")}
+
+
+@pytest.mark.parametrize(
+    ("number", "vendor_class", "step", "words"),
+    [
+        (0xF1, b"desk", "Ethernet address", "not among"),
+        (0xF1, b"laptop", "Ethernet address", "not among"),
+        (1, b"laptop", "class", "selects no phone class"),
+        (1, b"", "class", "no vendor class"),
+    ],
+)
+def test_a_refusal_is_told_at_the_check_that_fails_first(site, number, vendor_class, step, words) -> None:
+    found = told(site, number, vendor_class)
+    assert words in found[step]
+    assert found["answer"] == NOTHING
+    assert list(found)[-2] == step
+
+
+def test_adoption_reservation_lease_and_offer_are_told(site, make_phone) -> None:
+    stranger, phone = make_phone(site, 0xF1), make_phone(site, 1)
+    site.run(site.server.adoptions.adopt(stranger.mac, site.now))
+    assert told(site, 0xF1)["Ethernet address"] == "accepted, adopted by an operator"
+    site.reservations = [Reservation(IPv4Address("10.0.0.99"), phone.mac, phone_class="lobby")]
+    site.start()
+    assert told(site, 1, b"")["reservation"] == "10.0.0.99, class lobby"
+    assert told(site, 1, b"")["class"] == "lobby, by its reservation"
+    phone.boot()
+    assert told(site, 1)["lease"] == "10.0.0.99 of scope lan, bound for 600 s"
+    phone.offer()
+    assert told(site, 1)["offer"].startswith("10.0.0.99 with ports")
+    assert told(site, 1)["answer"] == "OFFER 10.0.0.99 of scope lan"
+
+
+def test_nothing_left_is_told(make_site, make_phone) -> None:
+    site = make_site(blocks=1)
+    make_phone(site, 1).boot()
+    assert told(site, 2)["answer"] == f"{NOTHING}: no block of 64 ports is left for realm site"
+
+
+def test_a_change_under_way_is_told(site, phone) -> None:
+    lease = phone.offer()
+    site.holding = True
+    phone.ask(phone.client.request(lease))
+    assert "under way" in told(site, 1)["answer"]
+
+
+def test_an_offer_of_another_class_is_left_alone(site, phone) -> None:
+    lease = phone.offer()
+    assert "in place of the open one" in told(site, 1, b"lobby")["answer"]
+    assert phone.offer() == lease
+
+
+def test_where_the_phone_asks_is_told_or_found(site, phone) -> None:
+    with pytest.raises(NoLink, match="eth0, eth1"):
+        told(site, 1, interface="")
+    with pytest.raises(NoLink, match="no scope"):
+        told(site, 1, interface="eth9")
+    with pytest.raises(NoLink, match="not trusted"):
+        told(site, 1, interface="", relay=IPv4Address("10.0.0.2"))
+    phone.boot("eth1")
+    assert told(site, 1, interface="")["link"] == "scope attic"
+
+
+def state(site) -> tuple[object, ...]:
+    """All that anybody could see of a site."""
+    book = site.server._book
+    pools = {name: (len(pool), set(pool._used)) for name, pool in book._pools.items()}
+    clients = {mac: (client.lease, client.bound, client.offer, client.displaced) for mac, client in book._clients.items()}
+    timers = dict(book.timers._armed)
+    return pools, clients, timers, book.offers, site.ledger.usage(site.now), set(site.ledger.bindings()), dict(site.server.dropped)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nothing_is_changed(seed, make_site, make_phone) -> None:
+    """Over random histories with full pools, open offers and remembered leases."""
+    site = make_site(last=14, blocks=5)
+    entropy = random.Random(seed)
+    for _ in range(120):
+        before = state(site)
+        told(site, entropy.randrange(9), entropy.choice((b"desk", b"lobby", b"x")), interface=entropy.choice(("eth0", "eth1")))
+        assert state(site) == before
+        site.wait(entropy.choice((0.0, 10.0, 700.0)))
+        phone = make_phone(site, entropy.randrange(8), entropy.choice(("desk", "lobby")))
+        sent = site.tell(phone.client.discover())
+        if sent and entropy.random() < 0.8:
+            site.tell(phone.client.request(phone.client.read(sent[0].payload).lease))
+        if entropy.random() < 0.3:
+            site.run(site.server.withdraw_lease(phone.mac, site.now))

@@ -1,0 +1,397 @@
+"""Who is served and with what: clients known by 60, 61, 55, MAC or circuit; super-scopes; a real relay; BOOTP; INFORM; a storm."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+
+from tests.live.bench import GATEWAY, Bench, bench_of
+from tests.live.dhcpclients import Phone, ports_of
+from tests.live.sites import SITE_A, until
+
+pytestmark = pytest.mark.live
+
+RELAY = "relay"
+BOOTP_MAC = "02:00:00:00:0d:01"
+CLIENT, CIRCUIT = "desk-7", "down0"
+UNKNOWN = "06:00:00:00:00:07"
+STORM, ROUNDS = 20_000, 5
+CONFIGURATION = f"""
+[[realm]]
+name = "site"
+private = ["10.0.0.0/8"]
+public = ["{SITE_A.public}"]
+[[pool]]
+public = "{SITE_A.public}"
+ports = [20480, 30719]
+realm = "site"
+[dhcp]
+macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
+[[scope]]
+name = "first"
+interface = "lan0"
+subnet = "10.0.0.0/24"
+server = "10.0.0.1"
+range = ["10.0.0.11", "10.0.0.200"]
+realm = "site"
+[[scope]]
+name = "small"
+interface = "lan1"
+subnet = "10.1.0.0/24"
+server = "10.1.0.1"
+range = ["10.1.0.21", "10.1.0.21"]
+realm = "site"
+group = "floor"
+[[scope]]
+name = "spill"
+interface = "lan1"
+subnet = "10.1.1.0/24"
+server = "10.1.1.1"
+range = ["10.1.1.21", "10.1.1.99"]
+realm = "site"
+group = "floor"
+[[scope]]
+name = "far"
+interface = "trunk0"
+subnet = "10.2.0.0/24"
+server = "10.9.0.1"
+router = "10.2.0.1"
+relays = ["10.2.0.1"]
+range = ["10.2.0.11", "10.2.0.99"]
+realm = "site"
+[[class]]
+name = "desk"
+vendor_classes = ["voxpath-*"]
+client_ids = ["known-by-61"]
+fingerprints = [[1, 3, 66, 67, 43, 224]]
+ports = 64
+mgcs = ["198.51.100.10:2944", "198.51.100.11:2944"]
+[[class]]
+like = "yealink"
+lines = 2
+[[class]]
+name = "eternal"
+vendor_classes = ["eternal"]
+lease_s = 4294967295
+ports = 8
+[[class]]
+name = "fixed"
+ports = 16
+[[reservation]]
+mac = "{BOOTP_MAC}"
+address = "10.0.0.5"
+class = "fixed"
+[[reservation]]
+client_id = "{CLIENT}"
+address = "10.0.0.6"
+class = "fixed"
+[[reservation]]
+circuit_id = "{CIRCUIT}"
+address = "10.2.0.7"
+[tftp]
+enabled = false
+[nat]
+backend = "nftables"
+inside = ["lan0", "lan1", "trunk0"]
+outside = ["wan0"]
+[mgc]
+enabled = false
+"""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    def configure(made: Bench) -> None:
+        net = made.net
+        made.add_lan("lan1", "10.1.0.1/24")
+        net.address(GATEWAY, "lan1", "10.1.1.1/24")
+        made.add_lan("trunk0", "10.9.0.1/24")
+        net.create(RELAY)
+        net.veth(RELAY, "up0", GATEWAY, "cable0")
+        net.plug(GATEWAY, "trunk0", "cable0")
+        net.address(RELAY, "up0", "10.9.0.2/24")
+        net.route(RELAY, "default", "10.9.0.1")
+        net.sysctl(RELAY, "net.ipv4.ip_forward", "1")
+        net.bridge(RELAY, CIRCUIT)
+        net.address(RELAY, CIRCUIT, "10.2.0.1/24")
+        net.route(GATEWAY, "10.2.0.0/24", "10.9.0.2")
+        made.configure(CONFIGURATION)
+
+    with bench_of(tmp_path_factory.mktemp("who"), configure) as made:
+        yield made
+        made.is_sound()
+
+
+def class_of(bench: Bench, phone: Phone) -> str:
+    return str(bench.row_of("leases", phone)["phone_class"])
+
+
+# What selects a class (DHC-17, DHC-22, GEN-4).
+
+
+def test_a_pattern_of_the_vendor_class_selects(bench: Bench) -> None:
+    phone = bench.phone()
+    assert ports_of(bytes.fromhex(phone.udhcpc(vendor="voxpath-of-tomorrow")["opt224"])).size == 64
+    assert class_of(bench, phone) == "desk"
+
+
+def test_a_shipped_class_is_served_as_the_operator_changed_it(bench: Bench) -> None:
+    """GEN-4: two lines make a block of eight ports."""
+    phone = bench.phone()
+    assert ports_of(bytes.fromhex(phone.udhcpc(vendor="yealink SIP-T46G")["opt224"])).size == 8
+    assert class_of(bench, phone) == "yealink"
+
+
+@pytest.mark.parametrize("vendor", ["", "a-laptop"])
+def test_a_client_identifier_selects_when_no_vendor_class_does(bench: Bench, vendor: str) -> None:
+    """DHC-22: 61 without 60, and beside one that selects nothing; it is echoed, or dhclient would not take the lease."""
+    phone = bench.phone()
+    phone.dhclient(vendor=vendor, more='send dhcp-client-identifier "known-by-61";')
+    assert class_of(bench, phone) == "desk"
+
+
+def test_the_vendor_class_comes_before_the_client_identifier(bench: Bench) -> None:
+    phone = bench.phone()
+    phone.dhclient(vendor="eternal", more='send dhcp-client-identifier "known-by-61";')
+    assert class_of(bench, phone) == "eternal"
+
+
+def test_what_a_phone_asks_for_selects_when_it_says_nothing(bench: Bench) -> None:
+    """DHC-17: a fingerprint, exactly as configured; one option more is another phone."""
+    asked = "request subnet-mask, routers, tftp-server-name, bootfile-name, vendor-encapsulated-options, voxpath-ports;"
+    phone = bench.phone()
+    phone.dhclient(vendor="", more=asked)
+    assert class_of(bench, phone) == "desk"
+    other = bench.phone()
+    process = other.dhclient_starts(vendor="", more=asked.replace("voxpath-ports", "voxpath-ports, host-name"))
+    until(lambda: bench.why(other, "DHCP_IGNORED_CLASS"), "one option more is another phone")
+    bench.net.end(process)
+    assert bench.row_of("leases", other) == {}
+
+
+def test_a_client_identifier_has_a_reserved_address_and_class(bench: Bench) -> None:
+    phone = bench.phone()
+    told = phone.dhclient(vendor="", more=f'send dhcp-client-identifier "{CLIENT}";')
+    assert told["new_ip_address"] == "10.0.0.6"
+    assert class_of(bench, phone) == "fixed"
+
+
+def test_a_laptop_is_ignored(bench: Bench) -> None:
+    """DHC-17: its address is among those that are served, and nothing that it says selects a class."""
+    laptop = bench.phone()
+    assert laptop.udhcpc_in_vain("MSFT 5.0")() == 1
+    assert "selects no phone class" in bench.why(laptop)[-1]["text"]
+
+
+# Times, and dhcpcd.
+
+
+def test_a_lease_may_be_for_ever(bench: Bench) -> None:
+    """DHC-18: 0xffffffff per class."""
+    phone = bench.phone()
+    assert phone.udhcpc(vendor="eternal")["lease"] == "4294967295"
+    row = bench.row_of("leases", phone)
+    assert (row["state"], row["expires"]) == ("held", "")
+
+
+def test_dhcpcd_is_served(bench: Bench) -> None:
+    phone = bench.phone()
+    told = phone.dhcpcd()
+    ports = ports_of(bytes.fromhex(told["new_voxpath_ports"]))
+    assert bench.row_of("blocks", phone)["block"] == f"{ports.public}:{ports.first}-{ports.last}"
+    assert told["new_ip_address"] == bench.row_of("leases", phone)["address"]
+
+
+def test_a_wanted_address_is_given_if_it_is_free(bench: Bench) -> None:
+    """DHC-13: option 50 for a free address, and for one that is taken."""
+    first, second = bench.phone(), bench.phone()
+    assert first.udhcpc("-r", "10.0.0.150")["ip"] == "10.0.0.150"
+    assert second.udhcpc("-r", "10.0.0.150")["ip"] != "10.0.0.150"
+
+
+# Static phones (PHN-18) and nmap.
+
+
+def test_a_static_phone_is_told_its_block_by_inform_and_keeps_it(bench: Bench) -> None:
+    """PHN-18: no DISCOVER; block, controllers, NAT and TFTP address; the block is in the kernel, and held for ever."""
+    phone = bench.phone()
+    bench.net.address(phone.name, "eth0", "10.0.0.220/24")
+    with bench.capture(phone.name, "eth0", "udp port 67") as capture:
+        told = phone.dhcpcd("--inform", reasons=("INFORM",))
+        kinds = until(lambda: capture.tshark("dhcp", "dhcp.option.dhcp"), "messages are seen")
+    assert {row[0] for row in kinds} == {"8", "5"}
+    ports = ports_of(bytes.fromhex(told["new_voxpath_ports"]))
+    assert told["new_voxpath_nat"] == SITE_A.public
+    assert told["new_voxpath_mgcs"].startswith("c633640a0b80")
+    assert told["new_tftp_server_name"] == "10.0.0.1"
+    assert {(ports.public, ports.first, "10.0.0.220")} == {entry for entry in bench.kernel() if entry[2] == "10.0.0.220"}
+    row = bench.row_of("leases", phone)
+    assert (row["address"], row["state"], row["expires"]) == ("10.0.0.220", "held", "")
+
+
+def test_nmap_discovers_the_server(bench: Bench) -> None:
+    """`dhcp-discover`: an INFORM with a client identifier of type 0; a stranger's gets no answer."""
+    phone = bench.phone()
+    bench.net.address(phone.name, "eth0", "10.0.0.221/24")
+    argv = ["nmap", "-n", "-Pn", "-sU", "-p", "67", "--script", "dhcp-discover", "--host-timeout", "20s"]
+    known = bench.net.run(phone.name, [*argv, "--script-args", "dhcp-discover.clientid=known-by-61", "10.0.0.1"], timeout=40).stdout
+    assert "DHCP Message Type: DHCPACK" in known, known
+    assert "Server Identifier: 10.0.0.1" in known
+    assert "Router: 10.0.0.1" in known
+    stranger = bench.phone()
+    bench.net.address(stranger.name, "eth0", "10.0.0.222/24")
+    assert "DHCPACK" not in bench.net.run(stranger.name, [*argv, "10.0.0.1"], timeout=40).stdout
+    assert bench.why(stranger, "DHCP_IGNORED_CLASS")
+
+
+# BOOTP (DHC-21, DHC-26), by raw frames.
+
+
+def raw(bench: Bench, phone: Phone, *frames: bytes) -> None:
+    with bench.net.entered(phone.name):
+        sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with sender:
+        sender.bind(("eth0", 0))
+        for frame in frames:
+            sender.send(frame)
+
+
+def frame(mac: str, xid: int, options: list[object]) -> bytes:
+    chaddr = bytes.fromhex(mac.replace(":", ""))
+    packet = Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
+    packet /= BOOTP(chaddr=chaddr, xid=xid, flags=0x8000, options=b"" if not options else b"c\x82Sc")
+    return bytes(packet / (DHCP(options=options) if options else Raw(bytes(64))))
+
+
+def test_a_bootp_client_is_served_by_its_reservation_alone(bench: Bench) -> None:
+    """No option 53, and not even a cookie: the reserved address for ever, no lease time; all others hear nothing."""
+    reserved, other = bench.phone(mac=BOOTP_MAC), bench.phone()
+    with bench.capture(reserved.name, "eth0", "udp port 68") as capture:
+        raw(bench, other, frame(other.mac, 1, []))
+        until(lambda: bench.why(other, "DHCP_IGNORED_CLASS"), "the other one is ignored")
+        raw(bench, reserved, frame(BOOTP_MAC, 2, []))
+        answers = until(lambda: capture.tshark("dhcp.type == 2", "dhcp.id", "dhcp.ip.your", "dhcp.option.dhcp"), "a reply")
+        assert {row for row in answers if row[0] == "0x00000002"} == {("0x00000002", "10.0.0.5", "")}
+        assert capture.tshark("_ws.expert.severity == error", "frame.number") == []
+    row = bench.row_of("leases", reserved)
+    assert (row["address"], row["phone_class"], row["expires"]) == ("10.0.0.5", "fixed", "")
+    assert "BOOTP carries no class" in bench.why(other)[-1]["text"]
+
+
+# Super-scopes and relays (DHC-14).
+
+
+def test_an_exhausted_scope_spills_over(bench: Bench) -> None:
+    phones = [bench.phone(lan="lan1") for _ in range(3)]
+    told = [phone.udhcpc() for phone in phones]
+    assert [each["ip"] for each in told] == ["10.1.0.21", "10.1.1.21", "10.1.1.22"]
+    assert [each["router"] for each in told] == ["10.1.0.1", "10.1.1.1", "10.1.1.1"]
+
+
+def far_phone(bench: Bench) -> Phone:
+    phone = bench.phone()
+    bench.net.ip(GATEWAY, "link", "set", phone.name, "nomaster")
+    bench.net.ip(GATEWAY, "link", "set", phone.name, "netns", bench.net.full(RELAY))
+    bench.net.plug(RELAY, CIRCUIT, phone.name)
+    return phone
+
+
+def test_a_relay_with_option_82(bench: Bench) -> None:
+    """isc-dhcp-relay adds the circuit: it is echoed, or the relay would not pass the answers on; the phone renews past it."""
+    phone = far_phone(bench)
+    argv = ["dhcrelay", "-4", "-d", "-a", "-pf", str(bench.directory / "dhcrelay.pid"), "-id", CIRCUIT, "-iu", "up0", "10.9.0.1"]
+    with bench.capture(GATEWAY, "trunk0", "udp port 67") as capture:
+        relay = bench.net.spawn(RELAY, argv)
+        process, told = phone.udhcpc_stays()
+        assert (told["ip"], told["router"], told["serverid"]) == ("10.2.0.7", "10.2.0.1", "10.9.0.1")
+        circuit = "dhcp.option.agent_information_option.agent_circuit_id"
+        answers = until(lambda: capture.tshark("dhcp.type == 2", "ip.dst", "udp.dstport", circuit), "answers")
+        assert {row[:2] for row in answers} == {("10.2.0.1", "67")}
+        assert {bytes.fromhex(row[2].replace(":", "")) for row in answers} == {CIRCUIT.encode()}
+        phone.udhcpc_renews(process)
+        assert until(lambda: capture.tshark("dhcp.type == 2 && ip.dst == 10.2.0.7", "dhcp.option.dhcp"), "renewal") == [("5",)]
+    bench.net.end(process)
+    bench.net.end(relay)
+    assert bench.row_of("leases", phone)["scope"] == "far"
+
+
+def test_a_relay_without_option_82(bench: Bench) -> None:
+    """dnsmasq as a relay."""
+    phone = far_phone(bench)
+    argv = ["dnsmasq", "--no-daemon", "--port=0", "--conf-file=/dev/null", "--pid-file=", "--dhcp-relay=10.2.0.1,10.9.0.1"]
+    relay = bench.net.spawn(RELAY, argv)
+    assert phone.udhcpc("-t", "6")["ip"] == "10.2.0.11"
+    bench.net.end(relay)
+
+
+def test_a_rogue_relay_gets_nothing(bench: Bench) -> None:
+    """A phone that pretends to be a relay: wrong address, or the right one from the wrong side."""
+    phone = bench.phone()
+    bench.net.address(phone.name, "eth0", "10.0.0.223/24")
+    request = BOOTP(chaddr=bytes.fromhex(phone.mac.replace(":", "")), giaddr="10.2.0.1", options=b"c\x82Sc")
+    payload = bytes(request / DHCP(options=[("message-type", "discover"), ("vendor_class_id", b"voxpath-phone"), "end"]))
+    with bench.udp(phone.name, 67) as sender:
+        sender.sendto(payload, ("10.0.0.1", 67))
+        dropped = until(lambda: bench.why(phone, "DHCP_DROPPED"), "it is dropped")
+        sender.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            sender.recv(1000)
+    assert "relay" in dropped[-1]["text"]
+
+
+# Commands.
+
+
+def test_explain_tells_what_happens_then(bench: Bench) -> None:
+    phone = bench.phone()
+    before = {verb: bench.ask(verb) for verb in ("leases", "blocks")}
+    found = {row["item"]: row["value"] for row in bench.ask("explain", phone.mac, "class=voxpath-phone", "interface=lan0")}
+    assert {verb: bench.ask(verb) for verb in ("leases", "blocks")} == before
+    told = phone.udhcpc()
+    assert found["answer"] == f"OFFER {told['ip']} of scope first"
+    ports = ports_of(bytes.fromhex(told["opt224"]))
+    assert found["ports"] == f"{ports.public}:{ports.first}-{ports.last}"
+    far = {row["item"]: row["value"] for row in bench.ask("explain", phone.mac, "class=voxpath-phone", "relay=10.2.0.1")}
+    assert far["link"] == "scope far"
+
+
+def test_an_unknown_phone_is_adopted_and_disowned(bench: Bench) -> None:
+    phone = bench.phone(mac=UNKNOWN)
+    assert phone.udhcpc_in_vain("voxpath-phone")() == 1
+    assert bench.why(phone)[-1]["id"] == "DHCP_IGNORED_MAC"
+    bench.ask("adopt", phone.mac)
+    assert [row["phone"] for row in bench.ask("adopted")] == [phone.mac]
+    assert phone.udhcpc()["ip"].startswith("10.0.0.")
+    bench.ask("disown", phone.mac)
+    assert bench.ask("adopted") == []
+    assert phone.udhcpc_in_vain("voxpath-phone")() == 1
+
+
+# A storm.
+
+
+def test_a_storm_drops_discovers_and_no_request(bench: Bench) -> None:
+    """More DISCOVERs at once than are served in seconds: the oldest go, and a phone that renews meanwhile has its ACK."""
+    phone, crowd = bench.phone(), bench.phone()
+    process, _ = phone.udhcpc_stays()
+    options: list[object] = [("message-type", "discover"), ("vendor_class_id", b"voxpath-phone"), "end"]
+    blank = bytearray(frame(crowd.mac, 7, options))
+    frames = []
+    for number in range(STORM):
+        # Addresses that are refused: the storm is of messages, not of leases.
+        blank[14 + 20 + 8 + 28 : 14 + 20 + 8 + 34] = b"\x0a\0\0" + number.to_bytes(3, "big")
+        blank[14 + 20 + 6 : 14 + 20 + 8] = b"\0\0"
+        frames.append(bytes(blank))
+    for _ in range(ROUNDS):
+        raw(bench, crowd, *frames)
+        phone.udhcpc_renews(process)
+        if "oldest DISCOVERs were dropped" in bench.role("dhcp")["detail"]:
+            break
+    else:
+        raise AssertionError(f"{ROUNDS} times {STORM} DISCOVERs, and none was dropped: {bench.role('dhcp')['detail']}")
+    assert bench.role("dhcp")["state"] == "running"
+    bench.net.end(process)

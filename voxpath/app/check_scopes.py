@@ -1,0 +1,113 @@
+"""Checks of scopes and reservations."""
+
+from collections.abc import Hashable, Iterator
+from ipaddress import IPv4Address
+from itertools import combinations
+
+from voxpath.app.check_addresses import duplicates, is_foreign, unknown_realm
+from voxpath.app.decode import Problem
+from voxpath.app.machine import Machine
+from voxpath.app.schema import Config, Reservation, Scope
+
+MARKS = ("mac", "client_id", "circuit_id")
+"""What a reservation knows its phone by."""
+
+
+def check_scopes(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A scope's addresses lie in its subnet, the subnet in its realm, and no two scopes share addresses."""
+    realms = {realm.name: realm for realm in config.realms}
+    pools = {pool.realm for pool in config.pools}
+    yield from duplicates("scope", "name", config.scopes, lambda scope: scope.name, "give each scope a name of its own")
+    for place, scope in enumerate(config.scopes):
+        path = f"scope[{place}]"
+        yield from _scope_inside(scope, path)
+        yield from _check_relays(scope, path)
+        realm = realms.get(scope.realm)
+        if realm is None:
+            yield unknown_realm(f"{path}.realm", scope.realm, realms)
+            continue
+        if not any(scope.subnet.subnet_of(prefix) for prefix in realm.private):
+            yield Problem(f"{path}.subnet", f"{scope.subnet} is not in realm {realm.name!r}", "add it to the realm's private")
+        if scope.realm not in pools:
+            yield Problem(
+                f"{path}.realm", f"no pool has ports for realm {realm.name!r}", f'add a [[pool]] with realm = "{realm.name}"'
+            )
+        if config.dhcp.enabled:
+            yield from _scope_on_machine(scope, machine, path)
+    for (before, one), (place, other) in combinations(enumerate(config.scopes), 2):
+        if one.subnet.overlaps(other.subnet):
+            yield Problem(
+                f"scope[{place}].subnet", f"{other.subnet} overlaps scope[{before}]", "give each scope a subnet of its own"
+            )
+
+
+def _scope_on_machine(scope: Scope, machine: Machine, path: str) -> Iterator[Problem]:
+    if scope.interface not in machine.interfaces:
+        known = ", ".join(sorted(machine.interfaces))
+        yield Problem(f"{path}.interface", f"this machine has no {scope.interface}", f"name one of {known}")
+    if is_foreign(scope.server, machine):
+        todo = f"add it to {scope.interface}, or name the address that {scope.interface} has"
+        yield Problem(f"{path}.server", f"{scope.server} is not this machine's own address", todo)
+
+
+def _scope_inside(scope: Scope, path: str) -> Iterator[Problem]:
+    subnet, (first, last) = scope.subnet, scope.addresses
+    named = {"server": scope.server, "range[0]": first, "range[1]": last}
+    if scope.router is not None:
+        named["router"] = scope.router
+    if scope.relays and scope.server not in subnet:
+        del named["server"]
+    for option, address in named.items():
+        if address not in subnet:
+            yield Problem(f"{path}.{option}", f"{address} is outside {subnet}", "choose an address of the subnet")
+        elif subnet.prefixlen < 31 and address in (subnet.network_address, subnet.broadcast_address):
+            yield Problem(f"{path}.{option}", f"{address} is {subnet}'s network or broadcast address", "choose another one")
+    if last < first:
+        yield Problem(f"{path}.range", f"{last} comes before {first}", "write the lower address first")
+    for option in ("server", "router"):
+        if option in named and first <= named[option] <= last:
+            yield Problem(f"{path}.{option}", f"{named[option]} lies in the range for phones", "shorten the range")
+
+
+def _check_relays(scope: Scope, path: str) -> Iterator[Problem]:
+    """Phones beyond a relay reach a server outside of their subnet by their router."""
+    if scope.relays and scope.server not in scope.subnet and scope.router is None:
+        yield Problem(f"{path}.router", "must be given, since the server is not in the subnet", "name these phones' router")
+    for number, relay in enumerate(scope.relays):
+        if relay.is_unspecified or relay.is_multicast or relay == scope.server:
+            yield Problem(f"{path}.relays[{number}]", f"{relay} is no relay", "name the address that the relay writes into giaddr")
+
+
+def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A reservation is of one phone, in a scope's subnet, and fixes a class that exists."""
+    yield from duplicates("reservation", "address", config.reservations, lambda entry: entry.address, "keep one of them")
+    classes = {entry.name for entry in config.classes}
+    seen: dict[Hashable, int] = {}
+    for place, entry in enumerate(config.reservations):
+        path = f"reservation[{place}]"
+        yield from _check_marks(entry, path, place, seen)
+        scope = next((scope for scope in config.scopes if entry.address in scope.subnet), None)
+        if scope is None:
+            yield Problem(f"{path}.address", f"{entry.address} is in no scope's subnet", "choose an address of a scope")
+        elif entry.address in _taken(scope):
+            yield Problem(f"{path}.address", f"{entry.address} is no address for a phone", "choose another one")
+        if entry.phone_class and entry.phone_class not in classes:
+            known = ", ".join(sorted(classes)) or "none"
+            yield Problem(f"{path}.class", f"there is no class {entry.phone_class!r}", f"add a [[class]], or use one of: {known}")
+
+
+def _check_marks(entry: Reservation, path: str, place: int, seen: dict[Hashable, int]) -> Iterator[Problem]:
+    marks = {option: getattr(entry, option) for option in MARKS if getattr(entry, option) is not None}
+    if not marks:
+        yield Problem(f"{path}.mac", "names no phone", f"write one of {', '.join(MARKS)}")
+    for option, mark in marks.items():
+        value = mark if option == "mac" else mark.octets.removeprefix(b"\0")
+        if (option, value) in seen:
+            yield Problem(f"{path}.{option}", f"{mark} stands in reservation[{seen[option, value]}] already", "keep one of them")
+        seen.setdefault((option, value), place)
+    if entry.mac is not None and entry.mac.is_group:
+        yield Problem(f"{path}.mac", f"{entry.mac} is a group address", "write the address of one phone")
+
+
+def _taken(scope: Scope) -> tuple[IPv4Address | None, ...]:
+    return scope.server, scope.router, scope.subnet.network_address, scope.subnet.broadcast_address, *scope.relays

@@ -1,0 +1,72 @@
+"""Whom a gateway serves, on an operator's word: adopted Ethernet addresses, and dry runs."""
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.defer import Deferred
+
+from voxpath.core.effects import Effect
+from voxpath.core.errors import VoxpathError
+from voxpath.dhcp.event import DhcpAdopted, DhcpAdoptionFailed, DhcpDisowned
+from voxpath.dhcp.explain import Finding, Question
+from voxpath.dhcp.links import NoLink
+from voxpath.dhcp.policy import Applicant
+from voxpath.dhcp.server import DhcpServer
+from voxpath.io.bus import EventBus, Record
+from voxpath.io.clock import Clock
+from voxpath.io.driver import Driver
+from voxpath.manage.facts import CommandError
+from voxpath.model.address import Mac
+from voxpath.model.phone import Adoption
+
+TOLD = DhcpAdopted | DhcpDisowned | DhcpAdoptionFailed
+
+
+class Serving:
+    """What an operator may ask of, and have done by, a running DHCP server."""
+
+    def __init__(self, server: DhcpServer, driver: Driver, bus: EventBus, clock: Clock) -> None:
+        self._server = server
+        self._driver = driver
+        self._bus = bus
+        self._clock = clock
+
+    def adopted(self) -> Iterable[Adoption]:
+        """The adopted addresses."""
+        return self._server.adoptions.all()
+
+    def adopt(self, mac: Mac) -> "Deferred[str]":
+        """Serve an address from now on; fires once that is stored."""
+        if self._server.serves(Applicant(mac)):
+            raise CommandError("adopt", f"{mac} is served already, by the configuration", "see why for what else it is refused for")
+        return self._changed("adopt", mac, lambda now: self._server.adoptions.adopt(mac, now))
+
+    def disown(self, mac: Mac) -> "Deferred[str]":
+        """Serve an address no longer; fires once that is stored."""
+        return self._changed("disown", mac, lambda now: self._server.adoptions.disown(mac))
+
+    def explain(self, question: Question) -> Iterable[Finding]:
+        """Tell what would become of a DISCOVER."""
+        try:
+            return self._server.explain(question, self._clock.now())
+        except NoLink as error:
+            raise CommandError("explain", str(error), "name another one by interface= or relay=") from None
+
+    def _changed(self, verb: str, mac: Mac, change: Callable[[float], list[Effect]]) -> "Deferred[str]":
+        try:
+            effects = change(self._clock.now())
+        except VoxpathError as error:
+            raise CommandError(verb, str(error), "see adopted") from None
+        done: Deferred[str] = Deferred()
+
+        def heard(record: Record) -> None:
+            if record.event.phone != str(mac) or not isinstance(record.event, TOLD):
+                return
+            unsubscribe()
+            if isinstance(record.event, DhcpAdoptionFailed):
+                done.errback(CommandError(verb, record.event.text, "try again"))
+            else:
+                done.callback(str(mac))
+
+        unsubscribe = self._bus.subscribe(heard)
+        self._driver.act(lambda now: effects)
+        return done

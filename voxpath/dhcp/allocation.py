@@ -1,0 +1,109 @@
+"""DISCOVER and REQUEST: what a phone is offered, and what it is given (RFC 2131 sections 4.3.1 and 4.3.2).
+
+Both pass the same checks, a REQUEST without a DISCOVER included (DHC-23).
+"""
+
+from ipaddress import IPv4Address
+
+from voxpath.core.effects import Effect, Emit
+from voxpath.core.errors import LocalError
+from voxpath.dhcp import options as code
+from voxpath.dhcp.binding import bind, fixed_address, make_offer
+from voxpath.dhcp.event import DhcpNak, DhcpOffer
+from voxpath.dhcp.machine import Client
+from voxpath.dhcp.message import ANY, MessageType
+from voxpath.dhcp.parts import Parts
+from voxpath.dhcp.policy import Refusal
+from voxpath.dhcp.request import Request
+from voxpath.model.phone import PhoneClass
+from voxpath.ports.change import Exhausted
+
+
+class Allocation:
+    """Gives addresses and blocks to phones."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._book = parts.book
+        self._silence = parts.silence
+
+    def discover(self, request: Request, now: float) -> list[Effect]:
+        """Offer an address and a block, and keep both for a while."""
+        parts, book = self._parts, self._book
+        admitted = parts.policy.admit(request.applicant)
+        if isinstance(admitted, Refusal):
+            return self._silence.ignore(request, admitted)
+        phone_class = admitted.phone_class
+        client = book.known(request.mac)
+        if client is not None and client.pending:
+            return self._silence.drop(request, "a change of its lease is under way")
+        if book.offers >= parts.settings.max_offers and (client is None or client.offer is None):
+            return self._silence.drop(request, "too many offers are open")
+        try:
+            offer = make_offer(parts, request, phone_class, fixed_address(parts, request), now)
+        except Exhausted as error:
+            return self._silence.exhausted(request, phone_class, error)
+        request = request.about(offer.address)
+        payload = parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
+        told = DhcpOffer(phone=request.phone, address=str(offer.address), block=str(offer.block), phone_class=phone_class.name)
+        return [Emit(told), *parts.send(request, payload, offer.address, f"OFFER {offer.address}")]
+
+    def request(self, request: Request, now: float) -> list[Effect]:
+        """RFC 2131 section 4.3.2: selecting names a server, init-reboot an address, renewing and rebinding only ciaddr."""
+        message = request.message
+        admitted = self._parts.policy.admit(request.applicant)
+        if isinstance(admitted, Refusal):
+            return self._silence.ignore(request, admitted)
+        client = self._book.known(request.mac)
+        if client is not None and client.pending:
+            return self._silence.drop(request, "a change of its lease is under way")
+        server = message.address(code.SERVER_ID)
+        if server is not None and not request.is_for(server):
+            if client is not None:
+                self._book.drop_offer(client)
+            return self._silence.drop(request, "it chose another server")
+        address = message.address(code.REQUESTED_ADDRESS) or message.ciaddr
+        if address == ANY:
+            return self._silence.drop(request, "it names no address")
+        return self._answer(request.about(address), admitted.phone_class, address, now)
+
+    def _answer(self, request: Request, phone_class: PhoneClass, address: IPv4Address, now: float) -> list[Effect]:
+        try:
+            owner = self._entitled(request, phone_class, address, now)
+            if isinstance(owner, str):
+                return self._nak(request, address, owner)
+            return bind(self._parts, request, owner, phone_class, address, now)
+        except (Exhausted, LocalError) as error:
+            return self._silence.exhausted(request, phone_class, error)
+
+    def _entitled(self, request: Request, phone_class: PhoneClass, address: IPv4Address, now: float) -> Client | str:
+        """The client whose offer or lease this address is, or why it is not.
+
+        A selecting client may ask for an offer that a restart has forgotten: it gets that address if it still can.
+        """
+        if address not in request.scope.subnet:
+            return "the address belongs to another network"
+        fixed = fixed_address(self._parts, request)
+        if not self._book.entitled(fixed, request.scope, address):
+            return "the address is not for this phone"
+        client = self._book.known(request.mac)
+        if client is not None and not client.displaced:
+            offer, lease = client.offer, client.lease
+            if offer is not None and offer.scope is request.scope and offer.address == address:
+                return client
+            if lease is not None and lease.scope == request.scope.name and lease.address == address:
+                return client
+        if code.SERVER_ID in request.message.options:
+            offer = make_offer(self._parts, request, phone_class, fixed, now)
+            client = self._book.known(request.mac)
+            if client is not None and offer.address == address:
+                return client
+        return "the address is not leased to this phone"
+
+    def _nak(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
+        parts = self._parts
+        if not parts.settings.authoritative:
+            return self._silence.drop(request, reason)
+        payload = parts.replies.refusal(request.message, request.scope, reason)
+        told = DhcpNak(phone=request.phone, address=str(address), reason=reason)
+        return [Emit(told), *parts.send(request, payload, None, "NAK")]

@@ -1,0 +1,98 @@
+"""Giving a phone its address and its block: the offer, the change, and the answer that stands behind it (DHC-6, DHC-7)."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+from math import inf
+
+from voxpath.core.effects import Effect, Emit
+from voxpath.dhcp import options as code
+from voxpath.dhcp.event import DhcpAck
+from voxpath.dhcp.machine import Client, Kind, Offer, Step, Timer
+from voxpath.dhcp.message import INFINITE_S, MessageType
+from voxpath.dhcp.parts import Parts
+from voxpath.dhcp.reply import host_name
+from voxpath.dhcp.request import Request
+from voxpath.model.phone import Lease, PhoneClass, Scope
+from voxpath.ports.change import Exhausted
+
+
+def fixed_address(parts: Parts, request: Request) -> IPv4Address | None:
+    """The address that is reserved for who asks; ``None``: none."""
+    reservation = parts.policy.reservation_of(request.applicant)
+    return reservation.address if reservation is not None else None
+
+
+def make_offer(parts: Parts, request: Request, phone_class: PhoneClass, fixed: IPv4Address | None, now: float) -> Offer:
+    """Keep an address and a block for a phone, in the first scope of its link that has both (super-scopes, DHC-14).
+
+    :param fixed: the only address that it may have on this link; ``None``: any.
+    :raises Exhausted: no scope has both; it tells why the first one has not.
+    """
+    wanted = request.message.address(code.REQUESTED_ADDRESS)
+    refused: list[Exhausted] = []
+    for scope in candidates(parts, request, fixed, wanted):
+        try:
+            client = parts.book.offer(request.mac, scope, phone_class, wanted, now, fixed)
+        except Exhausted as error:
+            refused.append(error)
+            continue
+        parts.book.timers.arm(Timer("offer", request.mac), now + parts.settings.offer_s)
+        assert client.offer is not None
+        return client.offer
+    raise refused[0]  # a link has a scope
+
+
+def candidates(parts: Parts, request: Request, fixed: IPv4Address | None, wanted: IPv4Address | None) -> Iterable[Scope]:
+    """The scopes to ask, in order.
+
+    A reservation is for one scope.
+    Else a phone stays where it was, or gets where it wants to be, before the link's own order counts.
+    """
+    link = request.link
+    if len(link.scopes) == 1:
+        return link.scopes
+    reserved = link.scope_of(fixed) if fixed is not None else None
+    if reserved is not None:
+        return (reserved,)
+    found: list[Scope | None] = []
+    client = parts.book.known(request.mac)
+    if client is not None:
+        found.append(link.named(client.offer.scope.name) if client.offer is not None else None)
+        found.append(link.named(client.lease.scope) if client.lease is not None else None)
+    wished = link.scope_of(wanted) if wanted is not None else None
+    found += [wished if wished in link.members else None, *link.members]
+    return dict.fromkeys(scope for scope in found if scope is not None)
+
+
+def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass, address: IPv4Address, now: float) -> list[Effect]:
+    """Store a lease, bring its block into the NAT, and only then acknowledge it.
+
+    What answers no REQUEST is for ever: a static phone and a BOOTP client never renew (DHC-21, PHN-18).
+
+    :param request: about the scope of the address.
+    :raises Exhausted: no block is left.
+    :raises LocalError: a change for this phone is under way, or the address is somebody else's.
+    """
+    offer = client.offer
+    if offer is not None and (offer.address != address or offer.scope is not request.scope):
+        parts.book.drop_offer(client)
+        offer = None
+    change = parts.ledger.grant(client.phone, phone_class.ports, address, request.scope.realm, now)
+    block = change.written[-1].block if change.written else parts.held(client.phone)
+    assert block is not None  # an empty change means that the block is held
+    kind = request.message.type
+    lease_s = phone_class.lease_s if kind is MessageType.REQUEST else INFINITE_S
+    lease = Lease(
+        request.mac,
+        request.message.options.get(code.CLIENT_ID, b""),
+        request.scope.name,
+        address,
+        phone_class.name,
+        host_name(request.message, request.mac),
+        inf if lease_s == INFINITE_S else now + lease_s,
+    )
+    given = None if kind is MessageType.INFORM else address
+    payload = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, block, given)
+    told = DhcpAck(phone=client.phone, address=str(address), block=str(block), lease_s=lease_s, phone_class=phone_class.name)
+    sent = parts.send(request, payload, address, f"{'REPLY' if kind is None else 'ACK'} {address}")
+    return parts.steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), [Emit(told), *sent])

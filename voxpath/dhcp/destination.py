@@ -1,0 +1,31 @@
+"""Where replies go (RFC 2131 section 4.1)."""
+
+from ipaddress import IPv4Address
+
+from voxpath.core.effects import Send
+from voxpath.dhcp.message import ANY, SERVER_PORT
+from voxpath.dhcp.request import Request
+from voxpath.model.address import BROADCAST_HOST, Endpoint
+
+
+def address_reply(payload: bytes, request: Request, given: IPv4Address | None, client_port: int) -> Send:
+    """Address a reply.
+
+    What came through a relay goes back to that relay, and it alone knows how to go on.
+    A NAK goes to everybody on the link, since the phone's address may be wrong there; beyond a relay there is no such way, and a
+    renewing phone is told at the address that it has.
+
+    :param given: the address that the phone has or is given; ``None``: the reply is a NAK.
+    """
+    message, scope = request.message, request.scope
+    link = b""
+    if message.giaddr != ANY:
+        return Send(payload, Endpoint(str(message.giaddr), SERVER_PORT), request.port, str(scope.server), scope.interface)
+    if message.ciaddr != ANY and (given is not None or scope.relays):
+        host = str(message.ciaddr)
+    elif given is None or message.broadcast:
+        host = BROADCAST_HOST
+    else:
+        # The client cannot answer ARP for an address that it does not have yet.
+        host, link = str(given), message.chaddr
+    return Send(payload, Endpoint(host, client_port), request.port, str(scope.server), scope.interface, link)

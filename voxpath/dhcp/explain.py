@@ -1,0 +1,150 @@
+"""A dry run of a DISCOVER: what would be decided and given, step by step, with nothing changed.
+
+The same code decides as for a message from the wire.
+What it takes while it does so, an address and a block, is given back before anything else can happen.
+Only which of several equally good ones is the next to be given may be another one then.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from voxpath.dhcp import options as code
+from voxpath.dhcp.binding import candidates, fixed_address, make_offer
+from voxpath.dhcp.machine import Client, Offer
+from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, INFINITE_S, Message, MessageType
+from voxpath.dhcp.parts import Parts
+from voxpath.dhcp.policy import Admitted, Refusal
+from voxpath.dhcp.request import Request
+from voxpath.dhcp.wire import decode
+from voxpath.model.address import Mac
+from voxpath.model.event import printable
+from voxpath.model.octets import write_octets
+from voxpath.model.phone import PhoneClass
+from voxpath.ports.change import Exhausted
+
+NOTHING = "nothing: the phone hears no answer"
+
+_ADDRESSES = frozenset((code.SUBNET_MASK, code.ROUTER, code.DNS_SERVER, code.SERVER_ID))
+_NUMBERS = frozenset((code.LEASE_TIME, code.RENEWAL_TIME, code.REBINDING_TIME, code.BOOT_FILE_SIZE))
+
+
+class Question(NamedTuple):
+    """Who would ask.
+
+    :ivar vendor_class: option 60; empty: it sends none.
+    :ivar client_id: option 61.
+    :ivar circuit_id: option 82, sub-option 1.
+    :ivar relay: giaddr; ``None``: it asks on the link itself.
+    :ivar interface: where it would arrive; empty: where the phone was last, or else the only possible one.
+    """
+
+    mac: Mac
+    vendor_class: bytes = b""
+    client_id: bytes = b""
+    circuit_id: bytes = b""
+    relay: IPv4Address | None = None
+    interface: str = ""
+
+    def message(self) -> Message:
+        """The DISCOVER that such a client sends."""
+        options = {code.MESSAGE_TYPE: bytes((MessageType.DISCOVER,))}
+        if self.vendor_class:
+            options[code.VENDOR_CLASS] = self.vendor_class
+        if self.client_id:
+            options[code.CLIENT_ID] = self.client_id
+        if self.circuit_id:
+            options[code.RELAY_AGENT] = bytes((1, len(self.circuit_id))) + self.circuit_id
+        message = Message(BOOTREQUEST, 0, self.mac, options, flags=BROADCAST_FLAG)
+        return message if self.relay is None else message._replace(giaddr=self.relay)
+
+
+class Finding(NamedTuple):
+    """One step, and what it led to, safe for a terminal."""
+
+    step: str
+    result: str
+
+
+def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
+    """Tell what would become of a DISCOVER."""
+    link = request.link
+    names = ", then ".join(scope.name for scope in link.members)
+    yield Finding("link", f"scope {names}" + (f"; {len(link.scopes)} scopes in all" if len(link.scopes) > link.giving else ""))
+    admitted = parts.policy.admit(request.applicant)
+    yield from _checks(parts, request, admitted)
+    client = parts.book.known(request.mac)
+    yield from _remembered(client, now)
+    if isinstance(admitted, Refusal):
+        yield Finding("answer", NOTHING)
+    elif client is not None and client.pending:
+        yield Finding("answer", f"{NOTHING}, since a change of its lease is under way")
+    elif parts.book.offers >= parts.settings.max_offers and (client is None or client.offer is None):
+        yield Finding("answer", f"{NOTHING}, since too many offers are open")
+    else:
+        yield from _offer(parts, request, admitted.phone_class, client, now)
+
+
+def _checks(parts: Parts, request: Request, admitted: Admitted | Refusal) -> Iterator[Finding]:
+    refusal = parts.policy.check_mac(request.applicant)
+    adopted = ", adopted by an operator" if request.applicant.adopted else ""
+    yield Finding("Ethernet address", refusal.reason if refusal is not None else f"accepted{adopted}")
+    if refusal is not None:
+        return
+    reservation = parts.policy.reservation_of(request.applicant)
+    if reservation is not None:
+        fixes = f", class {reservation.phone_class}" if reservation.phone_class else ""
+        yield Finding("reservation", f"{reservation.address}{fixes}")
+    if isinstance(admitted, Refusal):
+        yield Finding("class", admitted.reason)
+    else:
+        yield Finding("class", f"{admitted.phone_class.name}, by {admitted.rule}")
+
+
+def _remembered(client: Client | None, now: float) -> Iterator[Finding]:
+    if client is not None and client.lease is not None:
+        lease = client.lease
+        left = "for ever" if lease.permanent else f"for {lease.expires - now:.0f} s"
+        yield Finding("lease", f"{lease.address} of scope {lease.scope}, " + (f"bound {left}" if client.bound else "ended"))
+    if client is not None and client.offer is not None:
+        yield Finding("offer", f"{client.offer.address} with ports {client.offer.block} is open")
+
+
+def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Client | None, now: float) -> Iterator[Finding]:
+    fixed = fixed_address(parts, request)
+    scopes = tuple(candidates(parts, request, fixed, None))
+    yield Finding("scopes", ", then ".join(scope.name for scope in scopes))
+    if client is not None and client.offer is not None:
+        offer = client.offer
+        if offer.phone_class != phone_class or offer.scope not in scopes:
+            yield Finding("answer", "an OFFER in place of the open one, which is of another class or scope")
+            return
+    else:
+        try:
+            offer = make_offer(parts, request, phone_class, fixed, now)
+        except Exhausted as error:
+            yield Finding("answer", f"{NOTHING}: {error}")
+            return
+        taken = parts.book.known(request.mac)
+        assert taken is not None  # it has the offer
+        parts.book.drop_offer(taken)
+    yield from _answer(parts, request.about(offer.address), phone_class, offer)
+
+
+def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offer) -> Iterator[Finding]:
+    yield Finding("answer", f"OFFER {offer.address} of scope {offer.scope.name}")
+    yield Finding("ports", str(offer.block))
+    lease_s = phone_class.lease_s
+    yield Finding("lease time", "for ever" if lease_s == INFINITE_S else f"{lease_s} s")
+    reply = decode(parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address))
+    yield Finding("boot file", printable(reply.file.decode("utf-8", "replace")) or "none")
+    for option, value in reply.options.items():
+        yield Finding(f"option {option}", _shown(option, value))
+
+
+def _shown(option: int, value: bytes) -> str:
+    if option in _ADDRESSES:
+        return " ".join(str(IPv4Address(value[at : at + 4])) for at in range(0, len(value), 4))
+    if option in _NUMBERS:
+        return str(int.from_bytes(value, "big"))
+    return printable(write_octets(value))

@@ -1,0 +1,54 @@
+"""What all answers of the DHCP server are made with."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from voxpath.core.effects import Effect, Emit
+from voxpath.dhcp.destination import address_reply
+from voxpath.dhcp.machine import Book
+from voxpath.dhcp.message import MessageType
+from voxpath.dhcp.policy import Policy
+from voxpath.dhcp.reply import Replies, host_name
+from voxpath.dhcp.request import Request
+from voxpath.dhcp.settings import DhcpSettings
+from voxpath.dhcp.silence import Silence
+from voxpath.dhcp.steps import Steps
+from voxpath.model.event import MessageEvent
+from voxpath.model.phone import PhoneClass
+from voxpath.model.ports import BindingState, PortBlock
+from voxpath.ports.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one server; each answers a question of its own, and none decides about a message."""
+
+    policy: Policy
+    ledger: Ledger
+    settings: DhcpSettings
+    book: Book
+    steps: Steps
+    replies: Replies
+    silence: Silence
+
+    def held(self, phone: str) -> PortBlock | None:
+        """The block that a phone holds now."""
+        row = self.ledger.binding_of(phone)
+        return row.block if row is not None and row.state is BindingState.HELD else None
+
+    def answer(
+        self,
+        kind: MessageType | None,
+        request: Request,
+        phone_class: PhoneClass,
+        block: PortBlock | None,
+        address: IPv4Address | None,
+    ) -> bytes:
+        """An OFFER, an ACK, or the answer to a BOOTP request; without an address given it tells no lease."""
+        name = host_name(request.message, request.mac)
+        return self.replies.answer(kind, request.message, request.scope, phone_class, name, block, address)
+
+    def send(self, request: Request, payload: bytes, given: IPv4Address | None, summary: str) -> list[Effect]:
+        """Send a reply; without an address given it is a NAK."""
+        told = MessageEvent(phone=request.phone, protocol="DHCP", sender="dhcp", receiver=request.phone, summary=summary)
+        return [Emit(told), address_reply(payload, request, given, self.settings.client_port)]

@@ -1,0 +1,34 @@
+"""Times and choices of the DHCP server."""
+
+from dataclasses import dataclass
+
+from voxpath.dhcp.message import CLIENT_PORT
+
+MAX_OFFERS = 20_000
+"""Offers that are open at once; more DISCOVERs get no answer, and their clients repeat them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpSettings:
+    """Times and choices.
+
+    :ivar offer_s: how long an offer is kept, in seconds.
+    :ivar probation_s: how long a declined address is given to nobody.
+    :ivar retry_s: pause before a failed release, or a failed undo, is tried again.
+    :ivar authoritative: whether an admitted phone that asks for a wrong address gets a NAK (decision D22).
+    :ivar inform: whether an INFORM is answered.
+    :ivar client_port: the clients' UDP port.
+    :ivar max_offers: offers that are open at once.
+    """
+
+    offer_s: float = 60.0
+    probation_s: float = 3600.0
+    retry_s: float = 5.0
+    authoritative: bool = True
+    inform: bool = True
+    client_port: int = CLIENT_PORT
+    max_offers: int = MAX_OFFERS
+
+
+DEFAULTS = DhcpSettings()
+"""What is not set otherwise."""
