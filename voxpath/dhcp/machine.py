@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.timers import TimerHeap
-from voxpath.dhcp.addresses import AddressPool
+from voxpath.dhcp.addresses import AddressPool, Demand
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
 from voxpath.model.ports import BindingState, PortBlock
@@ -132,7 +132,8 @@ class Book:
         self.offers = 0
         self._reservations = reservations
         self._reserved = frozenset(reservations.values())
-        self._pools = {name: AddressPool(scope, self._reserved) for name, scope in self.scopes.items()}
+        self.demand = Demand()
+        self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
         self._unbound: dict[str, TimerHeap[Mac]] = {name: TimerHeap() for name in self.scopes}
@@ -148,12 +149,31 @@ class Book:
         client = self._owners.get(address)
         return client if client is not None and client.bound else None
 
+    def pool(self, scope: str) -> AddressPool:
+        """The addresses of a scope; raise :class:`KeyError` when there is none of this name."""
+        return self._pools[scope]
+
+    def holder(self, address: IPv4Address) -> Client | None:
+        """The client that an address is leased to or remembered for."""
+        return self._owners.get(address)
+
+    def is_of(self, address: IPv4Address, mac: Mac) -> bool:
+        """Whether an address is leased to this phone, remembered or reserved for it."""
+        owner = self._owners.get(address)
+        return (owner is not None and owner.mac == mac) or self._reservations.get(mac) == address
+
+    def reserved(self) -> list[tuple[str, IPv4Address]]:
+        """The reserved addresses, each with the name of its scope."""
+        return [(name, address) for address in self._reserved for name, scope in self.scopes.items() if address in scope.subnet]
+
     def leases(self) -> list[Lease]:
         """All leases, those that ended too."""
         return [client.lease for client in self._clients.values() if client.lease is not None]
 
     def entitled(self, mac: Mac, scope: Scope, address: IPv4Address) -> bool:
-        """Whether the configuration lets this phone have this address in this scope."""
+        """Whether the configuration lets this phone have this address in this scope, and nobody else answers for it."""
+        if self._pools[scope.name].is_contested(address):
+            return False
         fixed = self._reservations.get(mac)
         if fixed is not None and fixed in scope.subnet:
             return address == fixed
@@ -236,10 +256,12 @@ class Book:
             # The other phone's change removes this one's row: until it is settled or withdrawn no new row may be written.
             raise Exhausted(f"the former address of {client.phone} is being given to another phone")
         if lease is not None and lease.scope == scope.name and self.entitled(client.mac, scope, lease.address):
+            if not client.bound:
+                self.demand.doubt(scope.name, lease.address)
             return lease.address, False, None
         if fixed is not None and fixed in scope.subnet:
             return self._choose_fixed(pool, fixed)
-        if wanted is not None and pool.serves(wanted) and pool.take_exactly(wanted):
+        if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
             return wanted, True, None
         free = pool.take()
         if free is not None:
@@ -247,9 +269,12 @@ class Book:
         victim = self._longest_unbound(scope, now)
         if victim is None or victim.lease is None:
             raise Exhausted(f"no address of scope {scope.name} is left")
+        self.demand.doubt(scope.name, victim.lease.address)
         return victim.lease.address, False, victim
 
     def _choose_fixed(self, pool: AddressPool, fixed: IPv4Address) -> tuple[IPv4Address, bool, Client | None]:
+        if pool.is_contested(fixed):
+            raise Exhausted(f"another machine answers for the reserved address {fixed}")
         if pool.take_exactly(fixed):
             return fixed, True, None
         owner = self._owners.get(fixed)
@@ -302,16 +327,33 @@ class Book:
             self._arm_lease(client)
         else:
             self._remember(client)
+            self.demand.doubt(client.lease.scope, client.lease.address)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
 
+    def contest(self, scope: str, address: IPv4Address, until: float) -> bool:
+        """Somebody else answers for an address: nobody gets it for a while.
+
+        Tell whether that could be done: an address that is leased or on offer is its phone's matter, which may decline it.
+        """
+        owner, pool = self._owners.get(address), self._pools[scope]
+        if not (pool.is_free(address) if owner is None else self._gives_way(owner)):
+            return False
+        pool.contest(address)
+        self.timers.arm(Timer("probation", scope=scope, address=address), until)
+        return True
+
     def end_probation(self, scope: str, address: IPv4Address) -> None:
-        """A declined address is free again."""
+        """A declined or contested address may be given again; one that is remembered for a phone stays so."""
         if scope in self._pools:
-            self._pools[scope].give(address)
+            self._pools[scope].trust(address)
+            if address not in self._owners:
+                self._pools[scope].give(address)
+            if address in self._reserved:
+                self.demand.doubt(scope, address)
 
     def _leave(self, client: Client, before: Lease, after: Lease | None) -> None:
         if before.scope not in self._pools:

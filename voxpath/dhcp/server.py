@@ -110,6 +110,11 @@ class DhcpServer:
 
     # What others ask.
 
+    @property
+    def book(self) -> Book:
+        """The clients and addresses, for the prober."""
+        return self._book
+
     def load(self, leases: Iterable[Lease], now: float) -> None:
         """Take the leases of the store at start-up; the ledger must have been loaded before."""
         self._book.load(leases, now)

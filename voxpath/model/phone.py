@@ -65,6 +65,7 @@ class Scope:
     """Addresses that DHCP gives out on one interface (DHC-11, DHC-14).
 
     :ivar router: the default router told to phones; ``None``: the server itself.
+    :ivar relays: the relays that its phones are behind; empty: they are on the interface's own link.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Scope:
     dns: tuple[IPv4Address, ...] = ()
     domain: str = ""
     router: IPv4Address | None = None
+    relays: tuple[IPv4Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
