@@ -316,6 +316,15 @@ def test_conflicts_are_bounded_and_counted_by_machine() -> None:
     assert len(conflicts) == 0
 
 
+def test_a_scope_that_cannot_be_probed_is_served_unverified(make_site, make_phone) -> None:
+    """A VLAN that the kernel has no interface for."""
+    site = make_site()
+    prober = Prober(site.server.book, SETTINGS, without=["lan"])
+    assert make_phone(site, 1).boot().address == at(10)
+    assert {effect.interface for effect in prober.tick(site.now)} == {"eth1"}
+    assert [name for name, _ in prober.summary(site.now)] == ["free addresses of attic"]
+
+
 def test_the_prober_rests_when_there_is_nothing_to_do(link) -> None:
     """A scope with fewer free addresses than the stock holds must not keep it busy."""
     for number in range(12, 20):

@@ -1,5 +1,6 @@
 """The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
 
+from collections.abc import Iterable
 from collections.abc import Mapping as ReadOnly
 from ipaddress import IPv4Address
 from typing import Any, cast
@@ -13,12 +14,15 @@ from voxpath.app import values
 from voxpath.app.check import machine_for
 from voxpath.app.event import FeedLink, NatRepaired, StoreRowRefused
 from voxpath.app.node import Node
+from voxpath.app.prober import open_prober
 from voxpath.app.role import Role
 from voxpath.core.effects import Datagram
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpEnded, DhcpFailed
 from voxpath.dhcp.message import SERVER_PORT
-from voxpath.dhcp.server import DhcpServer, DhcpSettings
+from voxpath.dhcp.probe import Prober
+from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.verified import VerifiedServer
 from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.bus import Record
 from voxpath.io.driver import Driver
@@ -60,6 +64,7 @@ class GatewayRole(Role):
         self._feed: Feed | None = None
         self._links: list[ClientService] = []
         self._look: IDelayedCall | None = None
+        self.prober: Prober | None = None
 
     @property
     def detail(self) -> str:
@@ -79,8 +84,7 @@ class GatewayRole(Role):
         for row in refused:
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
             self.bus.publish(self.role, event)
-        settings = DhcpSettings(authoritative=config.dhcp.authoritative)
-        self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, settings)
+        self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, values.dhcp_settings(config))
         self.server.load(node.store.load(Lease), self.clock.now())
         await self._claim_own_ports()
         await self._repair(adopted)
@@ -126,6 +130,10 @@ class GatewayRole(Role):
     def by_private(self, realm: str, private: IPv4Address) -> PortBinding | None:
         """Whose inside address this is."""
         return self.ledger.by_private(realm, private) if self.ready else None
+
+    def verified(self) -> Iterable[tuple[str, str]]:
+        """What is known of free addresses: named facts for commands (DHC-16)."""
+        return self.prober.summary(self.clock.now()) if self.ready and self.prober is not None else ()
 
     def silent(self) -> ReadOnly[str, int]:
         """How many DHCP messages got no answer, by reason (DHC-3, DHC-4)."""
@@ -233,9 +241,10 @@ class GatewayRole(Role):
     def _listen(self) -> None:
         node = self._node
         ports = UdpPorts(node.reactor, self.restart)
+        self.prober = open_prober(node, self.role, self.server, ports, self._heard)
         self._driver = Driver(
             self.role,
-            self.server,
+            self.server if self.prober is None else VerifiedServer(self.server, self.prober),
             node.clock,
             node.bus,
             ports=ports,
@@ -247,8 +256,18 @@ class GatewayRole(Role):
         node.own(self.role, self._driver)
         if node.config.dhcp.enabled:
             for scope in node.config.scopes:
-                ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), self._driver.feed, device=scope.interface)
+                if scope.vlan:
+                    ports.open_trunk(PORT, self._driver.feed, scope.interface, scope.vlan, SERVER_PORT, scope.priority)
+                else:
+                    local = Endpoint(ANY_HOST, SERVER_PORT)
+                    ports.open(PORT, local, self._driver.feed, device=scope.interface, priority=scope.priority)
+        # The prober's first requests.
+        self._driver.act(lambda now: ())
         self._watch(ports)
+
+    def _heard(self, datagram: Datagram) -> None:
+        if self._driver is not None:
+            self._driver.feed(datagram)
 
     def _watch(self, ports: UdpPorts) -> None:
         """A bridge or VLAN that is made anew takes the sockets of its predecessor with it."""

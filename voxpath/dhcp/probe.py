@@ -7,7 +7,7 @@ Some addresses are looked at without being free: those that were given without a
 whose lease ended, which come back for them; and reserved ones.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -72,10 +72,11 @@ class Prober:
     """The core; it changes the pools of a book, and the book tells it by its demand what to do.
 
     :param book: the clients and addresses of a gateway.
+    :param without: names of scopes that cannot be probed.
     :ivar conflicts: addresses that others answered for.
     """
 
-    def __init__(self, book: Book, settings: ProbeSettings = ProbeSettings()) -> None:
+    def __init__(self, book: Book, settings: ProbeSettings = ProbeSettings(), without: Collection[str] = ()) -> None:
         self.conflicts = Conflicts()
         self._book = book
         self._settings = settings
@@ -85,6 +86,7 @@ class Prober:
         self._timers: TimerHeap[IPv4Address] = TimerHeap()
         self._scopes: dict[IPv4Address, Scope] = {}
         self._refused: set[Mac] = set()
+        self._probed = {name: scope for name, scope in book.scopes.items() if name not in without}
         book.demand.scopes.update(dict.fromkeys(book.scopes))
         for name, address in book.reserved():
             book.demand.doubt(name, address)
@@ -127,7 +129,7 @@ class Prober:
 
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
         """What an operator may want to know: one line for each scope, and one for each conflict."""
-        for name in self._book.scopes:
+        for name in self._probed:
             pool = self._book.pool(name)
             numbers = f"{pool.stocked} verified, {pool.drawn} being probed, {pool.unverified} were given unverified"
             yield f"free addresses of {name}", numbers
@@ -139,8 +141,8 @@ class Prober:
     def _refill(self, now: float) -> Iterator[Effect]:
         demand = self._book.demand
         for name in demand.scopes:
-            scope, pool = self._book.scopes[name], self._book.pool(name)
-            while pool.stocked + pool.drawn < self._settings.stock and (address := pool.draw()) is not None:
+            scope, pool = self._probed.get(name), self._book.pool(name)
+            while scope is not None and pool.stocked + pool.drawn < self._settings.stock and (address := pool.draw()) is not None:
                 yield from self._begin(Probe(scope, address, look=False), now)
         demand.scopes.clear()
 
@@ -148,7 +150,7 @@ class Prober:
         doubts = self._book.demand.doubts
         while doubts and self._looks < MAX_LOOKS:
             address = next(iter(doubts))
-            scope = self._book.scopes.get(doubts.pop(address))
+            scope = self._probed.get(doubts.pop(address))
             if scope is not None and address not in self._under_way:
                 self._looks += 1
                 yield from self._begin(Probe(scope, address, look=True), now)
