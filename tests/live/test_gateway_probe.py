@@ -6,6 +6,7 @@ import pytest
 
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.capture import Capture
+from tests.live.dhcpclients import Phone
 from tests.live.sites import SITE_A, until
 
 pytestmark = pytest.mark.live
@@ -66,6 +67,12 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, C
         made.is_sound()
 
 
+@pytest.fixture(scope="module")
+def phone(capture: tuple[Bench, Capture]) -> Phone:
+    """The first phone that asks."""
+    return capture[0].phone()
+
+
 def facts(bench: Bench) -> dict[str, str]:
     return {row["item"]: row["value"] for row in bench.ask("status")}
 
@@ -88,10 +95,11 @@ def test_an_occupied_address_is_found_before_any_phone_asks(capture: tuple[Bench
     assert (counted.count("10.0.0.12"), counted.count("10.0.0.13"), counted.count("10.0.0.14")) == (3, 3, 0)
 
 
-def test_the_offer_is_of_an_address_that_was_asked_for_before_and_waits_for_nothing(capture: tuple[Bench, Capture]) -> None:
+def test_the_offer_is_of_an_address_that_was_asked_for_before_and_waits_for_nothing(
+    capture: tuple[Bench, Capture], phone: Phone
+) -> None:
     """By the order of frames: three requests, DISCOVER, OFFER, and only then the requests for the next of the stock."""
-    bench, seen = capture
-    phone = bench.phone()
+    _, seen = capture
     assert phone.udhcpc()["ip"] == "10.0.0.12"
     until(lambda: [address for _, address in asked(seen)].count("10.0.0.14") == 3, "the stock is filled again", 5)
     kinds = {kind: int(number) for number, kind in reversed(seen.tshark("dhcp", "frame.number", "dhcp.option.dhcp"))}
@@ -102,23 +110,27 @@ def test_the_offer_is_of_an_address_that_was_asked_for_before_and_waits_for_noth
     assert not [number for number, address in questions if discover < number < offer]
 
 
-def test_the_probation_is_prolonged_while_somebody_answers_and_ends_when_nobody_does(capture: tuple[Bench, Capture]) -> None:
-    """With nobody else on it the address is given like any other one."""
+def test_an_occupied_address_is_asked_for_again_and_given_when_nobody_answers(capture: tuple[Bench, Capture], phone: Phone) -> None:
+    """Its probation ends, and begins anew while somebody is there; with nobody on it the address is given like any other one."""
     bench, _ = capture
-    until(lambda: len(bench.events("DHCP_OCCUPIED")) >= 2, "the address is asked for again after its probation", 3 * PROBATION_S)
+    until(lambda: f"probation of {SQUATTED}" not in facts(bench), "the probation ends", 3 * PROBATION_S)
+    assert bench.phone().udhcpc()["ip"] == "10.0.0.13"
+    until(lambda: len(bench.events("DHCP_OCCUPIED")) == 2, "the stock is to be filled, and the address is asked for again")
     bench.net.ip(SQUATTER, "addr", "flush", "dev", "eth0")
     until(lambda: f"probation of {SQUATTED}" not in facts(bench), "the probation ends", 3 * PROBATION_S)
-    assert {bench.phone().udhcpc()["ip"] for _ in range(3)} == {"10.0.0.13", "10.0.0.14", SQUATTED}
+    until(lambda: facts(bench)["free addresses of lan"].startswith("2 verified"), "the last two addresses are verified")
+    assert {bench.phone().udhcpc()["ip"] for _ in range(2)} == {"10.0.0.14", SQUATTED}
 
 
-def test_a_phone_that_comes_back_does_not_get_an_address_that_somebody_took_meanwhile(capture: tuple[Bench, Capture]) -> None:
-    """Its own former address is looked at when its lease ends; here no other one is left."""
+def test_a_phone_that_comes_back_does_not_get_an_address_that_somebody_took_meanwhile(
+    capture: tuple[Bench, Capture], phone: Phone
+) -> None:
+    """Its own former address is looked at when its lease ends, and the phone's own answer hides nobody; no other one is left."""
     bench, _ = capture
-    phone = bench.phone(mac="02:00:00:00:0c:02")
-    lease = bench.row_of("leases", phone)
-    bench.net.address(SQUATTER, "eth0", f"{lease['address']}/24")
+    address = bench.row_of("leases", phone)["address"]
+    bench.net.address(SQUATTER, "eth0", f"{address}/24")
     bench.ask("release", phone.mac)
-    told = until(lambda: [event for event in bench.events("DHCP_OCCUPIED") if event["address"] == lease["address"]], "it is found")
+    told = until(lambda: [event for event in bench.events("DHCP_OCCUPIED") if event["address"] == address], "it is found")
     assert told[0]["by"] == SQUATTER_MAC
     assert phone.udhcpc_in_vain("voxpath-phone")() == 1
     assert "no address of scope lan is left" in bench.why(phone, "DHCP_EXHAUSTED")[0]["text"]

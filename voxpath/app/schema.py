@@ -12,7 +12,7 @@ from msgspec import Meta, field
 from voxpath.app.kinds import EndpointText, MacRange
 from voxpath.app.schema_manhole import Manhole
 from voxpath.app.schema_sip import Domain, Sip, User
-from voxpath.app.section import Port, Section, doc
+from voxpath.app.section import FramePriority, Port, Section, doc
 from voxpath.model.address import Mac
 from voxpath.ports.ledger import QUARANTINE_S
 from voxpath.ports.pools import RESERVED_PORTS
@@ -130,8 +130,8 @@ class Scope(Section, frozen=True):
         ),
     ] = 0
     priority: Annotated[
-        int | None,
-        doc("802.1p priority of DHCP's answers; not set: that of the request on a trunk, else the kernel's choice.", 5, ge=0, le=7),
+        FramePriority | None,
+        doc("802.1p priority of DHCP's answers, 0 to 7; not set: that of the request on a trunk, else the kernel's choice.", 5),
     ] = None
 
 

@@ -192,7 +192,7 @@ class Prober:
         if scope is None or (mac is not None and scope.interface != interface):
             return []
         if mac is not None and self._book.is_of(address, mac):
-            self._end(probe)
+            # The phone itself; somebody else may answer as well.
             return []
         free = self._book.pool(scope.name).is_free(address)
         if probe is None and not free:
