@@ -11,10 +11,7 @@ import pytest
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.dhcpclients import Phone
 from tests.live.sites import until
-from tests.soak.fuzz import CODECS, mutated
-from voxpath.dhcp import options as code
-from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, Message, MessageType
-from voxpath.dhcp.wire import encode
+from tests.soak.attack import MESSAGES
 
 pytestmark = pytest.mark.live
 
@@ -24,42 +21,6 @@ PER_S = 2000
 
 GROWTH_KIB = 64 * 1024
 """How much the process may grow under all of it."""
-
-
-def discover(chance: Random) -> bytes:
-    """What dhcpstarv and dhcpig send: a DISCOVER of a new Ethernet address, here one that is served."""
-    mac = b"\x02\0\0" + chance.randbytes(3)
-    options = {code.MESSAGE_TYPE: bytes((MessageType.DISCOVER,)), code.VENDOR_CLASS: b"voxpath-phone"}
-    return encode(Message(BOOTREQUEST, chance.getrandbits(32), mac, options, flags=BROADCAST_FLAG))
-
-
-def request(chance: Random) -> bytes:
-    """A REQUEST for somebody's address, by a new Ethernet address."""
-    wanted = bytes((10, 0, 0, chance.randrange(11, 201)))
-    options = {
-        code.MESSAGE_TYPE: bytes((MessageType.REQUEST,)),
-        code.VENDOR_CLASS: b"voxpath-phone",
-        code.REQUESTED_ADDRESS: wanted,
-        code.SERVER_ID: bytes((10, 0, 0, 1)),
-    }
-    return encode(Message(BOOTREQUEST, chance.getrandbits(32), b"\x02\0\0" + chance.randbytes(3), options))
-
-
-def relayed(chance: Random) -> bytes:
-    """What a rogue relay passes on: any giaddr, hops, and option 82."""
-    octets = bytearray(discover(chance))
-    octets[3] = chance.randrange(1, 17)
-    octets[24:28] = chance.choice((bytes((10, 0, 0, chance.randrange(256))), chance.randbytes(4)))
-    end = octets.index(b"\xff", 240)
-    octets[end:end] = b"\x52\x06\x01\x04" + chance.randbytes(4)
-    return bytes(octets)
-
-
-def broken(chance: Random) -> bytes:
-    """A mutation of a good message."""
-    codec = CODECS["dhcp"]
-    originals = codec.originals()
-    return mutated(chance.choice(originals), codec.pieces, originals, chance)
 
 
 class Attack:
@@ -116,7 +77,7 @@ def resident_kib(bench: Bench) -> int:
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
-@pytest.mark.parametrize("make", [discover, request, relayed, broken])
+@pytest.mark.parametrize("make", MESSAGES)
 def test_a_phone_with_a_lease_keeps_it_and_renews_during_the_attack(
     bench: Bench, known: Phone, make: Callable[[Random], bytes]
 ) -> None:

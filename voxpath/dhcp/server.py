@@ -194,7 +194,7 @@ class DhcpServer:
         client = self._book.known(request.mac)
         if client is not None and client.pending:
             return self._drop(request.phone, request.name, "a change of its lease is under way")
-        if self._book.offers >= self._settings.max_offers and (client is None or client.offer is None):
+        if not self._has_room(client):
             return self._drop(request.phone, request.name, "too many offers are open")
         try:
             offer = self._make_offer(request, phone_class, now)
@@ -204,6 +204,10 @@ class DhcpServer:
         send = self._replies.address(payload, request.message, request.scope, request.port, offer.address)
         told = DhcpOffer(phone=request.phone, address=str(offer.address), block=str(offer.block), phone_class=phone_class.name)
         return [Emit(told), *_sent(request.phone, f"OFFER {offer.address}", send)]
+
+    def _has_room(self, client: Client | None) -> bool:
+        """Whether an offer may be open for this client."""
+        return (client is not None and client.offer is not None) or self._book.offers < self._settings.max_offers
 
     def _make_offer(self, request: Request, phone_class: PhoneClass, now: float) -> Offer:
         wanted = request.message.address(code.REQUESTED_ADDRESS)
@@ -253,11 +257,14 @@ class DhcpServer:
                 return client
             if lease is not None and lease.scope == request.scope.name and lease.address == address:
                 return client
-        if code.SERVER_ID in request.message.options:
+        if code.SERVER_ID in request.message.options and self._has_room(client):
             offer = self._make_offer(request, phone_class, now)
             client = self._book.known(request.mac)
-            if client is not None and offer.address == address:
+            assert client is not None
+            if offer.address == address:
                 return client
+            # Nobody was told of it.
+            self._book.drop_offer(client)
         return "the address is not leased to this phone"
 
     def _bind(self, request: Request, client: Client, phone_class: PhoneClass, address: IPv4Address, now: float) -> list[Effect]:
