@@ -278,6 +278,19 @@ def test_a_reserved_address_is_looked_at_before_its_phone_comes(make_site, make_
     assert make_phone(link.site, 7).boot().address == at(200)
 
 
+def test_a_phone_that_returns_to_its_reserved_address_does_not_get_it_while_another_machine_answers(make_site, make_phone) -> None:
+    """Neither by asking for it again nor by asking anew: the reservation leaves it no other address."""
+    phone_mac = make_phone(make_site(), 7).mac
+    link = Link(make_site(reservations={phone_mac: at(200)}))
+    phone = make_phone(link.site, 7)
+    former = phone.boot()
+    link.hosts[at(200)] = STRANGER
+    link.wait(3600 + PROBED_S)
+    assert isinstance(phone.ask(phone.client.reboot(former)), Refused)
+    assert phone.ask(phone.client.discover()) is None
+    assert "another machine answers for the reserved address 10.0.0.200" in link.told(DhcpExhausted)[0].reason
+
+
 # Bounds.
 
 
