@@ -665,3 +665,31 @@ def test_every_message_is_an_arrow_of_the_ladder(site, phone) -> None:
         ("dhcp", who, "ACK"),
     ]
     assert all(event.phone == who for event in site.events)
+
+
+def test_requests_for_forgotten_offers_are_bounded_as_offers_are(make_site, make_phone) -> None:
+    """A flood of selecting REQUESTs leaves no offer open that nobody was told of, and opens none beyond the limit."""
+    site = make_site(max_offers=1)
+    strange = make_phone(site, 1)
+    request = edited(
+        strange.client.discover(),
+        options={
+            code.MESSAGE_TYPE: bytes((MessageType.REQUEST,)),
+            code.SERVER_ID: bytes((10, 0, 0, 1)),
+            code.REQUESTED_ADDRESS: bytes((10, 0, 0, 99)),
+        },
+    )
+    assert strange.client.read(site.tell(request)[0].payload).reason
+    assert site.server.book.offers == 0
+    make_phone(site, 2).offer()
+    late = make_phone(site, 3)
+    wanted = edited(
+        late.client.discover(),
+        options={
+            code.MESSAGE_TYPE: bytes((MessageType.REQUEST,)),
+            code.SERVER_ID: bytes((10, 0, 0, 1)),
+            code.REQUESTED_ADDRESS: bytes((10, 0, 0, 12)),
+        },
+    )
+    assert isinstance(late.ask(wanted), Refused)
+    assert site.server.book.offers == 1

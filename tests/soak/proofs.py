@@ -12,6 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.megaco.test_machine import test_over_a_bad_line_every_request_is_executed_once_and_none_is_lost as bad_line
 from tests.ports.test_ledger_histories import Histories
 from tests.soak import sip
+from tests.soak.attack import attack
 from tests.soak.crash import crash_sweep
 from tests.soak.fuzz import CODECS, fuzz
 from tests.soak.fuzz_sip_server import fuzz_server
@@ -85,6 +86,12 @@ PROOFS = (
         "No mutation of a request lets an exception out of the SIP server, or octets that are no text into an event or the store.",
         200_000,
         fuzz_server,
+    ),
+    Proof(
+        "attack-dhcp",
+        "Floods of DISCOVERs and REQUESTs, a rogue relay and broken messages cost a phone that has a lease no renewal.",
+        200_000,
+        attack,
     ),
     Proof(
         "megaco-loss",

@@ -52,6 +52,7 @@ class ProcessFacts(NoFacts):
         if self._process.gateway is not None and self._process.gateway.ready:
             for pool in self._process.gateway.ledger.usage(self.now()):
                 yield "pool", str(pool)
+            yield from self._process.gateway.verified()
         if self._process.phones is None:
             for what in off(config, machine_for(config)):
                 yield "off", what

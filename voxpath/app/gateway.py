@@ -1,5 +1,6 @@
 """The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
 
+from collections.abc import Iterable
 from collections.abc import Mapping as ReadOnly
 from ipaddress import IPv4Address
 from typing import Any, cast
@@ -13,6 +14,7 @@ from voxpath.app import values
 from voxpath.app.check import machine_for
 from voxpath.app.event import FeedLink, NatRepaired, StoreRowRefused
 from voxpath.app.node import Node
+from voxpath.app.prober import open_prober
 from voxpath.app.role import Role
 from voxpath.app.serving import Serving
 from voxpath.core.effects import Datagram
@@ -20,8 +22,9 @@ from voxpath.core.errors import LocalError
 from voxpath.core.rate import PerSecond
 from voxpath.dhcp.event import DhcpDropped, DhcpEnded, DhcpFailed
 from voxpath.dhcp.message import SERVER_PORT
+from voxpath.dhcp.probe import Prober
 from voxpath.dhcp.server import DhcpServer
-from voxpath.dhcp.settings import DhcpSettings
+from voxpath.dhcp.verified import VerifiedServer
 from voxpath.dhcp.wire import CHADDR_AT, is_discover
 from voxpath.io.backlog import Backlog
 from voxpath.io.bus import Record
@@ -70,6 +73,7 @@ class GatewayRole(Role):
         self._look: IDelayedCall | None = None
         self._backlog: Backlog | None = None
         self._storm = PerSecond(STORM_EVENTS_PER_SECOND)
+        self.prober: Prober | None = None
 
     @property
     def detail(self) -> str:
@@ -89,8 +93,7 @@ class GatewayRole(Role):
         for row in refused:
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
             self.bus.publish(self.role, event)
-        settings = DhcpSettings(authoritative=config.dhcp.authoritative)
-        self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, settings)
+        self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, values.dhcp_settings(config))
         self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
         await self._claim_own_ports()
         await self._repair(adopted)
@@ -139,6 +142,10 @@ class GatewayRole(Role):
     def by_private(self, realm: str, private: IPv4Address) -> PortBinding | None:
         """Whose inside address this is."""
         return self.ledger.by_private(realm, private) if self.ready else None
+
+    def verified(self) -> Iterable[tuple[str, str]]:
+        """What is known of free addresses: named facts for commands (DHC-16)."""
+        return self.prober.summary(self.clock.now()) if self.ready and self.prober is not None else ()
 
     def silent(self) -> ReadOnly[str, int]:
         """How many DHCP messages got no answer, by reason (DHC-3, DHC-4)."""
@@ -253,9 +260,10 @@ class GatewayRole(Role):
     def _listen(self) -> None:
         node = self._node
         ports = UdpPorts(node.reactor, self.restart)
+        self.prober = open_prober(node, self.role, self.server, ports, self._heard)
         self._driver = Driver(
             self.role,
-            self.server,
+            self.server if self.prober is None else VerifiedServer(self.server, self.prober),
             node.clock,
             node.bus,
             ports=ports,
@@ -268,9 +276,19 @@ class GatewayRole(Role):
         if node.config.dhcp.enabled:
             feed = self._driver.feed
             self._backlog = Backlog(feed, is_discover, node.reactor, self._given_up)
-            for interface in dict.fromkeys(scope.interface for scope in node.config.scopes):
-                ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), feed, interface, self._backlog)
+            for scope in {values.link_of(scope): scope for scope in reversed(node.config.scopes)}.values():
+                if scope.vlan:
+                    interface, vlan, priority = scope.interface, scope.vlan, scope.priority
+                    ports.open_trunk(PORT, feed, interface, vlan, SERVER_PORT, priority, self._backlog)
+                else:
+                    ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), feed, scope.interface, scope.priority, self._backlog)
+        # The prober's first requests.
+        self._driver.act(lambda now: ())
         self._watch(ports)
+
+    def _heard(self, datagram: Datagram) -> None:
+        if self._driver is not None:
+            self._driver.feed(datagram)
 
     def _given_up(self, datagram: Datagram) -> None:
         if self._storm.admits(self.clock.now()):

@@ -12,7 +12,7 @@ from msgspec import Meta, field
 from voxpath.app.kinds import EndpointText, MacRange, OctetsText
 from voxpath.app.schema_manhole import Manhole
 from voxpath.app.schema_sip import Domain, Sip, User
-from voxpath.app.section import Port, Section, doc
+from voxpath.app.section import FramePriority, Port, Section, doc
 from voxpath.model.address import Mac
 from voxpath.ports.ledger import QUARANTINE_S
 from voxpath.ports.pools import RESERVED_PORTS
@@ -93,6 +93,22 @@ class Dhcp(Section, frozen=True):
     authoritative: Annotated[
         bool, doc("Whether a served client that asks for an address which is not its own gets a NAK.", False)
     ] = True
+    probation_s: Annotated[
+        float, doc("Seconds for which nobody gets an address that another machine was found to use.", 600.0, ge=1)
+    ] = 3600.0
+    probe: Annotated[
+        bool,
+        doc(
+            "Whether free addresses are verified unused ahead of need, by ARP on the link and by ICMP echo beyond a relay; "
+            "it needs root or CAP_NET_RAW, and no offer ever waits for it.",
+            False,
+        ),
+    ] = True
+    probe_wait_s: Annotated[float, doc("Seconds that an answer to each of three requests is waited for.", 0.5, ge=0.05, le=10)] = (
+        1.0
+    )
+    probe_stock: Annotated[int, doc("Free addresses of each scope that are kept verified.", 100, ge=1, le=1024)] = 32
+    probe_age_s: Annotated[float, doc("Seconds after which a verified address is probed again.", 300.0, ge=10)] = 600.0
 
 
 class Scope(Section, frozen=True):
@@ -130,6 +146,20 @@ class Scope(Section, frozen=True):
     ] = False
     dns: Annotated[tuple[IPv4Address, ...], doc("Name servers told to phones.", ["10.0.0.1"])] = ()
     domain: Annotated[str, doc("Domain name told to phones.", "phones.example")] = ""
+    vlan: Annotated[
+        int,
+        doc(
+            "VLAN of the phones if `interface` is a trunk without an interface for it: DHCP then reads and writes tagged frames; "
+            "0: `interface` is the VLAN's own, such as eth1.20.",
+            20,
+            ge=0,
+            le=4094,
+        ),
+    ] = 0
+    priority: Annotated[
+        FramePriority | None,
+        doc("802.1p priority of DHCP's answers, 0 to 7; not set: that of the request on a trunk, else the kernel's choice.", 5),
+    ] = None
 
 
 class PhoneClass(Section, frozen=True):

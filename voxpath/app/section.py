@@ -15,3 +15,6 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
+
+FramePriority = Annotated[int, Meta(ge=0, le=7)]
+"""The priority bits of a tagged frame (802.1p)."""

@@ -6,8 +6,10 @@ All functions take a configuration that :func:`voxpath.app.check.check` found no
 from dataclasses import replace
 from pathlib import Path
 
-from voxpath.app.schema import Config, PhoneClass
+from voxpath.app.schema import Config, PhoneClass, Scope
 from voxpath.dhcp.message import INFINITE_S
+from voxpath.dhcp.probe import ProbeSettings
+from voxpath.dhcp.settings import DhcpSettings
 from voxpath.flow.admit import Admission
 from voxpath.io.tls import Identity
 from voxpath.megaco.calls import CallTimes
@@ -39,7 +41,7 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
     return tuple(
         model.Scope(
             name=scope.name,
-            interface=scope.interface,
+            interface=link_of(scope),
             subnet=scope.subnet,
             server=scope.server,
             first=scope.addresses[0],
@@ -54,6 +56,11 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
         )
         for scope in config.scopes
     )
+
+
+def link_of(scope: Scope) -> str:
+    """What the link of a scope is called: a VLAN as the kernel would call its interface."""
+    return f"{scope.interface}.{scope.vlan}" if scope.vlan else scope.interface
 
 
 def block_size(config: Config, phone_class: PhoneClass) -> int:
@@ -99,6 +106,20 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except (OSError, ValueError):
         return 0
+
+
+def dhcp_settings(config: Config) -> DhcpSettings:
+    """Times and choices of the DHCP server."""
+    return DhcpSettings(authoritative=config.dhcp.authoritative, probation_s=config.dhcp.probation_s)
+
+
+def probe_settings(config: Config, identifier: int) -> ProbeSettings:
+    """How addresses are verified (DHC-16).
+
+    :param identifier: of the ICMP echo messages, 16 bits.
+    """
+    options = config.dhcp
+    return ProbeSettings(options.probe_wait_s, options.probe_stock, options.probe_age_s, options.probation_s, identifier)
 
 
 def reservations(config: Config) -> tuple[model.Reservation, ...]:

@@ -1,4 +1,9 @@
-"""The addresses of one scope: which are used, and which is the lowest free one."""
+"""The addresses of one scope: which are used, which is the lowest free one, and which of the free were found unused lately.
+
+A free address is *drawn* to be probed, and joins the *stock* when nobody answered (:mod:`voxpath.dhcp.probe`).
+Addresses are taken from the stock first; an empty stock delays nobody, it only makes the next address an unverified one.
+An address that somebody else answers for is *contested*: it is given to nobody until its probation ends (DHC-16).
+"""
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
@@ -6,16 +11,49 @@ from ipaddress import IPv4Address
 
 from voxpath.model.phone import Scope
 
+MAX_DOUBTS = 1024
+"""Addresses that wait for a look in the background; further ones go without it, which is counted."""
+
+
+class Demand:
+    """What there is to probe; the pools write it and the prober reads it.
+
+    :ivar scopes: the names of those whose stock may be short, in the order in which they became it.
+    :ivar doubts: addresses that are not free and yet worth a look, each with its scope's name, oldest first.
+    :ivar overlooked: how many were not noted, for want of room.
+    """
+
+    __slots__ = ("doubts", "overlooked", "scopes")
+
+    def __init__(self) -> None:
+        self.scopes: dict[str, None] = {}
+        self.doubts: dict[IPv4Address, str] = {}
+        self.overlooked = 0
+
+    def doubt(self, scope: str, address: IPv4Address) -> None:
+        """Have an address looked at when there is time."""
+        if len(self.doubts) < MAX_DOUBTS or address in self.doubts:
+            self.doubts[address] = scope
+        else:
+            self.overlooked += 1
+
 
 class AddressPool:
     """Free and used addresses; every operation costs the same however many leases there are.
 
     :param barred: addresses that are given only by name, those of reservations; the server's own is added.
+    :ivar unverified: how many addresses were given without having been probed lately.
     """
 
-    __slots__ = ("_barred", "_first", "_last", "_next", "_returned", "_returned_set", "_used")
+    __slots__ = (
+        "_barred", "_contested", "_demand", "_drawn", "_first", "_last", "_name", "_next", "_returned", "_returned_set", "_stock",
+        "_used", "unverified",
+    )  # fmt: skip
 
-    def __init__(self, scope: Scope, barred: Iterable[IPv4Address] = ()) -> None:
+    def __init__(self, scope: Scope, barred: Iterable[IPv4Address] = (), demand: Demand | None = None) -> None:
+        self.unverified = 0
+        self._name = scope.name
+        self._demand = demand or Demand()
         self._first, self._last = int(scope.first), int(scope.last)
         never = (scope.server, scope.router or scope.server, scope.subnet.network_address, scope.subnet.broadcast_address)
         self._barred = {int(address) for address in (*barred, *never, *scope.relays)}
@@ -24,6 +62,10 @@ class AddressPool:
         self._next = self._first
         self._returned: list[int] = []
         self._returned_set: set[int] = set()
+        # Free ones that stand neither in the heap nor behind _next; dictionaries keep their order.
+        self._drawn: dict[int, None] = {}
+        self._stock: dict[int, None] = {}
+        self._contested: set[int] = set()
 
     def __len__(self) -> int:
         """How many addresses are used."""
@@ -32,36 +74,134 @@ class AddressPool:
     def serves(self, address: IPv4Address) -> bool:
         """Whether any phone may have this address without a reservation."""
         number = int(address)
-        return self._first <= number <= self._last and number not in self._barred
+        return self._first <= number <= self._last and number not in self._barred and number not in self._contested
 
     def take(self) -> IPv4Address | None:
-        """Take the lowest free address; ``None`` when there is none."""
-        while self._returned:
-            number = heappop(self._returned)
-            self._returned_set.remove(number)
-            if number not in self._used:
-                self._used.add(number)
-                return IPv4Address(number)
-        while self._next <= self._last:
-            number = self._next
-            self._next += 1
-            if number not in self._used and number not in self._barred:
-                self._used.add(number)
-                return IPv4Address(number)
-        return None
+        """Take the address of the stock that stands there longest, else the lowest free one; ``None`` when there is none."""
+        number = next(iter(self._stock), None)
+        if number is None:
+            # An address whose probe is under way may be occupied as well as any other, but less will be known of it.
+            number = self._lowest()
+            if number is None:
+                number = next(iter(self._drawn), None)
+            if number is None:
+                return None
+            self._note_unverified(number)
+        self._use(number)
+        return IPv4Address(number)
+
+    def take_wanted(self, address: IPv4Address) -> bool:
+        """Take the address that a phone asked for, if it is free; verified or not."""
+        number = int(address)
+        verified = number in self._stock
+        if not self.take_exactly(address):
+            return False
+        if not verified:
+            self._note_unverified(number)
+        return True
 
     def take_exactly(self, address: IPv4Address) -> bool:
         """Take this address if it is free, a barred one too; tell whether it was."""
         number = int(address)
         if number in self._used:
             return False
-        self._used.add(number)
+        self._use(number)
         return True
 
     def give(self, address: IPv4Address) -> None:
-        """Give an address back."""
+        """Give an address back; a contested one stays used until its probation ends."""
         number = int(address)
+        if number in self._contested:
+            return
         self._used.discard(number)
+        self._put_back(number)
+        self._demand.scopes[self._name] = None
+
+    # What the prober asks and says.
+
+    @property
+    def stocked(self) -> int:
+        """How many free addresses were found unused lately."""
+        return len(self._stock)
+
+    @property
+    def drawn(self) -> int:
+        """How many free addresses are being probed."""
+        return len(self._drawn)
+
+    def draw(self) -> IPv4Address | None:
+        """The lowest free address that is not drawn yet, to be probed; ``None`` when there is none."""
+        number = self._lowest()
+        if number is None:
+            return None
+        self._drawn[number] = None
+        return IPv4Address(number)
+
+    def is_verified(self, address: IPv4Address) -> bool:
+        """Whether it is in the stock."""
+        return int(address) in self._stock
+
+    def verify(self, address: IPv4Address) -> bool:
+        """Nobody answered: put a drawn address into the stock, the last place again if it is there already.
+
+        Tell whether it is there; it is not when a phone got it meanwhile.
+        """
+        number = int(address)
+        known = number in self._drawn or number in self._stock
+        if known:
+            self._drawn.pop(number, None)
+            self._stock.pop(number, None)
+            self._stock[number] = None
+        return known
+
+    def is_free(self, address: IPv4Address) -> bool:
+        """Whether nobody has it, neither by a lease nor by an offer nor on probation."""
+        return int(address) not in self._used
+
+    def is_contested(self, address: IPv4Address) -> bool:
+        """Whether somebody else answers for it."""
+        return int(address) in self._contested
+
+    def contest(self, address: IPv4Address) -> None:
+        """Somebody answered: nobody gets this address before :meth:`trust`."""
+        number = int(address)
+        self._use(number)
+        self._contested.add(number)
+
+    def trust(self, address: IPv4Address) -> None:
+        """The probation of an address ends."""
+        self._contested.discard(int(address))
+
+    # Parts.
+
+    def _lowest(self) -> int | None:
+        """Remove the lowest address from those that are free and not drawn."""
+        while self._returned:
+            number = heappop(self._returned)
+            self._returned_set.remove(number)
+            if not self._is_taken(number):
+                return number
+        while self._next <= self._last:
+            number = self._next
+            self._next += 1
+            if number not in self._barred and not self._is_taken(number):
+                return number
+        return None
+
+    def _is_taken(self, number: int) -> bool:
+        return number in self._used or number in self._drawn or number in self._stock
+
+    def _use(self, number: int) -> None:
+        self._drawn.pop(number, None)
+        self._stock.pop(number, None)
+        self._used.add(number)
+        self._demand.scopes[self._name] = None
+
+    def _put_back(self, number: int) -> None:
         if self._first <= number < self._next and number not in self._barred and number not in self._returned_set:
             self._returned_set.add(number)
             heappush(self._returned, number)
+
+    def _note_unverified(self, number: int) -> None:
+        self.unverified += 1
+        self._demand.doubt(self._name, IPv4Address(number))

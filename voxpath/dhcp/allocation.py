@@ -37,7 +37,7 @@ class Allocation:
         client = book.known(request.mac)
         if client is not None and client.pending:
             return self._silence.drop(request, "a change of its lease is under way")
-        if book.offers >= parts.settings.max_offers and (client is None or client.offer is None):
+        if not self._has_room(client):
             return self._silence.drop(request, "too many offers are open")
         try:
             offer = make_offer(parts, request, phone_class, fixed_address(parts, request), now)
@@ -93,12 +93,19 @@ class Allocation:
                 return client
             if lease is not None and lease.scope == request.scope.name and lease.address == address:
                 return client
-        if code.SERVER_ID in request.message.options:
+        if code.SERVER_ID in request.message.options and self._has_room(client):
             offer = make_offer(self._parts, request, phone_class, fixed, now)
             client = self._book.known(request.mac)
-            if client is not None and offer.address == address:
+            assert client is not None
+            if offer.address == address:
                 return client
+            # Nobody was told of it.
+            self._book.drop_offer(client)
         return "the address is not leased to this phone"
+
+    def _has_room(self, client: Client | None) -> bool:
+        """Whether an offer may be open for this client."""
+        return (client is not None and client.offer is not None) or self._book.offers < self._parts.settings.max_offers
 
     def _nak(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
         parts = self._parts

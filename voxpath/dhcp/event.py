@@ -172,3 +172,54 @@ class DhcpFailed(Event):
     address: str
     step: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpOccupied(Event):
+    """Somebody answers for an address that is leased to nobody: it is not offered until its probation ends (DHC-16).
+
+    :ivar by: the Ethernet address that answered.
+    """
+
+    ID: ClassVar[str] = "DHCP_OCCUPIED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{by} uses {address} of scope {scope} without a lease; it is not given out for {probation_s:.0f} s"
+
+    address: str
+    scope: str
+    by: str
+    probation_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpConflict(Event):
+    """An address that is leased to a phone is used by another machine, too: give that one another address."""
+
+    ID: ClassVar[str] = "DHCP_CONFLICT"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{by} uses {address}, too, which is this phone's; give it another address"
+
+    address: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpNotBelieved(Event):
+    """A machine answers for so many free addresses that it cannot have them all: a router with proxy ARP, or an attack."""
+
+    ID: ClassVar[str] = "DHCP_NOT_BELIEVED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "answers for more than {addresses} free addresses, and is not believed any more; look for proxy ARP there"
+
+    addresses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpProbeOff(Event):
+    """Addresses are offered without having been verified: the probes cannot be sent (DHC-16)."""
+
+    ID: ClassVar[str] = "DHCP_PROBE_OFF"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "addresses are not verified before they are offered: {reason}; needed is the right CAP_NET_RAW"
+
+    reason: str

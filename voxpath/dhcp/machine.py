@@ -7,7 +7,7 @@ phone whose lease ended first gives way first.
 This module decides nothing about messages and makes no effects; :mod:`voxpath.dhcp.server` does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.timers import TimerHeap
-from voxpath.dhcp.addresses import AddressPool
+from voxpath.dhcp.addresses import AddressPool, Demand
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
 from voxpath.model.ports import BindingState, PortBlock
@@ -123,15 +123,19 @@ def _lease_rows(before: Lease | None, after: Lease | None) -> tuple[Change, ...]
 
 
 class Book:
-    """All clients of a gateway and the addresses of its scopes; O(1) for every packet."""
+    """All clients of a gateway and the addresses of its scopes; O(1) for every packet.
 
-    def __init__(self, scopes: Iterable[Scope], reserved: Iterable[IPv4Address], ledger: Ledger) -> None:
+    :param reserved: addresses that the configuration keeps for somebody, each with the phone if that is known by its MAC.
+    """
+
+    def __init__(self, scopes: Iterable[Scope], reserved: Mapping[IPv4Address, Mac | None], ledger: Ledger) -> None:
         self.ledger = ledger
         self.scopes = {scope.name: scope for scope in scopes}
         self.timers: TimerHeap[Timer] = TimerHeap()
         self.offers = 0
-        self._reserved = frozenset(reserved)
-        self._pools = {name: AddressPool(scope, self._reserved) for name, scope in self.scopes.items()}
+        self._reserved = reserved
+        self.demand = Demand()
+        self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
         self._unbound: dict[str, TimerHeap[Mac]] = {name: TimerHeap() for name in self.scopes}
@@ -147,6 +151,23 @@ class Book:
         client = self._owners.get(address)
         return client if client is not None and client.bound else None
 
+    def pool(self, scope: str) -> AddressPool:
+        """The addresses of a scope; raise :class:`KeyError` when there is none of this name."""
+        return self._pools[scope]
+
+    def holder(self, address: IPv4Address) -> Client | None:
+        """The client that an address is leased to or remembered for."""
+        return self._owners.get(address)
+
+    def is_of(self, address: IPv4Address, mac: Mac) -> bool:
+        """Whether an address is leased to this phone, remembered or reserved for it."""
+        owner = self._owners.get(address)
+        return (owner is not None and owner.mac == mac) or self._reserved.get(address) == mac
+
+    def reserved(self) -> list[tuple[str, IPv4Address]]:
+        """The reserved addresses, each with the name of its scope."""
+        return [(name, address) for address in self._reserved for name, scope in self.scopes.items() if address in scope.subnet]
+
     def leases(self) -> list[Lease]:
         """All leases, those that ended too."""
         return [client.lease for client in self._clients.values() if client.lease is not None]
@@ -156,7 +177,9 @@ class Book:
         return address in self._reserved
 
     def entitled(self, fixed: IPv4Address | None, scope: Scope, address: IPv4Address) -> bool:
-        """Whether the configuration lets the phone that ``fixed`` is reserved for have this address in this scope."""
+        """Whether the phone that ``fixed`` is reserved for may have this address in this scope, and nobody else answers for it."""
+        if self._pools[scope.name].is_contested(address):
+            return False
         if fixed is not None and fixed in scope.subnet:
             return address == fixed
         return self._pools[scope.name].serves(address)
@@ -247,10 +270,12 @@ class Book:
             # The other phone's change removes this one's row: until it is settled or withdrawn no new row may be written.
             raise Exhausted(f"the former address of {client.phone} is being given to another phone")
         if lease is not None and lease.scope == scope.name and self.entitled(fixed, scope, lease.address):
+            if not client.bound:
+                self.demand.doubt(scope.name, lease.address)
             return lease.address, False, None
         if fixed is not None and fixed in scope.subnet:
             return self._choose_fixed(pool, fixed)
-        if wanted is not None and pool.serves(wanted) and pool.take_exactly(wanted):
+        if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
             return wanted, True, None
         free = pool.take()
         if free is not None:
@@ -258,9 +283,12 @@ class Book:
         victim = self._longest_unbound(scope, now)
         if victim is None or victim.lease is None:
             raise Exhausted(f"no address of scope {scope.name} is left")
+        self.demand.doubt(scope.name, victim.lease.address)
         return victim.lease.address, False, victim
 
     def _choose_fixed(self, pool: AddressPool, fixed: IPv4Address) -> tuple[IPv4Address, bool, Client | None]:
+        if pool.is_contested(fixed):
+            raise Exhausted(f"another machine answers for the reserved address {fixed}")
         if pool.take_exactly(fixed):
             return fixed, True, None
         owner = self._owners.get(fixed)
@@ -313,16 +341,33 @@ class Book:
             self._arm_lease(client)
         else:
             self._remember(client)
+            self.demand.doubt(client.lease.scope, client.lease.address)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
 
+    def contest(self, scope: str, address: IPv4Address, until: float) -> bool:
+        """Somebody else answers for an address: nobody gets it for a while.
+
+        Tell whether that could be done: an address that is leased or on offer is its phone's matter, which may decline it.
+        """
+        owner, pool = self._owners.get(address), self._pools[scope]
+        if not (pool.is_free(address) if owner is None else self._gives_way(owner)):
+            return False
+        pool.contest(address)
+        self.timers.arm(Timer("probation", scope=scope, address=address), until)
+        return True
+
     def end_probation(self, scope: str, address: IPv4Address) -> None:
-        """A declined address is free again."""
+        """A declined or contested address may be given again; one that is remembered for a phone stays so."""
         if scope in self._pools:
-            self._pools[scope].give(address)
+            self._pools[scope].trust(address)
+            if address not in self._owners:
+                self._pools[scope].give(address)
+            if address in self._reserved:
+                self.demand.doubt(scope, address)
 
     def _leave(self, client: Client, before: Lease, after: Lease | None) -> None:
         if before.scope not in self._pools:

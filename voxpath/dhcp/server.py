@@ -46,7 +46,7 @@ class DhcpServer:
         self._links = Links(scopes)
         self._policy = policy
         self._circuits = {each.address: each.circuit_id for each in policy.reservations if each.circuit_id is not None}
-        self._book = Book(scopes, (each.address for each in policy.reservations), ledger)
+        self._book = Book(scopes, {each.address: each.mac for each in policy.reservations}, ledger)
         self._steps = Steps(self._book, settings.probation_s, settings.retry_s)
         self._silence = Silence()
         self._parts = Parts(policy, ledger, settings, self._book, self._steps, Replies(), self._silence)
@@ -61,6 +61,11 @@ class DhcpServer:
         }
 
     # What others ask.
+
+    @property
+    def book(self) -> Book:
+        """The clients and addresses, for the prober."""
+        return self._book
 
     def load(self, leases: Iterable[Lease], now: float, adoptions: Iterable[Adoption] = ()) -> None:
         """Take what the store has at start-up; the ledger must have been loaded before."""

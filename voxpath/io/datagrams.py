@@ -4,38 +4,24 @@ A port is read until it would block, so that a burst is taken out of the kernel'
 A socket that is bound to one address hears nothing that was sent to another one: it need not ask, which makes it a third cheaper.
 """
 
-import errno
 import socket
 import struct
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.internet.interfaces import IReactorFDSet
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.backlog import Backlog
+from voxpath.io.local import LocalPort
 from voxpath.io.packet import udp_packet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
-
-log = Logger()
 
 BUFFER_OCTETS = 4 * 1024 * 1024
 """Kernel buffers: a burst of some thousand requests must not be dropped before it is seen."""
 
 LARGEST_DATAGRAM = 65535
-
-READ_PER_TURN = 64
-"""Datagrams that are read in one turn of the reactor: a flood on one port must not hold up the others, nor finished commits."""
-
-READ_INTO_BACKLOG = 1024
-"""The same, where they only join a backlog: the socket is emptied much faster than a core could serve what is in it."""
-
-PASSING = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EINTR})
-"""Errors that say something of an earlier datagram, or that the interface is down at the moment; the socket lives on."""
 
 PKTINFO_OCTETS = 12
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
@@ -51,8 +37,7 @@ def _interface_name(index: int) -> str:
         return ""
 
 
-@implementer(IReadDescriptor)
-class UdpPort:
+class UdpPort(LocalPort):
     """A UDP socket on the reactor.
 
     :param name: the core's name for it.
@@ -61,6 +46,7 @@ class UdpPort:
     :param device: bind to this interface alone, and send broadcasts by it.
     :ivar told: the address that datagrams were sent to when each need not tell its own; such datagrams tell no interface.
     :param on_lost: is told why, when the port cannot be read any more; it then has to be opened anew.
+    :param priority: of what it sends, 0 to 7, where the interface is a VLAN's; ``None``: the kernel's choice.
     :param backlog: takes the datagrams in place of ``receive``, more of them a turn, and gives them to the core at its own pace.
     :raises OSError: the address is in use, is not ours, or its port needs rights that we lack.
     """
@@ -73,21 +59,14 @@ class UdpPort:
         receive: Callable[[Datagram], None],
         device: str = "",
         on_lost: Callable[[str], None] = lambda reason: None,
+        priority: int | None = None,
         backlog: Backlog | None = None,
     ) -> None:
-        self.name = name
-        self.device = device
-        self._reactor = reactor
-        self._receive = receive
-        self._backlog = backlog
-        self._on_lost = on_lost
-        self._socket = _bound_socket(local, device)
-        self._index = socket.if_nametoindex(device) if device else 0
-        self._frames = _FrameSocket(device) if device else None
-        host, port = self._socket.getsockname()
-        self.local = Endpoint(host, port)
+        opened = _bound_socket(local, device, priority)
+        host, port = opened.getsockname()
+        super().__init__(reactor, name, opened, Endpoint(host, port), receive, device, on_lost, backlog)
         self.told = "" if device or host == ANY_HOST else host
-        reactor.addReader(self)
+        self._frames = _FrameSocket(device, priority) if device else None
 
     def send(self, send: Send) -> None:
         """Send a datagram; raise :class:`OSError` when the kernel does not take it."""
@@ -105,57 +84,17 @@ class UdpPort:
         info = _PKTINFO.pack(index, source, b"\0\0\0\0")
         self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, destination)
 
-    @property
-    def is_orphan(self) -> bool:
-        """Whether its interface was made anew under the old name: the socket is bound to the one that is gone."""
-        try:
-            return bool(self.device) and socket.if_nametoindex(self.device) != self._index
-        except OSError:
-            # Gone and not yet back.
-            return False
-
     def close(self) -> None:
-        """Stop reading and close the socket."""
-        self._reactor.removeReader(self)
-        self._socket.close()
+        """Stop reading and close the sockets."""
+        super().close()
         if self._frames is not None:
             self._frames.close()
 
-    # IReadDescriptor
+    # Reading.
 
-    def fileno(self) -> int:
-        """The socket's file descriptor."""
-        return self._socket.fileno()
-
-    def doRead(self) -> None:
-        """Read until it would block."""
-        backlog = self._backlog
-        if backlog is None:
-            self._read_into(self._receive, READ_PER_TURN)
-            return
-        if not backlog.full:
-            self._read_into(backlog.add, READ_INTO_BACKLOG)
-        backlog.work()
-
-    def _read_into(self, receive: Callable[[Datagram], None], count: int) -> None:
-        read = self._read_plain if self.told else self._read
-        for _ in range(count):
-            try:
-                datagram = read()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in PASSING:
-                    continue
-                raise
-            try:
-                receive(datagram)
-            except Exception:
-                # The reactor drops a reader that raises, and the port would be deaf from then on.
-                log.failure("a datagram from {source} on {name}", source=datagram.source, name=self.name)
-            if self._socket.fileno() < 0:
-                # What was received closed this port.
-                return
+    def reader(self) -> Callable[[], Datagram]:
+        """How one datagram is read."""
+        return self._read_plain if self.told else self._read
 
     def _read(self) -> Datagram:
         payload, ancillary, _flags, source = self._socket.recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
@@ -170,26 +109,18 @@ class UdpPort:
         payload, source = self._socket.recvfrom(LARGEST_DATAGRAM)
         return Datagram(payload, Endpoint(*source), self.told, "", self.name)
 
-    def connectionLost(self, reason: Failure) -> None:
-        """The reactor gave up on the socket."""
-        self._socket.close()
-        self._on_lost(f"the UDP port {self.local} cannot be read: {reason.getErrorMessage()}")
-
-    def logPrefix(self) -> str:
-        """The name in Twisted's log."""
-        return self.name
-
 
 class _FrameSocket:
     """Sends IPv4 packets to an Ethernet address without asking ARP; needs the right to raw frames."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, priority: int | None) -> None:
         self._device = device
         self._socket: Any = None
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         except PermissionError:
-            self._socket = None
+            return
+        _set_priority(self._socket, priority)
 
     @property
     def usable(self) -> bool:
@@ -203,7 +134,13 @@ class _FrameSocket:
             self._socket.close()
 
 
-def _bound_socket(local: Endpoint, device: str) -> socket.socket:
+def _set_priority(opened: socket.socket, priority: int | None) -> None:
+    """What a VLAN's interface makes the priority bits of its frames from (``egress-qos-map``)."""
+    if priority is not None:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, priority)
+
+
+def _bound_socket(local: Endpoint, device: str, priority: int | None) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)
@@ -211,6 +148,7 @@ def _bound_socket(local: Endpoint, device: str) -> socket.socket:
             made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             made.setsockopt(socket.SOL_SOCKET, option, BUFFER_OCTETS)
+        _set_priority(made, priority)
         if device:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)

@@ -1,13 +1,16 @@
-"""An IPv4 and UDP packet made by hand, for a client that has no address yet."""
+"""IPv4 and UDP packets made and read by hand, for clients that have no address yet."""
 
 import struct
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
+from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
 from voxpath.nappt.checksum import total
 
 TTL = 64
 UDP = 17
+_IPV4_HEADER, _UDP_HEADER = 20, 8
 
 
 def udp_packet(payload: bytes, source: Endpoint, destination: Endpoint) -> bytes:
@@ -21,3 +24,33 @@ def udp_packet(payload: bytes, source: Endpoint, destination: Endpoint) -> bytes
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, TTL, UDP, 0)
     checksum = total(header + addresses) ^ 0xFFFF
     return header[:10] + checksum.to_bytes(2, "big") + addresses + udp + payload
+
+
+class UdpPacket(NamedTuple):
+    """What an IPv4 packet carried."""
+
+    source: Endpoint
+    destination: Endpoint
+    payload: bytes
+
+
+def read_udp(packet: bytes) -> UdpPacket | None:
+    """Read a whole IPv4 and UDP packet; ``None``: it is another kind of packet, or a fragment.
+
+    Checksums are not looked at: the driver of a virtual interface leaves them open, and the Ethernet frame has one.
+
+    :raises RemoteError: it is cut off.
+    """
+    if len(packet) < _IPV4_HEADER:
+        raise RemoteError(f"an IPv4 packet of {len(packet)} octets", offset=len(packet), section="RFC 791 section 3.1")
+    header, fragment = (packet[0] & 15) * 4, int.from_bytes(packet[6:8], "big") & 0x3FFF
+    if packet[0] >> 4 != 4 or packet[9] != UDP or fragment:
+        return None
+    if header < _IPV4_HEADER or len(packet) < header + _UDP_HEADER:
+        raise RemoteError("an IPv4 packet without its UDP header", offset=len(packet), section="RFC 768")
+    source, destination, length = struct.unpack_from("!HHH", packet, header)
+    if not _UDP_HEADER <= length <= len(packet) - header:
+        raise RemoteError(f"a UDP length of {length}", offset=header + 4, section="RFC 768")
+    hosts = (str(IPv4Address(packet[at : at + 4])) for at in (12, 16))
+    payload = packet[header + _UDP_HEADER : header + length]
+    return UdpPacket(Endpoint(next(hosts), source), Endpoint(next(hosts), destination), payload)

@@ -7,6 +7,9 @@ from twisted.internet.interfaces import IReactorFDSet
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.datagrams import UdpPort
+from voxpath.io.local import LocalPort
+from voxpath.io.neighbours import ArpPort, EchoPort
+from voxpath.io.trunk import TrunkPort
 from voxpath.model.address import Endpoint
 
 MAX_PORTS = 4096
@@ -25,7 +28,7 @@ class UdpPorts:
     def __init__(self, reactor: IReactorFDSet, on_lost: Callable[[str], None] = lambda reason: None) -> None:
         self._reactor = reactor
         self._on_lost = on_lost
-        self._ports: dict[str, list[UdpPort]] = {}
+        self._ports: dict[str, list[LocalPort]] = {}
         self._count = 0
 
     def open(
@@ -34,6 +37,7 @@ class UdpPorts:
         local: Endpoint,
         receive: Callable[[Datagram], None],
         device: str = "",
+        priority: int | None = None,
         backlog: Backlog | None = None,
     ) -> None:
         """Open a port; raise :class:`OSError` when that is impossible, or when too many are open.
@@ -42,8 +46,32 @@ class UdpPorts:
         """
         if self._count >= MAX_PORTS:
             raise OSError(f"{MAX_PORTS} ports are open already")
-        port = UdpPort(self._reactor, name, local, receive, device, self._on_lost, backlog)
-        self._ports.setdefault(name, []).append(port)
+        self._add(UdpPort(self._reactor, name, local, receive, device, self._on_lost, priority, backlog))
+
+    def open_trunk(
+        self,
+        name: str,
+        receive: Callable[[Datagram], None],
+        device: str,
+        vid: int,
+        port: int,
+        priority: int | None = None,
+        backlog: Backlog | None = None,
+    ) -> None:
+        """Hear and answer DHCP in one VLAN of an interface that carries several; raise :class:`OSError` when that is impossible."""
+        self._add(TrunkPort(self._reactor, name, receive, device, vid, port, priority, self._on_lost, backlog))
+
+    def open_arp(self, name: str, receive: Callable[[Datagram], None], device: str) -> None:
+        """Hear and send ARP on an interface; raise :class:`OSError` when that is impossible."""
+        self._add(ArpPort(self._reactor, name, receive, device, self._on_lost))
+
+    def open_echo(self, name: str, receive: Callable[[Datagram], None]) -> None:
+        """Send ICMP echo messages and hear the replies; raise :class:`OSError` when that is impossible."""
+        self._add(EchoPort(self._reactor, name, receive, self._on_lost))
+
+    def _add(self, port: LocalPort) -> None:
+        """Take a port that is open; from now on it is closed here."""
+        self._ports.setdefault(port.name, []).append(port)
         self._count += 1
 
     def local(self, name: str) -> Endpoint:
@@ -74,9 +102,9 @@ class UdpPorts:
             self.close(name)
 
 
-def _choose(ports: list[UdpPort], send: Send) -> UdpPort:
+def _choose(ports: list[LocalPort], send: Send) -> LocalPort:
     for port in ports:
-        if send.interface and port.device == send.interface:
+        if send.interface and port.answers_for(send.interface):
             return port
     for port in ports:
         if send.source and port.local.host == send.source:

@@ -53,14 +53,9 @@ def note_of(subject: Subject, known: Sequence[Entry], user: UserFacts | None, he
     name = printable(subject.name, 64)
     decisions = [entry for entry in known if not entry.is_message]
     if not known:
-<<<<<<< HEAD
         older = f", but from before it there is {' and '.join(held[:HOLDINGS])}: it need not say anything until it renews that"
         notes.append(f"nothing was heard of {name} since the start{older if held else ': its messages do not arrive here'}")
-    elif all(entry.is_message for entry in known):
-=======
-        notes.append(f"nothing was heard of {name} since the start: its messages do not arrive here")
     elif not decisions:
->>>>>>> dhcp-who
         notes.append(f"{len(known)} messages and no decision: see ladder {name}")
     elif decisions[-1].id == "DHCP_IGNORED_MAC":
         notes.append(f"adopt {name} lets it be served; explain {name} tells what it would get")

@@ -1,0 +1,450 @@
+"""DHC-16: addresses are found unused ahead of need, in virtual time."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import IPv4Address
+from random import Random
+
+import pytest
+from scapy.layers.inet import ICMP
+from scapy.layers.l2 import ARP
+
+from tests.dhcp.test_server import edited
+from voxpath.core.effects import Commit, Datagram, Effect, Emit, Send
+from voxpath.core.errors import RemoteError
+from voxpath.dhcp import arp, echo
+from voxpath.dhcp import options as code
+from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
+from voxpath.dhcp.client import Offered, Refused
+from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
+from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied
+from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, REQUESTS, Prober, ProbeSettings
+from voxpath.dhcp.verified import VerifiedServer
+from voxpath.model.address import Endpoint, Mac
+
+STRANGER = Mac.parse("06:00:00:00:00:01")
+WAIT_S, AGE_S, PROBATION_S = 1.0, 600.0, 3600.0
+PROBED_S = WAIT_S * REQUESTS
+SETTINGS = ProbeSettings(WAIT_S, 3, AGE_S, PROBATION_S, 0x1234)
+
+
+def at(number: int) -> IPv4Address:
+    return IPv4Address(f"10.0.0.{number}")
+
+
+class Link:
+    """A site whose server is verified, with hosts on its link that answer ARP.
+
+    :ivar hosts: who has which address.
+    :ivar asked: the addresses that were asked for, in order, since the list was emptied.
+    """
+
+    def __init__(self, site, settings: ProbeSettings = SETTINGS) -> None:
+        self.site = site
+        self.hosts: dict[IPv4Address, Mac] = {}
+        self.asked: list[IPv4Address] = []
+        self.order: list[str] = []
+        self.prober = Prober(site.server.book, settings)
+        self.core = VerifiedServer(site.server, self.prober)
+        self._server, site.server = site.server, self.core
+
+    def run(self, effects: Iterable[Effect]) -> None:
+        for effect in list(effects):
+            if isinstance(effect, Send) and effect.port == ARP_PORT:
+                self._arp(effect)
+            else:
+                self.order += ["OFFER"] if isinstance(effect, Send) else []
+                self.site.run([effect])
+
+    def _arp(self, effect: Send) -> None:
+        address = IPv4Address(ARP(effect.payload).pdst)
+        if effect.interface != "eth0":
+            return
+        self.asked.append(address)
+        self.order.append(f"who has {address}")
+        if address in self.hosts:
+            self.claims(address, self.hosts[address])
+
+    def claims(self, address: IPv4Address, mac: Mac, interface: str = "eth0", operation: int = 2) -> None:
+        """Somebody says on the link that he has an address."""
+        packet = bytes(ARP(op=operation, hwsrc=str(mac), psrc=str(address), hwdst="02:00:00:00:00:ff", pdst="10.0.0.1"))
+        self.hears(packet, interface)
+
+    def hears(self, packet: bytes, interface: str = "eth0") -> None:
+        self.run(self.core.receive(Datagram(packet, Endpoint("0.0.0.0", 0), "", interface, ARP_PORT), self.site.now))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, timer by timer."""
+        end = self.site.now + seconds
+        while (due := self.core.next_due()) is not None and due <= end:
+            self.site.now = max(due, self.site.now)
+            self.run(self.core.tick(self.site.now))
+        self.site.now = end
+
+    def told(self, kind: type) -> list:
+        return [event for event in self.site.events if isinstance(event, kind)]
+
+    def stock(self) -> list[IPv4Address]:
+        pool = self._server.book.pool("lan")
+        return [at(number) for number in range(256) if pool.is_verified(at(number))]
+
+
+@pytest.fixture
+def link(make_site) -> Link:
+    """A scope of ten addresses, 10.0.0.10 to 10.0.0.19, and a stock of three."""
+    return Link(make_site(last=19))
+
+
+def offer(link: Link, phone) -> IPv4Address:
+    """The address that a phone is offered."""
+    seen = len(link.site.sent)
+    link.run(link.core.receive(discover(phone), link.site.now))
+    answers = [phone.client.read(sent.payload) for sent in link.site.sent[seen:]]
+    assert isinstance(answers[0], Offered)
+    return answers[0].lease.address
+
+
+def discover(phone) -> Datagram:
+    return Datagram(phone.client.discover(), Endpoint("0.0.0.0", 68), "255.255.255.255", "eth0", "dhcp")
+
+
+# The stock.
+
+
+def test_the_stock_is_filled_before_any_phone_asks(link) -> None:
+    link.wait(PROBED_S)
+    assert link.stock() == [at(10), at(11), at(12)]
+    assert [link.asked.count(address) for address in link.stock()] == [REQUESTS] * 3
+    assert set(link.asked) >= set(link.stock())
+
+
+def test_the_limit_of_time_is_kept(link) -> None:
+    """An address is not verified a moment before the last wait is over."""
+    link.wait(PROBED_S - 0.01)
+    assert link.stock() == []
+    link.wait(0.01)
+    assert len(link.stock()) == 3
+
+
+def test_an_occupied_address_is_not_offered_and_the_event_names_it_and_who_answered(link, make_phone) -> None:
+    link.hosts[at(10)] = STRANGER
+    link.wait(PROBED_S)
+    (event,) = link.told(DhcpOccupied)
+    assert (event.address, event.by, event.scope, event.phone) == ("10.0.0.10", str(STRANGER), "lan", str(STRANGER))
+    assert offer(link, make_phone(link.site, 1)) == at(11)
+
+
+def test_no_phone_gets_an_occupied_address_by_asking_for_it(link, make_phone) -> None:
+    link.hosts[at(10)] = STRANGER
+    link.wait(PROBED_S)
+    phone = make_phone(link.site, 1)
+    lease = replace(phone.offer(), address=at(10))
+    assert isinstance(phone.ask(phone.client.reboot(lease)), Refused)
+    asking = edited(phone.client.discover(), options={code.REQUESTED_ADDRESS: at(10).packed})
+    assert phone.ask(asking).lease.address == at(11)
+
+
+def test_what_was_taken_is_replaced_after_the_offer_and_not_before(link, make_phone) -> None:
+    """The order of what leaves: the OFFER first."""
+    link.wait(PROBED_S)
+    link.order.clear()
+    assert offer(link, make_phone(link.site, 1)) == at(10)
+    link.wait(0)
+    assert link.order == ["OFFER", "who has 10.0.0.13"]
+    link.wait(PROBED_S)
+    assert link.stock() == [at(11), at(12), at(13)]
+
+
+def test_an_empty_stock_delays_no_offer_and_the_address_is_looked_at_afterwards(link, make_phone) -> None:
+    offered = offer(link, make_phone(link.site, 1))
+    assert link.order == ["OFFER"]
+    pool = link.site.server._server.book.pool("lan")
+    assert pool.unverified == 1
+    link.wait(0)
+    assert offered in link.asked
+
+
+def test_an_address_of_the_stock_is_asked_for_again_when_it_is_old(link) -> None:
+    link.wait(PROBED_S)
+    link.asked.clear()
+    link.wait(AGE_S - 1)
+    assert link.asked == []
+    link.hosts[at(11)] = STRANGER
+    link.wait(1 + PROBED_S)
+    assert set(link.asked[:3]) == {at(10), at(11), at(12)}
+    assert link.told(DhcpOccupied)[0].address == "10.0.0.11"
+    link.wait(PROBED_S)
+    assert link.stock() == [at(10), at(12), at(13)]
+
+
+@pytest.mark.parametrize("operation", [1, 2])
+def test_who_speaks_of_an_address_unasked_has_it_too(link, operation: int) -> None:
+    """A host that announces itself (RFC 5227 section 2.3) while the address stands in the stock."""
+    link.wait(PROBED_S)
+    link.claims(at(11), STRANGER, operation=operation)
+    assert [event.address for event in link.told(DhcpOccupied)] == ["10.0.0.11"]
+    assert at(11) not in link.stock()
+
+
+def test_a_host_that_is_about_to_use_an_address_counts(link) -> None:
+    """An ARP Probe (RFC 5227 section 2.1.1) has no sender address; the address that it asks for is meant."""
+    link.wait(PROBED_S)
+    link.hears(bytes(ARP(op=1, hwsrc=str(STRANGER), psrc="0.0.0.0", pdst="10.0.0.12")))
+    assert [event.address for event in link.told(DhcpOccupied)] == ["10.0.0.12"]
+
+
+def test_what_is_heard_on_another_link_is_not_believed(link) -> None:
+    link.wait(PROBED_S)
+    link.claims(at(11), STRANGER, interface="eth1")
+    assert link.told(DhcpOccupied) == []
+
+
+def test_the_probation_ends_and_a_free_address_is_given_again(link, make_phone) -> None:
+    for number in range(10, 20):
+        link.hosts[at(number)] = Mac(b"\x06\0\0\0\0" + bytes((number,)))
+    link.wait(PROBED_S * 4)
+    assert len(link.told(DhcpOccupied)) == 10
+    link.run(link.core.receive(discover(make_phone(link.site, 1)), link.site.now))
+    assert link.told(DhcpExhausted)
+    link.hosts.clear()
+    link.wait(PROBATION_S)
+    link.wait(PROBED_S)
+    assert link.prober.conflicts.standing(link.site.now) == []
+    assert offer(link, make_phone(link.site, 2)) == at(10)
+
+
+# Addresses that are not free.
+
+
+def test_a_former_address_that_was_occupied_meanwhile_is_not_given_again(link, make_phone) -> None:
+    """It is looked at when the lease ends; the phone gets another one."""
+    link.wait(PROBED_S)
+    phone = make_phone(link.site, 1)
+    assert phone.boot().address == at(10)
+    link.hosts[at(10)] = STRANGER
+    link.wait(3600 + PROBED_S)
+    assert [event.address for event in link.told(DhcpOccupied)] == ["10.0.0.10"]
+    assert isinstance(
+        phone.ask(phone.client.reboot(phone.client_lease)) if hasattr(phone, "client_lease") else Refused(""), Refused
+    )
+    assert phone.boot().address == at(11)
+    assert link.site.leases[phone.mac].address == at(11)
+
+
+def test_a_former_address_is_given_again_after_its_probation(link, make_phone) -> None:
+    link.wait(PROBED_S)
+    phone = make_phone(link.site, 1)
+    phone.boot()
+    link.hosts[at(10)] = STRANGER
+    link.wait(3600 + PROBED_S)
+    link.hosts.clear()
+    link.wait(PROBATION_S)
+    assert phone.boot().address == at(10)
+
+
+def test_the_phone_itself_may_answer_for_its_former_address(link, make_phone) -> None:
+    """A phone that is off the books and yet on its address takes nothing from itself."""
+    link.wait(PROBED_S)
+    phone = make_phone(link.site, 1)
+    phone.boot()
+    link.hosts[at(10)] = phone.mac
+    link.wait(3600 + PROBED_S)
+    assert link.told(DhcpOccupied) == []
+    assert phone.boot().address == at(10)
+
+
+def test_another_machine_on_a_leased_address_is_told_and_the_phone_keeps_it(link, make_phone) -> None:
+    """The address was given unverified; it was looked at after that."""
+    phone = make_phone(link.site, 1)
+    lease = phone.boot()
+    link.hosts[lease.address] = STRANGER
+    link.wait(PROBED_S)
+    (event,) = link.told(DhcpConflict)
+    assert (event.phone, event.address, event.by) == (str(phone.mac), str(lease.address), str(STRANGER))
+    assert phone.ask(phone.client.renew(lease)).lease.address == lease.address
+
+
+def test_a_reserved_address_is_looked_at_before_its_phone_comes(make_site, make_phone) -> None:
+    phone_mac = make_phone(make_site(), 7).mac
+    link = Link(make_site(reservations={phone_mac: at(200)}))
+    link.hosts[at(200)] = STRANGER
+    link.wait(PROBED_S)
+    assert [event.address for event in link.told(DhcpOccupied)] == ["10.0.0.200"]
+    link.run(link.core.receive(discover(make_phone(link.site, 7)), link.site.now))
+    assert "10.0.0.200" in link.told(DhcpExhausted)[0].reason
+    link.hosts[at(200)] = phone_mac
+    link.wait(PROBATION_S + PROBED_S)
+    assert len(link.told(DhcpOccupied)) == 1
+    assert make_phone(link.site, 7).boot().address == at(200)
+
+
+def test_a_phone_that_returns_to_its_reserved_address_does_not_get_it_while_another_machine_answers(make_site, make_phone) -> None:
+    """Neither by asking for it again nor by asking anew: the reservation leaves it no other address."""
+    phone_mac = make_phone(make_site(), 7).mac
+    link = Link(make_site(reservations={phone_mac: at(200)}))
+    phone = make_phone(link.site, 7)
+    former = phone.boot()
+    link.hosts[at(200)] = STRANGER
+    link.wait(3600 + PROBED_S)
+    assert isinstance(phone.ask(phone.client.reboot(former)), Refused)
+    assert phone.ask(phone.client.discover()) is None
+    assert "another machine answers for the reserved address 10.0.0.200" in link.told(DhcpExhausted)[0].reason
+
+
+# Bounds.
+
+
+def test_one_machine_cannot_claim_all_addresses(make_site, make_phone) -> None:
+    """A router with proxy ARP, or an attacker: phones get addresses all the same, and an event names the machine."""
+    link = Link(make_site(last=100))
+    link.hosts.update({at(number): STRANGER for number in range(10, 101)})
+    link.wait(60 * PROBED_S)
+    assert len(link.told(DhcpOccupied)) == MAX_PER_MAC
+    (event,) = link.told(DhcpNotBelieved)
+    assert (event.phone, event.addresses) == (str(STRANGER), MAX_PER_MAC)
+    assert offer(link, make_phone(link.site, 1)) == at(10 + MAX_PER_MAC)
+
+
+def test_looks_and_doubts_are_bounded(make_site) -> None:
+    demand = Demand()
+    for number in range(MAX_DOUBTS + 5):
+        demand.doubt("lan", IPv4Address(0x0A000000 + number))
+    assert (len(demand.doubts), demand.overlooked) == (MAX_DOUBTS, 5)
+    site = make_site()
+    site.server.book.demand.doubts.update(demand.doubts)
+    link = Link(site)
+    link.wait(0)
+    assert link.prober._looks == MAX_LOOKS
+    link.wait(PROBED_S * (MAX_DOUBTS / MAX_LOOKS + 1))
+    assert (link.prober._looks, len(site.server._server.book.demand.doubts)) == (0, 0)
+
+
+def test_conflicts_are_bounded_and_counted_by_machine() -> None:
+    conflicts = Conflicts()
+    for number in range(MAX_CONFLICTS):
+        conflicts.add(Conflict(IPv4Address(number), "lan", STRANGER, 10.0 + number), 0.0)
+    conflicts.add(Conflict(IPv4Address(0), "lan", None, 11.0), 0.0)
+    assert (len(conflicts), conflicts.answers(STRANGER, 0.0)) == (MAX_CONFLICTS, MAX_CONFLICTS - 1)
+    assert conflicts.answers(STRANGER, 10.0 + MAX_CONFLICTS) == 0
+    assert len(conflicts) == 0
+
+
+def test_a_scope_that_cannot_be_probed_is_served_unverified(make_site, make_phone) -> None:
+    """A VLAN that the kernel has no interface for."""
+    site = make_site()
+    prober = Prober(site.server.book, SETTINGS, without=["lan"])
+    assert make_phone(site, 1).boot().address == at(10)
+    assert {effect.interface for effect in prober.tick(site.now)} == {"eth1"}
+    assert [name for name, _ in prober.summary(site.now)] == ["free addresses of attic"]
+
+
+def test_the_prober_rests_when_there_is_nothing_to_do(link) -> None:
+    """A scope with fewer free addresses than the stock holds must not keep it busy."""
+    for number in range(12, 20):
+        link._server.book.pool("lan").take_exactly(at(number))
+    link.wait(PROBED_S)
+    assert link.stock() == [at(10), at(11)]
+    assert link.core.next_due() == link.site.now + AGE_S
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_histories_leave_nothing_behind(make_site, make_phone, seed: int) -> None:
+    """No phone is offered an address that the prober knows to be occupied, and no probe stays under way."""
+    chance = Random(seed)
+    link = Link(make_site(last=25, blocks=32))
+    for step in range(300):
+        choice = chance.random()
+        address = at(chance.randrange(8, 28))
+        if choice < 0.3:
+            known = link._server.book.pool("lan").is_contested
+            phone = make_phone(link.site, chance.randrange(1, 12))
+            seen = len(link.site.sent)
+            link.run(link.core.receive(discover(phone), link.site.now))
+            for sent in link.site.sent[seen:]:
+                lease = phone.client.read(sent.payload).lease
+                assert not known(lease.address), step
+                request = phone.client.request(lease) if chance.random() < 0.6 else phone.client.decline(lease)
+                link.run(
+                    link.core.receive(Datagram(request, Endpoint("0.0.0.0", 68), "255.255.255.255", "eth0", "dhcp"), link.site.now)
+                )
+        elif choice < 0.5:
+            link.hosts[address] = Mac(b"\x06\0\0\0\0" + bytes((chance.randrange(3),)))
+        elif choice < 0.7:
+            link.hosts.pop(address, None)
+        else:
+            link.wait(chance.choice((0.0, 0.5, 3.0, 70.0, 700.0, 4000.0)))
+    link.hosts.clear()
+    link.wait(20_000)
+    pool = link._server.book.pool("lan")
+    assert pool.drawn == link.prober._looks == 0
+    assert set(link.prober._under_way) <= set(link.stock())
+    assert pool.stocked == SETTINGS.stock or pool.draw() is None
+    assert link.prober.conflicts.standing(link.site.now) == []
+
+
+# Beyond a relay.
+
+
+@pytest.fixture
+def beyond(make_site) -> Link:
+    site = make_site(last=12)
+    book = site.server.book
+    book.scopes = {name: replace(scope, relays=(IPv4Address("10.0.0.1"),)) for name, scope in book.scopes.items()}
+    return Link(site)
+
+
+def test_beyond_a_relay_an_echo_asks(beyond) -> None:
+    effects = beyond.core.tick(beyond.site.now)
+    (first, *_) = effects
+    assert isinstance(first, Send)
+    assert (first.port, first.destination, first.interface, first.link) == (ECHO_PORT, Endpoint("10.0.0.10", 0), "", b"")
+    packet = ICMP(first.payload)
+    assert (packet.type, packet.id, packet.seq) == (8, 0x1234, 1)
+    assert bytes(ICMP(type=8, id=0x1234, seq=1)) == first.payload
+    answer = bytes(ICMP(type=0, id=0x1234, seq=1))
+    told = list(beyond.core.receive(Datagram(answer, Endpoint("10.0.0.10", 0), port=ECHO_PORT), beyond.site.now))
+    assert isinstance(told[0], Emit)
+    assert (
+        told[0].event.text == "a machine beyond a relay uses 10.0.0.10 of scope lan without a lease; it is not given out for 3600 s"
+    )
+
+
+def test_an_echo_of_others_says_nothing(beyond) -> None:
+    beyond.core.tick(beyond.site.now)
+    for packet in (ICMP(type=0, id=0x4321, seq=1), ICMP(type=3, code=1), ICMP(type=8, id=0x1234, seq=1)):
+        assert list(beyond.core.receive(Datagram(bytes(packet), Endpoint("10.0.0.10", 0), port=ECHO_PORT), beyond.site.now)) == []
+
+
+# The packets.
+
+
+def test_the_question_names_the_server_and_is_no_probe_in_the_sense_of_rfc_5227() -> None:
+    packet = ARP(arp.request(at(10), at(1)))
+    assert (packet.op, packet.psrc, packet.pdst, packet.hwsrc, packet.plen) == (1, "10.0.0.1", "10.0.0.10", "00:00:00:00:00:00", 4)
+
+
+def test_cut_off_packets_are_refused_and_foreign_ones_passed_over() -> None:
+    with pytest.raises(RemoteError, match="ARP packet of 27 octets"):
+        arp.read_claim(arp.request(at(10), at(1))[:27])
+    with pytest.raises(RemoteError, match="ICMP message of 7 octets"):
+        echo.is_reply(echo.request(1, 1)[:7], 1)
+    assert arp.read_claim(b"\0\x06" + arp.request(at(10), at(1))[2:]) is None
+
+
+def test_what_ctl_shows(link) -> None:
+    link.hosts[at(10)] = STRANGER
+    link.wait(PROBED_S)
+    shown = dict(link.prober.summary(link.site.now))
+    assert shown["probation of 10.0.0.10"].startswith(f"{STRANGER} answers for it; 35")
+    assert shown["free addresses of lan"] == "3 verified, 0 being probed, 0 were given unverified"
+
+
+def test_commits_of_the_server_pass_through(link, make_phone) -> None:
+    """An ACK waits for its commit as it does without a prober."""
+    link.wait(PROBED_S)
+    link.site.holding = True
+    phone = make_phone(link.site, 1)
+    offered = phone.offer()
+    assert phone.ask(phone.client.request(offered)) is None
+    (commit,) = link.site.held
+    assert isinstance(commit, Commit)

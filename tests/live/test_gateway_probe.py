@@ -1,0 +1,136 @@
+"""DHC-16: addresses that others use are found ahead of need, and no OFFER waits for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.bench import GATEWAY, Bench, bench_of
+from tests.live.capture import Capture
+from tests.live.dhcpclients import Phone
+from tests.live.sites import SITE_A, until
+
+pytestmark = pytest.mark.live
+
+SQUATTER, SQUATTER_MAC = "squatter", "06:00:00:00:00:99"
+SQUATTED = "10.0.0.11"
+PROBATION_S = 6
+CONFIGURATION = f"""
+[[realm]]
+name = "site"
+private = ["10.0.0.0/24"]
+public = ["{SITE_A.public}"]
+[[pool]]
+public = "{SITE_A.public}"
+ports = [20480, 24575]
+realm = "site"
+[dhcp]
+macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
+probe_wait_s = 0.2
+probe_stock = 2
+probation_s = {PROBATION_S}
+[[scope]]
+name = "lan"
+interface = "lan0"
+subnet = "10.0.0.0/24"
+server = "10.0.0.1"
+range = ["{SQUATTED}", "10.0.0.14"]
+realm = "site"
+[[class]]
+name = "one-line"
+vendor_classes = ["voxpath-phone"]
+ports = 64
+[tftp]
+enabled = false
+[nat]
+backend = "nftables"
+inside = ["lan0"]
+outside = ["wan0"]
+[mgc]
+enabled = false
+"""
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Capture]]:
+    """A gateway on whose link somebody has an address of the range already, and all that passes that link."""
+    captures = []
+
+    def configure(made: Bench) -> None:
+        made.add_host(SITE_A, SQUATTER, SQUATTER_MAC)
+        made.net.address(SQUATTER, "eth0", f"{SQUATTED}/24")
+        made.configure(CONFIGURATION)
+        captures.append(made.capture(GATEWAY, "lan0", "arp or udp").__enter__())
+
+    with bench_of(tmp_path_factory.mktemp("probe"), configure) as made:
+        yield made, captures[0]
+        captures[0].__exit__()
+        made.is_sound()
+
+
+@pytest.fixture(scope="module")
+def phone(capture: tuple[Bench, Capture]) -> Phone:
+    """The first phone that asks."""
+    return capture[0].phone()
+
+
+def facts(bench: Bench) -> dict[str, str]:
+    return {row["item"]: row["value"] for row in bench.ask("status")}
+
+
+def asked(capture: Capture) -> list[tuple[int, str]]:
+    """The gateway's questions: number of the frame, and the address asked for."""
+    rows = capture.tshark("arp.opcode == 1 && arp.src.proto_ipv4 == 10.0.0.1", "frame.number", "arp.dst.proto_ipv4")
+    return [(int(number), address) for number, address in rows]
+
+
+def test_an_occupied_address_is_found_before_any_phone_asks(capture: tuple[Bench, Capture]) -> None:
+    """The event, ``why`` and ``status`` name the address and the machine that answered."""
+    bench, seen = capture
+    until(lambda: facts(bench).get("free addresses of lan", "").startswith("2 verified"), f"the stock is full: {facts(bench)}")
+    first = bench.events("DHCP_OCCUPIED")[0]
+    assert (first["address"], first["by"]) == (SQUATTED, SQUATTER_MAC)
+    assert bench.ask("why", SQUATTER_MAC)[0]["id"] == "DHCP_OCCUPIED"
+    assert facts(bench)[f"probation of {SQUATTED}"].startswith(f"{SQUATTER_MAC} answers for it; ")
+    counted = [address for _, address in asked(seen)]
+    assert (counted.count("10.0.0.12"), counted.count("10.0.0.13"), counted.count("10.0.0.14")) == (3, 3, 0)
+
+
+def test_the_offer_is_of_an_address_that_was_asked_for_before_and_waits_for_nothing(
+    capture: tuple[Bench, Capture], phone: Phone
+) -> None:
+    """By the order of frames: three requests, DISCOVER, OFFER, and only then the requests for the next of the stock."""
+    _, seen = capture
+    assert phone.udhcpc()["ip"] == "10.0.0.12"
+    until(lambda: [address for _, address in asked(seen)].count("10.0.0.14") == 3, "the stock is filled again", 5)
+    kinds = {kind: int(number) for number, kind in reversed(seen.tshark("dhcp", "frame.number", "dhcp.option.dhcp"))}
+    discover, offer = kinds["1"], kinds["2"]
+    questions = asked(seen)
+    assert [number < discover for number, address in questions if address == "10.0.0.12"] == [True] * 3
+    assert [number > offer for number, address in questions if address == "10.0.0.14"] == [True] * 3
+    assert not [number for number, address in questions if discover < number < offer]
+
+
+def test_an_occupied_address_is_asked_for_again_and_given_when_nobody_answers(capture: tuple[Bench, Capture], phone: Phone) -> None:
+    """Its probation ends, and begins anew while somebody is there; with nobody on it the address is given like any other one."""
+    bench, _ = capture
+    until(lambda: f"probation of {SQUATTED}" not in facts(bench), "the probation ends", 3 * PROBATION_S)
+    assert bench.phone().udhcpc()["ip"] == "10.0.0.13"
+    until(lambda: len(bench.events("DHCP_OCCUPIED")) == 2, "the stock is to be filled, and the address is asked for again")
+    bench.net.ip(SQUATTER, "addr", "flush", "dev", "eth0")
+    until(lambda: f"probation of {SQUATTED}" not in facts(bench), "the probation ends", 3 * PROBATION_S)
+    until(lambda: facts(bench)["free addresses of lan"].startswith("2 verified"), "the last two addresses are verified")
+    assert {bench.phone().udhcpc()["ip"] for _ in range(2)} == {"10.0.0.14", SQUATTED}
+
+
+def test_a_phone_that_comes_back_does_not_get_an_address_that_somebody_took_meanwhile(
+    capture: tuple[Bench, Capture], phone: Phone
+) -> None:
+    """Its own former address is looked at when its lease ends, and the phone's own answer hides nobody; no other one is left."""
+    bench, _ = capture
+    address = bench.row_of("leases", phone)["address"]
+    bench.net.address(SQUATTER, "eth0", f"{address}/24")
+    bench.ask("release", phone.mac)
+    told = until(lambda: [event for event in bench.events("DHCP_OCCUPIED") if event["address"] == address], "it is found")
+    assert told[0]["by"] == SQUATTER_MAC
+    assert phone.udhcpc_in_vain("voxpath-phone")() == 1
+    assert "no address of scope lan is left" in bench.why(phone, "DHCP_EXHAUSTED")[0]["text"]

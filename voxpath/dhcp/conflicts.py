@@ -1,0 +1,74 @@
+"""Which addresses others answer for, and whom to believe that."""
+
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from voxpath.core.timers import TimerHeap
+from voxpath.model.address import Mac
+
+MAX_CONFLICTS = 4096
+"""Addresses that are on probation at once since somebody answered for them."""
+
+MAX_PER_MAC = 16
+"""Addresses that one machine can be believed to have.
+
+A router with proxy ARP answers for every address, and so does an attacker who wants no phone to get one.
+"""
+
+
+class Conflict(NamedTuple):
+    """An address on probation.
+
+    :ivar mac: who answered; ``None``: it was heard through a router.
+    :ivar until: when its probation ends, in seconds of the server's clock.
+    """
+
+    address: IPv4Address
+    scope: str
+    mac: Mac | None
+    until: float
+
+
+class Conflicts:
+    """The conflicts that stand; every operation costs the same however many there are."""
+
+    def __init__(self) -> None:
+        self._standing: dict[IPv4Address, Conflict] = {}
+        self._ends: TimerHeap[IPv4Address] = TimerHeap()
+        self._by: dict[Mac, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._standing)
+
+    def standing(self, now: float) -> list[Conflict]:
+        """Those that have not ended, in the order in which they were found."""
+        self._end(now)
+        return list(self._standing.values())
+
+    def answers(self, mac: Mac, now: float) -> int:
+        """For how many addresses on probation a machine answered."""
+        self._end(now)
+        return self._by.get(mac, 0)
+
+    def add(self, conflict: Conflict, now: float) -> None:
+        """Enter one; the caller has looked whether there is room."""
+        self._end(now)
+        self._remove(conflict.address)
+        self._standing[conflict.address] = conflict
+        self._ends.arm(conflict.address, conflict.until)
+        if conflict.mac is not None:
+            self._by[conflict.mac] = self._by.get(conflict.mac, 0) + 1
+
+    def _end(self, now: float) -> None:
+        for address in self._ends.due(now):
+            self._remove(address)
+
+    def _remove(self, address: IPv4Address) -> None:
+        conflict = self._standing.pop(address, None)
+        if conflict is None or conflict.mac is None:
+            return
+        left = self._by[conflict.mac] - 1
+        if left:
+            self._by[conflict.mac] = left
+        else:
+            del self._by[conflict.mac]

@@ -1,0 +1,238 @@
+"""Finding out ahead of need that addresses are unused, so that no OFFER waits for it (DHC-16, RFC 2131 section 2.2).
+
+Each scope keeps a small *stock* of free addresses that nobody answered for; it is refilled in the background, and what stands in
+it for long is probed again.
+On the link ARP asks, beyond a relay an ICMP echo does.
+Some addresses are looked at without being free: those that were given without a probe, since the stock was empty; those of phones
+whose lease ended, which come back for them; and reserved ones.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from voxpath.core.effects import Datagram, Effect, Emit, Send
+from voxpath.core.timers import TimerHeap
+from voxpath.dhcp import arp, echo
+from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
+from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied
+from voxpath.dhcp.machine import Book
+from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
+from voxpath.model.phone import Scope
+
+ARP_PORT, ECHO_PORT = "arp", "icmp"
+"""The names of the local ports that probes leave by, and that answers come to."""
+
+REQUESTS = 3
+"""How often is asked before silence counts as an answer (RFC 5227, PROBE_NUM)."""
+
+MAX_LOOKS = 64
+"""Addresses that are not free and are looked at at once."""
+
+MAX_REFUSED = 256
+"""Machines that are remembered not to be believed; if there are more, some of them are told of once more."""
+
+BEYOND = "a machine beyond a relay"
+"""Who answered an echo: the Ethernet address that it came from is a router's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """Times and sizes.
+
+    :ivar wait_s: how long an answer to each request is waited for, in seconds.
+    :ivar stock: how many verified addresses each scope keeps.
+    :ivar age_s: after this time an address of the stock is probed again.
+    :ivar probation_s: how long an address that somebody answered for is given to nobody.
+    :ivar identifier: of our ICMP echo messages, 16 bits.
+    """
+
+    wait_s: float = 1.0
+    stock: int = 32
+    age_s: float = 600.0
+    probation_s: float = 3600.0
+    identifier: int = 0
+
+
+@dataclass(slots=True)
+class Probe:
+    """One address that is being asked for.
+
+    :ivar requests: how many went out.
+    :ivar look: whether it is none of the free ones.
+    """
+
+    scope: Scope
+    address: IPv4Address
+    look: bool
+    requests: int = 0
+
+
+class Prober:
+    """The core; it changes the pools of a book, and the book tells it by its demand what to do.
+
+    :param book: the clients and addresses of a gateway.
+    :param without: names of scopes that cannot be probed.
+    :ivar conflicts: addresses that others answered for.
+    """
+
+    def __init__(self, book: Book, settings: ProbeSettings = ProbeSettings(), without: Collection[str] = ()) -> None:
+        self.conflicts = Conflicts()
+        self._book = book
+        self._settings = settings
+        self._under_way: dict[IPv4Address, Probe] = {}
+        self._looks = 0
+        # The end of a wait for each probe under way, and the age of each address in a stock.
+        self._timers: TimerHeap[IPv4Address] = TimerHeap()
+        self._scopes: dict[IPv4Address, Scope] = {}
+        self._refused: set[Mac] = set()
+        self._probed = {name: scope for name, scope in book.scopes.items() if name not in without}
+        book.demand.scopes.update(dict.fromkeys(book.scopes))
+        for name, address in book.reserved():
+            book.demand.doubt(name, address)
+
+    # The core.
+
+    def receive(self, datagram: Datagram, now: float) -> list[Effect]:
+        """Take an ARP packet or an ICMP message: what the port of this name hears.
+
+        :raises RemoteError: it is cut off.
+        """
+        if datagram.port == ARP_PORT:
+            claim = arp.read_claim(datagram.payload)
+            return [] if claim is None else self._answered(claim.address, claim.mac, datagram.interface, now)
+        if echo.is_reply(datagram.payload, self._settings.identifier):
+            return self._answered(IPv4Address(datagram.source.host), None, "", now)
+        return []
+
+    def next_due(self) -> float | None:
+        """When the next timer is due; 0, which is at once, while there is something to begin."""
+        demand = self._book.demand
+        if demand.scopes or (demand.doubts and self._looks < MAX_LOOKS):
+            return 0.0
+        return self._timers.next_due()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Ask again, draw conclusions from silence, and begin what is wanted."""
+        effects: list[Effect] = []
+        for address in self._timers.due(now):
+            probe = self._under_way.get(address)
+            if probe is None:
+                effects += self._probe_again(address, now)
+            elif probe.requests < REQUESTS:
+                effects += self._ask(probe, now)
+            else:
+                self._silent(probe, now)
+        effects += self._refill(now)
+        effects += self._look(now)
+        return effects
+
+    def summary(self, now: float) -> Iterator[tuple[str, str]]:
+        """What an operator may want to know: one line for each scope, and one for each conflict."""
+        for name in self._probed:
+            pool = self._book.pool(name)
+            numbers = f"{pool.stocked} verified, {pool.drawn} being probed, {pool.unverified} were given unverified"
+            yield f"free addresses of {name}", numbers
+        for conflict in self.conflicts.standing(now):
+            yield f"probation of {conflict.address}", f"{conflict.mac or BEYOND} answers for it; {conflict.until - now:.0f} s left"
+
+    # Beginning.
+
+    def _refill(self, now: float) -> Iterator[Effect]:
+        demand = self._book.demand
+        for name in demand.scopes:
+            scope, pool = self._probed.get(name), self._book.pool(name)
+            while scope is not None and pool.stocked + pool.drawn < self._settings.stock and (address := pool.draw()) is not None:
+                yield from self._begin(Probe(scope, address, look=False), now)
+        demand.scopes.clear()
+
+    def _look(self, now: float) -> Iterator[Effect]:
+        doubts = self._book.demand.doubts
+        while doubts and self._looks < MAX_LOOKS:
+            address = next(iter(doubts))
+            scope = self._probed.get(doubts.pop(address))
+            if scope is not None and address not in self._under_way:
+                self._looks += 1
+                yield from self._begin(Probe(scope, address, look=True), now)
+
+    def _probe_again(self, address: IPv4Address, now: float) -> Iterable[Effect]:
+        """The stock's age is over; the address stays in it meanwhile, for the last answer is better than none."""
+        scope = self._scopes.pop(address)
+        if not self._book.pool(scope.name).is_verified(address):
+            return ()
+        return self._begin(Probe(scope, address, look=False), now)
+
+    def _begin(self, probe: Probe, now: float) -> list[Effect]:
+        # An address that was taken and given back while it was being probed is probed anew.
+        self._end(self._under_way.get(probe.address))
+        self._under_way[probe.address] = probe
+        return self._ask(probe, now)
+
+    def _ask(self, probe: Probe, now: float) -> list[Effect]:
+        probe.requests += 1
+        self._timers.arm(probe.address, now + self._settings.wait_s)
+        scope, address = probe.scope, probe.address
+        if scope.relays:
+            message = echo.request(self._settings.identifier, probe.requests)
+            return [Send(message, Endpoint(str(address), 0), ECHO_PORT)]
+        return [Send(arp.request(address, scope.server), Endpoint(BROADCAST_HOST, 0), ARP_PORT, interface=scope.interface)]
+
+    # Concluding.
+
+    def _silent(self, probe: Probe, now: float) -> None:
+        self._end(probe)
+        if self._book.pool(probe.scope.name).verify(probe.address):
+            self._scopes[probe.address] = probe.scope
+            self._timers.arm(probe.address, now + self._settings.age_s)
+
+    def _answered(self, address: IPv4Address, mac: Mac | None, interface: str, now: float) -> list[Effect]:
+        """Somebody uses an address; most of what is heard is about addresses that nobody asked for."""
+        probe = self._under_way.get(address)
+        scope = probe.scope if probe is not None else self._scopes.get(address)
+        if scope is None or (mac is not None and scope.interface != interface):
+            return []
+        if mac is not None and self._book.is_of(address, mac):
+            # The phone itself; somebody else may answer as well.
+            return []
+        free = self._book.pool(scope.name).is_free(address)
+        if probe is None and not free:
+            # It was taken out of the stock: what is heard now is the phone that got it.
+            return []
+        if mac is not None and not self._believes(mac, now):
+            return self._refuse(mac)
+        self._end(probe)
+        return self._contest(scope, address, mac, now)
+
+    def _contest(self, scope: Scope, address: IPv4Address, mac: Mac | None, now: float) -> list[Effect]:
+        until = now + self._settings.probation_s
+        by = str(mac) if mac is not None else ""
+        if len(self.conflicts) < MAX_CONFLICTS and self._book.contest(scope.name, address, until):
+            self.conflicts.add(Conflict(address, scope.name, mac, until), now)
+            lasts_s = self._settings.probation_s
+            return [Emit(DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s))]
+        holder = self._book.holder(address)
+        if mac is None or holder is None:
+            # An echo does not tell phones apart, and of an address on offer the phone itself will find out.
+            return []
+        return [Emit(DhcpConflict(phone=holder.phone, address=str(address), by=by))]
+
+    def _believes(self, mac: Mac, now: float) -> bool:
+        if self.conflicts.answers(mac, now) < MAX_PER_MAC:
+            self._refused.discard(mac)
+            return True
+        return False
+
+    def _refuse(self, mac: Mac) -> list[Effect]:
+        """Say once of a machine that it is not believed; its answers count as silence."""
+        if mac in self._refused:
+            return []
+        if len(self._refused) >= MAX_REFUSED:
+            self._refused.clear()
+        self._refused.add(mac)
+        return [Emit(DhcpNotBelieved(phone=str(mac), addresses=MAX_PER_MAC))]
+
+    def _end(self, probe: Probe | None) -> None:
+        if probe is not None:
+            del self._under_way[probe.address]
+            self._timers.disarm(probe.address)
+            self._looks -= probe.look
