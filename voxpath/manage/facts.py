@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, Row
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, Row, UploadRow
 from voxpath.model.phone import Lease
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
@@ -108,6 +108,9 @@ class Facts(Protocol):
     def counters(self) -> Iterable[CounterRow]:
         """What went through the NAT, by phone."""
 
+    def uploads(self) -> "Deferred[list[UploadRow]]":
+        """The files that phones wrote, in the order of phones and names."""
+
     def phones(self) -> Iterable[PhoneRow]:
         """The software phones of this process."""
 
@@ -181,6 +184,10 @@ class NoFacts:
     def counters(self) -> Iterable[CounterRow]:
         """No NAT here."""
         raise _absent("counters", "NAT")
+
+    def uploads(self) -> "Deferred[list[UploadRow]]":
+        """No file server here."""
+        raise _absent("uploads", "file server")
 
     def phones(self) -> Iterable[PhoneRow]:
         """No software phone here."""

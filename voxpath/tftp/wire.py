@@ -24,6 +24,7 @@ MAX_OPTIONS = 16
 _HEADER_LENGTH = 4
 _DATA = b"\0\x03"
 _ACK = b"\0\x04"
+_REQUESTS = (b"\0\x01", b"\0\x02")
 
 
 def parse(octets: bytes) -> Message:
@@ -55,6 +56,11 @@ def parse(octets: bytes) -> Message:
     except RemoteError as error:
         raise _illegal(error.reason, error.offset) from error
     raise _illegal(f"opcode {opcode} is unknown", 0)
+
+
+def is_request(octets: bytes) -> bool:
+    """Whether a message begins as a request does; it may be malformed all the same."""
+    return octets[:2] in _REQUESTS
 
 
 def write(message: Message) -> bytes:
