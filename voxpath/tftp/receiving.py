@@ -64,7 +64,7 @@ class Receiving(Transfer):
         return ()
 
     def _out_of_order(self, ahead: int) -> Iterable[Message]:
-        """A block that was acknowledged comes again: the ACK may be lost. One beyond the next: a block was lost, which is told once."""
+        """A block that was acknowledged comes again: its ACK may be lost. One beyond the next comes: a gap, which is told once."""
         again = ahead == 0 and self.blocks > 0 and not self._unacknowledged
         gap = 1 < ahead <= self._agreed.window and not self._gap_told
         if not again and not gap:
