@@ -123,6 +123,7 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", '[tftp]\nlisten = ["127.0.0.1:2944"]\n[nat]', "mgc.listen[0]", "used by tftp.listen[0]"),
         ("[nat]", '[tftp]\nlisten = ["203.0.113.1:20005"]\n[nat]', "tftp.listen[0]", "belong to phones"),
         ("[nat]", "[tftp]\ndata_ports = [40001, 40000]\n[nat]", "tftp.data_ports", "write [40000, 40001]"),
+        ("[nat]", "[tftp]\ndata_ports = [40000]\n[nat]", "tftp.data_ports", "the first and the last"),
         ("[nat]", "[tftp]\ndata_ports = [6000, 7000]\n[nat]", "tftp.data_ports", "holds port 6969 of tftp.listen[0]"),
         ("[nat]", "[tftp]\ndata_ports = [40000, 40001]\nsingle_port = true\n[nat]", "tftp.data_ports", "no further ports"),
         ("[nat]", '[tftp]\nuploads = "images/uploads"\n[nat]', "tftp.uploads", "could be read"),

@@ -24,6 +24,8 @@ IMAGE = Random(1).randbytes(300_000)
 LOG = b"".join(b"line %d of the log\n" % number for number in range(4000))
 SCRIPT = Path(__file__).parent / "tftp_serve.py"
 BURST = 300
+MANY = 20
+"""Files after which a server that is to be killed at a flush of a thread has been: strace counts those of each thread."""
 
 
 class Site:
@@ -63,7 +65,7 @@ class Site:
         return (self._directory / "log").read_text()
 
     def tells(self, text: str, times: int = 1) -> None:
-        until(lambda: self.told().count(text) >= times, f"{text!r} {times} times in:\n{self.told()}", 5)
+        until(lambda: self.told().count(text) >= times, f"{text!r} {times} times in:\n{self.told()}", 20)
 
     def kept(self) -> dict[str, bytes]:
         """The files in the phone's box."""
@@ -165,20 +167,21 @@ def test_a_full_disk_is_error_3_with_nothing_half_left_and_the_server_goes_on(si
 
 def injected(what: str) -> list[str]:
     """The words before a command line that make the kernel's fsync do something else."""
-    return ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", f"inject=fsync:{what}"]
+    return ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", f"inject=fsync:{what}"]
 
 
-@pytest.mark.parametrize("flush", range(1, 6))
+@pytest.mark.parametrize("flush", range(1, 5))
 def test_what_was_acknowledged_survives_a_kill_at_any_flush(site: Site, flush: int) -> None:
     """TFT-5: killed at the n-th flush, the server leaves whole files alone, and at least those that a client was told of."""
     told = []
     with site.serving(*injected(f"signal=KILL:when={flush}")):
-        for number in range(3):
+        for number in range(MANY):
             name = f"log-{number}"
             argv = [*PUTS["curl"](str(site.uploads.parent / "log.txt"), name), "-m", "3"]
-            if site.net.run("phone", argv, check=False).returncode == 0:
-                told.append(name)
-    assert len(told) < 3
+            if site.net.run("phone", argv, check=False).returncode:
+                break
+            told.append(name)
+    assert len(told) < MANY
     box = site.uploads / BOX
     kept = {file.name: file.read_bytes() for file in box.iterdir() if file.name != ".part"} if box.exists() else {}
     assert set(told) <= set(kept)

@@ -1,9 +1,9 @@
 from random import Random
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
-from voxpath.core.effects import Ask, Close, Datagram, Done, Effects, Emit, Failed, Open, Send
+from voxpath.core.effects import Ask, Burst, Close, Datagram, Done, Effects, Emit, Failed, Open, Send
 from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent
@@ -45,7 +45,12 @@ def begin(
 
 
 def sends(effects: Effects | list[object]) -> list[Message]:
-    return [parse(effect.payload) for effect in effects if isinstance(effect, Send)]
+    payloads = [(effect.payload,) if isinstance(effect, Send) else effect.payloads for effect in effects if _is_sent(effect)]
+    return [parse(payload) for together in payloads for payload in together]
+
+
+def _is_sent(effect: object) -> TypeGuard[Send | Burst]:
+    return isinstance(effect, Send | Burst)
 
 
 def events(effects: Effects | list[object], kind: type[Event]) -> list[Event]:

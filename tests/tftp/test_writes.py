@@ -185,6 +185,15 @@ def test_no_more_files_are_written_at_once_than_memory_has_room_for() -> None:
     assert [effect for effect in say(core, ReadRequest("f"), source=other) if isinstance(effect, Ask)]
 
 
+def test_a_file_that_is_kept_makes_room_at_once() -> None:
+    """Its last ACK may have to be repeated for a while; that takes no memory."""
+    core = server(writes=1)
+    admitted(core)
+    say(core, Data(1, b"all"), "t1")
+    core.resolve("t1", Done(Kept("b/boot.log")), 0.0)
+    assert [effect for effect in say(core, LOG, source=Endpoint("10.0.0.12", 9)) if isinstance(effect, Ask)]
+
+
 def test_the_ladder_shows_the_request_the_first_block_and_the_last_ack() -> None:
     core = server()
     told: list[Effect | object] = [*say(core, LOG), *core.resolve("t1", Done(Admitted(9999)), 0.0)]

@@ -18,10 +18,12 @@ def check_tftp(config: Config, machine: Machine) -> Iterator[Problem]:
 
 
 def _data_ports(config: Config, machine: Machine) -> Iterator[Problem]:
-    if config.tftp.data_ports is None:
+    if not config.tftp.data_ports:
         return
-    first, last = config.tftp.data_ports
+    first, last = config.tftp.data_ports[0], config.tftp.data_ports[-1]
     where = "tftp.data_ports"
+    if len(config.tftp.data_ports) == 1:
+        yield Problem(where, "names one port", f"write the first and the last: [{first}, {first + 999}]")
     if config.tftp.single_port:
         yield Problem(where, "is set, but single_port needs no further ports", "remove one of the two")
     if last < first:

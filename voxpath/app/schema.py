@@ -167,12 +167,13 @@ class Tftp(Section, frozen=True):
         int, doc("Largest window that is agreed to, in blocks (RFC 7440); 1: each block is waited for.", 64, ge=1, le=64)
     ] = 16
     data_ports: Annotated[
-        tuple[Port, Port] | None,
+        tuple[Port, ...],
         doc(
-            "First and last local port of transfers, for firewalls: each transfer takes one; not set: any port.",
+            "First and last local port of transfers, for firewalls: each transfer takes one; empty: any port.",
             [40000, 40999],
+            max_length=2,
         ),
-    ] = None
+    ] = ()
     single_port: Annotated[
         bool, doc("Whether all transfers run from the port that takes requests, for firewalls and containers.", True)
     ] = False

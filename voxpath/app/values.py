@@ -98,7 +98,7 @@ def tftp_settings(config: Config) -> TftpSettings:
     return TftpSettings(
         limits=Limits(options.blksize_max, options.windowsize_max),
         writes=DEFAULT_WRITES if options.uploads else 0,
-        data_ports=options.data_ports,
+        data_ports=(options.data_ports[0], options.data_ports[-1]) if options.data_ports else None,
         single_port=options.single_port,
     )
 

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from voxpath.core.effects import Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Send
 from voxpath.io.packet import udp_packet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
 
@@ -101,6 +101,16 @@ class UdpPort:
         source = socket.inet_aton(send.source) if send.source else b"\0\0\0\0"
         info = _PKTINFO.pack(index, source, b"\0\0\0\0")
         self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, destination)
+
+    def burst(self, burst: Burst) -> None:
+        """Send several datagrams; raise :class:`OSError` when the kernel does not take one."""
+        _, destination, _, source = burst
+        if source in {"", self.told}:
+            for payload in burst.payloads:
+                self._socket.sendto(payload, destination)
+            return
+        for payload in burst.payloads:
+            self.send(Send(payload, destination, burst.port, source))
 
     @property
     def is_orphan(self) -> bool:

@@ -4,7 +4,7 @@ Both are without I/O: messages, ticks and now in, messages out.
 :mod:`voxpath.tftp.sending` and :mod:`voxpath.tftp.receiving` are the two sides.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxpath.core.retransmit import Backoff, Entropy
@@ -54,15 +54,15 @@ class Transfer:
         self.ending: Ending | None = None
         self.repeated = 0
 
-    def start(self, now: float) -> Iterable[Message]:
+    def start(self, now: float) -> Sequence[Message]:
         """Say the first message."""
         raise NotImplementedError
 
-    def take(self, message: Message, now: float) -> Iterable[Message]:
+    def take(self, message: Message, now: float) -> Sequence[Message]:
         """Take a message of the other side; it has been checked where it came from."""
         raise NotImplementedError
 
-    def tick(self, now: float) -> Iterable[Message]:
+    def tick(self, now: float) -> Sequence[Message]:
         """Repeat what was not answered if it is time to, or give up."""
         if self.due is None or now < self.due:
             return ()
@@ -74,7 +74,7 @@ class Transfer:
         self.due = now + wait
         return self._again(now)
 
-    def _again(self, now: float) -> Iterable[Message]:
+    def _again(self, now: float) -> Sequence[Message]:
         """What is sent after a timeout."""
         self.repeated += len(self._last)
         return self._last
@@ -83,7 +83,7 @@ class Transfer:
         """Whether this was sent often enough for other reasons than time."""
         return False
 
-    def _say(self, message: Message, now: float) -> Iterable[Message]:
+    def _say(self, message: Message, now: float) -> Sequence[Message]:
         self._last = (message,)
         self._await(now)
         return self._last
@@ -100,11 +100,11 @@ class Transfer:
             self._first_wait_s = self._wait_s = seconds = float(agreed.timeout_s)
             self._backoff = Backoff(seconds, seconds, seconds * AGREED_SENDINGS, factor=1.0)
 
-    def _fail(self, reason: str, code: int | None = None) -> Iterable[Message]:
+    def _fail(self, reason: str, code: int | None = None) -> Sequence[Message]:
         self.due = None
         self.ending = Ending(reason, code)
         return ()
 
-    def _refuse(self, code: int, reason: str) -> Iterable[Message]:
+    def _refuse(self, code: int, reason: str) -> Sequence[Message]:
         self._fail(reason, code)
         return (Error(code, reason),)

@@ -1,6 +1,6 @@
 """The side that receives a file: a client that reads, and the server when a phone writes (RFC 1350, RFC 7440)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from voxpath.core.errors import RemoteError
 from voxpath.core.retransmit import Entropy
@@ -30,7 +30,7 @@ class Receiving(Transfer):
         """What was received so far."""
         return bytes(self._content)
 
-    def tick(self, now: float) -> Iterable[Message]:
+    def tick(self, now: float) -> Sequence[Message]:
         """Repeat what was said last; or end the dally."""
         if self.ending is None:
             return super().tick(now)
@@ -38,11 +38,11 @@ class Receiving(Transfer):
             self.due = None
         return ()
 
-    def _complete(self, now: float) -> Iterable[Message]:
+    def _complete(self, now: float) -> Sequence[Message]:
         """The last block is here."""
         raise NotImplementedError
 
-    def _data(self, block: int, payload: bytes | memoryview, now: float) -> Iterable[Message]:
+    def _data(self, block: int, payload: bytes | memoryview, now: float) -> Sequence[Message]:
         """RFC 1350 section 2, RFC 7440 section 4: the block that is due is kept, and the last one of a window acknowledged."""
         ahead = (block - self.blocks) % BLOCK_MODULUS
         if ahead != 1:
@@ -63,7 +63,7 @@ class Receiving(Transfer):
         self._await(now)
         return ()
 
-    def _out_of_order(self, ahead: int) -> Iterable[Message]:
+    def _out_of_order(self, ahead: int) -> Sequence[Message]:
         """A block that was acknowledged comes again: its ACK may be lost. One beyond the next comes: a gap, which is told once."""
         again = ahead == 0 and self.blocks > 0 and not self._unacknowledged
         gap = 1 < ahead <= self._agreed.window and not self._gap_told
@@ -73,11 +73,11 @@ class Receiving(Transfer):
         self._unacknowledged = 0
         return (self._ack(),)
 
-    def _acknowledge(self, now: float) -> Iterable[Message]:
+    def _acknowledge(self, now: float) -> Sequence[Message]:
         self._unacknowledged = 0
         return self._say(self._ack(), now)
 
-    def _again(self, now: float) -> Iterable[Message]:
+    def _again(self, now: float) -> Sequence[Message]:
         """After a timeout what came last in order is acknowledged again."""
         if self.blocks:
             self._unacknowledged = 0
@@ -87,7 +87,7 @@ class Receiving(Transfer):
     def _ack(self) -> Ack:
         return Ack(self.blocks % BLOCK_MODULUS)
 
-    def _dally(self, message: Message) -> Iterable[Message]:
+    def _dally(self, message: Message) -> Sequence[Message]:
         """RFC 1350 section 6: the last ACK may be lost, too."""
         if self.due is not None and isinstance(message, Data) and message.block == self.blocks % BLOCK_MODULUS:
             return (self._ack(),)
@@ -102,11 +102,11 @@ class Reading(Receiving):
         self._request = request
         self.begun = False
 
-    def start(self, now: float) -> Iterable[Message]:
+    def start(self, now: float) -> Sequence[Message]:
         """Send the request."""
         return self._say(self._request, now)
 
-    def take(self, message: Message, now: float) -> Iterable[Message]:
+    def take(self, message: Message, now: float) -> Sequence[Message]:
         """Take a message of the server."""
         if self.ending is not None:
             return self._dally(message)
@@ -120,7 +120,7 @@ class Reading(Receiving):
                 return self._fail(f"the server says: {text}", code)
         return self._refuse(ErrorCode.ILLEGAL_OPERATION, "only DATA, OACK and ERROR belong here")
 
-    def _options(self, message: OptionAck, now: float) -> Iterable[Message]:
+    def _options(self, message: OptionAck, now: float) -> Sequence[Message]:
         """RFC 2347: the OACK is acknowledged with block 0."""
         if self.begun:
             return (Ack(0),) if self.blocks == 0 and self._agreed.answer else ()
@@ -135,7 +135,7 @@ class Reading(Receiving):
         self._keep_to(agreed)
         return self._say(Ack(0), now)
 
-    def _complete(self, now: float) -> Iterable[Message]:
+    def _complete(self, now: float) -> Sequence[Message]:
         """A file that is not of the announced size is incomplete (PHN-14)."""
         answer = self._acknowledge(now)
         self.due = now + DALLY_S
@@ -156,11 +156,11 @@ class Writing(Receiving):
         self._keep_to(agreed)
         self.complete = False
 
-    def start(self, now: float) -> Iterable[Message]:
+    def start(self, now: float) -> Sequence[Message]:
         """Send the OACK, or ACK 0 if no option was accepted."""
         return self._say(OptionAck(self._agreed.answer) if self._agreed.answer else Ack(0), now)
 
-    def take(self, message: Message, now: float) -> Iterable[Message]:
+    def take(self, message: Message, now: float) -> Sequence[Message]:
         """Take a message of the client."""
         if self.ending is not None:
             return self._dally(message)
@@ -171,14 +171,15 @@ class Writing(Receiving):
                 return self._fail(f"the client says: {text}", code)
         return self._refuse(ErrorCode.ILLEGAL_OPERATION, "only DATA and ERROR belong here")
 
-    def kept(self, now: float) -> Iterable[Message]:
+    def kept(self, now: float) -> Sequence[Message]:
         """The file is on the disk: acknowledge its last block."""
         answer = self._acknowledge(now)
+        self._content.clear()
         self.due = now + DALLY_S
         self.ending = Ending()
         return answer
 
-    def _complete(self, now: float) -> Iterable[Message]:
+    def _complete(self, now: float) -> Sequence[Message]:
         self.complete = True
         self.due = None
         return ()

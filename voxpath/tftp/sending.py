@@ -12,7 +12,7 @@ The receiver counts to the agreed window size before it sends an ACK, so a small
 Instead the window goes out in bursts of half the size, with a pause between them; clean windows let the bursts grow again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from voxpath.core.retransmit import Entropy
@@ -56,14 +56,14 @@ class Sending(Transfer):
         """How many DATA blocks the file takes, in netascii at least; the last one is short, if need be empty."""
         return self._final or self._content.size // self._agreed.block_size + 1
 
-    def start(self, now: float) -> Iterable[Message]:
+    def start(self, now: float) -> Sequence[Message]:
         """Send the OACK, or DATA 1 if no option was accepted."""
         if self._agreed.answer:
             return self._say(OptionAck(self._agreed.answer), now)
         self._await(now)
         return self._window(now)
 
-    def take(self, message: Message, now: float) -> Iterable[Message]:
+    def take(self, message: Message, now: float) -> Sequence[Message]:
         """Take an ACK or an ERROR of the client."""
         if isinstance(message, Ack):
             ahead = (message.block - self.acked) % BLOCK_MODULUS
@@ -74,7 +74,7 @@ class Sending(Transfer):
             return self._fail(f"the client says: {message.text}", message.code)
         return self._refuse(ErrorCode.ILLEGAL_OPERATION, "only ACK and ERROR belong here")
 
-    def tick(self, now: float) -> Iterable[Message]:
+    def tick(self, now: float) -> Sequence[Message]:
         """Send the next burst of a window if it is time to; or repeat what was not answered, or give up."""
         if self.due is not None and now >= self.due and self._pausing:
             return self._burst(now)
@@ -82,7 +82,7 @@ class Sending(Transfer):
 
     # Windows.
 
-    def _advance(self, blocks: int, now: float) -> Iterable[Message]:
+    def _advance(self, blocks: int, now: float) -> Sequence[Message]:
         """Blocks have arrived: the next window begins behind them (RFC 7440 section 4)."""
         self.acked += blocks
         if self.acked == self._final:
@@ -97,7 +97,7 @@ class Sending(Transfer):
         self._await(now)
         return self._window(now)
 
-    def _duplicate(self, now: float) -> Iterable[Message]:
+    def _duplicate(self, now: float) -> Sequence[Message]:
         """The ACK of the block before this window came again: its first block may be lost."""
         if self.burst == 1 or self._believed or self.acked < 0:
             return ()
@@ -106,7 +106,7 @@ class Sending(Transfer):
         self._believed = True
         return messages
 
-    def _again(self, now: float) -> Iterable[Message]:
+    def _again(self, now: float) -> Sequence[Message]:
         """After a timeout the window begins anew."""
         if self.acked < 0:
             return super()._again(now)
@@ -123,7 +123,7 @@ class Sending(Transfer):
             self._clean = 0
             self.burst = min(self._agreed.window, 2 * self.burst)
 
-    def _window(self, now: float) -> Iterable[Message]:
+    def _window(self, now: float) -> Sequence[Message]:
         self.sent = self.acked
         self._believed = False
         return self._burst(now)
@@ -133,21 +133,20 @@ class Sending(Transfer):
         """Whether a part of the window has not been sent yet."""
         return self.acked >= 0 and self.sent < self.acked + self._agreed.window and self.sent != self._final
 
-    def _burst(self, now: float) -> Iterable[Message]:
+    def _burst(self, now: float) -> Sequence[Message]:
         """The next blocks of the window."""
-        size, first = self._agreed.block_size, self.sent
-        count = min(self.burst, self.acked + self._agreed.window - first)
-        try:
-            begin = self._begin(first * size, count * size)
-        except ContentLost as lost:
-            self._fail(f"the file cannot be read: {lost.reason}", ErrorCode.NOT_DEFINED)
-            return (Error(ErrorCode.NOT_DEFINED, "the file cannot be read"),)
-        piece = self._piece
-        messages = [
-            Data(number % BLOCK_MODULUS, piece[at : at + size])
-            for number, at in zip(range(first + 1, first + count + 1), range(begin, begin + count * size, size), strict=True)
-            if at <= len(piece)
-        ]
+        agreed, first = self._agreed, self.sent
+        size = agreed.block_size
+        count = 1 if agreed.window == 1 else min(self.burst, self.acked + agreed.window - first)
+        begin = first * size - self._piece_at
+        if begin + count * size > len(self._piece) and not self._piece_ends:
+            try:
+                self._read_on()
+            except ContentLost as lost:
+                self._fail(f"the file cannot be read: {lost.reason}", ErrorCode.NOT_DEFINED)
+                return (Error(ErrorCode.NOT_DEFINED, "the file cannot be read"),)
+            begin = first * size - self._piece_at
+        messages = self._data(first, count, begin)
         self.sent = newest = first + len(messages)
         if len(messages[-1].payload) < size:
             self._final = newest
@@ -156,23 +155,24 @@ class Sending(Transfer):
             self._newest = newest
         else:
             self.repeated += len(messages)
-        self.due = now + (PAUSE_S if self._pausing else self._wait_s)
+        self.due = now + (PAUSE_S if count < agreed.window and self._pausing else self._wait_s)
         return messages
 
-    def _begin(self, offset: int, length: int) -> int:
-        """Where in the piece that was read last these octets begin; if they are not in it, read another one.
+    def _data(self, first: int, count: int, begin: int) -> list[Data]:
+        """So many blocks behind the first ones, from a place in the piece on; the last block of a file is the last of them."""
+        piece, size = self._piece, self._agreed.block_size
+        if count == 1:
+            return [Data((first + 1) % BLOCK_MODULUS, piece[begin : begin + size])]
+        numbers, places = range(first + 1, first + count + 1), range(begin, min(begin + count * size, len(piece) + 1), size)
+        return [Data(number % BLOCK_MODULUS, piece[at : at + size]) for number, at in zip(numbers, places, strict=False)]
 
-        It begins at the first block that may have to be sent again.
-        """
-        begin = offset - self._piece_at
-        if begin + length > len(self._piece) and not self._piece_ends:
-            size = self._agreed.block_size
-            wanted = max(PIECE_OCTETS, self._agreed.window * size)
-            self._piece_at = self.acked * size
-            self._piece = memoryview(self._content.read(self._piece_at, wanted))
-            self._piece_ends = len(self._piece) < wanted
-            begin = offset - self._piece_at
-        return begin
+    def _read_on(self) -> None:
+        """Read the next piece, from the first block on that may have to be sent again; raise :class:`ContentLost`."""
+        size = self._agreed.block_size
+        wanted = max(PIECE_OCTETS, self._agreed.window * size)
+        self._piece_at = self.acked * size
+        self._piece = memoryview(self._content.read(self._piece_at, wanted))
+        self._piece_ends = len(self._piece) < wanted
 
     def _exhausted(self) -> bool:
         first = -1 if self._agreed.answer else 0

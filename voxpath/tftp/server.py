@@ -1,9 +1,9 @@
 """The TFTP server: many transfers at once, each with a local port of its own (RFC 1350 section 4), or all by one port."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
-from voxpath.core.effects import Ask, Close, Datagram, Effect, Effects, Emit, Failed, Open, Outcome, Send
+from voxpath.core.effects import Ask, Burst, Close, Datagram, Effect, Effects, Emit, Failed, Open, Outcome, Send
 from voxpath.core.errors import RemoteError
 from voxpath.core.retransmit import Entropy
 from voxpath.core.timers import TimerHeap
@@ -191,16 +191,18 @@ class TftpServer:
             effects.append(Emit(TftpStray(phone=session.phone, source=str(datagram.source), client=str(session.client))))
         return effects
 
-    def _carry(self, session: Session, messages: Iterable[Message], now: float) -> list[Effect]:
+    def _carry(self, session: Session, messages: Sequence[Message], now: float) -> list[Effect]:
         """Send what the transfer says, and follow its timer and its end."""
         transfer = session.transfer
         assert transfer is not None
         source = session.local if session.outlet == PORT else ""
         effects: list[Effect] = []
-        for message in messages:
-            effects.append(Send(write(message), session.client, session.outlet, source))
-            if is_shown(message, transfer):
-                effects.append(arrow(session.phone, message, received=False))
+        if len(messages) == 1:
+            effects.append(Send(write(messages[0]), session.client, session.outlet, source))
+        elif messages:
+            effects.append(Burst(tuple(map(write, messages)), session.client, session.outlet, source))
+        if messages and is_shown(messages[0], transfer):
+            effects.append(arrow(session.phone, messages[0], received=False))
         due = transfer.due
         if due is not None and (session.armed is None or due < session.armed):
             # A timer that fires too early costs one idle tick; moving it with every block would cost more.
@@ -215,7 +217,7 @@ class TftpServer:
         effects: list[Effect] = []
         reason = transfer.ending.reason if transfer.ending is not None else ""
         if not session.told:
-            session.told = True
+            self._sessions.told(session)
             effects.append(Emit(aborted(session, reason) if reason else complete(session, now)))
         return effects if transfer.due is not None else [*effects, *self._end(session)]
 

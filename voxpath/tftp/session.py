@@ -57,6 +57,7 @@ class Session:
     :ivar armed: when its timer fires; ``None``: it has none.
     :ivar keeping: whether a file that was written is being kept, or was.
     :ivar kept_as: where it lies.
+    :ivar writes: whether it counts as a write.
     :ivar told: whether an event has told how it ended.
     """
 
@@ -75,6 +76,7 @@ class Session:
     stray_told: bool = False
     keeping: bool = False
     kept_as: str = ""
+    writes: bool = False
     told: bool = False
 
 
@@ -100,7 +102,11 @@ class DataPorts:
 
 
 class Sessions:
-    """The table of the transfers."""
+    """The table of the transfers.
+
+    :ivar named: finds the session of a name.
+    :ivar of: finds the session of a client.
+    """
 
     def __init__(self, settings: TftpSettings) -> None:
         self._settings = settings
@@ -110,17 +116,12 @@ class Sessions:
         self._writes = 0
         self._begun = 0
         self.data_ports = DataPorts(settings.data_ports)
+        # With every datagram: a method of our own around it would cost as much again.
+        self.named = self._by_name.get
+        self.of = self._by_client.get
 
     def __len__(self) -> int:
         return len(self._by_name)
-
-    def named(self, name: str) -> Session | None:
-        """The session of this name."""
-        return self._by_name.get(name)
-
-    def of(self, client: Endpoint) -> Session | None:
-        """The session of this client."""
-        return self._by_client.get(client)
 
     def begin(self, session: Session) -> None:
         """Enter a session, and give it a name and a port."""
@@ -132,7 +133,8 @@ class Sessions:
         self._by_name[session.name] = self._by_client[session.client] = session
         host = session.client.host
         self._per_host[host] = self._per_host.get(host, 0) + 1
-        self._writes += session.request.writes
+        session.writes = session.request.writes
+        self._writes += session.writes
 
     def end(self, session: Session) -> None:
         """Forget a session, and take its port back."""
@@ -143,7 +145,17 @@ class Sessions:
         self._per_host[host] -= 1
         if not self._per_host[host]:
             del self._per_host[host]
-        self._writes -= session.request.writes
+        self._release(session)
+
+    def told(self, session: Session) -> None:
+        """Its end was told: a file that was written takes no memory any more, whatever may have to be repeated."""
+        session.told = True
+        self._release(session)
+
+    def _release(self, session: Session) -> None:
+        if session.writes:
+            session.writes = False
+            self._writes -= 1
 
     def full(self, session: Session) -> str:
         """Why there is no room for one more session; empty: there is."""

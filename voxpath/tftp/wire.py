@@ -68,13 +68,14 @@ def write(message: Message) -> bytes:
 
     :raises LocalError: a text holds a NUL, or the message is larger than TFTP can carry.
     """
-    match message:
-        case Data(block, payload):
-            if len(payload) > LARGEST_BLOCK:
-                raise LocalError(f"a block of {len(payload)} octets: TFTP carries {LARGEST_BLOCK}")
-            return _DATA + block.to_bytes(2, "big") + payload
-        case Ack(block):
-            return _ACK + block.to_bytes(2, "big")
+    if isinstance(message, Data):
+        # Nearly all that a server sends.
+        block, payload = message
+        if len(payload) > LARGEST_BLOCK:
+            raise LocalError(f"a block of {len(payload)} octets: TFTP carries {LARGEST_BLOCK}")
+        return _DATA + block.to_bytes(2, "big") + payload
+    if isinstance(message, Ack):
+        return _ACK + message.block.to_bytes(2, "big")
     writer = Writer(LARGEST_REQUEST)
     match message:
         case ReadRequest(name, mode, options) | WriteRequest(name, mode, options):

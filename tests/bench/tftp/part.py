@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tests.bench.part import Load, Measured, Part, Server
 from tests.bench.tftp import client
 from tests.bench.tftp.account import Account, accounted
-from tests.bench.tftp.servers import BASE, FILES, SERVERS
+from tests.bench.tftp.servers import BASE, FILES, SERVERS, files
 from tests.bench.tftp.site import CLIENTS, SERVER_ADDRESS, Cable
 
 MIB = 1 << 20
@@ -69,15 +70,16 @@ def ready(work: str, server: Server) -> Iterator[Load]:
     """Start the server; the load is the same whatever the length."""
     on_first, on_last = _pinned(os.cpu_count() or 1)
     pinned = server._replace(prepare=lambda directory: [*on_first, *server.prepare(directory)])
-    with Cable() as site, site.serving(pinned) as process, accounted(process.pid) as account:
-        yield lambda clients, seconds: measure(site, account, work, server.name, on_last, clients)
+    with TemporaryDirectory() as name, Cable() as site, site.serving(pinned) as process, accounted(process.pid) as account:
+        command = [*on_last, sys.executable, client.__file__, SERVER_ADDRESS]
+        expected = files(Path(name))
+        yield lambda clients, seconds: measure(site, account, work, server.name, command, expected, clients)
 
 
-def measure(site: Cable, account: Account, work: str, server: str, before: list[str], clients: int) -> Measured:
-    """Read the file by so many clients."""
+def measure(site: Cable, account: Account, work: str, server: str, before: list[str], expected: Path, clients: int) -> Measured:
+    """Read the file by so many clients; ``expected`` is a directory of the same files."""
     asked = WORKS[work]
-    expected = next(Path("/var/tmp").glob(f"voxpath-bench-*/files/{asked.file}"))
-    command = [*before, sys.executable, client.__file__, SERVER_ADDRESS, asked.file, str(expected)]
+    command = [*before, asked.file, str(expected / asked.file)]
     time.sleep(SETTLE_S)
     spent = -account.cpu_s()
     told = site.net.run(CLIENTS, [*command, str(clients), str(asked.block), str(asked.window)], timeout=PATIENCE_S).stdout
