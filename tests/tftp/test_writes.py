@@ -60,6 +60,14 @@ def test_while_it_is_being_kept_repeated_blocks_ask_for_nothing_and_get_nothing(
     assert list(core.tick(100.0)) == []
 
 
+def test_a_client_that_gives_up_while_its_file_is_kept_does_not_make_it_unkept() -> None:
+    core = server()
+    admitted(core)
+    say(core, Data(1, b"all"), "t1")
+    assert not events(say(core, Error(0, "tired"), "t1"), TftpWriteAborted)
+    assert events(core.resolve("t1", Done(Kept("b/boot.log")), 0.0), TftpStored)
+
+
 def test_the_last_ack_is_repeated_for_a_client_that_missed_it_and_then_the_port_is_closed() -> None:
     core = server()
     admitted(core)

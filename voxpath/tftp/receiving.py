@@ -164,9 +164,12 @@ class Writing(Receiving):
         """Take a message of the client."""
         if self.ending is not None:
             return self._dally(message)
+        if self.complete:
+            # It is being kept, whatever the client says now.
+            return ()
         match message:
             case Data(block, payload):
-                return () if self.complete else self._data(block, payload, now)
+                return self._data(block, payload, now)
             case Error(code, text):
                 return self._fail(f"the client says: {text}", code)
         return self._refuse(ErrorCode.ILLEGAL_OPERATION, "only DATA and ERROR belong here")
