@@ -1,4 +1,4 @@
-"""``python -m tests.bench [dhcp] [sip]``: measure voxpath beside its peers, and write docs/performance.md. Needs root."""
+"""``python -m tests.bench [dhcp] [sip] [tftp]``: measure voxpath beside its peers, and write docs/performance.md. Needs root."""
 
 import argparse
 import sys
@@ -11,10 +11,11 @@ from tests.bench.machine import machine
 from tests.bench.page import section, write
 from tests.bench.part import ROOT, Load, Measured, Part, medians
 from tests.bench.sip.part import SIP
+from tests.bench.tftp.part import TFTP
 from tests.live.namespaces import end_on_signals
 
 PAGE = ROOT / "docs/performance.md"
-PARTS = {part.name: part for part in (DHCP, SIP)}
+PARTS = {part.name: part for part in (DHCP, SIP, TFTP)}
 
 GIVE_UP_AFTER = 2
 """A server is not asked for more after so many rates in a row at which it did not keep up."""
@@ -38,12 +39,12 @@ def named(word: str) -> Part:
     return PARTS[word]
 
 
-def first_run(part: Part, rates: list[int], seconds: int) -> Iterator[Measured]:
+def first_run(part: Part, rates: list[int] | None, seconds: int) -> Iterator[Measured]:
     """Measure all servers in turn at each rate, each as long as it keeps up."""
     for work in part.works:
         failures = dict.fromkeys((server.name for server in part.servers), 0)
         with all_ready(part, work) as loads:
-            for rate in rates:
+            for rate in rates or part.own_rates.get(work, part.rates):
                 for name in failures:
                     if failures[name] < GIVE_UP_AFTER:
                         seen = told(part, loads[name](rate, seconds))
@@ -70,14 +71,14 @@ def all_ready(part: Part, work: str) -> Iterator[dict[str, Load]]:
 def told(part: Part, seen: Measured) -> Measured:
     """Tell the figures at once."""
     figures = "  ".join(f"{value:{form}} {name}" for (name, form), value in zip(part.columns.items(), seen.figures, strict=True))
-    print(f"{seen.work}  {seen.rate:6}/s  {seen.server:24}  {seen.cpu_us:6.0f} us  {figures}", flush=True)
+    print(f"{seen.work}  {seen.rate:6} {part.asked}  {seen.server:24}  {seen.cpu_us:6.0f} us  {figures}", flush=True)
     return seen
 
 
 def measured(part: Part, given: argparse.Namespace) -> list[Measured]:
     """All medians of a part: the first run chooses the rates of each server, and the others repeat them."""
     print(f"{part.name}: run 1 of {given.runs}", flush=True)
-    chosen = list(first_run(part, given.rates or list(part.rates), given.seconds))
+    chosen = list(first_run(part, given.rates, given.seconds))
     runs = list(chosen)
     for number in range(1, given.runs):
         print(f"{part.name}: run {number + 1} of {given.runs}", flush=True)

@@ -50,11 +50,12 @@ def highest(table: Sequence[Measured]) -> dict[str, str]:
 
 
 def _work(part: Part, work: str, lengths: str, table: list[Measured]) -> str:
-    titles = ("asked/s", "server", part.kept_up, "CPU us", f"x {part.base}", *part.columns)
+    titles = (part.asked, "server", part.kept_up, "CPU us", f"x {part.base}", *part.columns)
     bases = {line.rate: line for line in table if line.server == part.base}
     lines = sorted((line for line in table if not math.isnan(line.cpu_us)), key=lambda line: line.rate)
     rows = "\n".join(_row(part, line, bases.get(line.rate)) for line in lines)
     best = "\n".join(f"- {name}: {rate}" for name, rate in highest(table).items())
+    rates = f"\nThe highest rate a second of the table that was {part.kept_up}:\n\n{best}\n" if part.rates else ""
     return f"""### {work}
 
 {lengths}
@@ -62,11 +63,7 @@ def _work(part: Part, work: str, lengths: str, table: list[Measured]) -> str:
 | {" | ".join(titles)} |
 |---:|---|---|---:|---:|{"---:|" * len(part.columns)}
 {rows}
-
-The highest rate a second of the table that was {part.kept_up}:
-
-{best}
-"""
+{rates}"""
 
 
 def _row(part: Part, line: Measured, base: Measured | None) -> str:

@@ -1,10 +1,11 @@
-"""The two parts of the bench speak of the same things: servers that are compared, loads, and what a load did to a server."""
+"""The parts of the bench speak of the same things: servers that are compared, loads, and what a load did to a server."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,8 @@ class Part(NamedTuple):
     :ivar versions: the commands that tell the versions of the peers.
     :ivar method: how it is measured, and what is not.
     :ivar ready: has a server ready for loads with some work, for the length of a ``with`` block.
+    :ivar asked: what a rate is, as a heading.
+    :ivar own_rates: the rates of works that have others than ``rates``.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Part(NamedTuple):
     versions: Mapping[str, tuple[str, ...]]
     method: str
     ready: Callable[[str, Server], AbstractContextManager[Load]]
+    asked: str = "asked/s"
+    own_rates: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
 
 def twistd(role: str, configuration: Path) -> list[str]:

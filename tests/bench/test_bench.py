@@ -18,6 +18,8 @@ from tests.bench.sip import load as sip_load
 from tests.bench.sip import part as sip
 from tests.bench.sip import servers
 from tests.bench.sip.part import SCENARIOS, SIP, pinned
+from tests.bench.tftp import part as tftp
+from tests.bench.tftp.part import TFTP
 from tests.live import sipp
 
 PERFDHCP_REPORT = """***Rate statistics***
@@ -160,6 +162,34 @@ def test_memory_that_a_process_fills_counts() -> None:
     before = memory_kib(os.getpid())
     filled = b"x" * (64 << 20)
     assert memory_kib(os.getpid()) - before >= 0.9 * len(filled) / 1024
+
+
+def told_by_clients(**more: object) -> dict[str, object]:
+    return {"done": 2, "octets": 3 << 20, "seconds": 2.0, "repeated": 1, "lost": 0, "window": 16, **more}
+
+
+def test_a_read_of_files_is_summed_up_by_the_mib() -> None:
+    seen = tftp.summed(TFTP.works[0], "x", 2, told_by_clients(), 0.006)
+    assert (seen.cpu_us, seen.kept_up) == (2000, True)
+    assert seen.figures == (1.5, 0, 1, 16)
+    assert not tftp.summed(TFTP.works[0], "x", 2, told_by_clients(lost=1), 0.006).kept_up
+    assert not tftp.summed(TFTP.works[0], "x", 3, told_by_clients(), 0.006).kept_up
+
+
+def test_a_part_without_rates_of_its_own_names_none() -> None:
+    table = [Measured(TFTP.works[0], server.name, 1, 9.0, True, (1.0, 0.0, 0.0, 1.0)) for server in TFTP.servers]
+    text = page.section(TFTP, {}, "c", "l", table)
+    assert "| clients | server | complete |" in text
+    assert "highest rate" not in text
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("server", TFTP.servers, ids=lambda server: server.name)
+def test_each_tftp_server_serves_a_file_completely(server: Server) -> None:
+    with TFTP.ready(TFTP.works[2], server) as loaded:
+        seen = loaded(1, 1)
+    assert seen.kept_up
+    assert seen.cpu_us > 0
 
 
 @pytest.mark.live

@@ -32,6 +32,9 @@ class Provisions:
     def provision_of(self, phone: str) -> Provision | None:
         return self.known if phone == self.known.lease.phone else None
 
+    def phone_at(self, address: str) -> str:
+        return self.known.lease.phone if address == str(self.known.lease.address) else ""
+
 
 def policy(**what: object) -> FilePolicy:
     return FilePolicy(Provisions(provision(**what)))
@@ -96,9 +99,7 @@ def test_a_host_name_from_the_wire_brings_no_line_of_its_own() -> None:
     assert b"\nmgcs=6" not in choice.content
 
 
-@pytest.mark.parametrize(
-    "name", ["desk-1.4.bin", "/desk-1.4.bin", "sub/x.cfg", "../x", "020000000a0.cfg", "02-00.cfg", "020000000a01.cfg.bak"]
-)
+@pytest.mark.parametrize("name", ["desk-1.4.bin", "/desk-1.4.bin", "sub/x.cfg", "../x", "020000000a0.cfg", "02-00.cfg"])
 def test_all_other_names_are_images(name: str) -> None:
     """What lies outside the directory is the disk's to refuse."""
     assert policy().choose(Fetch(name, "192.0.2.99")) == Image(name.lstrip("/"))
@@ -124,3 +125,18 @@ def test_no_value_of_the_file_is_cut() -> None:
     text = voxpath_phone(replace(provision(), scope=scope))
     assert f"domain={scope.domain}\n" in text
     assert f"dns={','.join(map(str, scope.dns))}\n" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["020000000a01.cfg.bak", "SEP020000000A01.cnf.xml", "020000000a01-directory.xml", "keys/02-00-00-00-0a-01/tls.key"]
+)
+def test_any_file_under_a_macs_name_is_for_its_holder_only(name: str) -> None:
+    """TFT-9: a file that somebody put there for one phone is as private as one that is rendered."""
+    assert policy().choose(Fetch(name, HOME)) == Image(name)
+    assert policy().choose(Fetch(name, "10.0.0.12")) == Refused(2, NOT_YOURS)
+
+
+def test_an_image_of_a_class_is_everybodys_whatever_it_looks_like() -> None:
+    images = FilePolicy(Provisions(provision()), images=["fw-202611211200.bin"])
+    assert images.choose(Fetch("fw-202611211200.bin", "10.0.0.12")) == Image("fw-202611211200.bin")
+    assert images.choose(Fetch("fw-202611211201.bin", "10.0.0.12")) == Refused(2, NOT_YOURS)

@@ -7,7 +7,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent
 
-from voxpath.core.effects import Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Send
 from voxpath.io.packet import udp_packet
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import Endpoint
@@ -71,6 +71,28 @@ async def test_a_reply_leaves_from_the_address_it_names() -> None:
     ports.send(Send(b"x", ports.local("client"), "server", source="127.0.0.3"))
     assert (await arrived).source == Endpoint("127.0.0.3", ports.local("server").port)
     ports.close_all()
+
+
+@pytest.mark.parametrize(("host", "source"), [("127.0.0.2", ""), ("127.0.0.2", "127.0.0.2"), ("0.0.0.0", "127.0.0.3")])
+async def test_several_datagrams_leave_together_in_their_order(host: str, source: str) -> None:
+    ports = UdpPorts(reactor)
+    seen: list[Datagram] = []
+    complete: Deferred[None] = Deferred()
+
+    def receive(datagram: Datagram) -> None:
+        seen.append(datagram)
+        if len(seen) == 3:
+            complete.callback(None)
+
+    ports.open("client", Endpoint("127.0.0.1", 0), receive)
+    ports.open("server", Endpoint(host, 0), receive)
+    ports.burst(Burst((b"1", b"2", b"3"), ports.local("client"), "server", source))
+    await complete
+    assert [datagram.payload for datagram in seen] == [b"1", b"2", b"3"]
+    assert {datagram.source.host for datagram in seen} == {source or host}
+    ports.close_all()
+    with pytest.raises(OSError, match="not open"):
+        ports.burst(Burst((b"1", b"2"), Endpoint("127.0.0.1", 9), "server"))
 
 
 async def test_a_receiver_that_raises_does_not_make_the_port_deaf(no_logged_failure: list[LogEvent]) -> None:

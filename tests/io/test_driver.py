@@ -7,7 +7,23 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
-from voxpath.core.effects import Apply, Ask, Change, Close, Commit, Datagram, Done, Effects, Emit, Failed, Open, Outcome, Put, Send
+from voxpath.core.effects import (
+    Apply,
+    Ask,
+    Burst,
+    Change,
+    Close,
+    Commit,
+    Datagram,
+    Done,
+    Effects,
+    Emit,
+    Failed,
+    Open,
+    Outcome,
+    Put,
+    Send,
+)
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.core.timers import TimerHeap
 from voxpath.io.bus import EventBus, Record
@@ -76,6 +92,10 @@ class Bench:
         return [type(record.event) for record in self.records]
 
     # Ports, store and NAT.
+
+    def burst(self, burst: Burst) -> None:
+        for payload in burst.payloads:
+            self.send(Send(payload, burst.destination))
 
     def send(self, send: Send) -> None:
         if self.broken_ports:

@@ -6,8 +6,9 @@ import pytest
 from twisted.internet.defer import Deferred, execute, succeed
 
 from voxpath.flow.files import FilePolicy
-from voxpath.io.files import BUSY, MAX_READS, FileFound, FileSource
+from voxpath.io.files import BUSY, MAX_READS, FileSource, StoredFile
 from voxpath.model.phone import Provision
+from voxpath.tftp.content import ContentLost
 from voxpath.tftp.question import Fetch, Refused
 
 CONTENT = b"image" * 1000
@@ -17,8 +18,11 @@ class Nobody:
     def provision_of(self, phone: str) -> Provision | None:
         return None
 
+    def phone_at(self, address: str) -> str:
+        return ""
 
-def at_once(read: Callable[[], FileFound | Refused]) -> "Deferred[FileFound | Refused]":
+
+def at_once(read: Callable[[], StoredFile | Refused]) -> "Deferred[StoredFile | Refused]":
     return execute(read)
 
 
@@ -47,7 +51,19 @@ def fetch(files: FileSource, name: str) -> object:
     answers: list[object] = []
     files.answer(Fetch(name, "10.0.0.11")).addBoth(answers.append)
     (answer,) = answers
-    return answer
+    return content(answer) if isinstance(answer, StoredFile) else answer
+
+
+def content(file: StoredFile) -> bytes:
+    """All of a file, in the pieces in which a transfer takes it."""
+    return b"".join(bytes(file.read(offset, 1000)) for offset in range(0, file.size, 1000))
+
+
+def opened(files: FileSource, name: str) -> StoredFile:
+    answers: list[object] = []
+    files.answer(Fetch(name, "10.0.0.11")).addBoth(answers.append)
+    assert isinstance(answers[0], StoredFile)
+    return answers[0]
 
 
 @pytest.mark.parametrize("name", ["vox.img", "/vox.img", "./vox.img", "sub/../vox.img", "sub//../vox.img", "current.img"])
@@ -103,27 +119,60 @@ def test_what_is_outside_is_refused_alike_whether_it_exists_or_not(root: Path) -
     assert fetch(source(root), "../secret") == fetch(source(root), "../no-such-file")
 
 
-def test_an_unchanged_file_is_read_once(root: Path) -> None:
+def test_an_unchanged_file_is_shared_by_all_who_read_it(root: Path) -> None:
     files = source(root)
-    assert [fetch(files, "vox.img") for _ in range(3)] == [CONTENT] * 3
-    assert fetch(files, "current.img") == CONTENT
-    assert files.reads == 1
+    first = opened(files, "vox.img")
+    assert opened(files, "vox.img") is first
+    assert opened(files, "current.img") is first
 
 
-def test_a_changed_file_is_read_again(root: Path) -> None:
+def test_a_changed_file_is_opened_again(root: Path) -> None:
     files = source(root)
     fetch(files, "vox.img")
     (root / "vox.img").write_bytes(b"newer")
     assert fetch(files, "vox.img") == b"newer"
-    assert files.reads == 2
 
 
-def test_the_cache_keeps_within_its_size(root: Path) -> None:
-    files = source(root, cache_octets=len(CONTENT))
+def test_a_file_that_is_replaced_is_read_to_its_old_end_by_those_who_began(root: Path) -> None:
+    large = bytes(range(256)) * 1024
+    (root / "vox.img").write_bytes(large)
+    files = source(root)
+    old = opened(files, "vox.img")
+    (root / "new").write_bytes(b"new")
+    (root / "new").replace(root / "vox.img")
+    assert content(old) == large
+    assert fetch(files, "vox.img") == b"new"
+
+
+@pytest.mark.parametrize("changed", [b"", bytes(1 << 18)])
+def test_a_file_that_is_changed_while_it_is_read_is_lost_and_not_mixed(root: Path, changed: bytes) -> None:
+    """A file mapped into memory would end the process when it is shortened."""
+    (root / "vox.img").write_bytes(b"x" * (1 << 18))
+    os.utime(root / "vox.img", ns=(1, 1))
+    file = opened(source(root), "vox.img")
+    (root / "vox.img").write_bytes(changed)
+    with pytest.raises(ContentLost, match="changed"):
+        file.read(1 << 17, 1000)
+
+
+def test_an_error_of_the_disk_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "vox.img").write_bytes(b"x" * (1 << 18))
+    file = opened(source(root), "vox.img")
+
+    def fails(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fails)
+    with pytest.raises(ContentLost, match="Input/output error"):
+        file.read(1 << 17, 1000)
+
+
+def test_files_are_closed_when_nobody_reads_them_any_more(root: Path) -> None:
+    files = source(root, kept_open=1)
+    before = len(os.listdir("/proc/self/fd"))
     fetch(files, "vox.img")
     fetch(files, "sub/x.cfg")
-    fetch(files, "vox.img")
-    assert files.reads == 3
+    assert len(os.listdir("/proc/self/fd")) == before + 1
 
 
 def test_a_file_beyond_the_limit_is_refused(root: Path) -> None:
@@ -146,10 +195,10 @@ def test_a_missing_directory_is_an_empty_one(tmp_path: Path) -> None:
 
 
 def test_many_who_want_one_file_cost_one_read(root: Path) -> None:
-    begun: list[Callable[[], FileFound | Refused]] = []
-    later: Deferred[FileFound | Refused] = Deferred()
+    begun: list[Callable[[], StoredFile | Refused]] = []
+    later: Deferred[StoredFile | Refused] = Deferred()
 
-    def in_thread(read: Callable[[], FileFound | Refused]) -> "Deferred[FileFound | Refused]":
+    def in_thread(read: Callable[[], StoredFile | Refused]) -> "Deferred[StoredFile | Refused]":
         begun.append(read)
         return later
 
@@ -159,11 +208,13 @@ def test_many_who_want_one_file_cost_one_read(root: Path) -> None:
         files.answer(Fetch("vox.img", "10.0.0.11")).addBoth(answers.append)
     assert len(begun) == 1
     later.callback(begun[0]())
-    assert answers == [CONTENT] * 50
+    assert len({id(answer) for answer in answers}) == 1
+    assert isinstance(answers[0], StoredFile)
+    assert content(answers[0]) == CONTENT
 
 
 def test_a_failed_read_fails_for_all_who_wait_and_not_for_the_next(root: Path) -> None:
-    outcomes: list[Deferred[FileFound | Refused]] = [Deferred(), succeed(Refused(1, "gone"))]
+    outcomes: list[Deferred[StoredFile | Refused]] = [Deferred(), succeed(Refused(1, "gone"))]
     waiting = outcomes[0]
     files = FileSource(FilePolicy(Nobody()), str(root), lambda read: outcomes.pop(0))
     reasons: list[str] = []

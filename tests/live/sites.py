@@ -130,8 +130,8 @@ class Stage:
 
     # Configurations.
 
-    def write_gateway(self, site: Site, extra: str = "") -> None:
-        """Write the configuration of a service gateway."""
+    def write_gateway(self, site: Site, extra: str = "", files: str = "") -> None:
+        """Write the configuration of a service gateway; ``files`` are further options of its file server."""
         feeds = "".join(
             f'[[subscriber]]\nname = "{name}"\naddress = "{address}:2946"\n'
             for name, address in self.servers.items()
@@ -181,6 +181,7 @@ class Stage:
             [tftp]
             listen = ["10.0.0.1:69"]
             root = "images"
+            {files}
             [nat]
             backend = "nftables"
             inside = ["lan0"]

@@ -1,27 +1,35 @@
-"""The real TFTP server for one address and one directory: ``python tftp_serve.py ADDRESS DIRECTORY PHONE_ADDRESS``.
+"""The real TFTP server for one address: ``python tftp_serve.py ADDRESS DIRECTORY PHONE_ADDRESS [UPLOADS [SETTINGS]]``.
 
 One phone, 02:00:00:00:0a:01, holds PHONE_ADDRESS.
+UPLOADS is the directory of drop boxes, empty for none; SETTINGS are those of the server, as JSON.
 It prints ``ready`` and then the text of every event.
 """
 
+import json
 import sys
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from random import SystemRandom
 from typing import Any
 
 from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
+from voxpath.app.files import answerer
 from voxpath.flow.files import FilePolicy
+from voxpath.flow.uploads import UploadPolicy
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import ServerClock
 from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
 from voxpath.io.ports import UdpPorts
+from voxpath.io.uploads import BoxLimits, Uploads
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
-from voxpath.tftp.server import PORT, TftpServer
+from voxpath.tftp.server import TftpServer
+from voxpath.tftp.session import PORT, TftpSettings
 
 MAC = Mac.parse("02:00:00:00:0a:01")
 
@@ -44,15 +52,22 @@ class Residents:
 
 
 def main() -> None:
-    address, directory, phone = sys.argv[1:]
+    address, directory, phone, *more = sys.argv[1:]
+    boxes, settings = (*more, "", "{}")[:2] if len(more) < 2 else more
     reactor: Any = global_reactor
     residents = Residents(address, phone)
     clock = ServerClock(reactor)
     bus = EventBus(clock)
     bus.subscribe(lambda record: print(record.event.ID, record.event.text, flush=True))
-    source = FileSource(FilePolicy(residents), directory, lambda read: deferToThreadPool(reactor, reactor.getThreadPool(), read))
+
+    def in_thread(work: Callable[[], Any]) -> "Deferred[Any]":
+        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+    source = FileSource(FilePolicy(residents), directory, in_thread)
+    uploads = Uploads(UploadPolicy(residents), boxes, directory, BoxLimits(1 << 20, 3 << 19), in_thread) if boxes else None
+    core = TftpServer(residents, SystemRandom(), TftpSettings(**{"writes": 4 if boxes else 0, **json.loads(settings)}))
     ports = UdpPorts(reactor)
-    driver = Driver(PORT, TftpServer(residents, SystemRandom()), clock, bus, ports=ports, answer=source.answer)
+    driver = Driver(PORT, core, clock, bus, ports=ports, answer=answerer(source, uploads))
     ports.open(PORT, Endpoint(address, 69), driver.feed)
     reactor.callWhenRunning(print, "ready", flush=True)
     reactor.run()

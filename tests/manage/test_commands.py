@@ -14,7 +14,7 @@ from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.control import carry_out, reply_of
 from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts, UserFacts
 from voxpath.manage.memory import Memory
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, draw
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, UploadRow, draw
 from voxpath.manage.wire import Request
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Malformed, MessageEvent
@@ -76,6 +76,9 @@ class Site(NoFacts):
 
     def calls(self) -> Iterable[CallRow]:
         return [CallRow(PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "", "one realm")]
+
+    def uploads(self) -> "Deferred[list[UploadRow]]":
+        return succeed([UploadRow(PHONE, "boot.log", 7, ""), UploadRow("02:00:00:00:0a:02", "app.log", 8, "")])
 
     def nat(self) -> NatFacts:
         return NatFacts("memory", "not root", False, 3, 4, {"spoofed port": 7})
@@ -161,6 +164,12 @@ def test_counters_of_one_phone() -> None:
     assert len(table("counters")) == 2
     assert table("counters", PHONE.upper().replace(":", "-")) == [[PHONE, "10.0.0.11", "1", "2", "3", "4"]]
     assert "no port block" in run("counters", "x").note
+
+
+def test_uploads_of_all_phones_or_of_one() -> None:
+    assert table("uploads") == [[PHONE, "boot.log", "7", "-"], ["02:00:00:00:0a:02", "app.log", "8", "-"]]
+    assert table("uploads", PHONE.upper()) == [[PHONE, "boot.log", "7", "-"]]
+    assert run("uploads", "02:00:00:00:0a:03").note == "nothing was uploaded"
 
 
 def test_a_phone_is_used_from_the_command_line() -> None:

@@ -4,98 +4,54 @@ from random import Random
 
 import pytest
 
-from voxpath.tftp.machine import DALLY_S, Reading, Sending
-from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest
-from voxpath.tftp.options import Agreed, answer_options
+from tests.tftp.line import Quality, read
+from voxpath.tftp.content import Octets
+from voxpath.tftp.machine import DALLY_S
+from voxpath.tftp.message import Ack, Data, Error, OptionAck, ReadRequest
+from voxpath.tftp.options import Agreed
+from voxpath.tftp.receiving import Reading
+from voxpath.tftp.sending import Sending
 
 BLKSIZE = (("blksize", "1000"), ("tsize", "0"))
-
-
-class Line:
-    """A line with a fixed delay that loses and doubles messages; it counts what was put in."""
-
-    def __init__(self, sending: Sending, reading: Reading, dice: Random, loss: float = 0.0, doubled: float = 0.0) -> None:
-        self.sending, self.reading, self.dice, self.loss, self.doubled = sending, reading, dice, loss, doubled
-        self.now = 0.0
-        self.on_the_way: list[tuple[float, int, bool, Message]] = []
-        self.sent: list[Message] = []
-        self.count = 0
-
-    def put(self, messages: object, to_reader: bool) -> None:
-        for message in messages:
-            self.sent.append(message)
-            for _ in range(1 + (self.dice.random() < self.doubled)):
-                self.count += 1
-                if self.dice.random() >= self.loss:
-                    self.on_the_way.append((self.now + 0.01, self.count, to_reader, message))
-
-    def run(self) -> None:
-        while True:
-            dues = [self.on_the_way[0][0]] if self.on_the_way else []
-            dues += [side.due for side in (self.sending, self.reading) if side.due is not None]
-            if not dues:
-                return
-            self.now = max(self.now, min(dues))
-            while self.on_the_way and self.on_the_way[0][0] <= self.now:
-                _, _, to_reader, message = self.on_the_way.pop(0)
-                if to_reader:
-                    self.put(self.reading.take(message, self.now), False)
-                elif self.sending.ending is None:
-                    self.put(self.sending.take(message, self.now), True)
-            self.put(self.sending.tick(self.now), True)
-            self.put(self.reading.tick(self.now), False)
-
-
-def transfer(content: bytes, options: tuple[tuple[str, str], ...], seed: int, loss: float = 0.0, doubled: float = 0.0) -> Line:
-    """The request has already arrived: the line carries all that follows."""
-    dice = Random(seed)
-    request = ReadRequest("f", "octet", options)
-    reading = Reading(request, 1 << 24, dice)
-    list(reading.start(0.0))
-    sending = Sending(content, answer_options(request, len(content), 65464), dice)
-    line = Line(sending, reading, dice, loss, doubled)
-    line.put(sending.start(0.0), True)
-    line.run()
-    return line
 
 
 @pytest.mark.parametrize("options", [(), BLKSIZE, (("blksize", "8"),), (("timeout", "2"),)])
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1000, 10_000])
 def test_files_arrive_octet_by_octet(size: int, options: tuple[tuple[str, str], ...]) -> None:
     content = Random(size).randbytes(size)
-    line = transfer(content, options, 1)
-    assert line.reading.content == content
-    assert line.sending.ending is not None
-    assert not line.sending.ending.reason
-    assert line.sending.repeated == 0
+    over = read(content, options, 1)
+    assert over.reading.content == content
+    assert over.sending.ending is not None
+    assert not over.sending.ending.reason
+    assert over.sending.repeated == 0
 
 
 def test_more_than_65535_blocks_roll_over() -> None:
     content = Random(5).randbytes(65_600 * 8 + 3)
-    line = transfer(content, (("blksize", "8"),), 1)
-    assert line.reading.content == content
-    assert line.sending.block == 65_601
+    over = read(content, (("blksize", "8"),), 1)
+    assert over.reading.content == content
+    assert over.sending.acked == 65_601
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_loss_and_duplication_cost_time_but_no_octet(seed: int) -> None:
     content = Random(seed).randbytes(20_000)
-    line = transfer(content, BLKSIZE, seed, loss=0.1, doubled=0.1)
-    if line.sending.block > 0:
-        assert line.reading.content == content
+    over = read(content, BLKSIZE, seed, Quality(loss=0.1, doubled=0.1))
+    if over.sending.acked > 0:
+        assert over.reading.content == content
 
 
 def test_a_doubled_line_does_not_double_the_data() -> None:
     """The Sorcerer's Apprentice: every message arrives twice, yet every block is sent once."""
     content = bytes(50_000)
-    line = transfer(content, BLKSIZE, 1, doubled=1.0)
-    data = [message for message in line.sent if isinstance(message, Data)]
+    over = read(content, BLKSIZE, 1, Quality(doubled=1.0))
+    data = [message for message in over.line.sent if isinstance(message, Data)]
     assert len(data) == 51
-    assert line.reading.content == content
+    assert over.reading.content == content
 
 
 def test_a_duplicate_ack_is_not_answered() -> None:
-    sending = Sending(bytes(2000), Agreed(), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
     list(sending.start(0.0))
     assert list(sending.take(Ack(1), 0.1)) == [Data(2, bytes(512))]
     assert list(sending.take(Ack(1), 0.2)) == []
@@ -104,7 +60,7 @@ def test_a_duplicate_ack_is_not_answered() -> None:
 
 
 def test_only_a_timeout_repeats_data() -> None:
-    sending = Sending(bytes(2000), Agreed(), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
     first = list(sending.start(0.0))
     assert list(sending.tick(0.5)) == []
     assert list(sending.tick(1.0)) == first
@@ -112,7 +68,7 @@ def test_only_a_timeout_repeats_data() -> None:
 
 
 def test_an_agreed_timeout_is_kept_exactly() -> None:
-    sending = Sending(bytes(2000), Agreed(timeout_s=5, answer=(("timeout", "5"),)), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(timeout_s=5, answer=(("timeout", "5"),)), Random(1))
     list(sending.start(0.0))
     assert sending.due == 5.0
     list(sending.tick(5.0))
@@ -121,7 +77,7 @@ def test_an_agreed_timeout_is_kept_exactly() -> None:
 
 def test_a_client_that_never_showed_itself_gets_three_messages() -> None:
     """Its address may be forged: nobody is to be flooded through us."""
-    sending = Sending(bytes(2000), Agreed(), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
     messages = [*sending.start(0.0)]
     while sending.due is not None:
         messages += sending.tick(sending.due)
@@ -131,7 +87,7 @@ def test_a_client_that_never_showed_itself_gets_three_messages() -> None:
 
 
 def test_a_client_that_went_silent_is_given_up() -> None:
-    sending = Sending(bytes(2000), Agreed(), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
     list(sending.start(0.0))
     list(sending.take(Ack(1), 0.0))
     while sending.due is not None:
@@ -142,7 +98,7 @@ def test_a_client_that_went_silent_is_given_up() -> None:
 
 
 def test_an_error_of_the_client_ends_it() -> None:
-    sending = Sending(bytes(2000), Agreed(), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
     list(sending.start(0.0))
     assert list(sending.take(Error(3, "full"), 0.0)) == []
     assert sending.ending is not None
@@ -150,7 +106,7 @@ def test_an_error_of_the_client_ends_it() -> None:
 
 
 def test_what_does_not_belong_is_refused() -> None:
-    sending = Sending(bytes(2000), Agreed(), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
     list(sending.start(0.0))
     assert [type(message) for message in sending.take(Data(1, b""), 0.0)] == [Error]
     reading = Reading(ReadRequest("f"), 100, Random(1))

@@ -4,12 +4,12 @@ from hypothesis import strategies as st
 
 from voxpath.core.errors import RemoteError
 from voxpath.tftp import netascii
-from voxpath.tftp.message import Options, ReadRequest
-from voxpath.tftp.options import accept_options, answer_options
+from voxpath.tftp.message import Options, ReadRequest, WriteRequest
+from voxpath.tftp.options import WINDOW_OCTETS, Limits, accept_options, answer_options
 
 
 def answer(*options: tuple[str, str], mode: str = "octet") -> Options:
-    return answer_options(ReadRequest("f", mode, options), 5000, 1468).answer
+    return answer_options(ReadRequest("f", mode, options), 5000, Limits(1468)).answer
 
 
 def test_block_size_is_clipped_by_the_configured_maximum() -> None:
@@ -24,7 +24,21 @@ def test_size_and_timeout_are_answered() -> None:
 
 def test_no_option_means_no_answer_and_unknown_ones_are_left_out() -> None:
     assert answer() == ()
-    assert answer(("windowsize", "16"), ("multicast", "")) == ()
+    assert answer(("multicast", ""), ("windowsize", "0")) == ()
+
+
+def test_a_window_is_clipped_by_the_limit_and_by_what_is_kept_at_hand() -> None:
+    assert answer(("windowsize", "4")) == (("windowsize", "4"),)
+    assert answer(("windowsize", "65535")) == (("windowsize", "16"),)
+    limits = Limits(65464, 64)
+    agreed = answer_options(ReadRequest("f", "octet", (("blksize", "65464"), ("windowsize", "64"))), 1, limits)
+    assert agreed.window * agreed.block_size <= WINDOW_OCTETS
+    assert agreed.window > 1
+
+
+def test_a_writer_is_told_the_size_that_it_told() -> None:
+    agreed = answer_options(WriteRequest("f", "netascii", (("tsize", "7"),)), 5000, Limits())
+    assert (agreed.size, agreed.answer) == (7, (("tsize", "7"),))
 
 
 def test_a_timeout_out_of_range_is_not_accepted() -> None:

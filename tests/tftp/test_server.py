@@ -1,15 +1,18 @@
 from random import Random
+from typing import Any, TypeGuard
 
 import pytest
 
-from voxpath.core.effects import Ask, Close, Datagram, Done, Effects, Emit, Failed, Open, Send
+from voxpath.core.effects import Ask, Burst, Close, Datagram, Done, Effects, Emit, Failed, Open, Send
 from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent
 from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest, WriteRequest
 from voxpath.tftp.question import Fetch, Refused
-from voxpath.tftp.server import TftpServer, TftpSettings
+from voxpath.tftp.sending import PAUSE_S
+from voxpath.tftp.server import TftpServer
+from voxpath.tftp.session import OPENINGS, TftpSettings
 from voxpath.tftp.wire import parse, write
 
 SERVER = "10.0.0.1"
@@ -24,23 +27,30 @@ class House:
         return PHONE if address == CLIENT.host else ""
 
 
-def server(**limits: int) -> TftpServer:
-    return TftpServer(House(), Random(1), TftpSettings(**limits))
+def server(**settings: Any) -> TftpServer:
+    return TftpServer(House(), Random(1), TftpSettings(**settings))
 
 
 def say(core: TftpServer, message: Message, port: str = "tftp", source: Endpoint = CLIENT, now: float = 0.0) -> list[object]:
     return list(core.receive(Datagram(write(message), source, SERVER, "lan0", port), now))
 
 
-def begin(core: TftpServer, request: ReadRequest, content: bytes, now: float = 0.0) -> tuple[str, list[object]]:
+def begin(
+    core: TftpServer, request: ReadRequest, content: bytes, now: float = 0.0, source: Endpoint = CLIENT
+) -> tuple[str, list[object]]:
     """Ask for a file and have it found; the name of the transfer's port and what happened."""
-    token = next(effect.token for effect in say(core, request, now=now) if isinstance(effect, Ask))
+    token = next(effect.token for effect in say(core, request, source=source, now=now) if isinstance(effect, Ask))
     assert isinstance(token, str)
     return token, list(core.resolve(token, Done(content), now))
 
 
 def sends(effects: Effects | list[object]) -> list[Message]:
-    return [parse(effect.payload) for effect in effects if isinstance(effect, Send)]
+    payloads = [(effect.payload,) if isinstance(effect, Send) else effect.payloads for effect in effects if _is_sent(effect)]
+    return [parse(payload) for together in payloads for payload in together]
+
+
+def _is_sent(effect: object) -> TypeGuard[Send | Burst]:
+    return isinstance(effect, Send | Burst)
 
 
 def events(effects: Effects | list[object], kind: type[Event]) -> list[Event]:
@@ -249,3 +259,99 @@ def test_two_transfers_do_not_disturb_each_other() -> None:
     core.resolve("t2", Done(b"g" * 600), 0.0)
     assert sends(say(core, Ack(1), "t2", other)) == [Data(2, b"g" * 88)]
     assert sends(say(core, Ack(1), first)) == [Data(2, b"f" * 88)]
+
+
+def test_a_window_leaves_block_by_block_and_the_due_time_follows_it() -> None:
+    core = server()
+    options = (("blksize", "8"), ("windowsize", "4"))
+    port, effects = begin(core, ReadRequest("f", "octet", options), bytes(100))
+    assert sends(effects) == [OptionAck(options)]
+    assert [message.block for message in sends(say(core, Ack(0), port)) if isinstance(message, Data)] == [1, 2, 3, 4]
+    assert [message.block for message in sends(say(core, Ack(2), port, now=0.5)) if isinstance(message, Data)] == [3, 4]
+    assert core.next_due() == pytest.approx(0.5 + PAUSE_S)
+    assert [message.block for message in sends(core.tick(0.6)) if isinstance(message, Data)] == [5, 6]
+
+
+def test_a_timer_that_fires_before_its_time_says_nothing() -> None:
+    """It is armed once and not moved with every block."""
+    core = server()
+    port, _ = begin(core, ReadRequest("f"), bytes(2000))
+    say(core, Ack(1), port, now=0.9)
+    assert core.next_due() == pytest.approx(1.0)
+    assert list(core.tick(1.0)) == []
+    assert core.next_due() == pytest.approx(1.9)
+    assert sends(core.tick(1.9)) == [Data(2, bytes(512))]
+
+
+def ports_of(effects: list[object]) -> list[int]:
+    return [effect.local.port for effect in effects if isinstance(effect, Open)]
+
+
+def test_transfers_take_their_ports_from_the_range_each_as_late_again_as_possible() -> None:
+    core = server(data_ports=(40000, 40002))
+    name, effects = begin(core, ReadRequest("f"), b"x")
+    assert ports_of(effects) == [40000]
+    say(core, Ack(1), name)
+    for number in (40001, 40002, 40000):
+        name, effects = begin(core, ReadRequest("f"), b"x")
+        assert ports_of(effects) == [number]
+        say(core, Ack(1), name)
+
+
+def test_without_a_free_data_port_a_request_is_dropped_and_the_operator_told() -> None:
+    core = server(data_ports=(40000, 40000))
+    begin(core, ReadRequest("f"), b"x")
+    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.12", 9))
+    assert sends(effects) == []
+    (refused,) = events(effects, TftpRefused)
+    assert "data_ports" in refused.text
+
+
+def test_a_data_port_that_another_program_has_is_passed_over() -> None:
+    core = server(data_ports=(40000, 40002))
+    name, _ = begin(core, ReadRequest("f"), b"x")
+    assert list(core.resolve(name, Failed("address already in use"), 0.0)) == [Open(name, Endpoint(SERVER, 40001))]
+    core.resolve(name, Failed("address already in use"), 0.0)
+    for _ in range(OPENINGS):
+        effects = list(core.resolve(name, Failed("address already in use"), 0.0))
+    assert core.transfers == 0
+    assert effects == []
+
+
+def test_in_single_port_mode_clients_are_told_apart_by_their_endpoints() -> None:
+    core = server(single_port=True)
+    other = Endpoint(CLIENT.host, 9999)
+    _, effects = begin(core, ReadRequest("f"), b"f" * 600)
+    assert effects[0] == Send(write(Data(1, b"f" * 512)), CLIENT, "tftp", SERVER)
+    assert not [effect for effect in effects if isinstance(effect, Open)]
+    begin(core, ReadRequest("g"), b"g" * 600, source=other)
+    assert sends(say(core, Ack(1), source=other)) == [Data(2, b"g" * 88)]
+    assert sends(say(core, Ack(1))) == [Data(2, b"f" * 88)]
+    last = say(core, Ack(2))
+    assert events(last, TftpServed)
+    assert not [effect for effect in last if isinstance(effect, Close)]
+    assert core.transfers == 1
+
+
+def test_in_single_port_mode_a_stranger_is_told_that_there_is_no_transfer() -> None:
+    core = server(single_port=True)
+    begin(core, ReadRequest("f"), b"f" * 600)
+    stranger = Endpoint("10.0.0.99", 7)
+    assert sends(say(core, Ack(1), source=stranger)) == []
+    (error,) = sends(say(core, Data(1, b""), source=stranger))
+    assert isinstance(error, Error)
+    assert error.code == 5
+
+
+def test_in_single_port_mode_a_repeated_request_starts_no_second_transfer() -> None:
+    core = server(single_port=True)
+    begin(core, ReadRequest("f"), b"f" * 600)
+    assert sends(say(core, ReadRequest("f"))) == []
+    assert core.transfers == 1
+
+
+def test_a_burst_of_requests_of_one_site_behind_a_nat_is_served_whole() -> None:
+    core = server()
+    for port in range(300):
+        begin(core, ReadRequest("f"), b"x", source=Endpoint(CLIENT.host, 2000 + port))
+    assert core.transfers == 300

@@ -48,6 +48,7 @@ class Process(MultiService):
         self.node = node
         self.roles: list[Role] = []
         self.gateway: GatewayRole | None = None
+        self.files: FileRole | None = None
         self.controller: ControllerRole | None = None
         self.sip: SipRole | None = None
         self.phones: PhonesRole | None = None
@@ -99,7 +100,7 @@ class Process(MultiService):
     def _add_gateway(self, config: Config) -> None:
         self.gateway = self._add(GatewayRole(self.node))
         if config.tftp.enabled:
-            self._add(FileRole(self.node, self.gateway))
+            self.files = self._add(FileRole(self.node, self.gateway))
 
     def _directory(self, config: Config) -> Directory:
         """The own ledger knows best; a role without a gateway beside it may have copies of gateways' ledgers."""

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from voxpath.app import check_addresses, check_classes, check_manhole, check_roles, check_scopes, check_sip, values
+from voxpath.app import check_addresses, check_classes, check_manhole, check_roles, check_scopes, check_sip, check_tftp, values
 from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
@@ -41,6 +41,7 @@ CHECKS = (
     _reading("reservation scope class", check_scopes.check_reservations),
     _reading("tftp mgc sip subscription manhole", check_roles.check_listening),
     _reading("tftp mgc sip subscription manhole", check_addresses.check_listening_addresses),
+    _reading("state tftp mgc sip subscription manhole", check_tftp.check_tftp),
     _reading("nat", check_roles.check_backend),
     _reading("nat", check_roles.check_nat),
     _reading("number", check_roles.check_numbers),

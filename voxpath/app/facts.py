@@ -11,8 +11,9 @@ from voxpath.app import values_sip
 from voxpath.app.check import machine_for, off
 from voxpath.app.role import Role
 from voxpath.dhcp.explain import Finding, Question
+from voxpath.io.uploads import Uploaded
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts, SomeRow, UserFacts
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, when
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, UploadRow, when
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
@@ -172,6 +173,19 @@ class ProcessFacts(NoFacts):
         """What is known of a SIP user."""
         return self._process.sip.user(aor) if self._process.sip is not None else None
 
+    def uploads(self) -> "Deferred[list[UploadRow]]":
+        """The files in the drop boxes."""
+        files = self._process.files
+        if files is None:
+            return super().uploads()
+        if files.uploads is None:
+            raise CommandError("uploads", "no phone may write here", "set tftp.uploads, or see roles for the file server's trouble")
+
+        def named(found: "list[Uploaded]") -> list[UploadRow]:
+            return [UploadRow(_phone(file.box), file.name, file.octets, when(file.at)) for file in found]
+
+        return files.uploads.files().addCallback(named)
+
     def phones(self) -> Iterable[PhoneRow]:
         """The software phones."""
         return self._phones("phones").rows()
@@ -229,3 +243,11 @@ class ProcessFacts(NoFacts):
         if self._process.phones is None:
             raise CommandError(verb, "this process runs no software phone", "ask another process by --socket")
         return self._process.phones
+
+
+def _phone(box: str) -> str:
+    """The phone of a drop box; what is none keeps its name."""
+    try:
+        return str(Mac(bytes.fromhex(box)))
+    except ValueError:
+        return box

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from voxpath.core.effects import Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Send
 from voxpath.dhcp.message import CLIENT_PORT
 from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.datagrams import UdpPort
@@ -99,6 +99,10 @@ class PhonePorts:
             self._dhcp.send(send)
         else:
             self._own.send(send)
+
+    def burst(self, burst: Burst) -> None:
+        """Send several datagrams from one of the phone's own ports."""
+        self._own.burst(burst)
 
     def close(self, name: str) -> None:
         """Close a port."""

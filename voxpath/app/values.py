@@ -24,6 +24,8 @@ from voxpath.model.realm import Realm
 from voxpath.phone.gateway import GatewaySettings
 from voxpath.phone.user import Habits, Timetable
 from voxpath.ports.pools import Pool
+from voxpath.tftp.options import Limits
+from voxpath.tftp.session import DEFAULT_WRITES, TftpSettings
 
 
 def in_state(config: Config, path: str) -> Path:
@@ -99,6 +101,17 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
 def pools(config: Config) -> tuple[Pool, ...]:
     """The ledger's pools, in the order of the file: the first is filled before the next is used."""
     return tuple(Pool(entry.public, *entry.ports, entry.realm) for entry in config.pools)
+
+
+def tftp_settings(config: Config) -> TftpSettings:
+    """The limits of the file server, and its ports (TFT-2, TFT-5)."""
+    options = config.tftp
+    return TftpSettings(
+        limits=Limits(options.blksize_max, options.windowsize_max),
+        writes=DEFAULT_WRITES if options.uploads else 0,
+        data_ports=(options.data_ports[0], options.data_ports[-1]) if options.data_ports else None,
+        single_port=options.single_port,
+    )
 
 
 def _size(path: Path) -> int:

@@ -48,6 +48,18 @@ class Send(NamedTuple):
     link: bytes = b""
 
 
+class Burst(NamedTuple):
+    """Send several datagrams to one place; as many :class:`Send` do the same, for more.
+
+    :ivar payloads: in the order in which they are sent.
+    """
+
+    payloads: tuple[bytes, ...]
+    destination: Endpoint
+    port: str = ""
+    source: str = ""
+
+
 class Open(NamedTuple):
     """Open a local UDP port under a name; port 0 lets the kernel choose. Failure comes back as :class:`Failed`."""
 
@@ -112,7 +124,7 @@ class Emit(NamedTuple):
     event: Event
 
 
-Effect: TypeAlias = Send | Open | Close | Commit | Apply | Ask | Emit
+Effect: TypeAlias = Send | Burst | Open | Close | Commit | Apply | Ask | Emit
 Effects: TypeAlias = Iterable[Effect]
 
 

@@ -42,5 +42,7 @@ class Backoff:
             return None
         # The exponent is bounded so that a long-lived attempt count cannot overflow a float.
         wait = min(self.cap_s, self.first_s * self.factor ** min(attempt, 64))
-        wait *= 1 - self.spread * entropy.random()
+        if self.spread:
+            # The system's randomness costs a system call.
+            wait *= 1 - self.spread * entropy.random()
         return min(wait, left)

@@ -49,8 +49,10 @@ class TimerHeap(Generic[Key]):
 
     def next_due(self) -> float | None:
         """When the next timer is due; ``None`` when none is armed."""
-        self._drop_stale()
-        return self._heap[0][0] if self._heap else None
+        heap = self._heap
+        if not heap or self._armed.get(heap[0][2]) != heap[0][:2]:
+            self._drop_stale()
+        return heap[0][0] if heap else None
 
     def due(self, now: float) -> Iterator[Key]:
         """Take the timers that are due, earliest first; one that is re-armed meanwhile for now or earlier fires again."""

@@ -1,9 +1,9 @@
 """Which file a client may read: its own configuration, rendered from its lease, or an image (TFT-1, TFT-8, TFT-9).
 
-A MAC is no secret, so a configuration file goes only to the address that holds the lease of that MAC.
+A MAC is no secret, so a file under a MAC's name goes only to the address that holds the lease of that MAC.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from re import IGNORECASE, Pattern
 from re import compile as pattern
@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 from voxpath.flow import baresip, twinkle
+from voxpath.flow.owner import is_of_another
 from voxpath.flow.rendering import MEDIA_BLOCK, voxpath_phone
 from voxpath.model.address import Mac
 from voxpath.model.phone import Provision
@@ -27,6 +28,9 @@ class Provisions(Protocol):
 
     def provision_of(self, phone: str) -> Provision | None:
         """What this phone holds now; ``None`` when it holds no lease."""
+
+    def phone_at(self, address: str) -> str:
+        """The identity of the phone that holds this address; empty: nobody known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class FilePolicy:
     """Decides what a name means; the first form that matches wins, and what matches none is an image.
 
     :param accounts: the SIP users of each phone.
+    :param images: names that are everybody's, whatever they look like: the images of the classes.
     """
 
     def __init__(
@@ -92,8 +97,10 @@ class FilePolicy:
         provisions: Provisions,
         accounts: Mapping[str, tuple[SipAccount, ...]] = MappingProxyType({}),
         forms: tuple[FileForm, ...] = FORMS,
+        images: Collection[str] = (),
     ) -> None:
         self._provisions = provisions
+        self._images = frozenset(images)
         self._accounts = accounts
         self._forms = forms
 
@@ -106,6 +113,8 @@ class FilePolicy:
             found = form.name.fullmatch(name)
             if found is not None:
                 return self._configuration(form, found["mac"], fetch.client)
+        if name not in self._images and is_of_another(name, self._provisions.phone_at(fetch.client)):
+            return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS)
         return Image(name)
 
     def _configuration(self, form: FileForm, mac: str, client: str) -> Choice:

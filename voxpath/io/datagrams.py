@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from voxpath.core.effects import Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.local import LocalPort
 from voxpath.io.packet import udp_packet
@@ -70,19 +70,34 @@ class UdpPort(LocalPort):
 
     def send(self, send: Send) -> None:
         """Send a datagram; raise :class:`OSError` when the kernel does not take it."""
+        payload, to, _, source, interface, link = send
+        if not link and not interface and (not source or source == self.told):
+            # The way of nearly all.
+            self._socket.sendto(payload, to)
+        else:
+            self._send_by(send)
+
+    def _send_by(self, send: Send) -> None:
+        """Send by an interface, from an address, or to a host that has no address yet."""
         if send.link and self._frames is not None and self._frames.usable:
             packet = udp_packet(send.payload, Endpoint(send.source or self.local.host, self.local.port), send.destination)
             self._frames.send(packet, send.link)
             return
         # Without the right to send frames a broadcast reaches a client that has no address yet; RFC 2131 4.1 allows it.
         destination = Endpoint(BROADCAST_HOST, send.destination.port) if send.link else send.destination
-        if send.source in {"", self.told} and not send.interface:
-            self._socket.sendto(send.payload, destination)
-            return
         index = socket.if_nametoindex(send.interface) if send.interface else 0
         source = socket.inet_aton(send.source) if send.source else b"\0\0\0\0"
         info = _PKTINFO.pack(index, source, b"\0\0\0\0")
         self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, destination)
+
+    def burst(self, burst: Burst) -> None:
+        """Send several datagrams; raise :class:`OSError` when the kernel does not take one."""
+        _, destination, _, source = burst
+        if source in {"", self.told}:
+            for payload in burst.payloads:
+                self._socket.sendto(payload, destination)
+            return
+        super().burst(burst)
 
     def close(self) -> None:
         """Stop reading and close the sockets."""

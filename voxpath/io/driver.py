@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from voxpath.core.effects import (
     Apply,
     Ask,
+    Burst,
     Change,
     Close,
     Commit,
@@ -56,6 +57,9 @@ class Ports(Protocol):
 
     def send(self, send: Send) -> None:
         """Send a datagram; raise :class:`OSError` when it cannot leave."""
+
+    def burst(self, burst: Burst) -> None:
+        """Send several datagrams; raise :class:`OSError` when one cannot leave."""
 
     def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None]) -> None:
         """Open a port; raise :class:`OSError` when that is impossible."""
@@ -151,7 +155,7 @@ class Driver:
         """Carry out effects, in order."""
         for effect in effects:
             match effect:
-                case Send():
+                case Send() | Burst():
                     self._send(effect)
                 case Emit(event=Malformed()):
                     # Refused by the core itself, with an answer to the peer; it counts as what is refused without one.
@@ -182,9 +186,12 @@ class Driver:
 
     # What the effects do.
 
-    def _send(self, send: Send) -> None:
+    def _send(self, send: Send | Burst) -> None:
         try:
-            self._ports.send(send)
+            if isinstance(send, Send):
+                self._ports.send(send)
+            else:
+                self._ports.burst(send)
         except OSError as error:
             self._report(SendFailed(destination=str(send.destination), reason=str(error)))
 

@@ -9,11 +9,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from voxpath.core.effects import Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Send
 from voxpath.io.backlog import Backlog
 from voxpath.model.address import Endpoint
 
 log = Logger()
+
+LOOK_AGAIN = 8
+"""Where datagrams come one at a time, only every so many turns ask whether there is a second one: that costs a system call."""
 
 READ_PER_TURN = 64
 """Datagrams that are read in one turn of the reactor: a flood on one port must not hold up the others, nor finished commits."""
@@ -57,12 +60,18 @@ class LocalPort:
         self._receive = receive
         self._on_lost = on_lost
         self._backlog = backlog
+        self._turns_of_one = 0
         self._index = socket.if_nametoindex(device) if device else 0
         reactor.addReader(self)
 
     def send(self, send: Send) -> None:
         """Send a datagram; raise :class:`OSError` when the kernel does not take it."""
         raise NotImplementedError
+
+    def burst(self, burst: Burst) -> None:
+        """Send several datagrams to one place; raise :class:`OSError` when the kernel does not take one."""
+        for payload in burst.payloads:
+            self.send(Send(payload, burst.destination, burst.port, burst.source))
 
     def reader(self) -> Callable[[], Datagram | None]:
         """What takes one datagram out of the kernel's buffer, and raises :class:`BlockingIOError` when there is none.
@@ -107,10 +116,15 @@ class LocalPort:
 
     def _read_into(self, receive: Callable[[Datagram], None], count: int) -> None:
         read = self.reader()
-        for _ in range(count):
+        for number in range(count):
+            if number == 1 and self._turns_of_one % LOOK_AGAIN:
+                # Lock step: the next one comes when the answer to this one has arrived.
+                self._turns_of_one += 1
+                return
             try:
                 datagram = read()
             except BlockingIOError:
+                self._turns_of_one = self._turns_of_one + 1 if number == 1 else 0
                 return
             except OSError as error:
                 if error.errno in PASSING:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from voxpath.core.effects import Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.datagrams import UdpPort
 from voxpath.io.local import LocalPort
@@ -85,6 +85,14 @@ class UdpPorts:
             raise OSError(f"port {send.port!r} is not open")
         port = ports[0] if len(ports) == 1 else _choose(ports, send)
         port.send(send)
+
+    def burst(self, burst: Burst) -> None:
+        """Send several datagrams from the port they name; raise :class:`OSError` as :meth:`send` does."""
+        first = Send(burst.payloads[0], burst.destination, burst.port, burst.source)
+        ports = self._ports.get(burst.port)
+        if ports is None:
+            raise OSError(f"port {burst.port!r} is not open")
+        (ports[0] if len(ports) == 1 else _choose(ports, first)).burst(burst)
 
     def orphans(self) -> list[str]:
         """Interfaces that were made anew since their ports were opened; those ports hear nothing any more."""

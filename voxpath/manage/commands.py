@@ -130,6 +130,16 @@ def _counters(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(rows.CounterRow, found, note=note)
 
 
+def _uploads(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
+    wanted = identity_of(arguments[0]) if arguments else None
+
+    def answer(found: list[rows.UploadRow]) -> Answer:
+        chosen = [row for row in found if wanted in (None, row.phone)]
+        return Answer(rows.UploadRow, chosen, note="" if chosen else "nothing was uploaded")
+
+    return console.facts.uploads().addCallback(answer)
+
+
 def _phones(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(rows.PhoneRow, list(console.facts.phones()))
 
@@ -226,6 +236,7 @@ COMMANDS: dict[str, Command] = {
         Command("known", ("[BEGINNING]",), "phones and users whose name begins so, as completion offers them", _known),
         Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
         Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
+        Command("uploads", ("[PHONE]",), "files that phones wrote by TFTP: logs and error reports", _uploads),
         Command("release", ("MAC",), "take lease and port block away from a phone", _release),
         Command("phones", (), "software phones: state, signal, level heard", _phones),
         Command("off-hook", ("PHONE", "[LINE]"), "lift a software phone's handset", _off_hook),

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.explain import Finding, Question
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, Row
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, Row, UploadRow
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
@@ -110,6 +110,9 @@ class Facts(Protocol):
     def counters(self) -> Iterable[CounterRow]:
         """What went through the NAT, by phone."""
 
+    def uploads(self) -> "Deferred[list[UploadRow]]":
+        """The files that phones wrote, in the order of phones and names."""
+
     def phones(self) -> Iterable[PhoneRow]:
         """The software phones of this process."""
 
@@ -195,6 +198,10 @@ class NoFacts:
     def counters(self) -> Iterable[CounterRow]:
         """No NAT here."""
         raise _absent("counters", "NAT")
+
+    def uploads(self) -> "Deferred[list[UploadRow]]":
+        """No file server here."""
+        raise _absent("uploads", "file server")
 
     def phones(self) -> Iterable[PhoneRow]:
         """No software phone here."""

@@ -142,6 +142,16 @@ class PhoneRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class UploadRow(Row):
+    """One file that a phone wrote."""
+
+    phone: str
+    name: str
+    octets: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoleRow(Row):
     """One role of the process.
 

@@ -11,7 +11,7 @@ from random import Random
 
 from twisted.internet.interfaces import IReactorTime
 
-from voxpath.core.effects import Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Send
 from voxpath.io.packet import udp_packet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
 from voxpath.nappt.verdict import Translated
@@ -182,6 +182,11 @@ class MemoryPorts:
         if send.port not in self._local:
             raise OSError(f"port {send.port!r} is not open")
         self._host.send(send, self._local[send.port])
+
+    def burst(self, burst: Burst) -> None:
+        """Send several datagrams from an open port."""
+        for payload in burst.payloads:
+            self.send(Send(payload, burst.destination, burst.port, burst.source))
 
     def close(self, name: str) -> None:
         """Close a port, if it is open."""

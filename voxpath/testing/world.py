@@ -96,6 +96,10 @@ class Site:
         """What a phone was given."""
         return self.dhcp.provision_of(Mac.parse(phone))
 
+    def phone_at(self, address: str) -> str:
+        """Who lives at an address."""
+        return self.dhcp.phone_at(address)
+
 
 class World:
     """Everything.

@@ -7,9 +7,10 @@ from voxpath.core.effects import Close, Datagram, Effect, Effects, Emit, Open, S
 from voxpath.core.retransmit import Entropy
 from voxpath.model.address import Endpoint
 from voxpath.model.event import MessageEvent
-from voxpath.tftp.machine import Ending, Reading
+from voxpath.tftp.machine import Ending
 from voxpath.tftp.message import OCTET, Ack, Data, Error, ErrorCode, Message, OptionAck, Options, ReadRequest, summary
 from voxpath.tftp.options import BLOCK_SIZE, DEFAULT_LARGEST_BLOCK, TRANSFER_SIZE
+from voxpath.tftp.receiving import Reading
 from voxpath.tftp.wire import parse, write
 
 DEFAULT_OPTIONS: Options = ((BLOCK_SIZE, str(DEFAULT_LARGEST_BLOCK)), (TRANSFER_SIZE, "0"))

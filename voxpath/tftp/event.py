@@ -54,6 +54,39 @@ class TftpAborted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TftpStored(Event):
+    """A phone wrote a file; it was on the disk before its last block was acknowledged.
+
+    :ivar name: where it lies, below the directory of uploads.
+    """
+
+    ID: ClassVar[str] = "TFTP_STORED"
+    TEXT: ClassVar[str] = "{client} wrote {name}: {octets} octets, {duration_s:.3f} s"
+
+    client: str
+    name: str
+    octets: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TftpWriteAborted(Event):
+    """A phone began to write a file and did not come to its end; nothing of it was kept.
+
+    :ivar block: the last block that came.
+    """
+
+    ID: ClassVar[str] = "TFTP_WRITE_ABORTED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{client} did not write {name} to its end: block {block}: {reason}"
+
+    client: str
+    name: str
+    block: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TftpStray(Event):
     """A packet for a transfer came from a port that is no part of it; it was answered with error 5 (RFC 1350 section 4)."""
 

@@ -1,8 +1,8 @@
-"""TFTP messages: RFC 1350, with the options of RFC 2347 to 2349."""
+"""TFTP messages: RFC 1350, with the options of RFC 2347 to 2349 and RFC 7440."""
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from voxpath.model.event import printable
 
@@ -46,6 +46,7 @@ class ReadRequest:
     :ivar mode: the transfer mode in lower case.
     """
 
+    writes: ClassVar[bool] = False
     name: str
     mode: str = OCTET
     options: Options = ()
@@ -55,6 +56,7 @@ class ReadRequest:
 class WriteRequest:
     """WRQ: write a file."""
 
+    writes: ClassVar[bool] = True
     name: str
     mode: str = OCTET
     options: Options = ()
@@ -64,7 +66,7 @@ class Data(NamedTuple):
     """DATA: one block; a short one ends the transfer."""
 
     block: int
-    payload: bytes
+    payload: bytes | memoryview
 
 
 class Ack(NamedTuple):

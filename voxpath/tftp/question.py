@@ -1,10 +1,10 @@
-"""What the TFTP server asks the outside: the content of a file (:class:`~voxpath.core.effects.Ask`)."""
+"""What the TFTP server asks the outside about files (:class:`~voxpath.core.effects.Ask`), and what it is answered."""
 
 from typing import NamedTuple
 
 
 class Fetch(NamedTuple):
-    """Which file, and who wants it; the answer is its octets or :class:`Refused`.
+    """Which file, and who wants it; the answer is a :class:`~voxpath.tftp.content.Content`, octets, or :class:`Refused`.
 
     :ivar name: as the client sent it: not checked in any way.
     :ivar client: the client's IP address in text form.
@@ -14,12 +14,49 @@ class Fetch(NamedTuple):
     client: str
 
 
+class Admit(NamedTuple):
+    """Whether a client may write a file; the answer is :class:`Admitted` or :class:`Refused`.
+
+    :ivar name: as the client sent it: not checked in any way.
+    :ivar client: the client's IP address in text form.
+    """
+
+    name: str
+    client: str
+
+
+class Keep(NamedTuple):
+    """A file that was written to its last block; the answer, :class:`Kept` or :class:`Refused`, comes when it is on the disk.
+
+    :ivar netascii: whether ``content`` is in netascii form.
+    """
+
+    name: str
+    client: str
+    content: bytes
+    netascii: bool = False
+
+
+class Admitted(NamedTuple):
+    """A client may write; :ivar most: octets, at the most."""
+
+    most: int
+
+
+class Kept(NamedTuple):
+    """A file is on the disk; :ivar name: where, below the directory of uploads."""
+
+    name: str
+
+
 class Refused(NamedTuple):
-    """The file is not for this client.
+    """The file is not for this client, or not from it.
 
     :ivar code: the TFTP error code to answer with.
     :ivar reason: why, in one line; the client sees it, so it tells nothing that the client may not know.
+    :ivar detail: more of it, for the operator only.
     """
 
     code: int
     reason: str
+    detail: str = ""

@@ -24,6 +24,7 @@ MAX_OPTIONS = 16
 _HEADER_LENGTH = 4
 _DATA = b"\0\x03"
 _ACK = b"\0\x04"
+_REQUESTS = (b"\0\x01", b"\0\x02")
 
 
 def parse(octets: bytes) -> Message:
@@ -57,18 +58,24 @@ def parse(octets: bytes) -> Message:
     raise _illegal(f"opcode {opcode} is unknown", 0)
 
 
+def is_request(octets: bytes) -> bool:
+    """Whether a message begins as a request does; it may be malformed all the same."""
+    return octets[:2] in _REQUESTS
+
+
 def write(message: Message) -> bytes:
     """Write a message.
 
     :raises LocalError: a text holds a NUL, or the message is larger than TFTP can carry.
     """
-    match message:
-        case Data(block, payload):
-            if len(payload) > LARGEST_BLOCK:
-                raise LocalError(f"a block of {len(payload)} octets: TFTP carries {LARGEST_BLOCK}")
-            return _DATA + block.to_bytes(2, "big") + payload
-        case Ack(block):
-            return _ACK + block.to_bytes(2, "big")
+    if isinstance(message, Data):
+        # Nearly all that a server sends.
+        block, payload = message
+        if len(payload) > LARGEST_BLOCK:
+            raise LocalError(f"a block of {len(payload)} octets: TFTP carries {LARGEST_BLOCK}")
+        return _DATA + block.to_bytes(2, "big") + payload
+    if isinstance(message, Ack):
+        return _ACK + message.block.to_bytes(2, "big")
     writer = Writer(LARGEST_REQUEST)
     match message:
         case ReadRequest(name, mode, options) | WriteRequest(name, mode, options):

@@ -1,0 +1,73 @@
+"""Who may write which file (TFT-5), and whose file a name means (TFT-9)."""
+
+import pytest
+
+from voxpath.flow.owner import is_of_another
+from voxpath.flow.uploads import NO_LEASE, NO_NAME, NOT_YOURS, Drop, UploadPolicy
+from voxpath.tftp.question import Admit, Refused
+
+PHONE, HOME = "02:00:00:00:0a:01", "10.0.0.11"
+
+
+class House:
+    def phone_at(self, address: str) -> str:
+        return PHONE if address == HOME else ""
+
+
+def choose(name: str, client: str = HOME) -> Drop | Refused:
+    return UploadPolicy(House()).choose(Admit(name, client))
+
+
+@pytest.mark.parametrize("name", ["020000000a01-boot.log", "app.log", "/core-2026.gz", "020000000A01-app.log", "_x", "a" * 100])
+def test_a_phone_writes_plain_names_into_its_own_box(name: str) -> None:
+    assert choose(name) == Drop("020000000a01", name.lstrip("/"))
+
+
+def test_nobody_without_a_lease_writes() -> None:
+    assert choose("app.log", "10.0.0.12") == NO_LEASE
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "/", "..", ".", ".part", ".hidden", "-rf", "../x", "a/../b", "a/b", "..\\x", "a\\b", "....//x", "%2e%2e/x",
+        "a%00b", "x\0.log", "C:x", "a b", "a\nb", "\x1b[2J", "\udcc0\udcae",
+        "é.log", "a" * 101, "//etc/passwd", "~root", "$(id)", "|sh", "*",
+    ],
+)  # fmt: skip
+def test_every_other_name_is_refused(name: str) -> None:
+    """The corpus of the known traversal attacks on TFTP servers, and what shells and terminals would make of a name."""
+    assert choose(name) == NO_NAME
+
+
+@pytest.mark.parametrize("name", ["020000000a02-boot.log", "SEP020000000A02.log"])
+def test_a_name_of_another_phone_is_refused(name: str) -> None:
+    assert choose(name) == NOT_YOURS
+
+
+OWN = [
+    "020000000a01.cfg", "SEP020000000A01.cnf.xml", "cfg020000000a01.xml", "spa020000000a01.cfg", "snom300-020000000A01.htm",
+    "02-00-00-00-0a-01/x", "x/02:00:00:00:0a:01.cfg", "0200.0000.0a01.xml", "sub/020000000a01-directory.xml",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_name_with_a_mac_is_its_phones_alone(name: str) -> None:
+    assert not is_of_another(name, PHONE)
+    assert is_of_another(name, "02:00:00:00:0a:02")
+    assert is_of_another(name, "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "desk-1.4.bin", "000000000000.cfg", "y000000000028.cfg", "cmterm-7911-sip.9-4-2SR3-1.loads", "1.0.bin", "deadbeef.img",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.bin",
+    ],
+)  # fmt: skip
+def test_other_names_are_everybodys(name: str) -> None:
+    assert not is_of_another(name, "")
+
+
+def test_a_name_with_two_macs_is_nobodys() -> None:
+    assert is_of_another("020000000a01/020000000a02.cfg", PHONE)

@@ -1,0 +1,61 @@
+"""What can be wrong with the file server's ports and drop boxes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from voxpath.app import values
+from voxpath.app.check_addresses import listening
+from voxpath.app.decode import Problem
+from voxpath.app.machine import Machine, unwritable
+from voxpath.app.schema import Config
+
+
+def check_tftp(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Transfers have ports of their own, and no phone reads what another one wrote."""
+    if config.tftp.enabled:
+        yield from _data_ports(config, machine)
+        yield from _uploads(config)
+
+
+def _data_ports(config: Config, machine: Machine) -> Iterator[Problem]:
+    if not config.tftp.data_ports:
+        return
+    first, last = config.tftp.data_ports[0], config.tftp.data_ports[-1]
+    where = "tftp.data_ports"
+    if len(config.tftp.data_ports) == 1:
+        yield Problem(where, "names one port", f"write the first and the last: [{first}, {first + 999}]")
+    if config.tftp.single_port:
+        yield Problem(where, "is set, but single_port needs no further ports", "remove one of the two")
+    if last < first:
+        yield Problem(where, f"{last} comes before {first}", f"write [{last}, {first}]")
+    if first < 1024 and not machine.root:
+        yield Problem(where, f"port {first} needs root", "run as root, or choose ports from 1024 on")
+    for name, local in listening(config):
+        if first <= local.port <= last:
+            yield Problem(where, f"holds port {local.port} of {name}", "choose ports where nothing listens")
+
+
+def _uploads(config: Config) -> Iterator[Problem]:
+    options, where = config.tftp, "tftp.uploads"
+    if not options.uploads:
+        return
+    uploads, images = (_resolved(values.in_state(config, path)) for path in (options.uploads, options.root))
+    if _is_within(uploads, images) or _is_within(images, uploads):
+        yield Problem(where, f"{uploads} and tftp.root lie in each other: what is written could be read", "choose one beside it")
+    reason = unwritable(uploads)
+    if reason:
+        yield Problem(where, reason, "name a directory that this user can write, or can make")
+    if options.upload_quota < options.upload_octets:
+        yield Problem("tftp.upload_quota", "is less than tftp.upload_octets: no file could be that large", "enlarge it")
+
+
+def _resolved(path: Path) -> Path:
+    """Where a path leads; one that leads nowhere, such as a loop of links, stays what it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return path
+
+
+def _is_within(inner: Path, outer: Path) -> bool:
+    return inner == outer or outer in inner.parents

@@ -1,0 +1,55 @@
+"""Who may write which file: a phone that holds a lease, into its own drop box, under a plain name (TFT-5)."""
+
+from re import compile as pattern
+from typing import NamedTuple, Protocol
+
+from voxpath.flow.owner import is_of_another
+from voxpath.model.address import Mac
+from voxpath.tftp.message import ErrorCode
+from voxpath.tftp.question import Admit, Keep, Refused
+
+LONGEST_NAME = 100
+_NAME = pattern(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
+
+NO_LEASE = Refused(ErrorCode.ACCESS_VIOLATION, "only a phone that holds a lease may write")
+NO_NAME = Refused(
+    ErrorCode.ACCESS_VIOLATION, f"a file's name has 1 to {LONGEST_NAME} of A-Z, a-z, 0-9, . _ and -, and no directory"
+)
+NOT_YOURS = Refused(ErrorCode.ACCESS_VIOLATION, "this name is another phone's")
+
+
+class Residents(Protocol):
+    """Who lives at an address."""
+
+    def phone_at(self, address: str) -> str:
+        """The identity of the phone that holds this address; empty: nobody known."""
+
+
+class Drop(NamedTuple):
+    """Where a file goes.
+
+    :ivar box: the directory of the phone, below that of uploads: its MAC in 12 digits.
+    :ivar name: the name that the phone gave; it is a plain one.
+    """
+
+    box: str
+    name: str
+
+
+class UploadPolicy:
+    """Decides whether a client may write, and where to."""
+
+    def __init__(self, residents: Residents) -> None:
+        self._residents = residents
+
+    def choose(self, question: Admit | Keep) -> Drop | Refused:
+        """Decide; a leading slash means nothing, since many clients send one."""
+        phone = self._residents.phone_at(question.client)
+        if not phone:
+            return NO_LEASE
+        name = question.name.lstrip("/")
+        if not _NAME.fullmatch(name):
+            return NO_NAME
+        if is_of_another(name, phone):
+            return NOT_YOURS
+        return Drop(Mac.parse(phone).hex(), name)

@@ -1,0 +1,178 @@
+"""The transfers that run: one session each, found by its local port or by its client, within the limits of the server."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from voxpath.model.address import BROADCAST_HOST, Endpoint
+from voxpath.tftp.message import Request
+from voxpath.tftp.options import Limits
+from voxpath.tftp.receiving import Writing
+from voxpath.tftp.sending import Sending
+
+PORT = "tftp"
+"""Name of the port that takes requests; it may stand for several sockets."""
+DEFAULT_TRANSFERS = 1024
+DEFAULT_TRANSFERS_PER_HOST = 512
+"""Phones behind a NAT share an address."""
+DEFAULT_WRITES = 32
+"""Files that are received at once are in memory until they are kept."""
+OPENINGS = 8
+"""Data ports that are tried for one transfer, when other programs have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TftpSettings:
+    """The server's limits, and which ports it uses.
+
+    :ivar limits: block and window sizes that are agreed to.
+    :ivar transfers: how many transfers run at once; further requests are dropped, so that the clients repeat them.
+    :ivar transfers_per_host: the same for one address.
+    :ivar writes: the same for writes; 0: the server is read only.
+    :ivar data_ports: first and last local port of transfers; ``None``: any.
+    :ivar single_port: whether all transfers run from the port that takes requests.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    transfers: int = DEFAULT_TRANSFERS
+    transfers_per_host: int = DEFAULT_TRANSFERS_PER_HOST
+    writes: int = 0
+    data_ports: tuple[int, int] | None = None
+    single_port: bool = False
+
+
+DEFAULTS = TftpSettings()
+"""A server that only reads, by any port."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One client's transfer.
+
+    :ivar name: of the session, and of its own local port.
+    :ivar local: the address that the request came to.
+    :ivar outlet: the port that it sends from: its own, or :data:`PORT`.
+    :ivar number: its own local port; 0: any.
+    :ivar transfer: ``None`` until the file is there, or is allowed to be written.
+    :ivar armed: when its timer fires; ``None``: it has none.
+    :ivar keeping: whether a file that was written is being kept, or was.
+    :ivar kept_as: where it lies.
+    :ivar writes: whether it counts as a write.
+    :ivar told: whether an event has told how it ended.
+    """
+
+    client: Endpoint
+    local: str
+    phone: str
+    request: Request
+    began: float
+    name: str = ""
+    outlet: str = PORT
+    number: int = 0
+    openings: int = 0
+    transfer: Sending | Writing | None = None
+    octets: int = 0
+    armed: float | None = None
+    stray_told: bool = False
+    keeping: bool = False
+    kept_as: str = ""
+    writes: bool = False
+    told: bool = False
+
+
+class DataPorts:
+    """Local ports for transfers; each is used again as late as possible, since packets of its last transfer may be on the way."""
+
+    def __init__(self, ports: tuple[int, int] | None) -> None:
+        self._free = deque(range(ports[0], ports[1] + 1)) if ports else None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether none is free."""
+        return self._free is not None and not self._free
+
+    def take(self) -> int:
+        """The next one; 0: the kernel chooses."""
+        return self._free.popleft() if self._free else 0
+
+    def give(self, number: int) -> None:
+        """Take one back."""
+        if self._free is not None and number:
+            self._free.append(number)
+
+
+class Sessions:
+    """The table of the transfers.
+
+    :ivar named: finds the session of a name.
+    :ivar of: finds the session of a client.
+    """
+
+    def __init__(self, settings: TftpSettings) -> None:
+        self._settings = settings
+        self._by_name: dict[str, Session] = {}
+        self._by_client: dict[Endpoint, Session] = {}
+        self._per_host: dict[str, int] = {}
+        self._writes = 0
+        self._begun = 0
+        self.data_ports = DataPorts(settings.data_ports)
+        # With every datagram: a method of our own around it would cost as much again.
+        self.named = self._by_name.get
+        self.of = self._by_client.get
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def begin(self, session: Session) -> None:
+        """Enter a session, and give it a name and a port."""
+        self._begun += 1
+        session.name = f"t{self._begun}"
+        if not self._settings.single_port:
+            session.outlet = session.name
+            session.number = self.data_ports.take()
+        self._by_name[session.name] = self._by_client[session.client] = session
+        host = session.client.host
+        self._per_host[host] = self._per_host.get(host, 0) + 1
+        session.writes = session.request.writes
+        self._writes += session.writes
+
+    def end(self, session: Session) -> None:
+        """Forget a session, and take its port back."""
+        del self._by_name[session.name]
+        del self._by_client[session.client]
+        self.data_ports.give(session.number)
+        host = session.client.host
+        self._per_host[host] -= 1
+        if not self._per_host[host]:
+            del self._per_host[host]
+        self._release(session)
+
+    def told(self, session: Session) -> None:
+        """Its end was told: a file that was written takes no memory any more, whatever may have to be repeated."""
+        session.told = True
+        self._release(session)
+
+    def _release(self, session: Session) -> None:
+        if session.writes:
+            session.writes = False
+            self._writes -= 1
+
+    def full(self, session: Session) -> str:
+        """Why there is no room for one more session; empty: there is."""
+        settings = self._settings
+        if len(self) >= settings.transfers:
+            return f"{settings.transfers} transfers are running"
+        if self._per_host.get(session.client.host, 0) >= settings.transfers_per_host:
+            return f"{settings.transfers_per_host} transfers to this address are running"
+        if session.request.writes and self._writes >= settings.writes:
+            return f"{settings.writes} files are being written"
+        if not settings.single_port and self.data_ports.exhausted:
+            return "all ports of tftp.data_ports are in use"
+        return ""
+
+
+def is_group(address: str) -> bool:
+    """Whether an address is multicast or the limited broadcast."""
+    if not address:
+        return False
+    return ip_address(address).is_multicast or address == BROADCAST_HOST
