@@ -77,7 +77,7 @@ class Active:
         self._held: deque[_Held] = deque()
         self._timer: IDelayedCall | None = None
         self._told = False
-        self._probation_s = PROBATION_S
+        self._probation_s = 0.0
         self._proven_at = 0.0
         self._beat = clock.call_at(clock.now() + HEARTBEAT_S, self._heartbeat)
         self._patience: IDelayedCall | None = clock.call_at(clock.now() + PATIENCE_S, self._impatient)
@@ -233,10 +233,9 @@ class Active:
 
     def _prove(self, now: float) -> None:
         """It was too slow: from now on it has to keep up for a while."""
-        if now - self.since > LONGEST_PROBATION_S:
-            self._probation_s = PROBATION_S
+        again = now - self.since <= LONGEST_PROBATION_S and self._probation_s
+        self._probation_s = min(2 * self._probation_s, LONGEST_PROBATION_S) if again else PROBATION_S
         self._proven_at = now + self._probation_s
-        self._probation_s = min(2 * self._probation_s, LONGEST_PROBATION_S)
 
     def _heartbeat(self) -> None:
         self._beat = self._clock.call_at(self._clock.now() + HEARTBEAT_S, self._heartbeat)

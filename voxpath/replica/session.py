@@ -107,7 +107,8 @@ class Session:
 
     def offer(self, entry: Entry) -> bool:
         """Send a new group, if it is the next one and nothing stands before it; otherwise it comes from the journal in time."""
-        fits = self.streaming and not self._batch and entry.position.generation == self.sent.generation + 1
+        is_next = self.streaming and not self._batch and entry.position.generation == self.sent.generation + 1
+        fits = is_next and self._octets < WINDOW_OCTETS
         if fits:
             self._send(entry)
         return fits
