@@ -1,11 +1,11 @@
-"""An active server and its standby in memory and virtual time: the real protocol over a line that can be cut, and disks that take time."""
+"""An active server and its standby in memory and virtual time: the real protocol, a line that can be cut, disks that take time."""
 
 from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
@@ -16,6 +16,7 @@ from voxpath.replica.active import WAIT_S, Active, State
 from voxpath.replica.event import StandbyDegraded, StandbyRestored
 from voxpath.replica.link import ActiveLink, StandbyFactory
 from voxpath.replica.standby import Standby
+from voxpath.replica.target import FileTarget
 from voxpath.store.history import Position
 from voxpath.store.memory import MemoryCopy, MemoryStore
 from voxpath.testing.clock import HeapClock, VirtualClock
@@ -68,7 +69,8 @@ class End:
     def getPeer(self) -> str:
         return "the other end"
 
-    getHost = getPeer
+    def getHost(self) -> str:
+        return "this end"
 
     def vanish(self) -> None:
         """The process of this side dies: its kernel says so, if the line allows."""
@@ -170,9 +172,9 @@ class Pair:
 
     def begin_standby(self) -> None:
         self.standby = Standby("sg-a", self.copy, self.clock, self.standby_events.append)
-        self.factory = StandbyFactory(
-            "sg-a", self.standby, self.clock, self.standby_events.append, lambda link: frozenset({"sg-a"})
-        )
+        files = FileTarget({}, lambda step: succeed(step()))
+        names = frozenset({"sg-a"})
+        self.factory = StandbyFactory("sg-a", self.standby, files, self.clock, self.standby_events.append, lambda link: names)
 
     def crash_active(self) -> None:
         """Whoever waited is told nothing any more; the process begins again under another epoch."""

@@ -1,4 +1,4 @@
-"""An acknowledgement waits for the standby's commit while the standby keeps up, 100 ms once when it does not, and then not any more."""
+"""An acknowledgement waits for the standby's commit while that keeps up, 100 ms once when it does not, and then not any more."""
 
 import pytest
 

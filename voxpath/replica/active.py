@@ -57,10 +57,18 @@ class Active:
     :param name: this host's name; its certificate must be for it.
     :param peer: the standby's name.
     :param publish: takes events.
+    :param on_link: is told of each connection that the standby has accepted, and of its end.
     """
 
     def __init__(
-        self, name: str, peer: str, history: History, clock: Clock, publish: Callable[[Event], None], wait_s: float = WAIT_S
+        self,
+        name: str,
+        peer: str,
+        history: History,
+        clock: Clock,
+        publish: Callable[[Event], None],
+        wait_s: float = WAIT_S,
+        on_link: Callable[[Link | None], None] = lambda link: None,
     ) -> None:
         self.state = State.ABSENT
         self.since = clock.now()
@@ -72,6 +80,7 @@ class Active:
         self._clock = clock
         self._publish = publish
         self._wait_s = wait_s
+        self._on_link = on_link
         self._session: Session | None = None
         self._link: Link | None = None
         self._held: deque[_Held] = deque()
@@ -136,6 +145,7 @@ class Active:
         self._session = self._link = None
         if was_up:
             self._publish(StandbyLink(name=self._peer, state=f"down: {reason}"))
+            self._on_link(None)
         self._degrade("the link is down", State.ABSENT)
 
     def resumed(self) -> None:
@@ -143,6 +153,7 @@ class Active:
         if self.state is State.ABSENT:
             self._enter(State.RESUMING)
             self._publish(StandbyLink(name=self._peer, state="up"))
+            self._on_link(self._link)
         self.trouble = ""
         self._try_to_follow()
 
@@ -180,11 +191,13 @@ class Active:
         generation = self._history.position.generation
         yield "role", "active"
         yield "peer", self._peer
-        yield "state", self.state.value
+        connecting = self.state is State.ABSENT and self._session is not None
+        yield "state", "connected, nothing is compared yet" if connecting else self.state.value
         yield "generation", str(generation)
         if self._session is not None and self._session.streaming:
             yield "lag", str(generation - self._session.acked)
-        yield "trouble", self.trouble
+        if self.trouble:
+            yield "trouble", self.trouble
 
     # Deciding.
 

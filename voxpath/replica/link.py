@@ -17,12 +17,18 @@ from voxpath.io.clock import Clock
 from voxpath.io.tls import names_of
 from voxpath.model.event import Event, printable
 from voxpath.replica.event import StandbyRefused
+from voxpath.replica.folder import File
 from voxpath.replica.message import (
     GROUP_OCTETS,
     SILENCE_S,
     VERSION,
     Beat,
     Changes,
+    FileEnd,
+    FileOffer,
+    FilePart,
+    FilesBegin,
+    FilesEnd,
     Hello,
     SnapshotBegin,
     SnapshotEnd,
@@ -30,6 +36,7 @@ from voxpath.replica.message import (
 )
 from voxpath.replica.session import SCHEMA, Link
 from voxpath.replica.standby import Standby
+from voxpath.replica.target import FileTarget
 from voxpath.store.history import Entry, Position
 
 Result = TypeVar("Result")
@@ -201,6 +208,38 @@ class StandbyLink(amp.AMP):
         self._site.standby.heard(generation)
         return {}
 
+    # Files.
+
+    @FilesBegin.responder
+    def files_begin(self, directory: str) -> "Deferred[dict[str, object]]":
+        """The files of a directory follow."""
+        self._must_be_greeted()
+        return self._site.files.begin(directory)
+
+    @FileOffer.responder
+    def file_offer(self, path: str, size: int, digest: bytes) -> "Deferred[dict[str, object]]":
+        """A file of it."""
+        self._must_be_greeted()
+        return self._site.files.offer(File(path, size, digest))
+
+    @FilePart.responder
+    def file_part(self, octets: bytes) -> "Deferred[dict[str, object]]":
+        """Octets of the file that is wanted."""
+        self._must_be_greeted()
+        return self._site.files.part(octets)
+
+    @FileEnd.responder
+    def file_end(self) -> "Deferred[dict[str, object]]":
+        """The file is complete."""
+        self._must_be_greeted()
+        return self._site.files.end()
+
+    @FilesEnd.responder
+    def files_end(self) -> "Deferred[dict[str, object]]":
+        """That were all."""
+        self._must_be_greeted()
+        return self._site.files.finish()
+
     def _whole(self, piece: bytes, more: bool) -> bytes | None:
         """Put the pieces of a value together; ``None``: more are to come."""
         self._must_be_greeted()
@@ -279,12 +318,14 @@ class StandbyFactory(Factory):
         self,
         peer: str,
         standby: Standby,
+        files: FileTarget,
         clock: Clock,
         publish: Callable[[Event], None],
         names: Callable[[StandbyLink], frozenset[str]] = peer_names,
     ) -> None:
         self.peer = peer
         self.standby = standby
+        self.files = files
         self.clock = clock
         self.names = names
         self._publish = publish
@@ -309,7 +350,8 @@ class StandbyFactory(Factory):
     def gone(self, link: StandbyLink, reason: str) -> None:
         """A connection has ended."""
         self._connected.discard(link)
-        self.standby.release(link, reason)
+        if self.standby.release(link, reason):
+            self.files.abandon()
 
     def close(self) -> None:
         """End all connections."""

@@ -88,33 +88,42 @@ class Beat(Message):
     arguments: ClassVar[Arguments] = [(b"generation", amp.Integer())]
 
 
-class FilesBegin(Message):
+class FileMessage(Message):
+    """What all messages about files share: a disk that is full is no reason to end the connection that leases go over.
+
+    ``trouble`` of the answer tells what was wrong; empty: nothing.
+    """
+
+    response: ClassVar[Arguments] = [(b"trouble", amp.Unicode())]
+
+
+class FilesBegin(FileMessage):
     """The files of one directory follow."""
 
     arguments: ClassVar[Arguments] = [(b"directory", amp.Unicode())]
 
 
-class FileOffer(Message):
+class FileOffer(FileMessage):
     """A file of the directory; the answer says whether its content is wanted."""
 
     arguments: ClassVar[Arguments] = [(b"path", amp.Unicode()), (b"size", amp.Integer()), (b"digest", amp.String())]
-    response: ClassVar[Arguments] = [(b"wanted", amp.Boolean())]
+    response: ClassVar[Arguments] = [(b"trouble", amp.Unicode()), (b"wanted", amp.Boolean())]
 
 
-class FilePart(Message):
+class FilePart(FileMessage):
     """The next octets of the file that is wanted."""
 
     arguments: ClassVar[Arguments] = [(b"octets", amp.String())]
 
 
-class FileEnd(Message):
+class FileEnd(FileMessage):
     """That was all of it; the answer says that it has its digest and stands in its place."""
 
 
-class FilesEnd(Message):
+class FilesEnd(FileMessage):
     """No further file: whatever was not offered is removed."""
 
-    response: ClassVar[Arguments] = [(b"removed", amp.Integer())]
+    response: ClassVar[Arguments] = [(b"trouble", amp.Unicode()), (b"removed", amp.Integer())]
 
 
 def pieces(octets: bytes) -> Iterator[tuple[bytes, bool]]:

@@ -117,15 +117,16 @@ class Standby:
             self._publish(StandbyLink(name=self._peer, state="up"))
         return NOWHERE if self._distrusted else self._copy.position
 
-    def release(self, link: Cut, reason: str) -> None:
-        """A connection has ended: what it had begun and not committed is dropped."""
+    def release(self, link: Cut, reason: str) -> bool:
+        """A connection has ended: what it had begun and not committed is dropped; tell whether it was the one that may write."""
         if link is not self._link:
-            return
+            return False
         self._link = None
         self._drop()
         if self.connected:
             self.connected, self.since = False, self._clock.now()
             self._publish(StandbyLink(name=self._peer, state=f"down: {reason}"))
+        return True
 
     def quiet(self) -> "Deferred[None]":
         """Wait until nothing is under way on the disk."""
