@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from voxpath.app import check_addresses, check_manhole, check_roles, check_sip, values
+from voxpath.app import check_addresses, check_manhole, check_redundancy, check_roles, check_sip, values
 from voxpath.app.decode import Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
@@ -30,16 +30,16 @@ CHECKS = (
     _reading("state", check_roles.check_state),
     _reading("realm", check_addresses.check_realms),
     _reading("realm pool", check_addresses.check_pools),
-    _reading("pool ports tftp mgc sip subscription manhole", check_addresses.check_pools_apart),
-    _reading("nat pool ports tftp mgc sip subscription manhole", check_addresses.check_services),
+    _reading("pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_pools_apart),
+    _reading("nat pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_services),
     _reading("ports", check_roles.check_ports),
     _reading("realm pool dhcp scope", check_addresses.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),
     _reading("class", check_roles.check_classes),
     _reading("class ports scope pool", check_roles.check_blocks),
     _reading("reservation scope", check_addresses.check_reservations),
-    _reading("tftp mgc sip subscription manhole", check_roles.check_listening),
-    _reading("tftp mgc sip subscription manhole", check_addresses.check_listening_addresses),
+    _reading("tftp mgc sip subscription redundancy manhole", check_roles.check_listening),
+    _reading("tftp mgc sip subscription redundancy manhole", check_addresses.check_listening_addresses),
     _reading("nat", check_roles.check_backend),
     _reading("nat", check_roles.check_nat),
     _reading("number", check_roles.check_numbers),
@@ -49,7 +49,8 @@ CHECKS = (
     _reading("domain user", check_sip.check_users),
     _reading("user", check_sip.check_users_phones),
     _reading("class", check_sip.check_settings),
-    _reading("state subscriber subscription tls", check_roles.check_feeds),
+    _reading("state subscriber subscription redundancy tls", check_roles.check_feeds),
+    _reading("state name tftp redundancy", check_redundancy.check_redundancy),
     _reading("state control", check_roles.check_control),
     _reading("state manhole", check_manhole.check_manhole),
     _reading("phone", check_roles.check_phone),
@@ -63,11 +64,13 @@ def check(config: Config, machine: Machine, broken: frozenset[str] = frozenset()
 
     :param broken: top-level keys that could not be read: what depends on them is not checked.
     """
+    config = check_redundancy.as_run(config)
     return tuple(problem for one in CHECKS if one.reads.isdisjoint(broken) for problem in one.run(config, machine))
 
 
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
+    config = check_redundancy.as_run(config)
     return look(frozenset(pool.public for pool in config.pools), check_addresses.used_addresses(config))
 
 
@@ -85,6 +88,8 @@ def load(path: Path) -> Decoded:
 
 def off(config: Config, machine: Machine) -> list[str]:
     """State which parts of a real site are off here, each with the reason."""
+    if config.redundancy.role == "standby":
+        return check_redundancy.standby_off(config)
     found = [f"{name}: off by enabled = false" for name, role in _switches(config) if not role]
     if config.dhcp.enabled and not config.scopes:
         found.append("dhcp: off, since no [[scope]] names an interface")
@@ -121,6 +126,7 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
 
     :param file: where the configuration was read from; ``None``: from no file.
     """
+    config = check_redundancy.as_run(config)
     found = [
         f"{name}: {local} can be reached from beyond this machine"
         for name, local in check_addresses.listening(config)
@@ -140,4 +146,5 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    return [*found, *check_sip.sip_notes(config), *check_manhole.manhole_notes(config)]
+    more = (*check_sip.sip_notes(config), *check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config))
+    return [*found, *more]

@@ -123,6 +123,12 @@ class Facts(Protocol):
     def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
         """Take many rows that cost something each, in so many turns that nothing else has to wait for them."""
 
+    def standby(self) -> Iterable[tuple[str, str]]:
+        """How this host and its standby, or its active server, stand to each other: named facts."""
+
+    def sync_standby(self) -> "Deferred[None]":
+        """Compare and copy the files of the standby; the Deferred fires when that is done."""
+
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
 
@@ -201,6 +207,14 @@ class NoFacts:
     def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
         """Nothing else waits here."""
         return succeed(list(rows))
+
+    def standby(self) -> Iterable[tuple[str, str]]:
+        """No other host."""
+        raise _absent("standby", "pair of an active server and a standby")
+
+    def sync_standby(self) -> "Deferred[None]":
+        """No other host."""
+        raise _absent("standby", "pair of an active server and a standby")
 
     def release(self, phone: str) -> "Deferred[str]":
         """No port ledger here."""

@@ -86,6 +86,7 @@ class Active:
         self._held: deque[_Held] = deque()
         self._timer: IDelayedCall | None = None
         self._told = False
+        self._said_why = False
         self._probation_s = 0.0
         self._proven_at = 0.0
         self._beat = clock.call_at(clock.now() + HEARTBEAT_S, self._heartbeat)
@@ -134,6 +135,7 @@ class Active:
         self._link = link
         # What looked slow may have been a cut.
         self._proven_at = 0.0
+        self._said_why = False
         self._session = Session(link, self._name, self._history, self._clock, self)
 
     def disconnected(self, link: Link, reason: str) -> None:
@@ -146,6 +148,9 @@ class Active:
         if was_up:
             self._publish(StandbyLink(name=self._peer, state=f"down: {reason}"))
             self._on_link(None)
+        elif not self._said_why:
+            # A certificate that one of both does not accept shows only here.
+            self.refused(f"the connection ended before the standby had accepted it: {reason}")
         self._degrade("the link is down", State.ABSENT)
 
     def resumed(self) -> None:
@@ -174,12 +179,18 @@ class Active:
         self._publish(StandbySnapshot(rows=rows, generation=generation, reason=reason))
 
     def refused(self, reason: str) -> None:
-        """The standby does not take this; the same reason is told once."""
+        """The standby does not take this, or cannot be reached; the same reason is told once."""
+        self._said_why = True
         if reason != self.trouble:
             self.trouble = reason
             self._publish(StandbyRefused(peer_address=self._peer, reason=reason))
 
     # For commands.
+
+    @property
+    def connected_now(self) -> bool:
+        """Whether the standby has accepted a connection."""
+        return self.state is not State.ABSENT
 
     @property
     def acked(self) -> int:

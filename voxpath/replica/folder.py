@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from errno import ELOOP, ENOENT
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -75,8 +76,14 @@ class Folder:
         """
         found: dict[str, File] = {}
         for path in self._paths():
-            with suppress(FileNotFoundError):
-                if (file := self._file(path)) is not None:
+            try:
+                file = self._file(path)
+            except OSError as error:
+                # Gone meanwhile, or a link that leads nowhere.
+                if error.errno not in {ENOENT, ELOOP}:
+                    raise
+            else:
+                if file is not None:
                     found[path] = file
             if len(found) > MAX_FILES:
                 raise LocalError(f"{self.root} has more than {MAX_FILES} files")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.ssl import Certificate
@@ -113,7 +113,18 @@ def active_service(user: Connected, endpoint: IStreamClientEndpoint, clock: Any)
     factory = Factory.forProtocol(lambda: ActiveLink(user))
     factory.noisy = False
     policy = backoffPolicy(initialDelay=FIRST_PAUSE_S, maxDelay=LONGEST_PAUSE_S)
-    return ClientService(endpoint, factory, retryPolicy=policy, clock=clock)
+    service = ClientService(endpoint, factory, retryPolicy=policy, clock=clock)
+
+    def failed(failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            user.refused(f"it cannot be reached: {printable(failure.getErrorMessage())}")
+            watch()
+
+    def watch() -> None:
+        service.whenConnected(failAfterFailures=1).addErrback(failed)
+
+    watch()
+    return service
 
 
 class StandbyLink(amp.AMP):
