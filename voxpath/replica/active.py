@@ -21,7 +21,7 @@ from voxpath.io.clock import Clock
 from voxpath.model.event import Event
 from voxpath.replica.event import StandbyDegraded, StandbyLink, StandbyRefused, StandbyRestored, StandbySnapshot
 from voxpath.replica.message import HEARTBEAT_S
-from voxpath.replica.session import Link, Session
+from voxpath.replica.session import FOLLOWED_OCTETS, WINDOW_OCTETS, Link, Session
 from voxpath.store.history import Entry, History
 
 WAIT_S = 0.1
@@ -93,12 +93,15 @@ class Active:
         self._patience: IDelayedCall | None = clock.call_at(clock.now() + PATIENCE_S, self._impatient)
 
     def stop(self) -> None:
-        """Let everything that waits be told, and end the timers."""
+        """Let everything that waits be told, end the timers, and do without the link."""
         self._beat.cancel()
         for timer in (self._timer, self._patience):
             if timer is not None:
                 timer.cancel()
         self._timer = self._patience = None
+        if self._session is not None:
+            self._session.end()
+        self._session = self._link = None
         self._release(self._history.position.generation)
 
     # The gate.
@@ -108,13 +111,14 @@ class Active:
         if entry is None:
             self._in_order(release)
             return
-        sent = self._session is not None and self._session.offer(entry)
+        window = FOLLOWED_OCTETS if self.state is State.FOLLOWING else WINDOW_OCTETS
+        sent = self._session is not None and self._session.offer(entry, window)
         if self.state is State.FOLLOWING and sent:
             self._held.append(_Held(entry.position.generation, self._clock.now() + self._wait_s, release))
             self._arm()
             return
         if self.state is State.FOLLOWING:
-            self._degrade("a group was written that it did not hear of")
+            self._degrade("more groups are under way to it than fit")
         release()
         if self._session is not None:
             self._session.more()
@@ -191,11 +195,6 @@ class Active:
     def connected_now(self) -> bool:
         """Whether the standby has accepted a connection."""
         return self.state is not State.ABSENT
-
-    @property
-    def acked(self) -> int:
-        """The generation up to which the standby has committed; 0 while there is no link."""
-        return self._session.acked if self._session is not None else 0
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """What an operator should know."""

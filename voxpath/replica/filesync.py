@@ -5,6 +5,7 @@ One message is under way at a time, so that a large image delays no lease by mor
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from traceback import format_exception
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionClosed
@@ -46,7 +47,6 @@ class FileSync:
         self._troubles: dict[str, str] = {}
         self._running: Deferred[None] | None = None
         self._poll: IDelayedCall | None = None
-        self.finished_at = 0.0
 
     def use(self, link: Link | None) -> None:
         """Use this connection from now on; ``None``: there is none."""
@@ -67,7 +67,10 @@ class FileSync:
             self._equal.clear()
         before = self._running or succeed(None)
         self._running = Deferred.fromCoroutine(self._after(before))
-        return self._running
+        # One of the caller's own: whatever he makes of it must not come back to the next one.
+        done: Deferred[None] = Deferred()
+        self._running.addCallback(lambda _: done.callback(None))
+        return done
 
     def facts(self) -> Mapping[str, str]:
         """How each directory stands."""
@@ -87,15 +90,11 @@ class FileSync:
         for name, folder in self._folders.items():
             try:
                 await self._make_equal(link, name, folder)
-            except ConnectionClosed:
-                return
-            except (OSError, LocalError, RemoteError) as error:
-                self._fail(name, printable(str(error)))
-            except Exception:
-                # Never the connection that leases go over.
-                log.failure("directory {name} cannot be kept equal", name=name)
-                self._fail(name, "an error that is in the log; report it")
-        self.finished_at = self._clock.now()
+            except Exception as error:
+                if link is not self._link:
+                    # Its connection has ended, whatever was under way on it.
+                    return
+                self._failed(name, error)
         if link is self._link:
             self._poll = self._clock.call_at(self._clock.now() + POLL_S, self._again)
 
@@ -129,7 +128,12 @@ class FileSync:
                 await _ask(link, FilePart, octets=octets[first : first + FILE_PART_OCTETS])
         await _ask(link, FileEnd)
 
-    def _fail(self, name: str, reason: str) -> None:
+    def _failed(self, name: str, error: Exception) -> None:
+        """Whatever goes wrong with files costs nothing else: leases go over the same connection."""
+        known = isinstance(error, OSError | LocalError | RemoteError | ConnectionClosed)
+        if not known:
+            log.error("{name}: {traceback}", name=name, traceback="".join(format_exception(error)))
+        reason = printable(str(error)) if known else "an error that is in the log; report it"
         if self._troubles.get(name) != reason:
             self._troubles[name] = reason
             self._publish(StandbyFilesFailed(directory=name, reason=reason))

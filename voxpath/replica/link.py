@@ -52,6 +52,9 @@ MAX_OF_HOST = 8
 REFUSALS_PER_SECOND = 1
 """Refused connections that become events: anybody who reaches the port can cause them."""
 
+REPEATED_S = 600.0
+"""The same refusal of the same host is told again after so long: an active that is refused tries again and again."""
+
 
 @runtime_checkable
 class Abortable(Protocol):
@@ -93,8 +96,9 @@ class ActiveLink(amp.AMP):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Go on alone; a failed handshake ends a connection, too."""
-        super().connectionLost(reason)
+        # First, so that nobody takes the end of all unanswered messages for refusals.
         self._user.disconnected(self, printable(reason.getErrorMessage()))
+        super().connectionLost(reason)
 
     def tell(self, command: type[amp.Command], **arguments: object) -> "Deferred[dict[str, Any]]":
         """Send a message."""
@@ -135,6 +139,7 @@ class StandbyLink(amp.AMP):
         self.host = host
         self._site = site
         self._refused = refused
+        self._told = False
         self._greeted = False
         self._pieces: list[bytes] = []
         self._octets = 0
@@ -156,7 +161,7 @@ class StandbyLink(amp.AMP):
             self._silence = None
         text = printable(reason.getErrorMessage())
         if not self._greeted:
-            self._site.refused(self, text)
+            self._tell(text)
         self._site.gone(self, text)
 
     def abort(self) -> None:
@@ -292,9 +297,14 @@ class StandbyLink(amp.AMP):
         return failure
 
     def _refusal(self, reason: str) -> RemoteError:
-        self._site.refused(self, reason)
+        self._tell(reason)
         self._end()
         return RemoteError(reason)
+
+    def _tell(self, reason: str) -> None:
+        if not self._told:
+            self._told = True
+            self._site.refused(self.host, reason)
 
     def _end(self) -> None:
         # A turn later: TLS sends nothing after the end was asked for, and the refusal has to be heard.
@@ -341,6 +351,7 @@ class StandbyFactory(Factory):
         self.names = names
         self._publish = publish
         self._reports = PerSecond(REFUSALS_PER_SECOND)
+        self._last_report = ("", "", 0.0)
         self._connected: set[StandbyLink] = set()
 
     def buildProtocol(self, addr: object) -> StandbyLink:
@@ -353,10 +364,13 @@ class StandbyFactory(Factory):
             self._connected.add(link)
         return link
 
-    def refused(self, link: StandbyLink, reason: str) -> None:
+    def refused(self, host: str, reason: str) -> None:
         """A connection did not get as far as to write; a flood of them must not fill the log."""
-        if self._reports.admits(self.clock.now()):
-            self._publish(StandbyRefused(peer_address=link.host or "a stranger", reason=reason))
+        now = self.clock.now()
+        repeated = self._last_report[:2] == (host, reason) and now - self._last_report[2] < REPEATED_S
+        if not repeated and self._reports.admits(now):
+            self._last_report = (host, reason, now)
+            self._publish(StandbyRefused(peer_address=host or "a stranger", reason=reason))
 
     def gone(self, link: StandbyLink, reason: str) -> None:
         """A connection has ended."""

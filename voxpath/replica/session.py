@@ -29,6 +29,9 @@ from voxpath.store.upgrade import steps
 WINDOW_OCTETS = 1 << 20
 """Octets of groups that a standby which catches up may leave unanswered; the rest waits in the journal, not in memory."""
 
+FOLLOWED_OCTETS = 16 << 20
+"""The same for a standby that follows: what it leaves unanswered is waited for, and so never older than a moment."""
+
 SCHEMA = steps()[-1].number
 """Both sides must have the same tables."""
 
@@ -105,10 +108,10 @@ class Session:
         """Whether everything was sent."""
         return self.streaming and self.sent == self._history.position
 
-    def offer(self, entry: Entry) -> bool:
-        """Send a new group, if it is the next one and nothing stands before it; otherwise it comes from the journal in time."""
+    def offer(self, entry: Entry, window: int = WINDOW_OCTETS) -> bool:
+        """Send a new group, if it is the next one and fits into the window; otherwise it comes from the journal in time."""
         is_next = self.streaming and not self._batch and entry.position.generation == self.sent.generation + 1
-        fits = is_next and self._octets < WINDOW_OCTETS
+        fits = is_next and self._octets < window
         if fits:
             self._send(entry)
         return fits

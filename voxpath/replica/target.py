@@ -24,7 +24,6 @@ class FileTarget:
     """
 
     def __init__(self, directories: Mapping[str, Path], in_thread: InThread) -> None:
-        self.finished_at: dict[str, float] = {}
         self._folders = {name: Folder(path) for name, path in directories.items()}
         self._in_thread = in_thread
         self._folder: Folder | None = None

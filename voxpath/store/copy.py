@@ -77,7 +77,10 @@ class SqliteCopy:
     def reopen(self) -> None:
         """After an error of the disk: open the file anew and check it; raise :class:`LocalError` when it is not good."""
         self._connection.close()
-        self._open()
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            raise LocalError(f"the store {self._path} cannot be read: {error}") from error
 
     def apply(self, entries: Sequence[Entry]) -> "Deferred[None]":
         """Write groups, which must follow on each other, and commit them together; the Deferred fires when they are durable.
