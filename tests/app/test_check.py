@@ -143,12 +143,10 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", f'[control]\nsocket = "{"x" * 120}"\n[nat]', "control.socket", "shorter"),
         ("[nat]", '[tls]\nca = "/nowhere/ca.pem"\n[nat]', "tls.ca", "No such file"),
         ("[nat]", "[subscription]\nenabled = true\n[nat]", "tls.key", "use TLS"),
-        ("[nat]", '[redundancy]\nrole = "active"\npeer = "sg-b"\n[nat]', "redundancy.address", "is missing"),
-        ("[nat]", '[redundancy]\nrole = "standby"\npeer = "sg-b"\n[nat]', "redundancy.listen", "is missing"),
         ("[nat]", '[redundancy]\nrole = "active"\naddress = "192.0.2.2:1"\n[nat]', "redundancy.peer", "is empty"),
         ("[nat]", '[redundancy]\nrole = "active"\npeer = "voxpath"\n[nat]', "redundancy.peer", "own name"),
         ("[nat]", '[redundancy]\nrole = "active"\npeer = "sg-b"\n[nat]', "tls.certificate", "use TLS"),
-        ("[nat]", '[redundancy]\nrole = "standby"\nlisten = "192.0.2.9:2947"\n[nat]', "redundancy.listen", "own address"),
+        ("[nat]", '[redundancy]\nrole = "standby"\naddress = "192.0.2.9:2947"\n[nat]', "redundancy.address", "own address"),
         (
             "[nat]",
             '[tftp]\nroot = "/proc/version"\n[redundancy]\nrole = "standby"\n[nat]',
@@ -189,7 +187,7 @@ def test_a_standby_may_have_the_file_of_its_active(tmp_path: Path) -> None:
     for name in ("ca", "pem", "key"):
         (tmp_path / name).touch()
     tls = "".join(f'{key} = "{tmp_path / name}"\n' for key, name in (("ca", "ca"), ("certificate", "pem"), ("key", "key")))
-    text = f'{SITE}\n[tls]\n{tls}[redundancy]\nrole = "standby"\npeer = "sg-a"\nlisten = "127.0.0.1:2947"\n'
+    text = f'{SITE}\n[tls]\n{tls}[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "127.0.0.1:2947"\n'
     bare = replace(MACHINE, root=False, interfaces=frozenset({"lo"}), foreign=frozenset({IPv4Address("10.0.0.1")}))
     assert set(found(SITE, bare)) > {"scope[0].server", "dhcp.enabled"}
     assert found(text, bare) == {}

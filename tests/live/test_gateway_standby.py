@@ -50,7 +50,7 @@ class Pair(Bench):
             [redundancy]
             role = "standby"
             peer = "{GATEWAY}"
-            listen = "{STANDBY_ADDRESS}:2947"
+            address = "{STANDBY_ADDRESS}:2947"
             """,
         )
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -17,8 +18,10 @@ from voxpath.replica.event import StandbyDegraded, StandbyRestored
 from voxpath.replica.link import ActiveLink, StandbyFactory
 from voxpath.replica.standby import Standby
 from voxpath.replica.target import FileTarget
+from voxpath.store.copy import SqliteCopy
 from voxpath.store.history import Position
 from voxpath.store.memory import MemoryCopy, MemoryStore
+from voxpath.store.tables import TABLES
 from voxpath.testing.clock import HeapClock, VirtualClock
 
 RETRY_S = 0.5
@@ -117,8 +120,8 @@ class SlowCopy(MemoryCopy):
         self._committing = (self._clock.call_at(self._clock.now() + self.commit_s, done), settle)
         return settled
 
-    def crash(self, durable: bool) -> None:
-        """Stop; whether a COMMIT that was under way reached the disk is chance."""
+    def crash(self, durable: bool) -> "SlowCopy":
+        """Stop, and begin again; whether a COMMIT that was under way reached the disk is chance."""
         if self._committing is not None:
             call, settle = self._committing
             call.cancel()
@@ -126,12 +129,42 @@ class SlowCopy(MemoryCopy):
                 settle()
         self._committing = None
         self.abandon()
+        return self
+
+
+class SlowFile(SqliteCopy):
+    """The same in a file: a crash closes it, and SQLite rolls back what was not committed."""
+
+    def __init__(self, clock: VirtualClock, path: Path) -> None:
+        self.commit_s = 0.001
+        self._clock = clock
+        self._flushing: tuple[IDelayedCall, Callable[[], None]] | None = None
+        super().__init__(path, self._later)
+
+    def _later(self, step: Callable[[], None]) -> Deferred[None]:
+        flushed: Deferred[None] = Deferred()
+
+        def flush() -> None:
+            self._flushing = None
+            step()
+            flushed.callback(None)
+
+        assert self._flushing is None, "one COMMIT at a time"
+        self._flushing = (self._clock.call_at(self._clock.now() + self.commit_s, flush), step)
+        return flushed
+
+    def crash(self, durable: bool) -> "SlowFile":
+        if self._flushing is not None:
+            call, step = self._flushing
+            call.cancel()
+            if durable:
+                step()
+        self._connection.close()
+        return SlowFile(self._clock, self._path)
 
 
 def rows_of(store: Any) -> State_:
     """All rows of a store or of a copy."""
-    from voxpath.store.tables import TABLES
-
     return {table.name: sorted(map(tuple, map(table.to_row, store.load(kind))), key=repr) for kind, table in TABLES.items()}
 
 
@@ -139,17 +172,18 @@ class Pair:
     """Both servers, and an operator who counts.
 
     :param groups: commit groups that the active's journal keeps.
+    :param path: where the standby's file is; ``None``: it is kept in memory.
     :param remembers: whether :meth:`check` can compare with every earlier state.
     :ivar told: for each commit that was told as durable: its number, how long that took, and the generation.
     """
 
-    def __init__(self, groups: int = 1000, remembers: bool = False) -> None:
+    def __init__(self, groups: int = 1000, remembers: bool = False, path: Path | None = None) -> None:
         self.reactor = HeapClock()
         self.clock = VirtualClock(self.reactor)
         self.line = Line(self.clock)
         self.epochs = count(1)
         self.store = MemoryStore(f"e{next(self.epochs)}", groups)
-        self.copy = SlowCopy(self.clock)
+        self.copy: Any = SlowCopy(self.clock) if path is None else SlowFile(self.clock, path)
         self.events: list[Event] = []
         self.standby_events: list[Event] = []
         self.told: list[tuple[int, float, str | None]] = []
@@ -190,7 +224,7 @@ class Pair:
 
     def crash_standby(self, durable: bool) -> None:
         self.standby = None
-        self.copy.crash(durable)
+        self.copy = self.copy.crash(durable)
         self._vanish(1)
         for link in self.factory._connected:
             if link._silence is not None and link._silence.active():
@@ -236,7 +270,10 @@ class Pair:
 
         def told(reason: str | None) -> None:
             self.told.append((number, self.clock.now() - at, reason))
+            if self.following and reason is None:
+                assert self.copy.position.generation >= generation, "told before the standby had it"
 
+        generation = self.store.position.generation + 1
         self.store.commit(changes, told)
         if self._remembers:
             self.history[self.store.position] = rows_of(self.store)

@@ -3,7 +3,10 @@
 And when everybody is left in peace for a while, both have the same.
 """
 
-from hypothesis import HealthCheck, settings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -37,9 +40,13 @@ def copy_of(store: MemoryStore) -> MemoryStore:
 class Histories(RuleBasedStateMachine):
     """One pair of servers."""
 
-    @initialize(groups=st.sampled_from((2, 5, 1000)))
-    def begin(self, groups: int) -> None:
-        self.pair = Pair(groups, remembers=True)
+    on_disk = False
+
+    @initialize(groups=st.sampled_from((2, 5, 1000)), seconds=st.sampled_from((0.0, 1.0)))
+    def begin(self, groups: int, seconds: float) -> None:
+        self.directory = TemporaryDirectory()
+        self.pair = Pair(groups, remembers=True, path=Path(self.directory.name, "standby.db") if self.on_disk else None)
+        self.pair.wait(seconds)
         self.backup = copy_of(self.pair.store)
 
     @rule(changes=st.lists(CHANGES, min_size=1, max_size=4), seconds=DELAYS)
@@ -128,12 +135,17 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "pair"):
             self.pair.end()
+            self.pair.copy.crash(durable=False).close()
+            self.directory.cleanup()
+
+
+class HistoriesOnDisk(Histories):
+    """The same with the standby's rows in a file."""
+
+    on_disk = True
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHistoriesOnDisk = HistoriesOnDisk.TestCase
+TestHistoriesOnDisk.settings = settings(max_examples=12, stateful_step_count=40, deadline=None)

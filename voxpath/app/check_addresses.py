@@ -201,12 +201,12 @@ def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:
             yield f"{section}.listen[{place}]", text.endpoint
     subscription, redundancy = config.subscription, config.redundancy
     feeds = (
-        ("subscription", subscription.enabled, subscription.listen),
-        ("redundancy", redundancy.role == "standby", redundancy.listen),
+        ("subscription.listen", subscription.enabled, subscription.listen),
+        ("redundancy.address", redundancy.role == "standby", redundancy.address),
     )
-    for section, on, listen in feeds:
-        if on and listen is not None:
-            yield f"{section}.listen", listen.endpoint
+    for option, on, text in feeds:
+        if on:
+            yield option, text.endpoint
     for option, texts in (("ssh", config.manhole.ssh), ("telnet", config.manhole.telnet)):
         for place, text in enumerate(texts):
             yield f"manhole.{option}[{place}]", text.endpoint

@@ -1,7 +1,7 @@
 """Checks of ``[redundancy]``, and what a standby does not run."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from ipaddress import IPv4Address
 
 from msgspec import structs
 
@@ -12,7 +12,7 @@ from voxpath.app.schema import Config
 
 
 def check_redundancy(config: Config, machine: Machine) -> Iterator[Problem]:
-    """Both hosts know each other by name, and the active knows where the standby listens."""
+    """Both hosts know each other by name, and the standby can write what it gets."""
     options = config.redundancy
     if options.role == "off":
         return
@@ -20,10 +20,6 @@ def check_redundancy(config: Config, machine: Machine) -> Iterator[Problem]:
         yield Problem("redundancy.peer", "is empty: no certificate could be checked", "write the other host's name")
     elif options.peer == config.name:
         yield Problem("redundancy.peer", f"{options.peer!r} is this host's own name", "give each host a name of its own")
-    if options.role == "active" and options.address is None:
-        yield Problem("redundancy.address", "is missing", 'write where the standby listens, such as "192.0.2.2:2947"')
-    if options.role == "standby" and options.listen is None:
-        yield Problem("redundancy.listen", "is missing", 'write an address of this host, such as "192.0.2.2:2947"')
     if options.role == "standby":
         for name, path in values.replicated(config).items():
             reason = unwritable(path)
@@ -55,8 +51,10 @@ def standby_off(config: Config) -> list[str]:
 def redundancy_notes(config: Config) -> list[str]:
     """What is worth knowing."""
     options = config.redundancy
-    if options.role == "active" and options.listen is not None:
-        return ["redundancy.listen: is used by a standby only"]
-    if options.role == "active" and not Path(config.state, config.tftp.root).is_dir():
-        return [f"redundancy: no images go to {options.peer}, since there is no directory {Path(config.state, config.tftp.root)}"]
-    return []
+    found = []
+    if options.role == "active" and IPv4Address(options.address.endpoint.host).is_loopback:
+        found.append(f"redundancy.address: the standby {options.peer} is looked for on this machine itself")
+    if options.role == "active":
+        missing = (path for path in values.replicated(config).values() if not path.is_dir())
+        found += [f"redundancy: no files go to {options.peer} from {path}, since there is no such directory" for path in missing]
+    return found

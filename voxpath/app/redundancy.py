@@ -64,7 +64,6 @@ class ActiveRole(Redundancy):
     async def begin(self) -> None:
         """Connect; until the standby follows nothing waits for it."""
         node, options = self._node, self._node.config.redundancy
-        assert options.address is not None, "the configuration was checked"
         host, port = options.address.endpoint
         endpoint = wrapClientTLS(
             values.identity(node.config).client_options(options.peer), HostnameEndpoint(cast("Any", node.reactor), host, port)
@@ -116,8 +115,7 @@ class StandbyRole(Redundancy):
     async def begin(self) -> None:
         """Listen for the active."""
         node, options = self._node, self._node.config.redundancy
-        assert options.listen is not None, "the configuration was checked"
-        host, port = options.listen.endpoint
+        host, port = options.address.endpoint
         tls = values.identity(node.config).server_options()
         self._standby = Standby(options.peer, cast("SqliteCopy", node.store), node.clock, self.tell)
         files = FileTarget(values.replicated(node.config), self.in_thread)

@@ -17,9 +17,8 @@ class Redundancy(Section, frozen=True):
     role: Annotated[Literal["off", "active", "standby"], doc("What this host is.", "active")] = "off"
     peer: Annotated[str, doc("Name that the other host's certificate must carry: its `name`.", "sg-b", max_length=63)] = ""
     address: Annotated[
-        EndpointText | None, doc("Where the standby listens (its `redundancy.listen`); for the active.", "192.0.2.2:2947")
-    ] = None
-    listen: Annotated[EndpointText | None, doc("Where the active connects to; for the standby.", "192.0.2.2:2947")] = None
+        EndpointText, doc("Where the standby listens, and where the active connects to; the same on both.", "192.0.2.2:2947")
+    ] = EndpointText("127.0.0.1:2947")
     wait_s: Annotated[
         float,
         doc("Seconds that an acknowledgement waits for the standby's commit before the active goes on alone.", 0.05, gt=0, le=1),

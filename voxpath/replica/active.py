@@ -102,6 +102,7 @@ class Active:
         if self._session is not None:
             self._session.end()
         self._session = self._link = None
+        self._enter(State.ABSENT)
         self._release(self._history.position.generation)
 
     # The gate.
