@@ -1,10 +1,13 @@
 """An acknowledgement waits for the standby's commit while that keeps up, 100 ms once when it does not, and then not any more."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.replica.pair import Pair
 from tests.replica.values import binding, contact, lease
 from voxpath.core.effects import Delete, Put
+from voxpath.model.phone import Lease
 from voxpath.replica.active import PATIENCE_S, PROBATION_S, State
 from voxpath.replica.event import StandbyDegraded, StandbyLink, StandbySnapshot
 from voxpath.replica.message import PART_OCTETS, SILENCE_S
@@ -190,25 +193,40 @@ def test_a_store_that_was_restored_from_an_old_copy_is_found_out(pair: Pair) -> 
     assert {row.mac for row in pair.copy.load(type(lease(1)))} == {lease(number).mac for number in range(10, 13)}
 
 
-def test_a_snapshot_that_is_cut_half_way_leaves_the_old_rows() -> None:
-    pair = Pair(groups=10)
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "file"])
+@pytest.mark.parametrize("fault", ["active", "standby", "line"])
+def test_a_snapshot_that_is_cut_half_way_leaves_the_old_rows(fault: str, on_disk: bool, tmp_path: Path) -> None:
+    pair = Pair(groups=10, path=tmp_path / "standby.db" if on_disk else None)
     pair.commit(Put(lease(1)))
     pair.wait(1)
     pair.line.whole = False
-    for number in range(2, 1000):
+    for number in range(2, 500):
         pair.commit(Put(lease(number)), Delete(lease(1)))
     pair.wait(20)
     pair.line.mend()
     pair.line.delay_s = 0.05
-    pair.wait(0.8)
+    pair.wait(0.7)
     assert pair.standby is not None
     assert pair.standby._filling
-    assert [row.mac for row in pair.copy.load(type(lease(1)))] == [lease(1).mac]
-    pair.crash_standby(durable=False)
-    assert [row.mac for row in pair.copy.load(type(lease(1)))] == [lease(1).mac]
-    pair.begin_standby()
+    assert [row.mac for row in pair.copy.load(Lease)] == [lease(1).mac]
+    if fault == "active":
+        pair.crash_active()
+    elif fault == "standby":
+        pair.crash_standby(durable=False)
+    else:
+        pair.line.whole = False
+    pair.wait(20)
+    assert [row.mac for row in pair.copy.load(Lease)] == [lease(1).mac]
+    if fault == "active":
+        pair.begin_active()
+    elif fault == "standby":
+        pair.begin_standby()
+    pair.line.mend()
     pair.wait(5)
     assert pair.equal
+    assert [event for event in pair.standby_events if event.ID == "STANDBY_BROKEN"] == []
+    pair.end()
+    pair.copy.close()
 
 
 def test_a_change_that_does_not_fit_leads_to_a_snapshot_not_to_a_guess(pair: Pair) -> None:
