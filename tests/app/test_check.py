@@ -159,6 +159,16 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", f'[control]\nsocket = "{"x" * 120}"\n[nat]', "control.socket", "shorter"),
         ("[nat]", '[tls]\nca = "/nowhere/ca.pem"\n[nat]', "tls.ca", "No such file"),
         ("[nat]", "[subscription]\nenabled = true\n[nat]", "tls.key", "use TLS"),
+        ("[nat]", '[redundancy]\nrole = "active"\naddress = "192.0.2.2:1"\n[nat]', "redundancy.peer", "is empty"),
+        ("[nat]", '[redundancy]\nrole = "active"\npeer = "voxpath"\n[nat]', "redundancy.peer", "own name"),
+        ("[nat]", '[redundancy]\nrole = "active"\npeer = "sg-b"\n[nat]', "tls.certificate", "use TLS"),
+        ("[nat]", '[redundancy]\nrole = "standby"\naddress = "192.0.2.9:2947"\n[nat]', "redundancy.address", "own address"),
+        (
+            "[nat]",
+            '[tftp]\nroot = "/proc/version"\n[redundancy]\nrole = "standby"\n[nat]',
+            "tftp.root",
+            "the standby cannot write its images",
+        ),
         ("[nat]", "[phone]\ndhcp = false\n[nat]", "phone.static", "missing"),
         ("[nat]", '[phone]\nmac = "ff:ff:ff:ff:ff:ff"\ncount = 2\n[nat]', "phone.count", "run out"),
         ("[nat]", "[phone]\nshim = true\n[nat]", "phone.interface", "is empty, but a shim needs one"),
@@ -186,6 +196,18 @@ def test_a_role_that_is_off_may_name_any_address() -> None:
     assert set(found(SITE, foreign)) == {"scope[0].server"}
     assert found(SITE.replace("[dhcp]", "[dhcp]\nenabled = false"), foreign) == {}
     assert found('[tftp]\nlisten = ["0.0.0.0:6969"]', foreign) == {}, "0.0.0.0 is all addresses"
+
+
+def test_a_standby_may_have_the_file_of_its_active(tmp_path: Path) -> None:
+    """What it does not run is not asked of its machine: no root, no LAN, none of the active's addresses."""
+    for name in ("ca", "pem", "key"):
+        (tmp_path / name).touch()
+    tls = "".join(f'{key} = "{tmp_path / name}"\n' for key, name in (("ca", "ca"), ("certificate", "pem"), ("key", "key")))
+    text = f'{SITE}\n[tls]\n{tls}[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "127.0.0.1:2947"\n'
+    bare = replace(MACHINE, root=False, interfaces=frozenset({"lo"}), foreign=frozenset({IPv4Address("10.0.0.1")}))
+    assert set(found(SITE, bare)) > {"scope[0].server", "dhcp.enabled"}
+    assert found(text, bare) == {}
+    assert off(config(text), bare) == ["dhcp, nat, mgc, sip, feed: off, since this is the standby of sg-a"]
 
 
 def test_a_block_size_is_blamed_once() -> None:

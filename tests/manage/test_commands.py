@@ -111,6 +111,13 @@ class Site(NoFacts):
     def disown(self, mac: Mac) -> "Deferred[str]":
         return succeed(str(mac))
 
+    def standby(self) -> Iterable[tuple[str, str]]:
+        return [("state", "following"), ("lag", "0")]
+
+    def sync_standby(self) -> "Deferred[None]":
+        self.done.append("sync")
+        return succeed(None)
+
     def release(self, phone: str) -> "Deferred[str]":
         return succeed(f"{phone} 10.0.0.11")
 
@@ -178,6 +185,16 @@ def test_a_phone_is_used_from_the_command_line() -> None:
     run("dial", PHONE, "1002", "2", facts=site)
     run("on-hook", PHONE.upper(), facts=site)
     assert site.done == [("off-hook", PHONE, 1), ("dial", PHONE, 2, "1002"), ("on-hook", PHONE, 1)]
+
+
+def test_the_standby_is_told_of_and_synchronised() -> None:
+    site = Site()
+    assert run("standby", facts=site) == run("standby", "sync", facts=site)
+    assert site.done == ["sync"]
+    with pytest.raises(CommandError, match="standby sync"):
+        run("standby", "copy")
+    with pytest.raises(CommandError, match="no pair"):
+        COMMANDS["standby"].run(Console(NoFacts(), Memory()), ())
 
 
 def test_release_waits_for_the_store() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voxpath.core.errors import LocalError
-from voxpath.store.sqlite import _open
+from voxpath.store.file import open_file
 from voxpath.store.upgrade import Step, steps, upgrade
 
 PATH = Path("voxpath.db")
@@ -62,7 +62,7 @@ def test_the_shipped_steps_are_numbered_without_gaps() -> None:
 def test_nobody_else_may_read_the_file_not_even_one_that_was_readable(tmp_path: Path) -> None:
     path = tmp_path / "voxpath.db"
     path.touch(mode=0o644)
-    connection = _open(path)
+    connection = open_file(path)
     connection.execute("CREATE TABLE more (x INTEGER)")
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
     connection.close()

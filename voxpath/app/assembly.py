@@ -22,6 +22,7 @@ from voxpath.app.node import Node, Reactor
 from voxpath.app.options import Options
 from voxpath.app.parts import Part
 from voxpath.app.phones import PhonesRole
+from voxpath.app.redundancy import ActiveRole, NoLeases, Redundancy, StandbyRole
 from voxpath.app.role import Role, RoleState
 from voxpath.app.schema import Config
 from voxpath.app.sip import SipRole
@@ -52,7 +53,15 @@ class Process(MultiService):
         self.controller: ControllerRole | None = None
         self.sip: SipRole | None = None
         self.phones: PhonesRole | None = None
+        self.redundancy: Redundancy | None = None
         config = node.config
+        if config.redundancy.role == "standby" and Part.PHONES not in parts:
+            # Whatever else would write to the store has to wait until this host is the active one.
+            parts = ()
+            self._add_standby(config)
+        elif config.redundancy.role == "active" and Part.PHONES not in parts:
+            # First, so that the others' first commits find it, and last at the end.
+            self.redundancy = self._add(ActiveRole(node))
         if Part.GATEWAY in parts:
             self._add_gateway(config)
         calls = {part for part, role in ((Part.CONTROLLER, config.mgc), (Part.SIP, config.sip)) if part in parts and role.enabled}
@@ -101,6 +110,11 @@ class Process(MultiService):
         self.gateway = self._add(GatewayRole(self.node))
         if config.tftp.enabled:
             self.files = self._add(FileRole(self.node, self.gateway))
+
+    def _add_standby(self, config: Config) -> None:
+        self.redundancy = self._add(StandbyRole(self.node))
+        if config.tftp.enabled:
+            self._add(FileRole(self.node, NoLeases()))
 
     def _directory(self, config: Config) -> Directory:
         """The own ledger knows best; a role without a gateway beside it may have copies of gateways' ledgers."""

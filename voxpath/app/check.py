@@ -5,7 +5,17 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from voxpath.app import check_addresses, check_classes, check_manhole, check_roles, check_scopes, check_sip, check_tftp, values
+from voxpath.app import (
+    check_addresses,
+    check_classes,
+    check_manhole,
+    check_redundancy,
+    check_roles,
+    check_scopes,
+    check_sip,
+    check_tftp,
+    values,
+)
 from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
@@ -31,17 +41,17 @@ CHECKS = (
     _reading("state", check_roles.check_state),
     _reading("realm", check_addresses.check_realms),
     _reading("realm pool", check_addresses.check_pools),
-    _reading("pool ports tftp mgc sip subscription manhole", check_addresses.check_pools_apart),
-    _reading("nat pool ports tftp mgc sip subscription manhole", check_addresses.check_services),
+    _reading("pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_pools_apart),
+    _reading("nat pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_services),
     _reading("ports", check_roles.check_ports),
     _reading("realm pool dhcp scope", check_scopes.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),
     _reading("class reservation", check_classes.check_classes),
     _reading("class ports scope pool", check_roles.check_blocks),
     _reading("reservation scope class", check_scopes.check_reservations),
-    _reading("tftp mgc sip subscription manhole", check_roles.check_listening),
-    _reading("tftp mgc sip subscription manhole", check_addresses.check_listening_addresses),
-    _reading("state tftp mgc sip subscription manhole", check_tftp.check_tftp),
+    _reading("tftp mgc sip subscription redundancy manhole", check_roles.check_listening),
+    _reading("tftp mgc sip subscription redundancy manhole", check_addresses.check_listening_addresses),
+    _reading("state tftp mgc sip subscription redundancy manhole", check_tftp.check_tftp),
     _reading("nat", check_roles.check_backend),
     _reading("nat", check_roles.check_nat),
     _reading("number", check_roles.check_numbers),
@@ -51,7 +61,8 @@ CHECKS = (
     _reading("domain user", check_sip.check_users),
     _reading("user", check_sip.check_users_phones),
     _reading("class", check_sip.check_settings),
-    _reading("state subscriber subscription tls", check_roles.check_feeds),
+    _reading("state subscriber subscription redundancy tls", check_roles.check_feeds),
+    _reading("state name tftp redundancy", check_redundancy.check_redundancy),
     _reading("state control", check_roles.check_control),
     _reading("state manhole", check_manhole.check_manhole),
     _reading("phone", check_roles.check_phone),
@@ -65,11 +76,13 @@ def check(config: Config, machine: Machine, broken: frozenset[str] = frozenset()
 
     :param broken: top-level keys that could not be read: what depends on them is not checked.
     """
+    config = check_redundancy.as_run(config)
     return tuple(problem for one in CHECKS if one.reads.isdisjoint(broken) for problem in one.run(config, machine))
 
 
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
+    config = check_redundancy.as_run(config)
     return look(frozenset(pool.public for pool in config.pools), check_addresses.used_addresses(config))
 
 
@@ -89,15 +102,14 @@ def off(config: Config, machine: Machine) -> list[str]:
     """State which parts of a real site are off here, each with the reason."""
     if is_for_phones(config):
         return []
+    if config.redundancy.role == "standby":
+        return check_redundancy.standby_off(config)
     found = [f"{name}: off by enabled = false" for name, role in _switches(config) if not role]
     if config.dhcp.enabled and not config.scopes:
         found.append("dhcp: off, since no [[scope]] names an interface")
-    if config.nat.backend == "memory":
-        found.append('nat: in memory only, by backend = "memory": no packet of a phone is translated')
-    elif config.nat.backend == "auto" and not config.nat.outside:
-        found.append("nat: in memory only, since nat.outside names no interface: no packet of a phone is translated")
-    elif config.nat.backend == "auto" and not machine.root:
-        found.append("nat: in memory only, since this is not root: no packet of a phone is translated")
+    reason = _nat_off(config, machine)
+    if reason:
+        found.append(f"nat: in memory only, {reason}: no packet of a phone is translated")
     if config.tftp.enabled and not values.in_state(config, config.tftp.root).is_dir():
         found.append(f"tftp: no boot images, since there is no directory {values.in_state(config, config.tftp.root)}")
     if config.mgc.enabled and not config.numbers:
@@ -108,6 +120,15 @@ def off(config: Config, machine: Machine) -> list[str]:
     if not machine.root:
         found.append("well-known ports (TFTP 69, DHCP 67): off, since this is not root")
     return [printable(line, LINE_LIMIT) for line in found]
+
+
+def _nat_off(config: Config, machine: Machine) -> str:
+    """Why the kernel translates nothing; empty: it does."""
+    if config.nat.backend == "memory":
+        return 'by backend = "memory"'
+    if config.nat.backend == "auto" and not config.nat.outside:
+        return "since nat.outside names no interface"
+    return "since this is not root" if config.nat.backend == "auto" and not machine.root else ""
 
 
 def is_for_phones(config: Config) -> bool:
@@ -130,6 +151,7 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
 
     :param file: where the configuration was read from; ``None``: from no file.
     """
+    config = check_redundancy.as_run(config)
     # Users' phones are SIP phones, of whatever class: a controller is nothing to them.
     of_users = any(user.phone is not None for user in config.users)
     found = [
@@ -151,5 +173,5 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    found += [*check_sip.sip_notes(config), *check_manhole.manhole_notes(config)]
+    found += [*check_sip.sip_notes(config), *check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config)]
     return [printable(line, LINE_LIMIT) for line in found]

@@ -131,17 +131,17 @@ def used_addresses(config: Config) -> frozenset[IPv4Address]:
 
 def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:
     """Tell where the roles that are on listen: the key, and the endpoint."""
-    if config.tftp.enabled:
-        for place, text in enumerate(config.tftp.listen):
-            yield f"tftp.listen[{place}]", text.endpoint
-    if config.mgc.enabled:
-        for place, text in enumerate(config.mgc.listen):
-            yield f"mgc.listen[{place}]", text.endpoint
-    if config.sip.enabled:
-        for place, text in enumerate(config.sip.listen):
-            yield f"sip.listen[{place}]", text.endpoint
-    if config.subscription.enabled:
-        yield "subscription.listen", config.subscription.listen.endpoint
+    for section, role in (("tftp", config.tftp), ("mgc", config.mgc), ("sip", config.sip)):
+        for place, text in enumerate(role.listen if role.enabled else ()):
+            yield f"{section}.listen[{place}]", text.endpoint
+    subscription, redundancy = config.subscription, config.redundancy
+    feeds = (
+        ("subscription.listen", subscription.enabled, subscription.listen),
+        ("redundancy.address", redundancy.role == "standby", redundancy.address),
+    )
+    for option, on, text in feeds:
+        if on:
+            yield option, text.endpoint
     for option, texts in (("ssh", config.manhole.ssh), ("telnet", config.manhole.telnet)):
         for place, text in enumerate(texts):
             yield f"manhole.{option}[{place}]", text.endpoint

@@ -162,7 +162,7 @@ def check_feeds(config: Config, machine: Machine) -> Iterator[Problem]:
     """Feeds between hosts need certificates that can be read."""
     yield from duplicates("subscriber", "name", config.subscribers, lambda entry: entry.name, "give each its own name")
     yield from duplicates("subscriber", "address", config.subscribers, lambda entry: entry.address, "name each once")
-    needed = bool(config.subscribers) or config.subscription.enabled
+    needed = bool(config.subscribers) or config.subscription.enabled or config.redundancy.role != "off"
     for option, path in (("ca", config.tls.ca), ("certificate", config.tls.certificate), ("key", config.tls.key)):
         if path:
             reason = readable(values.in_state(config, path))

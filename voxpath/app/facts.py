@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from voxpath.app.assembly import Process
     from voxpath.app.gateway import GatewayRole
     from voxpath.app.phones import PhonesRole
+    from voxpath.app.redundancy import Redundancy
     from voxpath.app.sip import SipRole
     from voxpath.megaco.mgc import Controller
 
@@ -63,11 +64,15 @@ class ProcessFacts(NoFacts):
         return [self._role(role) for role in self._process.roles]
 
     def leases(self) -> Iterable[Lease]:
-        """All leases."""
+        """All leases; a standby tells those of its copy."""
+        if self._is_standby:
+            return self._node.store.load(Lease)
         return self._gateway("leases").server.leases()
 
     def blocks(self) -> Iterable[PortBinding]:
-        """The ledger's rows."""
+        """The ledger's rows; a standby tells those of its copy."""
+        if self._is_standby:
+            return self._node.store.load(PortBinding)
         return self._gateway("blocks").ledger.bindings()
 
     def nat(self) -> NatFacts:
@@ -124,6 +129,14 @@ class ProcessFacts(NoFacts):
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away from a phone."""
         return self._gateway("release").release(phone)
+
+    def standby(self) -> Iterable[tuple[str, str]]:
+        """How the pair of this host and its peer stands."""
+        return self._redundancy().facts()
+
+    def sync_standby(self) -> "Deferred[None]":
+        """Compare and copy all files now."""
+        return self._redundancy().sync()
 
     def registrations(self) -> Iterable[Registration]:
         """Registered media gateways."""
@@ -214,6 +227,18 @@ class ProcessFacts(NoFacts):
             restarts=role.restarts,
             detail="; ".join(filter(None, (role.trouble or role.detail, *counted))),
         )
+
+    @property
+    def _is_standby(self) -> bool:
+        return self._node.config.redundancy.role == "standby"
+
+    def _redundancy(self) -> "Redundancy":
+        role = self._process.redundancy
+        if role is None:
+            raise CommandError(
+                "standby", "this host has no standby and is none", 'see the section "redundancy" of the configuration'
+            )
+        return role
 
     def _gateway(self, verb: str) -> "GatewayRole":
         gateway = self._process.gateway

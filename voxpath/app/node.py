@@ -7,7 +7,8 @@ from pathlib import Path
 from random import SystemRandom
 from typing import IO
 
-from twisted.internet.interfaces import IReactorFDSet, IReactorFromThreads, IReactorTCP, IReactorTime, IReactorUNIX
+from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorThreads, IReactorTime, IReactorUNIX
+from twisted.internet.threads import deferToThreadPool
 
 from voxpath.app.event import StoreRowRefused
 from voxpath.app.schema import Config
@@ -17,6 +18,7 @@ from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock, ServerClock
 from voxpath.io.driver import Driver
 from voxpath.manage.memory import Memory
+from voxpath.store.copy import SqliteCopy
 from voxpath.store.interface import Store
 from voxpath.store.sqlite import SqliteStore
 
@@ -24,7 +26,7 @@ DATABASE = "voxpath.db"
 LOCK = "voxpath.lock"
 
 
-class Reactor(IReactorTime, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorFromThreads):
+class Reactor(IReactorTime, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorThreads):
     """What the process needs of the reactor."""
 
 
@@ -68,8 +70,17 @@ class Node:
         def reopened() -> None:
             node.on_reopened()
 
-        store = SqliteStore(in_state(config, DATABASE), reactor, refused_row=refused, reopened=reopened)
-        node = cls(config, reactor, clock, bus, memory, SystemRandom(), store, lock=lock)
+        entropy, path = SystemRandom(), in_state(config, DATABASE)
+        store: Store
+        if config.redundancy.role == "standby":
+            store = SqliteCopy(
+                path, lambda commit: deferToThreadPool(reactor, reactor.getThreadPool(), commit), refused_row=refused
+            )
+        else:
+            # An epoch is never used twice, so that a standby can tell histories apart.
+            epoch = f"{entropy.getrandbits(64):016x}" if config.redundancy.role == "active" else ""
+            store = SqliteStore(path, reactor, epoch=epoch, refused_row=refused, reopened=reopened)
+        node = cls(config, reactor, clock, bus, memory, entropy, store, lock=lock)
         return node
 
     def own(self, role: str, driver: Driver) -> Driver:

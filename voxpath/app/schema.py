@@ -1,6 +1,7 @@
 """The configuration: one typed structure per section, with default, effect and example of each option.
 
-This module, :mod:`voxpath.app.schema_sip` and :mod:`voxpath.app.schema_manhole` are the only places where an option is described.
+This module and :mod:`voxpath.app.schema_sip`, :mod:`voxpath.app.schema_redundancy` and :mod:`voxpath.app.schema_manhole` are the
+only places where an option is described.
 ``etc/voxpath.toml`` and ``docs/reference/configuration.md`` are generated from it (:mod:`voxpath.app.reference`).
 """
 
@@ -11,6 +12,7 @@ from msgspec import Meta, field
 
 from voxpath.app.kinds import EndpointText, MacRange, OctetsText
 from voxpath.app.schema_manhole import Manhole
+from voxpath.app.schema_redundancy import Redundancy
 from voxpath.app.schema_sip import Domain, Sip, User
 from voxpath.app.section import FramePriority, Port, Section, doc
 from voxpath.model.address import Mac
@@ -443,6 +445,7 @@ class Config(Section, frozen=True):
     users: Annotated[tuple[User, ...], doc("SIP users.", [])] = field(name="user", default=())
     subscribers: Annotated[tuple[Subscriber, ...], doc("Subscribers.", [])] = field(name="subscriber", default=())
     subscription: Subscription = Subscription()
+    redundancy: Redundancy = Redundancy()
     tls: Tls = Tls()
     control: Control = Control()
     manhole: Manhole = Manhole()

@@ -38,6 +38,11 @@ def realms(config: Config) -> tuple[Realm, ...]:
     return tuple(Realm(realm.name, realm.private, realm.public) for realm in config.realms)
 
 
+def replicated(config: Config) -> dict[str, Path]:
+    """The directories that are the same on a standby, by the name that both hosts call them (TFT-7)."""
+    return {"images": in_state(config, config.tftp.root)}
+
+
 def scopes(config: Config) -> tuple[model.Scope, ...]:
     """The DHCP scopes."""
     return tuple(

@@ -211,6 +211,16 @@ def _known(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(rows.ItemRow, [rows.ItemRow(name, "known") for name in found[:NAMES_LIMIT]], note=note)
 
 
+def _standby(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[Answer]":
+    if arguments and arguments[0] != "sync":
+        raise CommandError("standby", f"{printable(arguments[0], 40)!r} is nothing that it does", "write standby, or standby sync")
+
+    def told(_: object) -> Answer:
+        return Answer(rows.ItemRow, [rows.ItemRow(item, value) for item, value in console.facts.standby()])
+
+    return console.facts.sync_standby().addCallback(told) if arguments else told(None)
+
+
 def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
     phone = identity_of(arguments[0])
     return console.facts.release(phone).addCallback(lambda released: Answer(rows.ItemRow, [rows.ItemRow("released", released)]))
@@ -238,6 +248,7 @@ COMMANDS: dict[str, Command] = {
         Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
         Command("uploads", ("[PHONE]",), "files that phones wrote by TFTP: logs and error reports", _uploads),
         Command("release", ("MAC",), "take lease and port block away from a phone", _release),
+        Command("standby", ("[sync]",), "active server and standby: generation, lag, files; sync compares the files now", _standby),
         Command("phones", (), "software phones: state, signal, level heard", _phones),
         Command("off-hook", ("PHONE", "[LINE]"), "lift a software phone's handset", _off_hook),
         Command("dial", ("PHONE", "DIGITS", "[LINE]"), "dial on a software phone", _dial),

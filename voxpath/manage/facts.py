@@ -140,6 +140,12 @@ class Facts(Protocol):
     def disown(self, mac: Mac) -> "Deferred[str]":
         """Take an adoption back; fires once that is stored."""
 
+    def standby(self) -> Iterable[tuple[str, str]]:
+        """How this host and its standby, or its active server, stand to each other: named facts."""
+
+    def sync_standby(self) -> "Deferred[None]":
+        """Compare and copy the files of the standby; the Deferred fires when that is done."""
+
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
 
@@ -238,6 +244,14 @@ class NoFacts:
     def disown(self, mac: Mac) -> "Deferred[str]":
         """No DHCP server here."""
         raise _absent("disown", "DHCP server")
+
+    def standby(self) -> Iterable[tuple[str, str]]:
+        """No other host."""
+        raise _absent("standby", "pair of an active server and a standby")
+
+    def sync_standby(self) -> "Deferred[None]":
+        """No other host."""
+        raise _absent("standby", "pair of an active server and a standby")
 
     def release(self, phone: str) -> "Deferred[str]":
         """No port ledger here."""

@@ -26,9 +26,11 @@ from twisted.internet.interfaces import IReactorFromThreads
 
 from voxpath.core.effects import Change, Put
 from voxpath.core.errors import LocalError
-from voxpath.store.interface import MAX_WAITING
+from voxpath.store.file import is_locked, is_of_disk, load_rows, open_file
+from voxpath.store.history import NOWHERE, Entry, Position
+from voxpath.store.interface import MAX_WAITING, Gate, OpenGate
+from voxpath.store.journal import Journal, SqliteSnapshot, forget, read_since
 from voxpath.store.tables import TABLES, table_of
-from voxpath.store.upgrade import steps, upgrade
 
 Value = TypeVar("Value")
 
@@ -43,9 +45,6 @@ LOCKED_S = 5.0
 
 LOCK_PAUSE_S = 0.01
 """Pause between two looks at a locked file."""
-
-_REFUSED = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
-"""Errors by which the database refuses one change; every other one of its errors makes the file suspect."""
 
 _TABLE_OF_SQL = {kind: (table.put_sql, table.delete_sql) for kind, table in TABLES.items()}
 
@@ -63,8 +62,11 @@ _Job = Callable[[], Callable[[], None]]
 class SqliteStore:
     """A store in one SQLite file.
 
+    :param epoch: the name under which this process writes the store's history (:mod:`voxpath.store.history`); empty: it writes
+        none, and drops what was written before.
     :param refused_row: is told of a row that the model refuses at :meth:`load`: table, row, reason.
     :param reopened: is called on the reactor thread after a file that had failed is good again.
+    :ivar gate: who may hold back the news that a group is durable.
     :raises LocalError: the file cannot be opened, is damaged, or was written by a newer voxpath.
     """
 
@@ -73,11 +75,14 @@ class SqliteStore:
         path: Path,
         reactor: IReactorFromThreads,
         *,
+        epoch: str = "",
         refused_row: Callable[[str, str, str], None] = lambda table, row, reason: None,
         reopened: Callable[[], None] = lambda: None,
     ) -> None:
+        self.gate: Gate = OpenGate()
         self._path = path
         self._reactor = reactor
+        self._epoch = epoch
         self._refused_row = refused_row
         self._reopened = reopened
         self._waiting: deque[_Request] = deque()
@@ -85,26 +90,16 @@ class SqliteStore:
         self._closed: Deferred[None] | None = None
         self._suspect = ""
         self._try_again = self._locked_until = 0.0
-        self._connection = _open(path)
+        self._position = NOWHERE
+        self._connection = open_file(path)
+        self._journal = self._open_journal()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = Thread(target=self._flush, name="voxpath-store", daemon=True)
         self._thread.start()
 
     def load(self, kind: type[Value]) -> list[Value]:
         """Read every row of a table, over a connection of its own."""
-        table = TABLES[kind]
-        connection = sqlite3.connect(self._path)
-        try:
-            rows = connection.execute(table.load_sql).fetchall()
-        finally:
-            connection.close()
-        values: list[Value] = []
-        for row in rows:
-            try:
-                values.append(table.from_row(row))
-            except ValueError as error:
-                self._refused_row(table.name, repr(row), str(error))
-        return values
+        return load_rows(self._path, kind, self._refused_row)
 
     def commit(self, changes: tuple[Change, ...], done: Callable[[str | None], None]) -> None:
         """Let the changes be part of the next group."""
@@ -130,6 +125,29 @@ class SqliteStore:
                 self._reactor.callFromThread(self._begin)
         return self._closed
 
+    # The history, for a standby.
+
+    @property
+    def position(self) -> Position:
+        """How far the journal goes; it must keep one."""
+        return self._position
+
+    def since(self, position: Position) -> list[Entry] | None:
+        """Read the next groups after a position."""
+        return read_since(self._path, position)
+
+    def snapshot(self) -> SqliteSnapshot:
+        """Read everything."""
+        return SqliteSnapshot(self._path)
+
+    def _open_journal(self) -> Journal | None:
+        if not self._epoch:
+            forget(self._connection)
+            return None
+        journal = Journal(self._connection, self._epoch)
+        self._position = journal.position
+        return journal
+
     # On the reactor thread.
 
     def _begin(self) -> None:
@@ -145,7 +163,7 @@ class SqliteStore:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            if _is_locked(error) and self._lock_may_come():
+            if is_locked(error) and self._lock_may_come():
                 self._jobs.put(self._wait)
             else:
                 self._fail(error)
@@ -154,11 +172,12 @@ class SqliteStore:
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
         try:
             outcomes = self._write(group)
+            entry = self._record(outcomes)
         except sqlite3.Error as error:
             self._roll_back()
-            self._deliver([(request, None) for request in group], error)
+            self._deliver([(request, None) for request in group], None, error)
             return
-        self._jobs.put(lambda: self._commit(outcomes))
+        self._jobs.put(lambda: self._commit(outcomes, entry))
 
     def _write(self, group: list[_Request]) -> _Outcomes:
         """Write all rows at once; if one is refused, begin again and write each request for itself."""
@@ -166,7 +185,7 @@ class SqliteStore:
             for request in group:
                 self._put(request.changes)
         except Exception as error:
-            if _is_of_disk(error):
+            if is_of_disk(error):
                 raise
         else:
             return [(request, None) for request in group]
@@ -181,7 +200,7 @@ class SqliteStore:
             self._put(request.changes)
         except Exception as error:
             # Also what is no error of the database, such as text that is no UTF-8: the others must outlive any value.
-            if _is_of_disk(error):
+            if is_of_disk(error):
                 raise
             execute("ROLLBACK TO request")
             return str(error)
@@ -201,16 +220,28 @@ class SqliteStore:
             else:
                 execute(delete, table.key(value))
 
-    def _deliver(self, outcomes: _Outcomes, error: sqlite3.Error | None) -> None:
+    def _record(self, outcomes: _Outcomes) -> Entry | None:
+        """Write into the journal what was written into the tables; ``None``: nothing, or there is no journal."""
+        changes = [change for request, reason in outcomes if reason is None for change in request.changes]
+        return self._journal.append(changes) if self._journal is not None and changes else None
+
+    def _deliver(self, outcomes: _Outcomes, entry: Entry | None, error: sqlite3.Error | None) -> None:
         if error is not None:
             self._suspect = f"the store {self._path} failed: {error}"
-        for request, reason in outcomes:
-            request.done(self._suspect or reason)
+        elif entry is not None:
+            self._position = entry.position
+        failure = self._suspect
+
+        def release() -> None:
+            for request, reason in outcomes:
+                request.done(failure or reason)
+
+        self.gate.committed(entry if error is None else None, release)
         self._begin()
 
     def _fail(self, error: sqlite3.Error) -> None:
         group, self._waiting = list(self._waiting), deque()
-        self._deliver([(request, None) for request in group], error)
+        self._deliver([(request, None) for request in group], None, error)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -227,11 +258,17 @@ class SqliteStore:
         self._suspect = error
         if error:
             group, self._waiting = list(self._waiting), deque()
-            for request in group:
-                request.done(error)
+            self._refuse(group, error)
         else:
             self._reopened()
         self._begin()
+
+    def _refuse(self, group: list[_Request], error: str) -> None:
+        def release() -> None:
+            for request in group:
+                request.done(error)
+
+        self.gate.committed(None, release)
 
     def _end(self) -> None:
         self._thread.join()
@@ -246,14 +283,14 @@ class SqliteStore:
         self._connection.close()
         self._reactor.callFromThread(self._end)
 
-    def _commit(self, outcomes: _Outcomes) -> Callable[[], None]:
+    def _commit(self, outcomes: _Outcomes, entry: Entry | None) -> Callable[[], None]:
         failure: sqlite3.Error | None = None
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             failure = error
             self._roll_back()
-        return lambda: self._deliver(outcomes, failure)
+        return lambda: self._deliver(outcomes, entry, failure)
 
     def _wait(self) -> Callable[[], None]:
         time.sleep(LOCK_PAUSE_S)
@@ -265,35 +302,9 @@ class SqliteStore:
             self._try_again = time.monotonic() + REOPEN_S
             try:
                 self._connection.close()
-                self._connection = _open(self._path)
+                self._connection = open_file(self._path)
+                self._journal = self._open_journal()
                 failure = ""
             except (sqlite3.Error, LocalError) as error:
                 failure = f"the store {self._path} failed and cannot be reopened: {error}"
         return lambda: self._reopened_now(failure)
-
-
-def _is_locked(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-
-
-def _is_of_disk(error: Exception) -> bool:
-    """Whether an error makes the file suspect, rather than one change refused."""
-    return isinstance(error, sqlite3.Error) and not isinstance(error, _REFUSED)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        # Configurations and bindings tell who is where; SQLite gives its other files the rights of this one.
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        # No waiting for locks here: the reactor thread must not.
-        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=32)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except (OSError, sqlite3.Error) as error:
-        raise LocalError(f"the store {path} cannot be opened: {error}; check the path, its rights and the disk") from error
-    if verdict != "ok":
-        raise LocalError(f"the store {path} is damaged: {verdict}; restore it from a copy")
-    upgrade(connection, steps(), path)
-    return connection

@@ -1,0 +1,222 @@
+"""A gateway and its standby on two hosts: the same leases, blocks and images on both, whatever happens to the link.
+
+phones - [lan0 sga wan0] - isp
+              link0 - link0 [sgb]
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import pytest
+import trustme
+
+from tests.live.bench import GATEWAY, Bench
+from tests.live.dhcpclients import Phone
+from tests.live.sites import SITE_A, until
+from voxpath.manage.client import ask
+from voxpath.store.tables import TABLES
+
+pytestmark = pytest.mark.live
+
+STANDBY = "sgb"
+ACTIVE_ADDRESS, STANDBY_ADDRESS = "192.0.2.1", "192.0.2.2"
+
+
+class Pair(Bench):
+    """Site A with a standby on a cable of its own."""
+
+    def build(self) -> None:
+        """Lay the cable."""
+        super().build()
+        self.net.create(STANDBY)
+        self.net.veth(STANDBY, "link0", GATEWAY, "link0")
+        self.net.address(GATEWAY, "link0", f"{ACTIVE_ADDRESS}/24")
+        self.net.address(STANDBY, "link0", f"{STANDBY_ADDRESS}/24")
+        self.write_gateway(SITE_A, f'[redundancy]\nrole = "active"\npeer = "{STANDBY}"\naddress = "{STANDBY_ADDRESS}:2947"')
+        self.write_standby()
+
+    def write_standby(self) -> None:
+        """The standby's configuration."""
+        self.write(
+            STANDBY,
+            f"""
+            {self._tls(STANDBY)}
+            [tftp]
+            listen = ["{STANDBY_ADDRESS}:69"]
+            [redundancy]
+            role = "standby"
+            peer = "{GATEWAY}"
+            address = "{STANDBY_ADDRESS}:2947"
+            """,
+        )
+
+    def begin_standby(self) -> None:
+        """Start it, and wait until it listens."""
+        self.start(STANDBY, "voxpath-sg")
+        self.serving(STANDBY)
+
+    def facts(self, name: str) -> dict[str, str]:
+        """What ``ctl standby`` tells."""
+        return {str(row["item"]): str(row["value"]) for row in self.rows(name, "standby")}
+
+    def database(self, name: str) -> dict[str, list[Any]]:
+        """All rows, read by another program than voxpath."""
+        path = self.directory / name / "voxpath.db"
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            found = {table.name: sorted(connection.execute(table.load_sql), key=repr) for table in TABLES.values()}
+            found["position"] = connection.execute("SELECT max(generation), epoch FROM journal").fetchall()
+        connection.close()
+        return found
+
+    def images(self, name: str) -> dict[str, bytes]:
+        """All images."""
+        root = self.directory / name / "images"
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+    def follows(self) -> None:
+        """Wait until acknowledgements wait for the standby; both then have the same."""
+        until(lambda: self.facts(GATEWAY).get("state") == "following", f"the standby follows: {self.facts(GATEWAY)}")
+        self.are_equal()
+
+    def are_equal(self) -> None:
+        """Both databases have the same rows, also after they are given a moment."""
+        until(lambda: self.database(GATEWAY) == self.database(STANDBY), "both databases are equal", 10)
+        assert self.rows(GATEWAY, "leases") == self.rows(STANDBY, "leases")
+        assert self.rows(GATEWAY, "blocks") == self.rows(STANDBY, "blocks")
+
+    def mend(self) -> None:
+        """Plug the cable in again."""
+        self.net.ip(STANDBY, "link", "set", "link0", "up")
+
+    def leases(self, name: str) -> int:
+        """How many leases a process knows."""
+        return len(self.rows(name, "leases"))
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with Pair(tmp_path) as made:
+        made.build()
+        made.begin_standby()
+        made.begin()
+        made.follows()
+        yield made
+        for name in (GATEWAY, STANDBY):
+            assert "Traceback" not in made.whole_log(name)
+            assert "Unhandled" not in made.whole_log(name)
+
+
+def test_every_lease_is_on_both_hosts_and_a_cut_link_is_made_good(pair: Pair) -> None:
+    """DHC-19, RED-3: equal after any number of operations, also after the link was cut and came back."""
+    phones = [pair.phone() for _ in range(4)]
+    client, _ = phones[0].udhcpc_stays()
+    phones[1].udhcpc()
+    assert pair.leases(STANDBY) == 2
+    pair.are_equal()
+    pair.net.cut(STANDBY, "link0")
+    began = time.monotonic()
+    phones[2].udhcpc()
+    assert time.monotonic() - began < 5
+    phones[0].udhcpc_releases(client)
+    phones[3].udhcpc()
+    until(lambda: pair.texts(GATEWAY, "STANDBY_DEGRADED"), "the operator is told")
+    assert "100 ms" in pair.texts(GATEWAY, "STANDBY_DEGRADED")[0]
+    assert pair.database(GATEWAY) != pair.database(STANDBY)
+    assert int(pair.facts(GATEWAY)["generation"]) > int(pair.facts(STANDBY)["generation"])
+    pair.mend()
+    pair.follows()
+    assert len(pair.texts(GATEWAY, "STANDBY_DEGRADED")) == len(pair.texts(GATEWAY, "STANDBY_RESTORED")) == 1
+    assert len(pair.texts(GATEWAY, "STANDBY_SNAPSHOT")) == 1
+    pair.phone().udhcpc()
+    pair.are_equal()
+
+
+def test_a_killed_standby_delays_nobody_and_gets_what_it_missed(pair: Pair) -> None:
+    """RED-3: kill -9 of the standby, leases, and its return; and once more with nothing left of its files."""
+    pair.phone().udhcpc()
+    assert pair.end(STANDBY, SIGKILL) == -SIGKILL
+    pair.phone().udhcpc()
+    pair.begin_standby()
+    pair.follows()
+    assert len(pair.texts(GATEWAY, "STANDBY_SNAPSHOT")) == 1
+    pair.end(STANDBY, SIGKILL)
+    for path in (pair.directory / STANDBY).glob("voxpath.db*"):
+        path.unlink()
+    pair.phone().udhcpc()
+    pair.begin_standby()
+    pair.follows()
+    assert pair.leases(STANDBY) == 3
+    assert len(pair.texts(GATEWAY, "STANDBY_SNAPSHOT")) == 2
+
+
+def test_whatever_a_phone_was_told_is_on_the_standby_when_the_active_is_killed(pair: Pair) -> None:
+    """DHC-6, DHC-19, RED-3: the active dies the moment that the first of several clients is bound; its disk is not looked at."""
+    phones = [pair.phone() for _ in range(6)]
+    clients = [
+        pair.net.spawn(phone.name, phone.udhcpc_argv("-n", "-t", "9", "-T", "1", vendor="voxpath-phone")) for phone in phones
+    ]
+    until(lambda: any(map(bound, phones)), "the first client is bound")
+    pair.end(GATEWAY, SIGKILL)
+    told = {phone.mac: bound(phone) for phone in phones if bound(phone)}
+    copied = {row["phone"]: row["address"] for row in pair.rows(STANDBY, "leases")}
+    blocks = {row["phone"] for row in pair.rows(STANDBY, "blocks")}
+    for mac, address in told.items():
+        assert copied[mac] == address
+        assert mac in blocks
+    pair.begin()
+    until(lambda: all(map(bound, phones)), "the others are bound after the restart")
+    pair.follows()
+    assert pair.leases(STANDBY) == len(phones)
+    for client in clients:
+        pair.net.end(client)
+
+
+def bound(phone: Phone) -> str:
+    """The address that a phone was told; empty: none."""
+    return next((each["ip"] for each in phone.told if each["reason"] == "bound"), "")
+
+
+def test_the_images_are_the_same_and_the_standby_serves_them(pair: Pair) -> None:
+    """TFT-7: copied automatically, and on demand; then served from the standby."""
+    until(lambda: pair.images(GATEWAY) == pair.images(STANDBY), "the images are copied")
+    assert len(pair.images(STANDBY)) == 2
+    root = pair.directory / GATEWAY / "images"
+    (root / "new").mkdir()
+    (root / "new" / "desk-3.0.bin").write_bytes(bytes(range(256)) * 40_000)
+    (root / "many-2.0.bin").unlink()
+    ask(pair.socket(GATEWAY), "standby", ("sync",))
+    assert pair.images(GATEWAY) == pair.images(STANDBY)
+    to = pair.directory / "fetched"
+    pair.net.run(GATEWAY, ["curl", "-sS", "-o", str(to), f"tftp://{STANDBY_ADDRESS}/new/desk-3.0.bin"])
+    assert to.read_bytes() == (root / "new" / "desk-3.0.bin").read_bytes()
+    assert pair.facts(GATEWAY)["files images"] == "equal: 2 files"
+
+
+@pytest.mark.parametrize("wrong", ["another authority", "another name"])
+def test_a_wrong_certificate_is_refused(wrong: str, tmp_path: Path) -> None:
+    """DHC-19: nobody else can write to a standby; phones are served all the same, and the operator is told why."""
+    with Pair(tmp_path) as pair:
+        pair.build()
+        pair.begin_standby()
+        if wrong == "another authority":
+            pair._authority = trustme.CA()
+            pair._tls(GATEWAY)
+        else:
+            made = pair._authority.issue_cert("sgx", common_name="sgx")
+            made.cert_chain_pems[0].write_to_path(str(tmp_path / GATEWAY / "own.pem"))
+            made.private_key_pem.write_to_path(str(tmp_path / GATEWAY / "own.key"))
+        pair.begin()
+        pair.phone().udhcpc()
+        until(lambda: pair.texts(STANDBY, "STANDBY_REFUSED"), "the standby tells of the stranger")
+        assert ACTIVE_ADDRESS in pair.texts(STANDBY, "STANDBY_REFUSED")[0]
+        until(lambda: pair.facts(GATEWAY).get("trouble"), "the active knows why")
+        until(lambda: pair.texts(GATEWAY, "STANDBY_DEGRADED"), "the operator of the active is told")
+        assert pair.leases(GATEWAY) == 1
+        assert pair.leases(STANDBY) == 0
+        assert pair.facts(STANDBY)["generation"] == "0"
+        for name in (GATEWAY, STANDBY):
+            assert "Traceback" not in pair.whole_log(name)

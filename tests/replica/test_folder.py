@@ -1,0 +1,279 @@
+"""Files become equal on the standby, whatever they are called there, and nothing outside their directory is reached."""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionDone
+
+from voxpath.core.errors import LocalError
+from voxpath.model.event import Event
+from voxpath.replica import folder as module
+from voxpath.replica.filesync import POLL_S, FileSync
+from voxpath.replica.folder import UNFINISHED, File, Folder, Incoming, is_safe
+from voxpath.replica.message import FILE_PART_OCTETS, FileEnd, FileOffer, FilePart, FilesBegin, FilesEnd
+from voxpath.replica.target import FileTarget
+from voxpath.testing.clock import HeapClock, VirtualClock
+
+OUTSIDE = (
+    "../x", "/etc/passwd", "a/../../x", "..", ".", "", "a//b", "a/./b", "a/", "x\0y", "a\nb", "x" * 256, "/".join("a" * 17),
+    f"{UNFINISHED}1", f"a/{UNFINISHED}1/b", "\udcff",
+)  # fmt: skip
+
+
+def content(text: str) -> File:
+    return File("x", len(text), sha256(text.encode()).digest())
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+class Straight:
+    """A link without a network; :attr:`cut_at` ends it before so many further messages."""
+
+    def __init__(self, target: FileTarget) -> None:
+        self.target = target
+        self.cut_at = -1
+        self.told: list[str] = []
+
+    def tell(self, command: type, **arguments: Any) -> Deferred[dict[str, Any]]:
+        if self.cut_at == 0:
+            return fail(ConnectionDone())
+        self.cut_at -= 1
+        self.told.append(command.__name__)
+        steps: dict[type, Any] = {
+            FilesBegin: lambda: self.target.begin(arguments["directory"]),
+            FileOffer: lambda: self.target.offer(File(**arguments)),
+            FilePart: lambda: self.target.part(arguments["octets"]),
+            FileEnd: self.target.end,
+            FilesEnd: self.target.finish,
+        }
+        return steps[command]()
+
+    def abort(self) -> None:
+        raise AssertionError("files are no reason to cut the connection")
+
+
+def in_thread(step: Any) -> Deferred[Any]:
+    try:
+        return succeed(step())
+    except Exception as error:
+        return fail(error)
+
+
+class Hosts:
+    """Two hosts with a directory ``images`` each."""
+
+    def __init__(self, directory: Path) -> None:
+        self.here, self.there = directory / "here", directory / "there"
+        self.here.mkdir()
+        self.reactor = HeapClock()
+        self.events: list[Event] = []
+        self.sync = FileSync({"images": self.here}, VirtualClock(self.reactor), in_thread, self.events.append)
+        self.link = Straight(FileTarget({"images": self.there}, in_thread))
+
+    @property
+    def ids(self) -> list[str]:
+        return [event.ID for event in self.events]
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Hosts:
+    return Hosts(tmp_path)
+
+
+def fill(root: Path) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "empty.bin").write_bytes(b"")
+    (root / "phone 1.0.bin").write_bytes(bytes(range(256)) * 1000)
+    (root / "a" / "b" / "ünï.bin").write_bytes(b"x" * (FILE_PART_OCTETS * 2))
+
+
+def test_a_connection_makes_everything_equal_and_a_change_is_noticed(hosts: Hosts) -> None:
+    """TFT-7: automatically."""
+    fill(hosts.here)
+    hosts.sync.use(hosts.link)
+    assert tree(hosts.there) == tree(hosts.here)
+    (hosts.here / "phone 1.0.bin").write_bytes(b"another")
+    (hosts.here / "a" / "b" / "ünï.bin").unlink()
+    (hosts.here / "new").write_bytes(b"new")
+    hosts.link.told.clear()
+    hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    assert not (hosts.there / "a").exists()
+    assert hosts.link.told.count("FileEnd") == 2
+    hosts.link.told.clear()
+    hosts.reactor.advance(10 * POLL_S)
+    assert hosts.link.told == []
+    assert [event.text for event in hosts.events] == [
+        "directory images of the standby is equal: 3 files sent, 0 removed, of 3",
+        "directory images of the standby is equal: 2 files sent, 1 removed, of 3",
+    ]
+    hosts.sync.use(None)
+
+
+def test_what_was_changed_on_the_standby_is_mended_on_demand(hosts: Hosts) -> None:
+    """TFT-7: manually, ``ctl standby sync``."""
+    fill(hosts.here)
+    hosts.sync.use(hosts.link)
+    (hosts.there / "empty.bin").write_bytes(b"stranger")
+    (hosts.there / "stranger").write_bytes(b"x")
+    (hosts.there / "phone 1.0.bin").unlink()
+    (hosts.there / "phone 1.0.bin").mkdir()
+    (hosts.there / "phone 1.0.bin" / "inside").write_bytes(b"x")
+    assert hosts.sync.sync(whole=True).called
+    assert tree(hosts.there) == tree(hosts.here)
+    hosts.sync.use(None)
+
+
+def test_a_link_that_ends_anywhere_leaves_whole_files_and_the_next_one_completes_them(tmp_path: Path) -> None:
+    for cut_at in range(20):
+        (tmp_path / str(cut_at)).mkdir()
+        hosts = Hosts(tmp_path / str(cut_at))
+        fill(hosts.here)
+        hosts.there.mkdir()
+        (hosts.there / "empty.bin").write_bytes(b"old")
+        hosts.link.cut_at = cut_at
+        hosts.sync.use(hosts.link)
+        hosts.link.target.abandon()
+        for path, octets in tree(hosts.there).items():
+            assert octets in {tree(hosts.here)[path], b"old"}
+        hosts.sync.use(None)
+        hosts.link.cut_at = -1
+        hosts.sync.use(hosts.link)
+        assert tree(hosts.there) == tree(hosts.here)
+        hosts.sync.use(None)
+
+
+def test_a_full_disk_is_told_once_and_tried_again(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(hosts.here)
+
+    def full(self: Incoming, octets: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Incoming, "write", full)
+        hosts.sync.use(hosts.link)
+        hosts.reactor.advance(3 * POLL_S)
+    assert hosts.ids == ["STANDBY_FILES_FAILED"]
+    assert "No space left" in hosts.events[0].text
+    assert "No space left" in hosts.sync.facts()["images"]
+    hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    assert hosts.sync.facts()["images"] == "equal: 3 files"
+    hosts.sync.use(None)
+
+
+def test_a_file_that_changes_while_it_is_sent_takes_no_place(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(hosts.here)
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "read", lambda self, file: iter([b"y" * file.size]))
+        hosts.sync.use(hosts.link)
+    assert hosts.ids == ["STANDBY_FILES_FAILED"]
+    assert b"y" not in b"".join(tree(hosts.there).values())
+    hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    hosts.sync.use(None)
+
+
+def test_without_a_directory_here_nothing_is_removed_there(hosts: Hosts) -> None:
+    """A disk that is not mounted must not cost the standby its images."""
+    fill(hosts.there)
+    hosts.here.rmdir()
+    hosts.sync.use(hosts.link)
+    assert len(tree(hosts.there)) == 3
+    hosts.sync.use(None)
+
+
+def test_links_count_as_their_files_and_lead_nowhere_else(hosts: Hosts, tmp_path: Path) -> None:
+    fill(hosts.here)
+    (tmp_path / "secret").write_bytes(b"secret")
+    (hosts.here / "inside").symlink_to("phone 1.0.bin")
+    (hosts.here / "outside").symlink_to(tmp_path / "secret")
+    (hosts.here / "broken").symlink_to("nowhere")
+    (hosts.here / "loop").symlink_to("loop")
+    os.mkfifo(hosts.here / "fifo")
+    hosts.sync.use(hosts.link)
+    there = tree(hosts.there)
+    assert there["inside"] == there["phone 1.0.bin"]
+    assert set(there) == {"inside", "phone 1.0.bin", "empty.bin", "a/b/ünï.bin"}
+    hosts.sync.use(None)
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_no_path_leads_outside(path: str, tmp_path: Path) -> None:
+    assert not is_safe(path)
+    with pytest.raises(ValueError, match="no file may have the path"):
+        Incoming(tmp_path / "root", File(path, 1, b""))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_stands_in_the_way_is_replaced_not_followed(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (root / "a").symlink_to(outside)
+    (root / "x").symlink_to(outside / "x")
+    for path in ("a/x", "x"):
+        incoming = Incoming(root, File(path, 3, sha256(b"new").digest()))
+        incoming.write(b"new")
+        incoming.finish()
+    assert tree(root) == {"a/x": b"new", "x": b"new"}
+    assert list(outside.iterdir()) == []
+
+
+def test_a_file_is_never_longer_than_announced(tmp_path: Path) -> None:
+    incoming = Incoming(tmp_path, File("x", 3, b""))
+    with pytest.raises(ValueError, match="longer than announced"):
+        incoming.write(b"four")
+    incoming.close()
+    incoming.close()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="no file may have"):
+        Incoming(tmp_path, File("x", module.LARGEST_FILE + 1, b""))
+
+
+def test_too_many_files_are_refused_on_both_sides(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(hosts.here)
+    monkeypatch.setattr("voxpath.replica.target.MAX_FILES", 2)
+    hosts.sync.use(hosts.link)
+    assert "more than 2 files" in hosts.events[0].text
+    hosts.sync.use(None)
+    monkeypatch.setattr(module, "MAX_FILES", 2)
+    with pytest.raises(LocalError, match="more than 2 files"):
+        Folder(hosts.here).files()
+
+
+@pytest.mark.parametrize("step", ["offer", "part", "end", "finish", "unknown"])
+def test_steps_out_of_order_are_refused(step: str, tmp_path: Path) -> None:
+    target = FileTarget({"images": tmp_path}, in_thread)
+    steps = {
+        "offer": lambda: target.offer(File("x", 1, b"")),
+        "part": lambda: target.part(b"x"),
+        "end": target.end,
+        "finish": target.finish,
+        "unknown": lambda: target.begin("etc"),
+    }
+    answers: list[dict[str, Any]] = []
+    steps[step]().addCallback(answers.append)
+    assert answers[0]["trouble"]
+
+
+def test_two_steps_at_once_are_refused(tmp_path: Path) -> None:
+    """Threads must not meet in one file."""
+    waiting: list[Deferred[Any]] = []
+
+    def later(step: Any) -> Deferred[Any]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    target = FileTarget({"images": tmp_path}, later)
+    target.begin("images")
+    answers: list[dict[str, Any]] = []
+    target.offer(File("x", 1, b"")).addCallback(answers.append)
+    assert answers == [{"trouble": "one step at a time", "wanted": False}]
+    assert len(waiting) == 1

@@ -1,0 +1,60 @@
+"""Checks of ``[redundancy]``, and what a standby does not run."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from msgspec import structs
+
+from voxpath.app import values
+from voxpath.app.decode import Problem
+from voxpath.app.machine import Machine, unwritable
+from voxpath.app.schema import Config
+
+
+def check_redundancy(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Both hosts know each other by name, and the standby can write what it gets."""
+    options = config.redundancy
+    if options.role == "off":
+        return
+    if not options.peer:
+        yield Problem("redundancy.peer", "is empty: no certificate could be checked", "write the other host's name")
+    elif options.peer == config.name:
+        yield Problem("redundancy.peer", f"{options.peer!r} is this host's own name", "give each host a name of its own")
+    if options.role == "standby":
+        for name, path in values.replicated(config).items():
+            reason = unwritable(path)
+            if reason:
+                yield Problem(
+                    "tftp.root", f"the standby cannot write its {name}: {reason}", "name a directory it can write or make"
+                )
+
+
+def as_run(config: Config) -> Config:
+    """The configuration with what is off on a standby; so both hosts can have the same file but for a few lines."""
+    if config.redundancy.role != "standby":
+        return config
+    return structs.replace(
+        config,
+        dhcp=structs.replace(config.dhcp, enabled=False),
+        nat=structs.replace(config.nat, backend="memory"),
+        mgc=structs.replace(config.mgc, enabled=False),
+        sip=structs.replace(config.sip, enabled=False),
+        subscription=structs.replace(config.subscription, enabled=False),
+    )
+
+
+def standby_off(config: Config) -> list[str]:
+    """What is off on a standby."""
+    return [f"dhcp, nat, mgc, sip, feed: off, since this is the standby of {config.redundancy.peer}"]
+
+
+def redundancy_notes(config: Config) -> list[str]:
+    """What is worth knowing."""
+    options = config.redundancy
+    found = []
+    if options.role == "active" and IPv4Address(options.address.endpoint.host).is_loopback:
+        found.append(f"redundancy.address: the standby {options.peer} is looked for on this machine itself")
+    if options.role == "active":
+        missing = (path for path in values.replicated(config).values() if not path.is_dir())
+        found += [f"redundancy: no files go to {options.peer} from {path}, since there is no such directory" for path in missing]
+    return found

@@ -1,0 +1,61 @@
+"""A store's SQLite file: opening and checking it, reading its rows, and which errors make it suspect."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from voxpath.core.errors import LocalError
+from voxpath.store.tables import TABLES
+from voxpath.store.upgrade import steps, upgrade
+
+Value = TypeVar("Value")
+
+_REFUSED = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""Errors by which the database refuses one change; every other one of its errors makes the file suspect."""
+
+
+def load_rows(path: Path, kind: type[Value], refused_row: Callable[[str, str, str], None]) -> list[Value]:
+    """Read every row of a table, over a connection of its own, and tell of those that the model refuses."""
+    table = TABLES[kind]
+    connection = sqlite3.connect(path)
+    try:
+        rows = connection.execute(table.load_sql).fetchall()
+    finally:
+        connection.close()
+    values: list[Value] = []
+    for row in rows:
+        try:
+            values.append(table.from_row(row))
+        except ValueError as error:
+            refused_row(table.name, repr(row), str(error))
+    return values
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open a store's file for writing, check it and bring its schema up to date; raise :class:`LocalError`."""
+    try:
+        # Configurations and bindings tell who is where; SQLite gives its other files the rights of this one.
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        # No waiting for locks here: the reactor thread must not.
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=32)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except (OSError, sqlite3.Error) as error:
+        raise LocalError(f"the store {path} cannot be opened: {error}; check the path, its rights and the disk") from error
+    if verdict != "ok":
+        raise LocalError(f"the store {path} is damaged: {verdict}; restore it from a copy")
+    upgrade(connection, steps(), path)
+    return connection
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether another program keeps the file locked."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+
+
+def is_of_disk(error: Exception) -> bool:
+    """Whether an error makes the file suspect, rather than one change refused."""
+    return isinstance(error, sqlite3.Error) and not isinstance(error, _REFUSED)
