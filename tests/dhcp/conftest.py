@@ -18,7 +18,7 @@ from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import Pool
 
 PUBLIC = IPv4Address("198.51.100.1")
-DESK = PhoneClass("desk", ("desk",), 64, 3600, "desk.bin", ("192.0.2.1:2944", "192.0.2.2"), own_options=True)
+DESK = PhoneClass("desk", ("desk",), 64, 3600, "desk.bin", ("192.0.2.1:2944", "192.0.2.2"), layout="voxpath")
 LOBBY = PhoneClass("lobby", ("lobby",), 8, 600, mgcs=("192.0.2.9:2955",))
 
 

@@ -79,7 +79,7 @@ class GatewayRole(Role):
         for row in refused:
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
             self.bus.publish(self.role, event)
-        settings = DhcpSettings(authoritative=config.dhcp.authoritative)
+        settings = DhcpSettings(authoritative=config.dhcp.authoritative, enterprise=config.dhcp.enterprise)
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, settings)
         self.server.load(node.store.load(Lease), self.clock.now())
         await self._claim_own_ports()

@@ -11,6 +11,18 @@ from msgspec import Meta, field
 
 from voxpath.app.kinds import EndpointText, MacRange
 from voxpath.app.schema_manhole import Manhole
+from voxpath.app.schema_options import (
+    MAX_ENTERPRISE,
+    OPTIONS_LIMIT,
+    LayoutName,
+    NtpServers,
+    Option,
+    Parameter,
+    SipServers,
+    TftpServers,
+    TimeServers,
+    Url,
+)
 from voxpath.app.schema_sip import Domain, Sip, User
 from voxpath.app.section import Port, Section, doc
 from voxpath.model.address import Mac
@@ -87,6 +99,15 @@ class Dhcp(Section, frozen=True):
     authoritative: Annotated[
         bool, doc("Whether a served client that asks for an address which is not its own gets a NAK.", False)
     ] = True
+    enterprise: Annotated[
+        int,
+        doc(
+            "Your own enterprise number: option 125 tells port range, controllers and NAT address under it; 0: it does not.",
+            32473,
+            ge=0,
+            le=MAX_ENTERPRISE,
+        ),
+    ] = 0
 
 
 class Scope(Section, frozen=True):
@@ -103,6 +124,13 @@ class Scope(Section, frozen=True):
     router: Annotated[IPv4Address | None, doc("Router told to phones; not set: `server`.", "10.0.0.254")] = None
     dns: Annotated[tuple[IPv4Address, ...], doc("Name servers told to phones.", ["10.0.0.1"])] = ()
     domain: Annotated[str, doc("Domain name told to phones.", "phones.example")] = ""
+    time_servers: TimeServers = ()
+    ntp_servers: NtpServers = ()
+    tftp_servers: TftpServers = ()
+    sip_servers: SipServers = ()
+    options: Annotated[tuple[Option, ...], doc("Options by number.", [], max_length=OPTIONS_LIMIT)] = field(
+        name="option", default=()
+    )
 
 
 class PhoneClass(Section, frozen=True):
@@ -127,14 +155,36 @@ class PhoneClass(Section, frozen=True):
         tuple[EndpointText, ...],
         doc("Primary and backup media gateway controllers.", ["192.0.2.10:2944", "192.0.2.11:2944"], max_length=8),
     ] = ()
-    own_options: Annotated[
-        bool,
+    layout: Annotated[
+        LayoutName,
         doc(
-            "Whether these phones understand voxpath's layout of DHCP option 43; "
-            "options 224 to 226 go to any phone that asks for them.",
-            True,
+            "How these phones want to be told of their servers: option 43 and others in their maker's way; `voxpath` tells ports, "
+            "controllers and NAT address, and `none` leaves option 43 out. Options 224 to 226 go to any phone that asks for them.",
+            "mitel",
         ),
-    ] = False
+    ] = "none"
+    url: Annotated[
+        Url,
+        doc(
+            "Where they fetch their configuration, told in option 66 and where `layout` says; empty: the TFTP server.",
+            "http://10.0.0.1/phones",
+        ),
+    ] = ""
+    parameters: Annotated[
+        tuple[Parameter, ...],
+        doc(
+            "Texts that the layouts `mitel` and `avaya` add as they are.",
+            ["vlan=1056", "dscp=46"],
+            max_length=OPTIONS_LIMIT,
+        ),
+    ] = ()
+    time_servers: TimeServers = ()
+    ntp_servers: NtpServers = ()
+    tftp_servers: TftpServers = ()
+    sip_servers: SipServers = ()
+    options: Annotated[tuple[Option, ...], doc("Options by number.", [], max_length=OPTIONS_LIMIT)] = field(
+        name="option", default=()
+    )
     settings: Annotated[
         tuple[SettingsLine, ...],
         doc(

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass
+from voxpath.app.values_options import class_options, scope_options, vendor_subs
 from voxpath.dhcp.message import INFINITE_S
 from voxpath.flow.admit import Admission
 from voxpath.io.tls import Identity
@@ -49,6 +50,7 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
             dns=scope.dns,
             domain=scope.domain,
             router=scope.router,
+            options=scope_options(scope),
         )
         for scope in config.scopes
     )
@@ -76,10 +78,14 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             lease_s=entry.lease_s,
             image=entry.image,
             mgcs=tuple(str(mgc) for mgc in entry.mgcs),
-            own_options=entry.own_options,
+            layout=entry.layout,
             image_octets=_size(in_state(config, config.tftp.root) / entry.image) if entry.image else 0,
             root_path=entry.root_path,
             settings=entry.settings,
+            url=entry.url,
+            parameters=entry.parameters,
+            options=class_options(entry),
+            sub_options=vendor_subs(entry.options),
         )
         for entry in config.classes
     )

@@ -28,7 +28,7 @@ from voxpath.dhcp.event import (
 from voxpath.dhcp.machine import Book, Client, Kind, Offer, Step, Timer
 from voxpath.dhcp.message import ANY, BOOTREQUEST, CLIENT_PORT, INFINITE_S, Message, MessageType
 from voxpath.dhcp.policy import Check, Policy, Refusal
-from voxpath.dhcp.reply import Replies, host_name
+from voxpath.dhcp.reply import Answer, Replies, host_name
 from voxpath.dhcp.steps import Steps
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
@@ -52,6 +52,7 @@ class DhcpSettings:
     :ivar authoritative: whether an admitted phone that asks for a wrong address gets a NAK (decision D22).
     :ivar inform: whether an INFORM is answered.
     :ivar client_port: the clients' UDP port.
+    :ivar enterprise: the number under which option 125 tells our own fields; 0: under none.
     """
 
     offer_s: float = 60.0
@@ -61,6 +62,7 @@ class DhcpSettings:
     inform: bool = True
     client_port: int = CLIENT_PORT
     max_offers: int = MAX_OFFERS
+    enterprise: int = 0
 
 
 class Request(NamedTuple):
@@ -98,7 +100,7 @@ class DhcpServer:
         self._ledger = ledger
         self._settings = settings
         self._book = Book(by_interface.values(), policy.reservations, ledger)
-        self._replies = Replies(settings.client_port)
+        self._replies = Replies(settings.client_port, settings.enterprise)
         self._steps = Steps(self._book, settings.probation_s, settings.retry_s)
         self._answers: dict[MessageType, Callable[[Request, float], list[Effect]]] = {
             MessageType.DISCOVER: self._discover,
@@ -195,10 +197,10 @@ class DhcpServer:
             offer = self._make_offer(request, phone_class, now)
         except Exhausted as error:
             return self._exhausted(request, phone_class, error)
-        payload = self._answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
-        send = self._replies.address(payload, request.message, request.scope, request.port, offer.address)
+        answer = self._answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
+        send = self._replies.address(answer.payload, request.message, request.scope, request.port, offer.address)
         told = DhcpOffer(phone=request.phone, address=str(offer.address), block=str(offer.block), phone_class=phone_class.name)
-        return [Emit(told), *_sent(request.phone, f"OFFER {offer.address}", send)]
+        return [Emit(told), *_sent(request.phone, f"OFFER {offer.address}{answer.note}", send)]
 
     def _make_offer(self, request: Request, phone_class: PhoneClass, now: float) -> Offer:
         wanted = request.message.address(code.REQUESTED_ADDRESS)
@@ -273,10 +275,10 @@ class DhcpServer:
             host_name(request.message, request.mac),
             inf if lease_s == INFINITE_S else now + lease_s,
         )
-        payload = self._answer(MessageType.ACK, request, phone_class, block, address)
-        send = self._replies.address(payload, request.message, request.scope, request.port, address)
+        answer = self._answer(MessageType.ACK, request, phone_class, block, address)
+        send = self._replies.address(answer.payload, request.message, request.scope, request.port, address)
         told = DhcpAck(phone=client.phone, address=str(address), block=str(block), lease_s=lease_s, phone_class=phone_class.name)
-        sent = _sent(client.phone, f"ACK {address}", send)
+        sent = _sent(client.phone, f"ACK {address}{answer.note}", send)
         return self._steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), [Emit(told), *sent])
 
     def _nak(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
@@ -323,9 +325,9 @@ class DhcpServer:
             return self._ignore(request, phone_class)
         if not self._settings.inform or message.ciaddr == ANY:
             return self._drop(request.phone, request.name, "an INFORM is not answered, or names no address")
-        payload = self._answer(MessageType.ACK, request, phone_class, self._held(request.phone), None)
-        send = self._replies.address(payload, message, request.scope, request.port, message.ciaddr)
-        return _sent(request.phone, "ACK", send)
+        answer = self._answer(MessageType.ACK, request, phone_class, self._held(request.phone), None)
+        send = self._replies.address(answer.payload, message, request.scope, request.port, message.ciaddr)
+        return _sent(request.phone, f"ACK{answer.note}", send)
 
     # Changes.
 
@@ -374,7 +376,7 @@ class DhcpServer:
         phone_class: PhoneClass,
         block: PortBlock | None,
         address: IPv4Address | None,
-    ) -> bytes:
+    ) -> Answer:
         name = host_name(request.message, request.mac)
         return self._replies.answer(kind, request.message, request.scope, phone_class, name, block, address)
 

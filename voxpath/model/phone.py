@@ -42,7 +42,11 @@ class PhoneClass:
     :ivar lease_s: length of the lease on the wire, in seconds.
     :ivar image: name of the boot image on the TFTP server; empty: the phone needs none.
     :ivar mgcs: addresses of the primary and the backup media gateway controller, in this order, with ports or without.
-    :ivar own_options: whether the class understands voxpath's layout of option 43 (decision D1).
+    :ivar layout: how the phones want to be told of their servers, by a name of :data:`voxpath.dhcp.layout.LAYOUTS` (decision D1).
+    :ivar url: where they fetch their configuration; empty: from the TFTP server.
+    :ivar parameters: ``name=value`` texts for layouts that are made of such texts.
+    :ivar options: further DHCP options by code, encoded; they replace the scope's.
+    :ivar sub_options: further sub-options of option 43, encoded.
     :ivar image_octets: size of the image; 0: not known.
     :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
     :ivar settings: lines of the phone program's configuration file that do not follow from the lease, with place-holders.
@@ -54,10 +58,14 @@ class PhoneClass:
     lease_s: int
     image: str = ""
     mgcs: tuple[str, ...] = ()
-    own_options: bool = False
+    layout: str = "none"
     image_octets: int = 0
     root_path: str = ""
     settings: tuple[str, ...] = ()
+    url: str = ""
+    parameters: tuple[str, ...] = ()
+    options: tuple[tuple[int, bytes], ...] = ()
+    sub_options: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Scope:
     """Addresses that DHCP gives out on one interface (DHC-11, DHC-14).
 
     :ivar router: the default router told to phones; ``None``: the server itself.
+    :ivar options: further DHCP options by code, encoded.
     """
 
     name: str
@@ -77,6 +86,7 @@ class Scope:
     dns: tuple[IPv4Address, ...] = ()
     domain: str = ""
     router: IPv4Address | None = None
+    options: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
