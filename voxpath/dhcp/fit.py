@@ -72,9 +72,7 @@ def fit(request: Message, options: Mapping[int, bytes]) -> Fitted:
 
 
 def _spread(request: Message, options: Mapping[int, bytes], room: int) -> Spread | None:
-    if message_octets(options) <= room or not request.lists(code.OVERLOAD):
-        return None
-    return spread_options(options, room)
+    return spread_options(options, room) if request.lists(code.OVERLOAD) else None
 
 
 def _rank(item: tuple[int, bytes]) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from voxpath.core.cursor import Reader
 from voxpath.core.errors import RemoteError
+from voxpath.model.event import printable
 
 Scalar: TypeAlias = str | int | bool
 Value: TypeAlias = Scalar | Sequence[Scalar]
@@ -83,10 +84,10 @@ def encode_name(name: str) -> bytes:
     try:
         octets = [label.encode("ascii") if label.isascii() else label.encode("idna") for label in labels]
     except UnicodeError:
-        raise ValueError(f"{name!r} is no domain name") from None
+        raise ValueError(f"{_said(name)} is no domain name") from None
     data = b"".join(bytes((len(label),)) + label for label in octets if 0 < len(label) <= MAX_LABEL) + b"\0"
     if len(data) != sum(len(label) + 1 for label in octets) + 1 or len(data) > MAX_NAME or not _is_host(octets):
-        raise ValueError(f"{name!r} is no domain name")
+        raise ValueError(f"{_said(name)} is no domain name")
     return data
 
 
@@ -149,7 +150,7 @@ def _write_address(value: Scalar) -> bytes:
     try:
         return IPv4Address(_text(value)).packed
     except ValueError:
-        raise ValueError(f"{value!r} is not an IPv4 address") from None
+        raise ValueError(f"{_said(value)} is not an IPv4 address") from None
 
 
 def _write_text(value: Scalar) -> bytes:
@@ -168,12 +169,12 @@ def _write_hex(value: Scalar) -> bytes:
     try:
         return bytes.fromhex(_text(value).replace(":", ""))
     except ValueError:
-        raise ValueError(f"{value!r} is not hexadecimal") from None
+        raise ValueError(f"{_said(value)} is not hexadecimal") from None
 
 
 def _write_number(low: int, high: int, octets: int, value: Scalar) -> bytes:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{value!r} is not a whole number from {low} to {high}")
+        raise ValueError(f"{_said(value)} is not a whole number from {low} to {high}")
     return value.to_bytes(octets, "big", signed=low < 0)
 
 
@@ -189,7 +190,7 @@ def _number(octets: int, signed: bool = False) -> Kind:
 
 def _write_bool(value: Scalar) -> bytes:
     if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is neither true nor false")
+        raise ValueError(f"{_said(value)} is neither true nor false")
     return bytes((value,))
 
 
@@ -200,9 +201,13 @@ def _read_bool(fields: Reader) -> bool:
     return bool(octet)
 
 
+def _said(value: Scalar) -> str:
+    return printable(repr(value), 60)
+
+
 def _text(value: Scalar) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a text")
+        raise ValueError(f"{_said(value)} is not a text")
     return value
 
 

@@ -25,6 +25,7 @@ CHADDR_AT = 28
 """Where a message has the client's hardware address."""
 SNAME_OCTETS = 64
 FILE_OCTETS = 128
+OVERLOAD_OCTETS = 3
 _SNAME_AT = 44
 _FILE_AT = 108
 _COOKIE_AT = 236
@@ -120,12 +121,16 @@ def message_octets(options: Mapping[int, bytes]) -> int:
 
 
 def spread_options(options: Mapping[int, bytes], limit: int) -> Spread | None:
-    """Put the last options into ``sname``, ``file`` or both, as few as are necessary; ``None``: the rest is still too long.
+    """Put the last options into ``sname``, ``file`` or both, as few as are necessary.
 
+    ``None``: all of them fit as they are, or not even so.
     An option stays in one field, since not every client joins pieces over fields; the relay's own option stays where relays look.
     """
+    octets = message_octets(options)
+    if octets <= limit:
+        return None
     stay = dict(options)
-    excess = message_octets(options) + len(_END) + 2 - limit
+    excess = octets + OVERLOAD_OCTETS - limit
     moved: list[int] = []
     for option in reversed(list(options)):
         if excess <= 0:
