@@ -5,7 +5,7 @@ import pytest
 from tests.app.test_check import MACHINE
 from voxpath.app import values
 from voxpath.app.check import check
-from voxpath.app.check_options import KEYS, SERVER_OWNS, TYPES
+from voxpath.app.check_options import KEYS, SERVER_OWNS, TYPES, option_notes
 from voxpath.app.decode import Problem, decode
 from voxpath.app.schema import Config
 from voxpath.dhcp.enterprise import read_parts, sub_options
@@ -182,6 +182,15 @@ def test_mixed_sip_servers_are_told(section: str) -> None:
 @pytest.mark.parametrize("text", ['parameters = ["a;b=c"]', 'parameters = ["a"]', 'url = "a b"', 'layout = "nortel"'])
 def test_what_cannot_be_told_is_refused_when_it_is_read(text: str) -> None:
     assert decode(SITE.replace("SCOPE", "").replace("CLASS", text).encode()).config is None
+
+
+def test_options_beyond_what_every_phone_takes_are_noted() -> None:
+    big = option("class", code=200, type="text", value="x" * 250)
+    config, problems = read(phone_class=big)
+    assert problems == []
+    assert not option_notes(read()[0])
+    assert len(option_notes(config)) == 1
+    assert "class[0]: a reply in scope 'lan' has 5" in option_notes(config)[0]
 
 
 def test_the_types_of_standard_options_are_kinds_that_exist() -> None:

@@ -65,10 +65,7 @@ def test_avaya_is_told_by_43_after_its_number_and_by_242() -> None:
         15: b"192.0.2.12:5060;transport=udp,192.0.2.13:5060;transport=udp",
     }
     assert written[43].startswith(b"\x01\x046889"), "a phone reads no further otherwise"
-    assert written[242] == (
-        b"MCIPADD=10.37.18.11,10.37.10.11,HTTPSRVR=prov.example,HTTPDIR=phones,HTTPPORT=8080,"
-        b"SIP_CONTROLLER_LIST=192.0.2.12:5060;transport=udp,192.0.2.13:5060;transport=udp,vlan=1056,l2p=6,dscp=46"
-    )
+    assert written[242] == (b"MCIPADD=10.37.18.11,10.37.10.11,HTTPSRVR=prov.example,HTTPDIR=phones,vlan=1056,l2p=6,dscp=46")
     secure = sub_options(write("avaya", PLAIN._replace(url="https://prov.example"))[43])
     assert secure == {1: b"6889", 5: b"prov.example"}
     assert 242 not in write("avaya", PLAIN)

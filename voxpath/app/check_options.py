@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from voxpath.app import values_options
+from voxpath.app import values, values_options
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config, PhoneClass, Scope
@@ -11,7 +11,9 @@ from voxpath.app.schema_options import Option
 from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import MAX_DATA
 from voxpath.dhcp.layout import LAYOUTS
+from voxpath.dhcp.reply import longest_reply
 from voxpath.dhcp.value import KINDS, encode_sip_servers, encode_value
+from voxpath.dhcp.wire import DEFAULT_MESSAGE
 
 OWN = "the server writes it itself"
 SERVER_OWNS = {
@@ -79,6 +81,20 @@ def check_options(config: Config, machine: Machine) -> Iterator[Problem]:
     places += [Place(f"class[{number}]", entry) for number, entry in enumerate(config.classes)]
     for place in places:
         yield from _check_place(place)
+
+
+def option_notes(config: Config) -> list[str]:
+    """State where a reply has no room for all options, unless a phone announces longer messages."""
+    found = []
+    for place, entry in enumerate(values.classes(config)):
+        for scope in values.scopes(config):
+            octets = longest_reply(scope, entry)
+            if octets > DEFAULT_MESSAGE:
+                found.append(
+                    f"class[{place}]: a reply in scope {scope.name!r} has {octets} octets; phones that announce no more than "
+                    f"{DEFAULT_MESSAGE} by option 57 are not told all of it"
+                )
+    return found
 
 
 def check_layouts(config: Config, machine: Machine) -> Iterator[Problem]:

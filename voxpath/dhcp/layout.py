@@ -20,6 +20,7 @@ MITEL = 1027
 """Enterprise number under which Mitel's phones look for their text."""
 AVAYA = b"6889"
 """Avaya's enterprise number as text: the first sub-option of an option 43 that is meant for its phones."""
+_AVAYA_TEXTS_242 = (2, 3, 5, 6)
 MAX_CALL_SERVERS = 4
 """Mitel's ``call_srv`` takes one to four."""
 
@@ -99,7 +100,8 @@ def _mitel(told: Told) -> dict[int, bytes]:
 def _avaya(told: Told) -> dict[int, bytes]:
     texts = _avaya_texts(told)
     subs = {number: text.encode("utf-8") for number, (_, text) in texts.items()}
-    pairs = [f"{name}={text}" for name, text in texts.values()]
+    # Ports and SIP servers stand in option 43 alone: not all phones that read 242 know them there.
+    pairs = [f"{name}={text}" for number, (name, text) in texts.items() if number in _AVAYA_TEXTS_242]
     if told.mgcs:
         pairs.insert(0, "MCIPADD=" + ",".join(told.mgcs))
     written = {code.VENDOR: pack_sub_options({1: AVAYA, **subs})}

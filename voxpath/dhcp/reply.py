@@ -11,13 +11,13 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import Part, known_parts, named_by, pack_sub_options, write_parts
 from voxpath.dhcp.fit import fit
 from voxpath.dhcp.layout import LAYOUTS, OWN_LAYOUT, Told
-from voxpath.dhcp.message import ANY, BOOTREPLY, INFINITE_S, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, INFINITE_S, Message, MessageType
 from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
 from voxpath.dhcp.value import decode_sip_servers, decode_value, encode_addresses
 from voxpath.dhcp.wire import encode
 from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
 from voxpath.model.phone import MEGACO_PORT, PhoneClass, Scope
-from voxpath.model.ports import PortBlock
+from voxpath.model.ports import LARGEST_BLOCK, PortBlock
 
 BOOT_FILE_BLOCK = 512
 """Option 13 counts in these octets (RFC 2132 3.15); beyond 65 535 of them, 32 MiB, it cannot say the size and is left out."""
@@ -202,6 +202,13 @@ def common_of(scope: Scope, phone_class: PhoneClass) -> Common:
         options[code.VENDOR] = written.get(code.VENDOR, b"") + subs
     asked = {code.TFTP_SERVERS: encode_addresses(tftp)}
     return Common(options, asked, tuple(parts.items()), tftp, subs)
+
+
+def longest_reply(scope: Scope, phone_class: PhoneClass) -> int:
+    """Octets of a reply to a phone that sends an ordinary client identifier and lists every option but 125."""
+    request = Message(BOOTREQUEST, 0, bytes(6), {code.CLIENT_ID: bytes(7), code.MAX_MESSAGE_SIZE: b"\xff\xff"})
+    block = PortBlock(scope.server, LARGEST_BLOCK, LARGEST_BLOCK)
+    return len(Replies(0).answer(MessageType.OFFER, request, scope, phone_class, "x" * 18, block, scope.server).payload)
 
 
 def _standard_options(scope: Scope, phone_class: PhoneClass, tftp: str) -> dict[int, bytes]:
