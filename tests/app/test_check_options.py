@@ -193,6 +193,47 @@ def test_options_beyond_what_every_phone_takes_are_noted() -> None:
     assert "class[0]: a reply in scope 'lan' has 5" in option_notes(config)[0]
 
 
+SHARED = """
+[[realm]]
+name = "shared"
+private = ["198.51.100.0/24"]
+public = ["198.51.100.1"]
+
+[[pool]]
+public = "198.51.100.1"
+ports = [2048, 9999]
+realm = "shared"
+
+[[scope]]
+name = "street"
+interface = "eth0"
+subnet = "198.51.100.0/24"
+server = "198.51.100.254"
+range = ["198.51.100.1", "198.51.100.1"]
+realm = "shared"
+shared = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (("", ""), []),
+        (('range = ["198.51.100.1", "198.51.100.1"]', 'range = ["198.51.100.2", "198.51.100.3"]'), ["scope[1].range"]),
+        (('realm = "shared"\nshared', 'realm = "site"\nshared'), ["scope[1].range", "scope[1].shared", "scope[1].subnet"]),
+        (
+            ("[[realm]]", '[[reservation]]\nmac = "02:00:00:00:00:01"\naddress = "198.51.100.1"\n\n[[realm]]'),
+            ["reservation[0].address"],
+        ),
+    ],
+)
+def test_a_shared_scope_has_the_addresses_of_its_own_pools(change: tuple[str, str], found: list[str]) -> None:
+    decoded = decode((SITE.replace("SCOPE", "").replace("CLASS", "") + SHARED.replace(*change, 1)).encode())
+    assert decoded.config is not None, decoded.problems
+    assert sorted(problem.path for problem in check(decoded.config, MACHINE)) == found
+    assert [scope.shared for scope in values.scopes(decoded.config)] == [False, True]
+
+
 def test_the_types_of_standard_options_are_kinds_that_exist() -> None:
     assert set(TYPES.values()) <= set(KINDS)
     assert not TYPES.keys() & SERVER_OWNS.keys()

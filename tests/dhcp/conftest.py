@@ -111,7 +111,7 @@ class Site:
                     del self.leases[row.mac]
                     continue
                 assert not any(
-                    (row.scope, row.address) == (other.scope, other.address)
+                    (row.scope, row.address, row.first_port) == (other.scope, other.address, other.first_port)
                     for other in self.leases.values()
                     if other.mac != row.mac
                 ), f"{row.address} has two leases"

@@ -5,6 +5,7 @@ from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import named_by, pack_sub_options, read_parts, sub_options, write_parts
 from voxpath.dhcp.message import Message, MessageType
+from voxpath.dhcp.port_parameters import decode_port_set
 from voxpath.dhcp.value import KINDS, decode_sip_servers, decode_value, encode_sip_servers, encode_value
 from voxpath.dhcp.wire import MAX_MESSAGE, decode, encode, spread_options
 
@@ -17,6 +18,7 @@ READERS = {
     code.SIP_SERVERS: decode_sip_servers,
     code.ENTERPRISE: lambda data: [sub_options(part) for _, part in read_parts(data)],
     code.ENTERPRISE_CLASS: read_parts,
+    code.PORT_PARAMETERS: decode_port_set,
     **{option: (lambda data, kind=kind: decode_value(kind, data)) for option, kind in zip(range(230, 242), KINDS, strict=False)},
 }
 
@@ -42,6 +44,7 @@ def messages() -> list[Message]:
         61: b"\x01" + bytes(6),
         124: parts,
         125: parts,
+        159: b"\0\x0a\x50\0",
         120: encode_sip_servers(["sip.example", "backup.example"]),
         **{230 + place: encode_value(kind, values[kind]) for place, kind in enumerate(KINDS)},
     }

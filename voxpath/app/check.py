@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from voxpath.app import check_addresses, check_manhole, check_options, check_roles, check_sip, values
+from voxpath.app import check_addresses, check_manhole, check_options, check_roles, check_shared, check_sip, values
 from voxpath.app.decode import Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
@@ -38,6 +38,7 @@ CHECKS = (
     _reading("class", check_roles.check_classes),
     _reading("scope class", check_options.check_options),
     _reading("class", check_options.check_layouts),
+    _reading("scope pool reservation", check_shared.check_shared),
     _reading("class ports scope pool", check_roles.check_blocks),
     _reading("reservation scope", check_addresses.check_reservations),
     _reading("tftp mgc sip subscription manhole", check_roles.check_listening),

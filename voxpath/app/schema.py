@@ -124,6 +124,14 @@ class Scope(Section, frozen=True):
     router: Annotated[IPv4Address | None, doc("Router told to phones; not set: `server`.", "10.0.0.254")] = None
     dns: Annotated[tuple[IPv4Address, ...], doc("Name servers told to phones.", ["10.0.0.1"])] = ()
     domain: Annotated[str, doc("Domain name told to phones.", "phones.example")] = ""
+    shared: Annotated[
+        bool,
+        doc(
+            "Whether phones share public addresses: each gets the one of its port block as its own, and its ports by option 159 "
+            "(RFC 7618); `range` then holds the public addresses of the realm's pools, and nothing is translated.",
+            False,
+        ),
+    ] = False
     time_servers: TimeServers = ()
     ntp_servers: NtpServers = ()
     tftp_servers: TftpServers = ()

@@ -51,6 +51,7 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
             domain=scope.domain,
             router=scope.router,
             options=scope_options(scope),
+            shared=scope.shared,
         )
         for scope in config.scopes
     )

@@ -28,9 +28,9 @@ _BETWEEN = tuple(option for option in range(code.PAD, code.END) if option not in
 RANK = {option: place for place, option in enumerate((*_FIRST, *_BETWEEN, *_LAST))}
 """Options in the order in which they are written; the relay's own option is the last one (RFC 3046 section 2.1)."""
 
-NECESSARY = frozenset((*_FIRST[:8], code.RELAY_AGENT, code.MESSAGE))
+NECESSARY = frozenset((*_FIRST[:9], code.RELAY_AGENT, code.MESSAGE))
 """Without one of these the reply would be wrong, so they are never left out."""
-OWN = frozenset((code.PORT_PARAMETERS, code.VENDOR, code.ENTERPRISE, *code.FLAT_CODES))
+OWN = frozenset((code.VENDOR, code.ENTERPRISE, *code.FLAT_CODES))
 """What our phones boot by: left out only when nothing else is left."""
 
 

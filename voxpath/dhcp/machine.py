@@ -166,7 +166,7 @@ class Book:
         for lease in sorted(leases, key=lambda lease: lease.expires):
             client = self._clients.setdefault(lease.mac, Client(lease.mac))
             client.lease = lease
-            if lease.scope in self._pools:
+            if lease.scope in self._pools and not self._is_shared(lease):
                 self._pools[lease.scope].take_exactly(lease.address)
                 self._owners[lease.address] = client
             row = self.ledger.binding_of(client.phone)
@@ -191,6 +191,8 @@ class Book:
             if offer.scope is scope and offer.phone_class == phone_class and self.entitled(mac, scope, offer.address):
                 return client
             self.drop_offer(client)
+        if scope.shared:
+            return self._offer_shared(client, scope, phone_class, now)
         address, fresh, victim = self._choose(client, scope, wanted, now)
         try:
             block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
@@ -202,6 +204,16 @@ class Book:
             victim.displaced = True
         client.offer = Offer(scope, address, phone_class, block, fresh, victim)
         self._clients[mac] = client
+        self.offers += 1
+        return client
+
+    def _offer_shared(self, client: Client, scope: Scope, phone_class: PhoneClass, now: float) -> Client:
+        """Keep a block for a phone, whose address is the public one of the block (RFC 7618 section 8)."""
+        if client.displaced:
+            raise Exhausted(f"the former address of {client.phone} is being given to another phone")
+        block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
+        client.offer = Offer(scope, block.public, phone_class, block, False, None)
+        self._clients[client.mac] = client
         self.offers += 1
         return client
 
@@ -235,7 +247,7 @@ class Book:
         if client.displaced:
             # The other phone's change removes this one's row: until it is settled or withdrawn no new row may be written.
             raise Exhausted(f"the former address of {client.phone} is being given to another phone")
-        if lease is not None and lease.scope == scope.name and self.entitled(client.mac, scope, lease.address):
+        if lease is not None and self.is_of(lease, scope) and self.entitled(client.mac, scope, lease.address):
             return lease.address, False, None
         if fixed is not None and fixed in scope.subnet:
             return self._choose_fixed(pool, fixed)
@@ -291,13 +303,14 @@ class Book:
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
         self.timers.disarm(Timer("lease", client.mac))
-        if step.kind is Kind.DECLINE:
-            self.timers.arm(Timer("probation", scope=before.scope if before else "", address=step.address), now + probation_s)
+        if step.kind is Kind.DECLINE and before is not None and not self._is_shared(before):
+            self.timers.arm(Timer("probation", scope=before.scope, address=step.address), now + probation_s)
         if client.lease is None:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
             return
-        self._owners[client.lease.address] = client
+        if not self._is_shared(client.lease):
+            self._owners[client.lease.address] = client
         if client.bound:
             self._arm_lease(client)
         else:
@@ -317,6 +330,8 @@ class Book:
         if before.scope not in self._pools:
             return
         self._unbound[before.scope].disarm(client.mac)
+        if self._is_shared(before):
+            return
         if after is None or (after.scope, after.address) != (before.scope, before.address):
             self._owners.pop(before.address, None)
             if after is not None:
@@ -331,8 +346,18 @@ class Book:
     def _remember(self, client: Client) -> None:
         lease = client.lease
         assert lease is not None
-        if lease.scope in self._unbound:
+        if lease.scope in self._unbound and not self._is_shared(lease):
             self._unbound[lease.scope].arm(client.mac, lease.expires)
+
+    @staticmethod
+    def is_of(lease: Lease, scope: Scope) -> bool:
+        """Whether it is a lease of this scope as it is configured now; the scope may have become a shared one."""
+        return lease.scope == scope.name and bool(lease.first_port) == scope.shared
+
+    @staticmethod
+    def _is_shared(lease: Lease) -> bool:
+        """Whether its address is one that several phones have, so that no table of addresses holds it."""
+        return bool(lease.first_port)
 
     def _arm_lease(self, client: Client) -> None:
         assert client.lease is not None

@@ -13,6 +13,8 @@ from voxpath.dhcp.fit import fit
 from voxpath.dhcp.layout import LAYOUTS, OWN_LAYOUT, Told
 from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, INFINITE_S, Message, MessageType
 from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
+from voxpath.dhcp.port_parameters import encode_port_set, port_set_of
+from voxpath.dhcp.shared import takes_port_set
 from voxpath.dhcp.value import decode_sip_servers, decode_value, encode_addresses
 from voxpath.dhcp.wire import encode
 from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
@@ -108,7 +110,7 @@ class Replies:
             options.update(_times(phone_class.lease_s))
         options[code.HOST_NAME] = name.encode("ascii")
         options.update((option, value) for option, value in common.asked.items() if request.lists(option))
-        options.update(self._own(request, phone_class, block, common))
+        options.update(self._own(request, scope, phone_class, block, common))
         _echo(request, options)
         fitted = fit(request, options)
         reply = Message(
@@ -142,14 +144,16 @@ class Replies:
         link = b""
         if given is None or (request.ciaddr == ANY and request.broadcast):
             host = BROADCAST_HOST
-        elif request.ciaddr != ANY:
+        elif request.ciaddr != ANY and not scope.shared:
             host = str(request.ciaddr)
         else:
-            # The client cannot answer ARP for an address that it does not have yet.
+            # The client cannot answer ARP for an address that it does not have yet, or that others have, too.
             host, link = str(given), request.chaddr
         return Send(payload, Endpoint(host, self._client_port), port, str(scope.server), scope.interface, link)
 
-    def _own(self, request: Message, phone_class: PhoneClass, block: PortBlock | None, common: Common) -> dict[int, bytes]:
+    def _own(
+        self, request: Message, scope: Scope, phone_class: PhoneClass, block: PortBlock | None, common: Common
+    ) -> dict[int, bytes]:
         """Port range, MGC list and NAT address: in option 43 for our own classes, and otherwise to whoever asks for them (D1)."""
         flat = flat_options(Assignment(block, _endpoints(phone_class.mgcs), block.public if block is not None else None))
         options = {option: value for option, value in flat.items() if request.wants(option)}
@@ -158,6 +162,8 @@ class Replies:
         parts = self._parts(request, flat, common)
         if parts:
             options[code.ENTERPRISE] = write_parts(parts)
+        if scope.shared and block is not None and takes_port_set(request, phone_class):
+            options[code.PORT_PARAMETERS] = encode_port_set(port_set_of(block))
         return options
 
     def _parts(self, request: Message, flat: Mapping[int, bytes], common: Common) -> tuple[Part, ...]:
@@ -205,7 +211,7 @@ def common_of(scope: Scope, phone_class: PhoneClass) -> Common:
 
 
 def longest_reply(scope: Scope, phone_class: PhoneClass) -> int:
-    """Octets of a reply to a phone that sends an ordinary client identifier and lists every option but 125."""
+    """Octets of a reply to a phone that sends an ordinary client identifier and no list of what it wants."""
     request = Message(BOOTREQUEST, 0, bytes(6), {code.CLIENT_ID: bytes(7), code.MAX_MESSAGE_SIZE: b"\xff\xff"})
     block = PortBlock(scope.server, LARGEST_BLOCK, LARGEST_BLOCK)
     return len(Replies(0).answer(MessageType.OFFER, request, scope, phone_class, "x" * 18, block, scope.server).payload)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome, Send
 from voxpath.core.errors import LocalError, VoxpathError
 from voxpath.dhcp import options as code
+from voxpath.dhcp import shared
 from voxpath.dhcp.event import (
     DhcpAck,
     DhcpDeclined,
@@ -191,6 +192,8 @@ class DhcpServer:
         client = self._book.known(request.mac)
         if client is not None and client.pending:
             return self._drop(request.phone, request.name, "a change of its lease is under way")
+        if request.scope.shared and (reason := shared.refusal(request.message, phone_class)):
+            return self._drop(request.phone, request.name, reason)
         if self._book.offers >= self._settings.max_offers and (client is None or client.offer is None):
             return self._drop(request.phone, request.name, "too many offers are open")
         try:
@@ -218,6 +221,8 @@ class DhcpServer:
         client = self._book.known(request.mac)
         if client is not None and client.pending:
             return self._drop(request.phone, request.name, "a change of its lease is under way")
+        if request.scope.shared and (reason := shared.refusal(message, phone_class)):
+            return self._drop(request.phone, request.name, reason)
         server = message.address(code.SERVER_ID)
         if server is not None and server != request.scope.server:
             if client is not None:
@@ -248,7 +253,7 @@ class DhcpServer:
             offer, lease = client.offer, client.lease
             if offer is not None and offer.scope is request.scope and offer.address == address:
                 return client
-            if lease is not None and lease.scope == request.scope.name and lease.address == address:
+            if lease is not None and self._book.is_of(lease, request.scope) and lease.address == address:
                 return client
         if code.SERVER_ID in request.message.options:
             offer = self._make_offer(request, phone_class, now)
@@ -262,18 +267,27 @@ class DhcpServer:
         if offer is not None and (offer.address != address or offer.scope is not request.scope):
             self._book.drop_offer(client)
             offer = None
-        change = self._ledger.grant(client.phone, phone_class.ports, address, request.scope.realm, now)
+        scope = request.scope
+        if scope.shared:
+            kept = self._ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
+            if reason := shared.differs(request.message, kept, address):
+                self._book.drop_offer(client)
+                self._ledger.unreserve(client.phone)
+                return self._nak(request, address, reason)
+        private = None if scope.shared else address
+        change = self._ledger.grant(client.phone, phone_class.ports, private, scope.realm, now)
         block = change.written[-1].block if change.written else self._held(client.phone)
         assert block is not None  # an empty change means that the block is held
         lease_s = phone_class.lease_s
         lease = Lease(
             request.mac,
             request.message.options.get(code.CLIENT_ID, b""),
-            request.scope.name,
+            scope.name,
             address,
             phone_class.name,
             host_name(request.message, request.mac),
             inf if lease_s == INFINITE_S else now + lease_s,
+            block.first if scope.shared else 0,
         )
         answer = self._answer(MessageType.ACK, request, phone_class, block, address)
         send = self._replies.address(answer.payload, request.message, request.scope, request.port, address)
@@ -313,6 +327,9 @@ class DhcpServer:
         client = self._book.known(request.mac)
         if client is None or not client.bound or client.lease is None or client.lease.address != address:
             return self._drop(request.phone, request.name, "it has no such lease")
+        block = self._held(client.phone)
+        if client.lease.first_port and block is not None and (reason := shared.differs(request.message, block, address)):
+            return self._drop(request.phone, request.name, reason)
         if client.pending:
             return self._drop(request.phone, request.name, "a change of its lease is under way")
         return client
@@ -335,7 +352,8 @@ class DhcpServer:
         before = client.lease
         assert before is not None
         ended = replace(before, expires=now) if kind is Kind.RELEASE else before
-        after = None if kind is Kind.DECLINE else ended
+        # Of a shared address nothing is kept but the block, which the ledger remembers.
+        after = None if kind is Kind.DECLINE or before.first_port else ended
         step = Step(kind, client, self._ledger.release(client.phone, now), before, after)
         return self._steps.begin(step, [Emit(DhcpEnded(phone=client.phone, address=str(before.address), cause=cause))])
 

@@ -74,6 +74,7 @@ class Scope:
 
     :ivar router: the default router told to phones; ``None``: the server itself.
     :ivar options: further DHCP options by code, encoded.
+    :ivar shared: whether phones share the public addresses, each with its own ports of one of them (RFC 7618).
     """
 
     name: str
@@ -87,6 +88,7 @@ class Scope:
     domain: str = ""
     router: IPv4Address | None = None
     options: tuple[tuple[int, bytes], ...] = ()
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Lease:
     """A phone's lease, as it stands in the store before the ACK leaves (DHC-6).
 
     :ivar expires: end of the lease in seconds of the server's clock; the row itself stays (decision D17).
+    :ivar first_port: the first port of its block if the address is shared with other phones; 0: the address is its alone.
     """
 
     mac: Mac
@@ -103,6 +106,7 @@ class Lease:
     phone_class: str
     host_name: str
     expires: float
+    first_port: int = 0
 
     @property
     def phone(self) -> str:
