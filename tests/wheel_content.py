@@ -13,6 +13,7 @@ NEEDED = (
     "voxpath/store/schema/0002.sql",
     "voxpath/store/schema/0003.sql",
     "voxpath/store/schema/0004.sql",
+    "voxpath/store/schema/0005.sql",
     "voxpath/app/phone_classes.toml",
     "voxpath/app/taps/everything.py",
     "voxpath/app/taps/sip.py",

@@ -8,6 +8,7 @@ from voxpath.app.decode import decode
 from voxpath.app.machine import Machine
 from voxpath.app.phone_classes import LIKE, shipped
 from voxpath.app.schema import Config
+from voxpath.dhcp.layout import LAYOUTS, OWN_LAYOUT
 from voxpath.dhcp.policy import Admitted, Applicant
 from voxpath.model.address import Mac
 
@@ -85,7 +86,6 @@ def test_what_is_no_class_is_told_as_ever(text: str) -> None:
 
 
 def test_the_table_has_known_options_only() -> None:
-    """`layout` is an option as soon as the schema has it."""
     import tomllib
     from importlib.resources import files
 
@@ -93,9 +93,17 @@ def test_the_table_has_known_options_only() -> None:
 
     from voxpath.app.schema import PhoneClass
 
-    known = {field.encode_name for field in fields(PhoneClass)} - {LIKE, "name"} | {"about", "seen", "layout"}
+    known = {field.encode_name for field in fields(PhoneClass)} - {LIKE, "name"} | {"about", "seen"}
     table = tomllib.loads(files("voxpath.app").joinpath("phone_classes.toml").read_text())
     assert {key for entry in table.values() for key in entry} <= known
+
+
+def test_a_make_is_told_in_its_own_layout() -> None:
+    """DHC-10: what is taken over says it, and the server knows it."""
+    layouts = {entry.name: entry.layout for entry in values.classes(config(EVERYTHING))}
+    assert layouts["snom"] == "snom"
+    assert layouts["one-line"] == "none"
+    assert set(layouts.values()) - {"none"} == set(LAYOUTS) - {"none", OWN_LAYOUT}
 
 
 def test_the_page_has_every_class() -> None:

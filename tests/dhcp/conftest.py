@@ -19,7 +19,7 @@ from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import Pool
 
 PUBLIC = IPv4Address("198.51.100.1")
-DESK = PhoneClass("desk", ("desk",), 64, 3600, "desk.bin", ("192.0.2.1:2944", "192.0.2.2"), own_options=True)
+DESK = PhoneClass("desk", ("desk",), 64, 3600, "desk.bin", ("192.0.2.1:2944", "192.0.2.2"), layout="voxpath")
 LOBBY = PhoneClass("lobby", ("lobby",), 8, 600, mgcs=("192.0.2.9:2955",))
 
 
@@ -119,7 +119,7 @@ class Site:
                     del self.leases[row.mac]
                     continue
                 assert not any(
-                    (row.scope, row.address) == (other.scope, other.address)
+                    (row.scope, row.address, row.first_port) == (other.scope, other.address, other.first_port)
                     for other in self.leases.values()
                     if other.mac != row.mac
                 ), f"{row.address} has two leases"

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from voxpath.dhcp import options as code
+from voxpath.dhcp.enterprise import write_parts
 from voxpath.dhcp.options import Assignment, flat_options, pack_vendor, read_assignment
 from voxpath.dhcp.wire import encode_options
 from voxpath.model.address import Endpoint
 from voxpath.model.ports import PortBlock
 
 PAGE = (Path(__file__).parents[2] / "docs/protocols/dhcp-options.md").read_text()
+DOCUMENTATION = 32473
+"""The enterprise number for examples (RFC 5612)."""
 SAID = re.compile(
     r"ports (?P<first>\d+) to (?P<last>\d+) of (?P<nat>[\d.]+), "
     r"the primary controller (?P<primary>[\d.:]+\d) and the backup (?P<backup>[\d.:]+\d)\."
@@ -44,13 +47,15 @@ def options_of(octets: bytes) -> dict[int, bytes]:
     return found
 
 
-@pytest.mark.parametrize("name", ["option-43", "options-224-226"])
+@pytest.mark.parametrize("name", ["option-43", "option-125", "options-224-226"])
 def test_an_example_decodes_as_the_page_says(name: str) -> None:
-    assert read_assignment(options_of(example(name))) == said()
+    assert read_assignment(options_of(example(name)), DOCUMENTATION) == said()
 
 
 def test_the_examples_are_what_the_server_writes() -> None:
     assert encode_options({code.VENDOR: pack_vendor(flat_options(said()))}) == example("option-43")
+    part = write_parts([(DOCUMENTATION, pack_vendor(flat_options(said())))])
+    assert encode_options({code.ENTERPRISE: part}) == example("option-125")
     assert encode_options(flat_options(said())) == example("options-224-226")
 
 

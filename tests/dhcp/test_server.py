@@ -21,7 +21,7 @@ from voxpath.dhcp.event import (
     DhcpNak,
 )
 from voxpath.dhcp.message import BOOTREPLY, INFINITE_S, MessageType
-from voxpath.dhcp.reply import common_options, rebinding_s, renewal_s
+from voxpath.dhcp.reply import common_of, rebinding_s, renewal_s
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.wire import decode, encode
 from voxpath.model.address import Endpoint
@@ -98,7 +98,9 @@ def test_scapy_finds_every_option_of_the_offer(site, phone) -> None:
 )
 def test_the_size_of_the_image_is_told_as_far_as_the_option_can_say_it(site, octets: int, told: int | None) -> None:
     """DHC-12: option 13 counts 512 octets in 16 bits."""
-    options = common_options(site.scopes[0], PhoneClass("big", ("big",), 8, 600, "big.bin", image_octets=octets, root_path="/desk"))
+    options = common_of(
+        site.scopes[0], PhoneClass("big", ("big",), 8, 600, "big.bin", image_octets=octets, root_path="/desk")
+    ).options
     size = options.get(code.BOOT_FILE_SIZE)
     assert (None if size is None else int.from_bytes(size, "big")) == told
     assert options[code.ROOT_PATH] == b"/desk"
@@ -116,11 +118,11 @@ def test_the_offer_of_a_small_class_has_these_octets(site, make_phone) -> None:
         + bytes(128)
         + bytes.fromhex("6382536335010236040a0000013304000002583a040000012c3b040000020d")
         + bytes.fromhex("0104ffffff0003040a000001")
+        + bytes.fromhex("e008c633640150005007")
         + b"\x42\x0810.0.0.1"
         + bytes.fromhex("06080a000001c0000235")
-        + b"\x0f\x0ephones.example"
         + b"\x0c\x12phone-020000000a02"
-        + bytes.fromhex("e008c633640150005007")
+        + b"\x0f\x0ephones.example"
         + b"\xff"
     )
     assert payload == expected.ljust(300, b"\0")

@@ -171,7 +171,7 @@ class Stage:
             image = "phone-1.0.bin"
             root_path = "/phones"
             mgcs = ["198.51.100.10:2944", "198.51.100.11:2944"]
-            own_options = true
+            layout = "voxpath"
             [[class]]
             name = "many-lines"
             vendor_classes = ["voxpath-many"]

@@ -57,6 +57,22 @@ def test_a_grant_writes_one_row_and_adds_one_mapping() -> None:
     assert change.undo == (Delete(row),)
 
 
+def test_a_holder_of_a_shared_address_has_ports_and_no_mapping_and_they_are_quarantined_too() -> None:
+    """RFC 7618: the public address is the holder's own, so nothing is translated; its ports are a phone's like any others."""
+    ledger = small()
+    for holder in (A, B):
+        change = ledger.grant(holder, 64, None, "lan", 0.0)
+        assert not change.transaction
+        ledger.settle(change)
+    assert ledger.holder_of(ONE, 20480) is ledger.binding_of(A)
+    released = release(ledger, A, 10.0)
+    assert not released.transaction
+    assert [(row.state, row.until) for row in released.written] == [(BindingState.RELEASED, 110.0)]
+    with pytest.raises(Exhausted):
+        ledger.grant(C, 64, None, "lan", 20.0)
+    assert ledger.grant(A, 64, None, "lan", 20.0).written[0].block == PortBlock(ONE, 20480, 64)
+
+
 def test_an_unchanged_grant_is_empty() -> None:
     ledger = small()
     grant(ledger, A, PA)

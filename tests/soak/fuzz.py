@@ -5,12 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.dhcp.test_wire import GOLDEN
-from tests.dhcp.test_wire import MESSAGE as DHCP_MESSAGE
-from tests.soak import fuzz_sip
+from tests.soak import fuzz_dhcp, fuzz_sip
 from voxpath.core.errors import RemoteError
-from voxpath.dhcp import options as code
-from voxpath.dhcp import wire as dhcp
 from voxpath.megaco import wire as megaco
 from voxpath.megaco.digitmap import DigitMap
 from voxpath.megaco.message import DigitMapDescriptor, Media, TransactionRequest
@@ -82,29 +78,6 @@ def fuzz(codec: Codec, seed: int, count: int) -> str:
     return f"{count} mutations: {read} read, {count - read} refused, nothing else"
 
 
-def _dhcp_originals() -> list[bytes]:
-    more = {
-        43: bytes.fromhex("0108c63364014e404e7f0304c6336401"),
-        224: bytes(4) + b"\x4e\x40\x4e\x7f",
-        225: bytes(12),
-        226: bytes(4),
-    }
-    full = DHCP_MESSAGE._replace(options={**DHCP_MESSAGE.options, **more, 50: bytes(4), 51: bytes(4), 6: bytes(8), 12: b"phone"})
-    long = DHCP_MESSAGE._replace(options={**DHCP_MESSAGE.options, 43: bytes(range(200)) * 3})
-    overloaded = GOLDEN[:240] + bytes((52, 1, 3, 53, 1, 1, 255))
-    return [GOLDEN, dhcp.encode(full), dhcp.encode(long), overloaded]
-
-
-def _use_dhcp(octets: bytes) -> None:
-    message = dhcp.decode(octets)
-    _ = (message.summary.isprintable(), message.mac, message.vendor_class, message.broadcast, message.wants(1))
-    message.address(code.SERVER_ID)
-    message.number(code.LEASE_TIME, 4)
-    message.addresses(code.DNS_SERVER)
-    message.text(code.HOST_NAME)
-    code.read_assignment(message.options)
-
-
 def _tftp_originals() -> list[bytes]:
     options = (("blksize", "1468"), ("tsize", "0"), ("timeout", "3"))
     messages = (ReadRequest("vox.img", "octet", options), WriteRequest("a", "netascii"), Ack(7), Error(1, "no"), OptionAck(options))
@@ -169,7 +142,7 @@ def _use_sdp(octets: bytes) -> None:
 
 
 CODECS = {
-    "dhcp": Codec(_dhcp_originals, BINARY_PIECES, _use_dhcp),
+    "dhcp": Codec(fuzz_dhcp.originals, fuzz_dhcp.PIECES, fuzz_dhcp.use),
     "tftp": Codec(_tftp_originals, BINARY_PIECES, _use_tftp),
     "megaco": Codec(_megaco_originals, TEXT_PIECES, _use_megaco),
     "rtp": Codec(_rtp_originals, BINARY_PIECES, _use_rtp),

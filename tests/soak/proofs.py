@@ -15,6 +15,7 @@ from tests.soak import sip
 from tests.soak.attack import attack
 from tests.soak.crash import crash_sweep
 from tests.soak.fuzz import CODECS, fuzz
+from tests.soak.fuzz_dhcp_server import fuzz_server as fuzz_dhcp_server
 from tests.soak.fuzz_sip_server import fuzz_server
 
 TRANSACTIONS_PER_LINE = 2000
@@ -81,6 +82,12 @@ def _fuzz(name: str, seed: int, amount: int) -> str:
 
 PROOFS = (
     *(_fuzzed(name, 1_000_000) for name in CODECS),
+    Proof(
+        "fuzz-dhcp-server",
+        "No mutation of a request lets anything but a RemoteError out of the DHCP server; each answer is read back, and fits.",
+        100_000,
+        fuzz_dhcp_server,
+    ),
     Proof(
         "fuzz-sip-server",
         "No mutation of a request lets an exception out of the SIP server, or octets that are no text into an event or the store.",

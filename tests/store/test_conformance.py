@@ -83,6 +83,16 @@ async def test_a_user_with_a_nul_is_a_user_of_his_own(store: Store) -> None:
     await store.close()
 
 
+async def test_an_address_has_one_lease_or_one_for_each_block_of_its_ports(store: Store) -> None:
+    """RFC 7618: a shared address is known by address and ports together."""
+    one, other = (replace(lease(octet, "203.0.113.1"), first_port=2048 + 64 * octet) for octet in (1, 2))
+    assert await commit(store, Put(one), Put(other)) is None
+    assert set(store.load(Lease)) == {one, other}
+    assert await commit(store, Put(replace(lease(3, "203.0.113.1"), first_port=one.first_port))) is not None
+    assert await commit(store, Put(lease(4, "10.0.0.11"))) is None
+    assert await commit(store, Put(lease(5, "10.0.0.11"))) is not None
+
+
 async def test_a_second_put_replaces_the_row(store: Store) -> None:
     await commit(store, Put(binding("a", 2048)))
     assert await commit(store, Put(binding("a", 2112))) is None

@@ -55,6 +55,15 @@ def test_a_newer_file_is_refused() -> None:
         upgrade(connection, (ONE,), PATH)
 
 
+def test_leases_of_schema_4_are_kept_and_their_addresses_not_shared() -> None:
+    connection = connect()
+    upgrade(connection, steps()[:4], PATH)
+    row = ("02:00:00:00:00:01", b"", "lan", "10.0.0.11", "desk", "phone-1", 1234.5)
+    connection.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    upgrade(connection, steps(), PATH)
+    assert connection.execute("SELECT * FROM lease").fetchall() == [(*row, 0)]
+
+
 def test_the_shipped_steps_are_numbered_without_gaps() -> None:
     assert [step.number for step in steps()] == list(range(1, len(steps()) + 1))
 

@@ -9,9 +9,11 @@ from voxpath.app import (
     check_addresses,
     check_classes,
     check_manhole,
+    check_options,
     check_redundancy,
     check_roles,
     check_scopes,
+    check_shared,
     check_sip,
     check_tftp,
     values,
@@ -47,6 +49,9 @@ CHECKS = (
     _reading("realm pool dhcp scope", check_scopes.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),
     _reading("class reservation", check_classes.check_classes),
+    _reading("scope class", check_options.check_options),
+    _reading("class", check_options.check_layouts),
+    _reading("scope pool reservation", check_shared.check_shared),
     _reading("class ports scope pool", check_roles.check_blocks),
     _reading("reservation scope class", check_scopes.check_reservations),
     _reading("tftp mgc sip subscription redundancy manhole", check_roles.check_listening),
@@ -173,5 +178,6 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    found += [*check_sip.sip_notes(config), *check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config)]
+    found += [*check_options.option_notes(config), *check_sip.sip_notes(config)]
+    found += [*check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config)]
     return [printable(line, LINE_LIMIT) for line in found]

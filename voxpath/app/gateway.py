@@ -185,8 +185,12 @@ class GatewayRole(Role):
 
     def _nat_settings(self) -> NatSettings:
         config = self._node.config
-        private = tuple(dict.fromkeys(str(prefix) for realm in config.realms for prefix in realm.private))
-        public = tuple(dict.fromkeys(pool.public for pool in config.pools))
+        # Phones that share public addresses have them themselves: nothing of theirs is translated.
+        shared = {scope.realm for scope in config.scopes if scope.shared}
+        private = tuple(
+            dict.fromkeys(str(prefix) for realm in config.realms if realm.name not in shared for prefix in realm.private)
+        )
+        public = tuple(dict.fromkeys(pool.public for pool in config.pools if pool.realm not in shared))
         services = tuple(values.service_blocks(config).values())
         outside = Outside(config.nat.inside, config.nat.outside, private, public, services)
 

@@ -22,7 +22,7 @@ def open_prober(node: Node, role: str, server: DhcpServer, ports: UdpPorts, rece
         return None
     # Beside the kernel's interfaces there is no ARP: a VLAN that has none goes without.
     tagged = frozenset(scope.name for scope in config.scopes if scope.vlan)
-    scopes = [scope for name, scope in server.book.scopes.items() if name not in tagged]
+    scopes = [scope for name, scope in server.book.scopes.items() if name not in tagged and not scope.shared]
     try:
         for interface in dict.fromkeys(scope.interface for scope in scopes if not scope.relays):
             ports.open_arp(ARP_PORT, receive, interface)

@@ -12,6 +12,18 @@ from msgspec import Meta, field
 
 from voxpath.app.kinds import EndpointText, MacRange, OctetsText
 from voxpath.app.schema_manhole import Manhole
+from voxpath.app.schema_options import (
+    MAX_ENTERPRISE,
+    OPTIONS_LIMIT,
+    LayoutName,
+    NtpServers,
+    Option,
+    Parameter,
+    SipServers,
+    TftpServers,
+    TimeServers,
+    Url,
+)
 from voxpath.app.schema_redundancy import Redundancy
 from voxpath.app.schema_sip import Domain, Sip, User
 from voxpath.app.section import FramePriority, Port, Section, doc
@@ -111,6 +123,15 @@ class Dhcp(Section, frozen=True):
     )
     probe_stock: Annotated[int, doc("Free addresses of each scope that are kept verified.", 100, ge=1, le=1024)] = 32
     probe_age_s: Annotated[float, doc("Seconds after which a verified address is probed again.", 300.0, ge=10)] = 600.0
+    enterprise: Annotated[
+        int,
+        doc(
+            "Your own enterprise number: option 125 tells port range, controllers and NAT address under it; 0: it does not.",
+            32473,
+            ge=0,
+            le=MAX_ENTERPRISE,
+        ),
+    ] = 0
 
 
 class Scope(Section, frozen=True):
@@ -162,6 +183,21 @@ class Scope(Section, frozen=True):
         FramePriority | None,
         doc("802.1p priority of DHCP's answers, 0 to 7; not set: that of the request on a trunk, else the kernel's choice.", 5),
     ] = None
+    shared: Annotated[
+        bool,
+        doc(
+            "Whether phones share public addresses: each gets the one of its port block as its own, and its ports by option 159 "
+            "(RFC 7618); `range` then holds the public addresses of the realm's pools, and nothing is translated.",
+            False,
+        ),
+    ] = False
+    time_servers: TimeServers = ()
+    ntp_servers: NtpServers = ()
+    tftp_servers: TftpServers = ()
+    sip_servers: SipServers = ()
+    options: Annotated[tuple[Option, ...], doc("Options by number.", [], max_length=OPTIONS_LIMIT)] = field(
+        name="option", default=()
+    )
 
 
 class PhoneClass(Section, frozen=True):
@@ -215,14 +251,36 @@ class PhoneClass(Section, frozen=True):
         tuple[EndpointText, ...],
         doc("Primary and backup media gateway controllers.", ["192.0.2.10:2944", "192.0.2.11:2944"], max_length=8),
     ] = ()
-    own_options: Annotated[
-        bool,
+    layout: Annotated[
+        LayoutName,
         doc(
-            "Whether these phones understand voxpath's layout of DHCP option 43; "
-            "options 224 to 226 go to any phone that asks for them.",
-            True,
+            "How these phones want to be told of their servers: option 43 and others in their maker's way; `voxpath` tells ports, "
+            "controllers and NAT address, and `none` leaves option 43 out. Options 224 to 226 go to any phone that asks for them.",
+            "mitel",
         ),
-    ] = False
+    ] = "none"
+    url: Annotated[
+        Url,
+        doc(
+            "Where they fetch their configuration, told in option 66 and where `layout` says; empty: the TFTP server.",
+            "http://10.0.0.1/phones",
+        ),
+    ] = ""
+    parameters: Annotated[
+        tuple[Parameter, ...],
+        doc(
+            "Texts that the layouts `mitel` and `avaya` add as they are.",
+            ["vlan=1056", "dscp=46"],
+            max_length=OPTIONS_LIMIT,
+        ),
+    ] = ()
+    time_servers: TimeServers = ()
+    ntp_servers: NtpServers = ()
+    tftp_servers: TftpServers = ()
+    sip_servers: SipServers = ()
+    options: Annotated[tuple[Option, ...], doc("Options by number.", [], max_length=OPTIONS_LIMIT)] = field(
+        name="option", default=()
+    )
     settings: Annotated[
         tuple[SettingsLine, ...],
         doc(

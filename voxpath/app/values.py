@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass, Scope
+from voxpath.app.values_options import class_options, scope_options, vendor_subs
 from voxpath.dhcp.message import INFINITE_S
 from voxpath.dhcp.probe import ProbeSettings
 from voxpath.dhcp.settings import DhcpSettings
@@ -60,6 +61,8 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
             relays=scope.relays,
             group=scope.group,
             trust_circuits=scope.trust_circuits,
+            options=scope_options(scope),
+            shared=scope.shared,
         )
         for scope in config.scopes
     )
@@ -92,12 +95,16 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             lease_s=entry.lease_s,
             image=entry.image,
             mgcs=tuple(str(mgc) for mgc in entry.mgcs),
-            own_options=entry.own_options,
+            layout=entry.layout,
             image_octets=_size(in_state(config, config.tftp.root) / entry.image) if entry.image else 0,
             root_path=entry.root_path,
             settings=entry.settings,
             client_ids=tuple(mark.octets for mark in entry.client_ids),
             fingerprints=tuple(bytes(codes) for codes in entry.fingerprints),
+            url=entry.url,
+            parameters=entry.parameters,
+            options=class_options(entry),
+            sub_options=vendor_subs(entry.options),
         )
         for entry in config.classes
     )
@@ -128,7 +135,8 @@ def _size(path: Path) -> int:
 
 def dhcp_settings(config: Config) -> DhcpSettings:
     """Times and choices of the DHCP server."""
-    return DhcpSettings(authoritative=config.dhcp.authoritative, probation_s=config.dhcp.probation_s)
+    options = config.dhcp
+    return DhcpSettings(authoritative=options.authoritative, probation_s=options.probation_s, enterprise=options.enterprise)
 
 
 def probe_settings(config: Config, identifier: int) -> ProbeSettings:

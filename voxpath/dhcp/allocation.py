@@ -8,12 +8,14 @@ from ipaddress import IPv4Address
 from voxpath.core.effects import Effect, Emit
 from voxpath.core.errors import LocalError
 from voxpath.dhcp import options as code
+from voxpath.dhcp import shared
 from voxpath.dhcp.binding import bind, fixed_address, make_offer
 from voxpath.dhcp.event import DhcpNak, DhcpOffer
-from voxpath.dhcp.machine import Client
 from voxpath.dhcp.message import ANY, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Refusal
+from voxpath.dhcp.record import Client, lease_fits
+from voxpath.dhcp.reply import Answer
 from voxpath.dhcp.request import Request
 from voxpath.model.phone import PhoneClass
 from voxpath.ports.change import Exhausted
@@ -37,6 +39,8 @@ class Allocation:
         client = book.known(request.mac)
         if client is not None and client.pending:
             return self._silence.drop(request, "a change of its lease is under way")
+        if request.scope.shared and (reason := shared.refusal(request.message, phone_class)):
+            return self._silence.drop(request, reason)
         if not self._has_room(client):
             return self._silence.drop(request, "too many offers are open")
         try:
@@ -44,9 +48,9 @@ class Allocation:
         except Exhausted as error:
             return self._silence.exhausted(request, phone_class, error)
         request = request.about(offer.address)
-        payload = parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
+        answer = parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
         told = DhcpOffer(phone=request.phone, address=str(offer.address), block=str(offer.block), phone_class=phone_class.name)
-        return [Emit(told), *parts.send(request, payload, offer.address, f"OFFER {offer.address}")]
+        return [Emit(told), *parts.send(request, answer, offer.address, f"OFFER {offer.address}")]
 
     def request(self, request: Request, now: float) -> list[Effect]:
         """RFC 2131 section 4.3.2: selecting names a server, init-reboot an address, renewing and rebinding only ciaddr."""
@@ -57,6 +61,8 @@ class Allocation:
         client = self._book.known(request.mac)
         if client is not None and client.pending:
             return self._silence.drop(request, "a change of its lease is under way")
+        if request.scope.shared and (reason := shared.refusal(message, admitted.phone_class)):
+            return self._silence.drop(request, reason)
         server = message.address(code.SERVER_ID)
         if server is not None and not request.is_for(server):
             if client is not None:
@@ -70,6 +76,8 @@ class Allocation:
     def _answer(self, request: Request, phone_class: PhoneClass, address: IPv4Address, now: float) -> list[Effect]:
         try:
             owner = self._entitled(request, phone_class, address, now)
+            if not isinstance(owner, str) and request.scope.shared:
+                owner = self._with_ports(request, owner, phone_class, address, now)
             if isinstance(owner, str):
                 return self._nak(request, address, owner)
             return bind(self._parts, request, owner, phone_class, address, now)
@@ -91,7 +99,7 @@ class Allocation:
             offer, lease = client.offer, client.lease
             if offer is not None and offer.scope is request.scope and offer.address == address:
                 return client
-            if lease is not None and lease.scope == request.scope.name and lease.address == address:
+            if lease is not None and lease_fits(lease, request.scope) and lease.address == address:
                 return client
         if code.SERVER_ID in request.message.options and self._has_room(client):
             offer = make_offer(self._parts, request, phone_class, fixed, now)
@@ -103,6 +111,21 @@ class Allocation:
             self._book.drop_offer(client)
         return "the address is not leased to this phone"
 
+    def _with_ports(
+        self, request: Request, client: Client, phone_class: PhoneClass, address: IPv4Address, now: float
+    ) -> Client | str:
+        """The client if the ports that it will get are those of the shared address that it asks for, or why they are not.
+
+        :raises Exhausted: no block is left.
+        """
+        kept = self._parts.ledger.reserve(client.phone, phone_class.ports, request.scope.realm, now)
+        reason = shared.differs(request.message, kept, address)
+        if not reason:
+            return client
+        self._book.drop_offer(client)
+        self._parts.ledger.unreserve(client.phone)
+        return reason
+
     def _has_room(self, client: Client | None) -> bool:
         """Whether an offer may be open for this client."""
         return (client is not None and client.offer is not None) or self._book.offers < self._parts.settings.max_offers
@@ -113,4 +136,4 @@ class Allocation:
             return self._silence.drop(request, reason)
         payload = parts.replies.refusal(request.message, request.scope, reason)
         told = DhcpNak(phone=request.phone, address=str(address), reason=reason)
-        return [Emit(told), *parts.send(request, payload, None, "NAK")]
+        return [Emit(told), *parts.send(request, Answer(payload), None, "NAK")]

@@ -7,9 +7,9 @@ from math import inf
 from voxpath.core.effects import Effect, Emit
 from voxpath.dhcp import options as code
 from voxpath.dhcp.event import DhcpAck
-from voxpath.dhcp.machine import Client, Kind, Offer, Step, Timer
 from voxpath.dhcp.message import INFINITE_S, MessageType
 from voxpath.dhcp.parts import Parts
+from voxpath.dhcp.record import Client, Kind, Offer, Step, Timer
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
 from voxpath.model.phone import Lease, PhoneClass, Scope
@@ -77,7 +77,9 @@ def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass
     if offer is not None and (offer.address != address or offer.scope is not request.scope):
         parts.book.drop_offer(client)
         offer = None
-    change = parts.ledger.grant(client.phone, phone_class.ports, address, request.scope.realm, now)
+    scope = request.scope
+    private = None if scope.shared else address
+    change = parts.ledger.grant(client.phone, phone_class.ports, private, scope.realm, now)
     block = change.written[-1].block if change.written else parts.held(client.phone)
     assert block is not None  # an empty change means that the block is held
     kind = request.message.type
@@ -85,14 +87,15 @@ def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass
     lease = Lease(
         request.mac,
         request.message.options.get(code.CLIENT_ID, b""),
-        request.scope.name,
+        scope.name,
         address,
         phone_class.name,
         host_name(request.message, request.mac),
         inf if lease_s == INFINITE_S else now + lease_s,
+        block.first if scope.shared else 0,
     )
     given = None if kind is MessageType.INFORM else address
-    payload = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, block, given)
+    answer = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, block, given)
     told = DhcpAck(phone=client.phone, address=str(address), block=str(block), lease_s=lease_s, phone_class=phone_class.name)
-    sent = parts.send(request, payload, address, f"{'REPLY' if kind is None else 'ACK'} {address}")
+    sent = parts.send(request, answer, address, f"{'REPLY' if kind is None else 'ACK'} {address}")
     return parts.steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), [Emit(told), *sent])

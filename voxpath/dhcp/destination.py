@@ -21,11 +21,11 @@ def address_reply(payload: bytes, request: Request, given: IPv4Address | None, c
     link = b""
     if message.giaddr != ANY:
         return Send(payload, Endpoint(str(message.giaddr), SERVER_PORT), request.port, str(scope.server), scope.interface)
-    if message.ciaddr != ANY and (given is not None or scope.relays):
+    if message.ciaddr != ANY and not scope.shared and (given is not None or scope.relays):
         host = str(message.ciaddr)
-    elif given is None or message.broadcast:
+    elif given is None or (message.ciaddr == ANY and message.broadcast):
         host = BROADCAST_HOST
     else:
-        # The client cannot answer ARP for an address that it does not have yet.
+        # The client cannot answer ARP for an address that it does not have yet, or that others have, too.
         host, link = str(given), message.chaddr
     return Send(payload, Endpoint(host, client_port), request.port, str(scope.server), scope.interface, link)

@@ -5,11 +5,13 @@ from ipaddress import IPv4Address
 
 from voxpath.core.effects import Effect, Emit
 from voxpath.dhcp import options as code
+from voxpath.dhcp import shared
 from voxpath.dhcp.event import DhcpDeclined, DhcpEnded
-from voxpath.dhcp.machine import Client, Kind, Step, Timer
 from voxpath.dhcp.parts import Parts
+from voxpath.dhcp.record import Client, Kind, Step, Timer, is_shared
 from voxpath.dhcp.request import Request
 from voxpath.model.address import Mac
+from voxpath.model.phone import Lease
 
 
 class Ending:
@@ -72,15 +74,23 @@ class Ending:
         client = self._book.known(request.mac)
         if client is None or not client.bound or client.lease is None or client.lease.address != address:
             return self._silence.drop(request, "it has no such lease")
+        if is_shared(client.lease) and (reason := self._other_ports(request, client.lease)):
+            return self._silence.drop(request, reason)
         if client.pending:
             return self._silence.drop(request, "a change of its lease is under way")
         return client
+
+    def _other_ports(self, request: Request, lease: Lease) -> str:
+        """Why a message is not about the ports of a lease of a shared address; empty: it is."""
+        block = self._parts.held(lease.phone)
+        return "" if block is None else shared.differs(request.message, block, lease.address)
 
     def _end(self, client: Client, kind: Kind, cause: str, now: float) -> list[Effect]:
         before = client.lease
         assert before is not None
         ended = replace(before, expires=now) if kind is Kind.RELEASE else before
-        after = None if kind is Kind.DECLINE else ended
+        # Of a shared address nothing is kept but the block, which the ledger remembers.
+        after = None if kind is Kind.DECLINE or is_shared(before) else ended
         step = Step(kind, client, self._parts.ledger.release(client.phone, now), before, after)
         told = DhcpEnded(phone=client.phone, address=str(before.address), cause=cause)
         return self._parts.steps.begin(step, [Emit(told)])

@@ -10,11 +10,12 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from voxpath.dhcp import options as code
+from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
-from voxpath.dhcp.machine import Client, Offer
 from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Admitted, Refusal
+from voxpath.dhcp.record import Client, Offer
 from voxpath.dhcp.request import Request
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
@@ -69,6 +70,9 @@ class Finding(NamedTuple):
 def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
     """Tell what would become of a DISCOVER."""
     link = request.link
+    if request.scope.shared:
+        request = request._replace(message=_sharing(request.message))
+        yield Finding("shared addresses", "taken for granted: it asks for option 159, and sends option 61")
     names = ", then ".join(scope.name for scope in link.members)
     yield Finding("link", f"scope {names}" + (f"; {len(link.scopes)} scopes in all" if len(link.scopes) > link.giving else ""))
     admitted = parts.policy.admit(request.applicant)
@@ -79,10 +83,22 @@ def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
         yield Finding("answer", NOTHING)
     elif client is not None and client.pending:
         yield Finding("answer", f"{NOTHING}, since a change of its lease is under way")
+    elif request.scope.shared and (reason := shared.refusal(request.message, admitted.phone_class)):
+        yield Finding("answer", f"{NOTHING}, since {reason}")
     elif parts.book.offers >= parts.settings.max_offers and (client is None or client.offer is None):
         yield Finding("answer", f"{NOTHING}, since too many offers are open")
     else:
         yield from _offer(parts, request, admitted.phone_class, client, now)
+
+
+def _sharing(message: Message) -> Message:
+    """The same message from a phone that knows of shared addresses; no other is worth a dry run where they are (RFC 7618)."""
+    options = {
+        code.CLIENT_ID: b"\1" + message.chaddr,
+        **message.options,
+        code.PARAMETER_REQUEST_LIST: bytes((code.PORT_PARAMETERS,)),
+    }
+    return message._replace(options=options)
 
 
 def _checks(parts: Parts, request: Request, admitted: Admitted | Refusal) -> Iterator[Finding]:
@@ -136,10 +152,13 @@ def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offe
     yield Finding("ports", str(offer.block))
     lease_s = phone_class.lease_s
     yield Finding("lease time", "for ever" if lease_s == INFINITE_S else f"{lease_s} s")
-    reply = decode(parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address))
+    answer = parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
+    reply = decode(answer.payload)
     yield Finding("boot file", printable(reply.file.decode("utf-8", "replace")) or "none")
     for option, value in reply.options.items():
         yield Finding(f"option {option}", _shown(option, value))
+    if answer.left_out:
+        yield Finding("no room", "for options " + ", ".join(map(str, answer.left_out)))
 
 
 def _shown(option: int, value: bytes) -> str:

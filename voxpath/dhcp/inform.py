@@ -61,6 +61,8 @@ class Inform:
     def _refuse_taken(self, request: Request, address: IPv4Address) -> None:
         """An address that is no phone's, or is reserved for another one, cannot be this phone's."""
         parts = self._parts
+        if request.scope.shared:
+            raise LocalError(f"{address} is shared, and its ports are given with leases only")
         if not request.scope.is_host(address):
             raise LocalError(f"{address} is no address for a phone")
         if parts.book.is_reserved(address) and fixed_address(parts, request) != address:
@@ -68,5 +70,5 @@ class Inform:
 
     def _tell(self, request: Request, phone_class: PhoneClass) -> list[Effect]:
         parts = self._parts
-        payload = parts.answer(MessageType.ACK, request, phone_class, parts.held(request.phone), None)
-        return parts.send(request, payload, request.message.ciaddr, "ACK")
+        answer = parts.answer(MessageType.ACK, request, phone_class, parts.held(request.phone), None)
+        return parts.send(request, answer, request.message.ciaddr, "ACK")

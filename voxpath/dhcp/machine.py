@@ -8,118 +8,17 @@ This module decides nothing about messages and makes no effects; :mod:`voxpath.d
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
 from ipaddress import IPv4Address
 from math import isinf
-from typing import NamedTuple
 
-from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, Demand
+from voxpath.dhcp.record import Client, Kind, Offer, Step, Timer, is_shared, lease_fits
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
-from voxpath.model.ports import BindingState, PortBlock
-from voxpath.ports.change import Exhausted, LedgerChange
+from voxpath.model.ports import BindingState
+from voxpath.ports.change import Exhausted
 from voxpath.ports.ledger import Ledger
-
-
-class Kind(Enum):
-    """What a change does to a client; the values are the words of events."""
-
-    BIND = "lease"
-    RELEASE = "release"
-    EXPIRE = "expiry"
-    DECLINE = "decline"
-
-
-class Timer(NamedTuple):
-    """What a timer is for: the end of an offer, of a lease, of an address's probation, or the pause before a repeated undo."""
-
-    what: str
-    mac: Mac | None = None
-    scope: str = ""
-    address: IPv4Address | None = None
-    number: int = 0
-
-
-@dataclass(slots=True)
-class Offer:
-    """What is kept for a client until it asks for it.
-
-    :ivar fresh: the address was free before the offer, and is free again if nothing comes of it.
-    :ivar victim: the unbound client that the address is remembered for.
-    """
-
-    scope: Scope
-    address: IPv4Address
-    phone_class: PhoneClass
-    block: PortBlock
-    fresh: bool
-    victim: "Client | None"
-
-
-class Client:
-    """One phone.
-
-    :ivar lease: its last lease, bound or not, as the store has it.
-    :ivar pending: number of the change that is under way; 0: none.
-    :ivar displaced: its remembered address is on offer to another phone.
-    """
-
-    __slots__ = ("bound", "displaced", "lease", "mac", "offer", "pending", "phone")
-
-    def __init__(self, mac: Mac) -> None:
-        self.mac = mac
-        self.phone = str(mac)
-        self.lease: Lease | None = None
-        self.bound = False
-        self.offer: Offer | None = None
-        self.pending = 0
-        self.displaced = False
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change of a client, from its beginning until it is settled or withdrawn.
-
-    :ivar lease: the lease after it; ``None``: none.
-    :ivar offer: what it was made from, if it was.
-    """
-
-    kind: Kind
-    client: Client
-    ledger: LedgerChange
-    before: Lease | None
-    lease: Lease | None
-    offer: Offer | None = None
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The rows to write; an address leaves its former lease before it enters another."""
-        return (*self._victims(Delete), *_lease_rows(self.before, self.lease), *self.ledger.changes)
-
-    @property
-    def undo(self) -> tuple[Change, ...]:
-        """The rows that take the change back."""
-        return (*self.ledger.undo, *_lease_rows(self.lease, self.before), *self._victims(Put))
-
-    @property
-    def address(self) -> IPv4Address:
-        """The address that it is about."""
-        lease = self.lease or self.before
-        assert lease is not None  # every kind has one of the two
-        return lease.address
-
-    def _victims(self, change: type[Put] | type[Delete]) -> tuple[Change, ...]:
-        victim = self.offer.victim if self.offer is not None else None
-        return () if victim is None else (change(victim.lease),)
-
-
-def _lease_rows(before: Lease | None, after: Lease | None) -> tuple[Change, ...]:
-    if after is not None:
-        return () if after == before else (Put(after),)
-    return () if before is None else (Delete(before),)
 
 
 class Book:
@@ -191,7 +90,7 @@ class Book:
         for lease in sorted(leases, key=lambda lease: lease.expires):
             client = self._clients.setdefault(lease.mac, Client(lease.mac))
             client.lease = lease
-            if lease.scope in self._pools:
+            if lease.scope in self._pools and not is_shared(lease):
                 self._pools[lease.scope].take_exactly(lease.address)
                 self._owners[lease.address] = client
             row = self.ledger.binding_of(client.phone)
@@ -226,6 +125,8 @@ class Book:
             if offer.scope is scope and offer.phone_class == phone_class and self.entitled(fixed, scope, offer.address):
                 return client
             self.drop_offer(client)
+        if scope.shared:
+            return self._offer_shared(client, scope, phone_class, now)
         address, fresh, victim = self._choose(client, scope, wanted, fixed, now)
         try:
             block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
@@ -237,6 +138,16 @@ class Book:
             victim.displaced = True
         client.offer = Offer(scope, address, phone_class, block, fresh, victim)
         self._clients[mac] = client
+        self.offers += 1
+        return client
+
+    def _offer_shared(self, client: Client, scope: Scope, phone_class: PhoneClass, now: float) -> Client:
+        """Keep a block for a phone, whose address is the public one of the block (RFC 7618 section 8)."""
+        if client.displaced:
+            raise Exhausted(f"the former address of {client.phone} is being given to another phone")
+        block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
+        client.offer = Offer(scope, block.public, phone_class, block, False, None)
+        self._clients[client.mac] = client
         self.offers += 1
         return client
 
@@ -269,7 +180,7 @@ class Book:
         if client.displaced:
             # The other phone's change removes this one's row: until it is settled or withdrawn no new row may be written.
             raise Exhausted(f"the former address of {client.phone} is being given to another phone")
-        if lease is not None and lease.scope == scope.name and self.entitled(fixed, scope, lease.address):
+        if lease is not None and lease_fits(lease, scope) and self.entitled(fixed, scope, lease.address):
             if not client.bound:
                 self.demand.doubt(scope.name, lease.address)
             return lease.address, False, None
@@ -330,13 +241,14 @@ class Book:
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
         self.timers.disarm(Timer("lease", client.mac))
-        if step.kind is Kind.DECLINE:
-            self.timers.arm(Timer("probation", scope=before.scope if before else "", address=step.address), now + probation_s)
+        if step.kind is Kind.DECLINE and before is not None and not is_shared(before):
+            self.timers.arm(Timer("probation", scope=before.scope, address=step.address), now + probation_s)
         if client.lease is None:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
             return
-        self._owners[client.lease.address] = client
+        if not is_shared(client.lease):
+            self._owners[client.lease.address] = client
         if client.bound:
             self._arm_lease(client)
         else:
@@ -373,6 +285,8 @@ class Book:
         if before.scope not in self._pools:
             return
         self._unbound[before.scope].disarm(client.mac)
+        if is_shared(before):
+            return
         if after is None or (after.scope, after.address) != (before.scope, before.address):
             self._owners.pop(before.address, None)
             if after is not None:
@@ -387,7 +301,7 @@ class Book:
     def _remember(self, client: Client) -> None:
         lease = client.lease
         assert lease is not None
-        if lease.scope in self._unbound:
+        if lease.scope in self._unbound and not is_shared(lease):
             self._unbound[lease.scope].arm(client.mac, lease.expires)
 
     def _arm_lease(self, client: Client) -> None:

@@ -138,6 +138,10 @@ class Message(NamedTuple):
         wanted = self.options.get(code.PARAMETER_REQUEST_LIST)
         return wanted is None or option in wanted
 
+    def lists(self, option: int) -> bool:
+        """Whether the client asks for an option by name (option 55)."""
+        return option in self.options.get(code.PARAMETER_REQUEST_LIST, b"")
+
     @property
     def summary(self) -> str:
         """The message in a few words, safe for a terminal."""

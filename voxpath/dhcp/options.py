@@ -1,9 +1,9 @@
 """DHCP option codes, and the layouts of voxpath's own data: port range, MGC list and NAT address (DHC-7 to DHC-10, decision D1).
 
-The same three data fields travel in two ways:
+The same three data fields travel in three ways:
 
 =============  ==========================  ===============  ======================================================
-field          sub-option of option 43     option           octets
+field          sub-option of 43 and 125    option           octets
 =============  ==========================  ===============  ======================================================
 port range     1                           224              public address (4), first port (2), last port (2)
 MGC list       2                           225              1 to 4 times: address (4), port (2); primary first
@@ -11,7 +11,8 @@ NAT address    3                           226              public address (4)
 =============  ==========================  ===============  ======================================================
 
 All numbers are in network byte order.
-Sub-options in option 43 are encoded as RFC 2132 section 8.4 says: code (1), length (1), data.
+Sub-options in option 43 are encoded as RFC 2132 section 8.4 says: code (1), length (1), data; so are those in option 125, below
+the enterprise number that the operator has configured (RFC 3925 section 4).
 No end sub-option (255) is written; a reader stops at one, and steps over pad (0) and over codes that it does not know.
 First and last port are given, not the size, so that a stock client's hook can write them into ``ip_local_port_range`` as they are.
 """
@@ -23,15 +24,20 @@ from typing import NamedTuple
 
 from voxpath.core.cursor import Reader
 from voxpath.core.errors import RemoteError
+from voxpath.dhcp.enterprise import read_parts
 from voxpath.model.address import Endpoint
 from voxpath.model.ports import PortBlock
 
 PAD = 0
 SUBNET_MASK = 1
 ROUTER = 3
+TIME_SERVER = 4
 DNS_SERVER = 6
 HOST_NAME = 12
+BOOT_FILE_SIZE = 13
 DOMAIN = 15
+ROOT_PATH = 17
+NTP_SERVER = 42
 VENDOR = 43
 REQUESTED_ADDRESS = 50
 LEASE_TIME = 51
@@ -49,11 +55,16 @@ TFTP_SERVER = 66
 BOOT_FILE = 67
 RELAY_AGENT = 82
 SUBNET_SELECTION = 118
-BOOT_FILE_SIZE = 13
-ROOT_PATH = 17
+SIP_SERVERS = 120
+ENTERPRISE_CLASS = 124
+ENTERPRISE = 125
+TFTP_SERVERS = 150
+PORT_PARAMETERS = 159
+URL_160 = 160
 PORT_RANGE = 224
 MGC_LIST = 225
 NAT_ADDRESS = 226
+AVAYA = 242
 END = 255
 
 SUB_PORT_RANGE = 1
@@ -67,6 +78,7 @@ MAX_LISTS = 256
 """Encoded MGC lists that are kept: there is one per phone class."""
 
 FLAT_CODES = (PORT_RANGE, MGC_LIST, NAT_ADDRESS)
+OWN_SUBS = (SUB_PORT_RANGE, SUB_MGC_LIST, SUB_NAT_ADDRESS)
 _FLAT_OF_SUB = {SUB_PORT_RANGE: PORT_RANGE, SUB_MGC_LIST: MGC_LIST, SUB_NAT_ADDRESS: NAT_ADDRESS}
 
 
@@ -91,20 +103,26 @@ def flat_options(given: Assignment) -> dict[int, bytes]:
 
 
 def pack_vendor(flat: Mapping[int, bytes]) -> bytes:
-    """The content of option 43, made from what :func:`flat_options` wrote."""
+    """The content of option 43, and of our part of option 125, made from what :func:`flat_options` wrote."""
     return b"".join(bytes((sub, len(flat[option]))) + flat[option] for sub, option in _FLAT_OF_SUB.items() if option in flat)
 
 
-def read_assignment(options: Mapping[int, bytes]) -> Assignment:
-    """Read what a server assigned, field by field from option 43 or else from 224 to 226.
+def read_assignment(options: Mapping[int, bytes], enterprise: int = 0) -> Assignment:
+    """Read what a server assigned, field by field: from option 43, else from option 125, else from 224 to 226.
 
     An option 43 of somebody else's layout is not an error: its owner is the vendor class.
 
-    :raises RemoteError: one of the options 224 to 226 is malformed.
+    :param enterprise: the number that our part of option 125 stands under; 0: it is not looked at.
+    :raises RemoteError: option 125 is looked at and malformed, or one of the options 224 to 226 is.
     """
-    inner = _read_vendor(options.get(VENDOR, b""))
-    outer = _read_fields({option: options[option] for option in FLAT_CODES if option in options})
-    return Assignment(inner.block or outer.block, inner.mgcs or outer.mgcs, inner.nat or outer.nat)
+    parts = read_parts(options.get(ENTERPRISE, b"")) if enterprise else ()
+    found = [_read_vendor(options.get(VENDOR, b"")), *(_read_vendor(data) for number, data in parts if number == enterprise)]
+    found.append(_read_fields({option: options[option] for option in FLAT_CODES if option in options}))
+    return Assignment(
+        next((given.block for given in found if given.block), None),
+        next((given.mgcs for given in found if given.mgcs), ()),
+        next((given.nat for given in found if given.nat), None),
+    )
 
 
 def encode_port_range(block: PortBlock) -> bytes:

@@ -8,7 +8,7 @@ from voxpath.dhcp.destination import address_reply
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.policy import Policy
-from voxpath.dhcp.reply import Replies, host_name
+from voxpath.dhcp.reply import Answer, Replies, host_name
 from voxpath.dhcp.request import Request
 from voxpath.dhcp.settings import DhcpSettings
 from voxpath.dhcp.silence import Silence
@@ -43,12 +43,13 @@ class Parts:
         phone_class: PhoneClass,
         block: PortBlock | None,
         address: IPv4Address | None,
-    ) -> bytes:
+    ) -> Answer:
         """An OFFER, an ACK, or the answer to a BOOTP request; without an address given it tells no lease."""
         name = host_name(request.message, request.mac)
         return self.replies.answer(kind, request.message, request.scope, phone_class, name, block, address)
 
-    def send(self, request: Request, payload: bytes, given: IPv4Address | None, summary: str) -> list[Effect]:
-        """Send a reply; without an address given it is a NAK."""
+    def send(self, request: Request, answer: Answer, given: IPv4Address | None, summary: str) -> list[Effect]:
+        """Send a reply, and tell of it; without an address given it is a NAK."""
+        summary += answer.note
         told = MessageEvent(phone=request.phone, protocol="DHCP", sender="dhcp", receiver=request.phone, summary=summary)
-        return [Emit(told), address_reply(payload, request, given, self.settings.client_port)]
+        return [Emit(told), address_reply(answer.payload, request, given, self.settings.client_port)]

@@ -72,7 +72,7 @@ class Prober:
     """The core; it changes the pools of a book, and the book tells it by its demand what to do.
 
     :param book: the clients and addresses of a gateway.
-    :param without: names of scopes that cannot be probed.
+    :param without: names of scopes that cannot be probed; shared scopes are not either, since their phones answer for each address.
     :ivar conflicts: addresses that others answered for.
     """
 
@@ -86,7 +86,7 @@ class Prober:
         self._timers: TimerHeap[IPv4Address] = TimerHeap()
         self._scopes: dict[IPv4Address, Scope] = {}
         self._refused: set[Mac] = set()
-        self._probed = {name: scope for name, scope in book.scopes.items() if name not in without}
+        self._probed = {name: scope for name, scope in book.scopes.items() if name not in without and not scope.shared}
         book.demand.scopes.update(dict.fromkeys(book.scopes))
         for name, address in book.reserved():
             book.demand.doubt(name, address)

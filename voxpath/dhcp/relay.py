@@ -16,6 +16,9 @@ SERVER_ID_OVERRIDE = 11
 ECHOED = (code.CLIENT_ID, code.SUBNET_SELECTION, code.RELAY_AGENT)
 """Every reply repeats these as they came, option 82 last (RFC 6842 section 3, RFC 3011 section 4, RFC 3046 section 2.2)."""
 
+LONGEST_CLIENT_ID = 255
+"""A client identifier of more octets, which no client makes (RFC 4361), is not sent back."""
+
 
 class RelayAgent(NamedTuple):
     """The sub-options of option 82 that are looked at.
@@ -62,8 +65,9 @@ def echo(request: Message, options: dict[int, bytes]) -> None:
     A relay that wants to be taken for the server is told to phones as the server.
     """
     for option in ECHOED:
-        if option in request.options:
-            options[option] = request.options[option]
+        value = request.options.get(option)
+        if value is not None and (option != code.CLIENT_ID or len(value) <= LONGEST_CLIENT_ID):
+            options[option] = value
     if code.RELAY_AGENT in options and code.SERVER_ID in options:
         server = relay_agent(request).server
         if server is not None:

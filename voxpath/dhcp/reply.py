@@ -4,28 +4,27 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address
 from re import compile as pattern
+from typing import NamedTuple
 
-from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
-from voxpath.dhcp.message import ANY, BOOTREPLY, BROADCAST_FLAG, INFINITE_S, Message, MessageType
+from voxpath.dhcp.enterprise import Part, known_parts, named_by, pack_sub_options, write_parts
+from voxpath.dhcp.fit import fit
+from voxpath.dhcp.layout import LAYOUTS, OWN_LAYOUT, Told
+from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, INFINITE_S, Message, MessageType
 from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
+from voxpath.dhcp.port_parameters import encode_port_set, port_set_of
 from voxpath.dhcp.relay import echo
-from voxpath.dhcp.wire import DEFAULT_MESSAGE, MAX_MESSAGE, MIN_MESSAGE, encode
+from voxpath.dhcp.shared import takes_port_set
+from voxpath.dhcp.value import decode_sip_servers, decode_value, encode_addresses
+from voxpath.dhcp.wire import encode
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import MEGACO_PORT, PhoneClass, Scope
-from voxpath.model.ports import PortBlock
+from voxpath.model.ports import LARGEST_BLOCK, PortBlock
 
 BOOT_FILE_BLOCK = 512
 """Option 13 counts in these octets (RFC 2132 3.15); beyond 65 535 of them, 32 MiB, it cannot say the size and is left out."""
 
 LONGEST_FILE = 127
-HEADER_OCTETS = 28
-"""IP and UDP headers, which option 57 counts in (RFC 2132 section 9.10)."""
-FRAME_OCTETS = 241
-"""A message without options: header, magic cookie and end option."""
-
-DISPENSABLE = (code.BOOT_FILE_SIZE, code.ROOT_PATH, code.DOMAIN, code.HOST_NAME, code.BOOT_FILE, code.TFTP_SERVER, code.DNS_SERVER)
-"""Left out, in this order, when a reply is longer than the client takes; boot file and TFTP server stay in the header fields."""
 
 _LABEL = pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -46,11 +45,46 @@ def rebinding_s(lease_s: int) -> int:
     return lease_s if lease_s == INFINITE_S else lease_s * 7 // 8
 
 
-class Replies:
-    """Makes replies; what is the same for all phones of a class in a scope is made once."""
+class Answer(NamedTuple):
+    """A reply.
 
-    def __init__(self) -> None:
-        self._common: dict[tuple[str, str], dict[int, bytes]] = {}
+    :ivar left_out: options for which the client's longest message has no room.
+    """
+
+    payload: bytes
+    left_out: tuple[int, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What an operator has to know of it, to be put behind its name; mostly nothing."""
+        return f", without room for options {', '.join(map(str, self.left_out))}" if self.left_out else ""
+
+
+class Common(NamedTuple):
+    """What all phones of a class in a scope are told alike.
+
+    :ivar asked: options for those only who list them.
+    :ivar parts: what option 125 says, by enterprise number.
+    :ivar tftp: the TFTP servers; the first one is siaddr.
+    :ivar subs: sub-options of option 43 beyond those of the layout.
+    """
+
+    options: Mapping[int, bytes]
+    asked: Mapping[int, bytes]
+    parts: tuple[Part, ...]
+    tftp: tuple[IPv4Address, ...]
+    subs: bytes
+
+
+class Replies:
+    """Makes replies; what is the same for all phones of a class in a scope is made once.
+
+    :param enterprise: the number under which option 125 tells our own fields; 0: under none.
+    """
+
+    def __init__(self, enterprise: int = 0) -> None:
+        self._enterprise = enterprise
+        self._common: dict[tuple[str, str], Common] = {}
 
     def answer(
         self,
@@ -61,40 +95,39 @@ class Replies:
         name: str,
         block: PortBlock | None,
         address: IPv4Address | None,
-    ) -> bytes:
+    ) -> Answer:
         """An OFFER or an ACK.
 
         :param kind: ``None``: the answer to a BOOTP request, which has no message type and no lease (RFC 1534 section 2).
         :param block: the phone's ports; ``None``: it has none, which only an INFORM's answer admits.
         :param address: the address given; ``None``: none is given, so no lease time is told either (RFC 2131 section 4.3.5).
         """
-        options: dict[int, bytes] = {}
+        common = self._common_of(scope, phone_class)
+        options = dict(common.options)
         if kind is not None:
-            options = {code.MESSAGE_TYPE: bytes((kind,)), code.SERVER_ID: scope.server.packed}
+            options |= {code.MESSAGE_TYPE: bytes((kind,)), code.SERVER_ID: scope.server.packed}
             if address is not None:
                 options.update(_times(phone_class.lease_s))
-        options.update(self._common_of(scope, phone_class))
         options[code.HOST_NAME] = name.encode("ascii")
-        options.update(_own(request, phone_class, block))
+        options.update((option, value) for option, value in common.asked.items() if request.lists(option))
+        options.update(self._own(request, scope, phone_class, block, common))
         echo(request, options)
-        _fit(request, options)
-        return encode(
-            Message(
-                BOOTREPLY,
-                request.xid,
-                request.chaddr,
-                options,
-                htype=request.htype,
-                flags=request.flags,
-                ciaddr=ANY if kind is MessageType.OFFER else request.ciaddr,
-                yiaddr=address or ANY,
-                siaddr=scope.server,
-                giaddr=request.giaddr,
-                sname=str(scope.server).encode("ascii"),
-                file=_file(phone_class),
-            ),
-            MAX_MESSAGE,
+        fitted = fit(request, options)
+        reply = Message(
+            BOOTREPLY,
+            request.xid,
+            request.chaddr,
+            fitted.options,
+            htype=request.htype,
+            flags=request.flags,
+            ciaddr=ANY if kind is MessageType.OFFER else request.ciaddr,
+            yiaddr=address or ANY,
+            siaddr=common.tftp[0],
+            giaddr=request.giaddr,
+            sname=str(common.tftp[0]).encode("ascii"),
+            file=_file(phone_class),
         )
+        return Answer(encode(reply, spread=fitted.spread), fitted.left_out)
 
     def refusal(self, request: Message, scope: Scope, reason: str) -> bytes:
         """A NAK (RFC 2131 table 3); a relay is told to broadcast it, since the phone's address may be wrong on its link."""
@@ -109,23 +142,80 @@ class Replies:
             Message(BOOTREPLY, request.xid, request.chaddr, options, htype=request.htype, flags=flags, giaddr=request.giaddr)
         )
 
-    def _common_of(self, scope: Scope, phone_class: PhoneClass) -> Mapping[int, bytes]:
+    def _own(
+        self, request: Message, scope: Scope, phone_class: PhoneClass, block: PortBlock | None, common: Common
+    ) -> dict[int, bytes]:
+        """Port range, MGC list and NAT address: in option 43 for our own classes, and otherwise to whoever asks for them (D1)."""
+        flat = flat_options(Assignment(block, _endpoints(phone_class.mgcs), block.public if block is not None else None))
+        options = {option: value for option, value in flat.items() if request.wants(option)}
+        if phone_class.layout == OWN_LAYOUT:
+            options[code.VENDOR] = pack_vendor(flat) + common.subs
+        parts = self._parts(request, flat, common)
+        if parts:
+            options[code.ENTERPRISE] = write_parts(parts)
+        if scope.shared and block is not None and takes_port_set(request, phone_class):
+            options[code.PORT_PARAMETERS] = encode_port_set(port_set_of(block))
+        return options
+
+    def _parts(self, request: Message, flat: Mapping[int, bytes], common: Common) -> tuple[Part, ...]:
+        """What option 125 says: of the enterprises that the client names in 124 or 125, or of all if it only lists 125."""
+        parts = common.parts
+        if self._enterprise:
+            parts = ((self._enterprise, pack_vendor(flat)), *parts)
+        if not parts:
+            return ()
+        named = named_by((request.options.get(code.ENTERPRISE_CLASS), request.options.get(code.ENTERPRISE)))
+        if named:
+            return tuple(part for part in parts if part[0] in named)
+        return parts if request.lists(code.ENTERPRISE) else ()
+
+    def _common_of(self, scope: Scope, phone_class: PhoneClass) -> Common:
         key = (scope.name, phone_class.name)
         common = self._common.get(key)
         if common is None:
-            common = self._common[key] = common_options(scope, phone_class)
+            common = self._common[key] = common_of(scope, phone_class)
         return common
 
 
-def common_options(scope: Scope, phone_class: PhoneClass) -> dict[int, bytes]:
-    """The options that all phones of a class in a scope are told alike (DHC-11, DHC-12)."""
+def common_of(scope: Scope, phone_class: PhoneClass) -> Common:
+    """What all phones of a class in a scope are told alike (DHC-11 to DHC-13, DHC-25).
+
+    What the class says replaces what its layout does, and that what the scope says.
+    """
+    of_scope, of_class = dict(scope.options), dict(phone_class.options)
+    configured = {**of_scope, **of_class}
+    tftp = tuple(IPv4Address(text) for text in decode_value("addresses", configured.get(code.TFTP_SERVERS, scope.server.packed)))
+    sip = decode_sip_servers(configured[code.SIP_SERVERS]) if code.SIP_SERVERS in configured else ()
+    mgcs = tuple(mgc.host for mgc in _endpoints(phone_class.mgcs))
+    written = LAYOUTS[phone_class.layout].write(Told(tftp, phone_class.url, mgcs, sip, phone_class.parameters))
+    sources = (of_scope, written, of_class)
+    parts = {number: data for each in sources for number, data in known_parts(each.get(code.ENTERPRISE, b""))}
+    options = _standard_options(scope, phone_class, str(tftp[0]))
+    for each in sources:
+        options.update(each)
+    options.pop(code.ENTERPRISE, None)
+    subs = pack_sub_options(dict(phone_class.sub_options))
+    if subs:
+        options[code.VENDOR] = written.get(code.VENDOR, b"") + subs
+    asked = {code.TFTP_SERVERS: encode_addresses(tftp)}
+    return Common(options, asked, tuple(parts.items()), tftp, subs)
+
+
+def longest_reply(scope: Scope, phone_class: PhoneClass) -> int:
+    """Octets of a reply to a phone that sends an ordinary client identifier and no list of what it wants."""
+    request = Message(BOOTREQUEST, 0, bytes(6), {code.CLIENT_ID: bytes(7), code.MAX_MESSAGE_SIZE: b"\xff\xff"})
+    block = PortBlock(scope.server, LARGEST_BLOCK, LARGEST_BLOCK)
+    return len(Replies().answer(MessageType.OFFER, request, scope, phone_class, "x" * 18, block, scope.server).payload)
+
+
+def _standard_options(scope: Scope, phone_class: PhoneClass, tftp: str) -> dict[int, bytes]:
     options = {
         code.SUBNET_MASK: scope.subnet.netmask.packed,
         code.ROUTER: (scope.router or scope.server).packed,
-        code.TFTP_SERVER: str(scope.server).encode("ascii"),
+        code.TFTP_SERVER: (phone_class.url or tftp).encode("utf-8"),
     }
     if scope.dns:
-        options[code.DNS_SERVER] = b"".join(address.packed for address in scope.dns)
+        options[code.DNS_SERVER] = encode_addresses(scope.dns)
     if scope.domain:
         options[code.DOMAIN] = scope.domain.encode("idna")
     if phone_class.image:
@@ -151,31 +241,6 @@ def _times(lease_s: int) -> dict[int, bytes]:
     }
 
 
-def _own(request: Message, phone_class: PhoneClass, block: PortBlock | None) -> dict[int, bytes]:
-    """Port range, MGC list and NAT address: in option 43 for our own classes, and one by one to whoever lists them (D1)."""
-    flat = flat_options(Assignment(block, _endpoints(phone_class.mgcs), block.public if block is not None else None))
-    options = {option: value for option, value in flat.items() if request.wants(option)}
-    if phone_class.own_options:
-        options[code.VENDOR] = pack_vendor(flat)
-    return options
-
-
 @lru_cache(MAX_LISTS)
 def _endpoints(mgcs: tuple[str, ...]) -> tuple[Endpoint, ...]:
     return tuple(Endpoint.parse(text, MEGACO_PORT) for text in mgcs)
-
-
-def _fit(request: Message, options: dict[int, bytes]) -> None:
-    # A BOOTP client takes no longer reply than its own request was (RFC 951 section 3), which has 300 octets.
-    least = DEFAULT_MESSAGE if code.MESSAGE_TYPE in request.options else MIN_MESSAGE
-    try:
-        room = max(least, (request.number(code.MAX_MESSAGE_SIZE, 2) or 0) - HEADER_OCTETS)
-    except RemoteError:
-        room = least
-    length = FRAME_OCTETS + sum(2 + len(value) for value in options.values())
-    doubled = code.FLAT_CODES if code.VENDOR in options else ()
-    for option in (*DISPENSABLE, *doubled):
-        if length <= room:
-            return
-        if option in options:
-            length -= 2 + len(options.pop(option))

@@ -49,7 +49,7 @@ class DhcpServer:
         self._book = Book(scopes, {each.address: each.mac for each in policy.reservations}, ledger)
         self._steps = Steps(self._book, settings.probation_s, settings.retry_s)
         self._silence = Silence()
-        self._parts = Parts(policy, ledger, settings, self._book, self._steps, Replies(), self._silence)
+        self._parts = Parts(policy, ledger, settings, self._book, self._steps, Replies(settings.enterprise), self._silence)
         allocation, self._ending = Allocation(self._parts), Ending(self._parts)
         self._bootp = Bootp(self._parts).bootp
         self._answers: dict[MessageType, Callable[[Request, float], list[Effect]]] = {

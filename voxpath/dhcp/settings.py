@@ -19,6 +19,7 @@ class DhcpSettings:
     :ivar inform: whether an INFORM is answered.
     :ivar client_port: the clients' UDP port.
     :ivar max_offers: offers that are open at once.
+    :ivar enterprise: the number under which option 125 tells our own fields; 0: under none.
     """
 
     offer_s: float = 60.0
@@ -28,6 +29,7 @@ class DhcpSettings:
     inform: bool = True
     client_port: int = CLIENT_PORT
     max_offers: int = MAX_OFFERS
+    enterprise: int = 0
 
 
 DEFAULTS = DhcpSettings()

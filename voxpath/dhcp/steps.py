@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from voxpath.core.effects import Apply, Commit, Effect, Emit, Failed, Outcome
 from voxpath.dhcp.event import DhcpFailed
-from voxpath.dhcp.machine import Book, Kind, Step, Timer
+from voxpath.dhcp.machine import Book
+from voxpath.dhcp.record import Kind, Step, Timer
 
 STORE, NAT, UNDO = "store", "NAT", "undo"
 

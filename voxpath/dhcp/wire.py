@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from struct import Struct
+from typing import NamedTuple
 
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.dhcp import options as code
@@ -22,12 +23,17 @@ _HEADER = Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 _OPTIONS_AT = _HEADER.size
 CHADDR_AT = 28
 """Where a message has the client's hardware address."""
+SNAME_OCTETS = 64
+FILE_OCTETS = 128
+OVERLOAD_OCTETS = 3
 _SNAME_AT = 44
 _FILE_AT = 108
 _COOKIE_AT = 236
 _NOWHERE = _NO_COOKIE = bytes(4)
 """No address; and the vendor area of a BOOTP client that knows no options (RFC 951 section 3)."""
 
+_END = bytes((code.END,))
+_UNMOVED = frozenset((code.MESSAGE_TYPE, code.SERVER_ID, code.RELAY_AGENT))
 _OVERLOAD_FILE = 1
 _OVERLOAD_SNAME = 2
 _OVERLOAD_BOTH = 3
@@ -87,22 +93,93 @@ def is_discover(payload: bytes) -> bool:
     return False
 
 
-def encode(message: Message, limit: int = MAX_MESSAGE) -> bytes:
+class Spread(NamedTuple):
+    """Options by the field that they go into (RFC 2132 section 9.3)."""
+
+    options: Mapping[int, bytes]
+    file: Mapping[int, bytes]
+    sname: Mapping[int, bytes]
+
+
+def encode(message: Message, limit: int = MAX_MESSAGE, spread: Spread | None = None) -> bytes:
     """Write a message; options keep their order, and one of more than 255 octets becomes several (RFC 3396).
 
+    :param spread: the message's options by field, when ``sname`` and ``file`` carry some of them in the place of what they say.
     :raises LocalError: a field does not fit, or the message is longer than the limit.
     """
-    if len(message.chaddr) > MAX_HARDWARE or len(message.sname) > 64 or len(message.file) > 128:
+    sname, file = message.sname, message.file
+    if spread is None:
+        options = encode_options(message.options)
+    else:
+        used = _OVERLOAD_FILE * bool(spread.file) + _OVERLOAD_SNAME * bool(spread.sname)
+        options = encode_options(spread.options) + bytes((code.OVERLOAD, 1, used))
+        sname = encode_options(spread.sname) + _END if spread.sname else sname
+        file = encode_options(spread.file) + _END if spread.file else file
+    if len(message.chaddr) > MAX_HARDWARE or len(sname) > SNAME_OCTETS or len(file) > FILE_OCTETS:
         raise LocalError("a DHCP header field does not fit: chaddr 16, sname 64, file 128 octets")
     header = _HEADER.pack(
         message.op, message.htype, len(message.chaddr), message.hops, message.xid, message.secs, message.flags,
         message.ciaddr.packed, message.yiaddr.packed, message.siaddr.packed, message.giaddr.packed,
-        message.chaddr, message.sname, message.file, MAGIC_COOKIE,
+        message.chaddr, sname, file, MAGIC_COOKIE,
     )  # fmt: skip
-    data = header + encode_options(message.options) + b"\xff"
+    data = header + options + _END
     if len(data) > limit:
         raise LocalError(f"a DHCP message of {len(data)} octets, {limit} are allowed")
     return data.ljust(MIN_MESSAGE, b"\0")
+
+
+def octets_of(value: bytes) -> int:
+    """How many octets an option with this value takes, in one piece or in several."""
+    return len(value) + 2 * max(1, -(-len(value) // LONGEST_PIECE))
+
+
+def message_octets(options: Mapping[int, bytes]) -> int:
+    """How long a message with these options is, without overload."""
+    return _OPTIONS_AT + sum(map(octets_of, options.values())) + 1
+
+
+def spread_options(options: Mapping[int, bytes], limit: int) -> Spread | None:
+    """Put the last options into ``sname``, ``file`` or both, as few as are necessary.
+
+    ``None``: all of them fit as they are, or not even so.
+    An option stays in one field, since not every client joins pieces over fields; the relay's own option stays where relays look.
+    """
+    octets = message_octets(options)
+    if octets <= limit:
+        return None
+    stay = dict(options)
+    excess = octets + OVERLOAD_OCTETS - limit
+    moved: list[int] = []
+    for option in reversed(list(options)):
+        if excess <= 0:
+            break
+        size = octets_of(options[option])
+        if size < FILE_OCTETS and option not in _UNMOVED:
+            moved.insert(0, option)
+            excess -= size
+            del stay[option]
+    if excess > 0:
+        return None
+    for places in ((SNAME_OCTETS,), (FILE_OCTETS,), (FILE_OCTETS, SNAME_OCTETS)):
+        filled = _fill(options, moved, places)
+        if filled is not None:
+            file = filled[places.index(FILE_OCTETS)] if FILE_OCTETS in places else {}
+            return Spread(stay, file, filled[-1] if SNAME_OCTETS in places else {})
+    return None
+
+
+def _fill(options: Mapping[int, bytes], moved: list[int], places: tuple[int, ...]) -> list[dict[int, bytes]] | None:
+    """Put each option into the first field that has room for it and for the end option."""
+    filled: list[dict[int, bytes]] = [{} for _ in places]
+    free = [octets - len(_END) for octets in places]
+    for option in moved:
+        size = octets_of(options[option])
+        place = next((place for place, room in enumerate(free) if size <= room), None)
+        if place is None:
+            return None
+        free[place] -= size
+        filled[place][option] = options[option]
+    return filled
 
 
 def encode_options(options: Mapping[int, bytes]) -> bytes:

@@ -44,7 +44,11 @@ class PhoneClass:
     :ivar lease_s: length of the lease on the wire, in seconds.
     :ivar image: name of the boot image on the TFTP server; empty: the phone needs none.
     :ivar mgcs: addresses of the primary and the backup media gateway controller, in this order, with ports or without.
-    :ivar own_options: whether the class understands voxpath's layout of option 43 (decision D1).
+    :ivar layout: how the phones want to be told of their servers, by a name of :data:`voxpath.dhcp.layout.LAYOUTS` (decision D1).
+    :ivar url: where they fetch their configuration; empty: from the TFTP server.
+    :ivar parameters: ``name=value`` texts for layouts that are made of such texts.
+    :ivar options: further DHCP options by code, encoded; they replace the scope's.
+    :ivar sub_options: further sub-options of option 43, encoded.
     :ivar image_octets: size of the image; 0: not known.
     :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
     :ivar settings: lines of the phone program's configuration file that do not follow from the lease, with place-holders.
@@ -58,12 +62,16 @@ class PhoneClass:
     lease_s: int
     image: str = ""
     mgcs: tuple[str, ...] = ()
-    own_options: bool = False
+    layout: str = "none"
     image_octets: int = 0
     root_path: str = ""
     settings: tuple[str, ...] = ()
     client_ids: tuple[bytes, ...] = ()
     fingerprints: tuple[bytes, ...] = ()
+    url: str = ""
+    parameters: tuple[str, ...] = ()
+    options: tuple[tuple[int, bytes], ...] = ()
+    sub_options: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Scope:
     :ivar relays: the relays (by their giaddr) whose phones it is for; empty: it is for phones on the interface's own link.
     :ivar group: scopes of one link with the same name here are a super-scope: when one is exhausted, the next one gives.
     :ivar trust_circuits: whether a switch on the interface's own link, and no phone, writes the circuit identifier (option 82).
+    :ivar options: further DHCP options by code, encoded.
+    :ivar shared: whether phones share the public addresses, each with its own ports of one of them (RFC 7618).
     """
 
     name: str
@@ -91,6 +101,8 @@ class Scope:
     relays: tuple[IPv4Address, ...] = ()
     group: str = ""
     trust_circuits: bool = False
+    options: tuple[tuple[int, bytes], ...] = ()
+    shared: bool = False
 
     def is_host(self, address: IPv4Address) -> bool:
         """Whether this can be the address of a phone: it is in the subnet, and nobody else's by its nature."""
@@ -137,6 +149,7 @@ class Lease:
     """A phone's lease, as it stands in the store before the ACK leaves (DHC-6).
 
     :ivar expires: end of the lease in seconds of the server's clock; the row itself stays (decision D17).
+    :ivar first_port: the first port of its block if the address is shared with other phones; 0: the address is its alone.
     """
 
     mac: Mac
@@ -146,6 +159,7 @@ class Lease:
     phone_class: str
     host_name: str
     expires: float
+    first_port: int = 0
 
     @property
     def permanent(self) -> bool:

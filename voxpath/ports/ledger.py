@@ -152,8 +152,10 @@ class Ledger:
         if reservation is not None:
             self._let_go(reservation)
 
-    def grant(self, holder: str, size: int, private: IPv4Address, realm: str, now: float) -> LedgerChange:
+    def grant(self, holder: str, size: int, private: IPv4Address | None, realm: str, now: float) -> LedgerChange:
         """Give a holder a block for its inside address; the change is empty when it has just that already.
+
+        :param private: ``None``: the holder has the public address itself and shares it (RFC 7618), so nothing is translated.
 
         A holder whose size has changed gets another block, and its old one goes into quarantine.
 
@@ -161,7 +163,7 @@ class Ledger:
         :raises LocalError: a change for this holder is under way, or the inside address is somebody else's.
         """
         self._refuse_busy(holder)
-        other = self._rows.inside(realm, private)
+        other = None if private is None else self._rows.inside(realm, private)
         if other is not None and other.holder != holder:
             raise LocalError(f"{private} is the inside address of {other.holder}, it cannot be that of {holder} too")
         known = self._reserved.get(holder)
@@ -209,7 +211,7 @@ class Ledger:
         old = self._rows.of(holder)
         if old is None or old.state is BindingState.RELEASED:
             return LedgerChange(self.generation, holder)
-        if old.private is None:
+        if old.private is None and not old.realm:
             return self._begin(holder, (old,), ())
         until = now + self._quarantine_s
         new = replace(old, state=BindingState.RELEASED, until=until, generation=self.generation + 1)

@@ -227,8 +227,11 @@ def _check(rows: Rows, key: tuple[Any, ...], value: object) -> None:
         case PortBinding(block=block):
             if any(isinstance(row, PortBinding) and row.block.overlaps(block) for row in others):
                 raise VoxpathError("the port block overlaps another one")
-        case Lease(scope=scope, address=address):
-            if any(isinstance(row, Lease) and (row.scope, row.address) == (scope, address) for row in others):
+        case Lease(scope=scope, address=address, first_port=first_port):
+            if any(
+                isinstance(row, Lease) and (row.scope, row.address, row.first_port) == (scope, address, first_port)
+                for row in others
+            ):
                 raise VoxpathError("the address is leased to another phone")
         case _:
             pass

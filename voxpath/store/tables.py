@@ -67,12 +67,12 @@ def _text(address: IPv4Address | None) -> str | None:
 
 def _lease_row(lease: Lease) -> Row:
     place = (str(lease.mac), lease.client_id, lease.scope, str(lease.address))
-    return (*place, lease.phone_class, lease.host_name, lease.expires)
+    return (*place, lease.phone_class, lease.host_name, lease.expires, lease.first_port)
 
 
 def _lease(row: Row) -> Lease:
-    mac, client_id, scope, address, phone_class, host_name, expires = row
-    return Lease(Mac.parse(mac), bytes(client_id), scope, IPv4Address(address), phone_class, host_name, expires)
+    mac, client_id, scope, address, phone_class, host_name, expires, first_port = row
+    return Lease(Mac.parse(mac), bytes(client_id), scope, IPv4Address(address), phone_class, host_name, expires, first_port)
 
 
 def _adoption_row(adoption: Adoption) -> Row:
@@ -126,7 +126,7 @@ TABLES: dict[type, Table] = {
     ),
     Lease: Table(
         "lease",
-        ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires"),
+        ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires", "first_port"),
         1,
         _lease_row,
         _lease,

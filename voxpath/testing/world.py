@@ -143,7 +143,7 @@ class World:
             last=IPv4Address("10.0.255.250"),
             realm=name,
         )
-        phone_class = PhoneClass("phones", (VENDOR_CLASS,), 32, 86400, IMAGE, tuple(mgcs), own_options=True)
+        phone_class = PhoneClass("phones", (VENDOR_CLASS,), 32, 86400, IMAGE, tuple(mgcs), layout="voxpath")
         everybody = [(Mac(b"\x02" + bytes(5)), Mac(b"\x02" + b"\xff" * 5))]
         dhcp = DhcpServer([scope], Admission(everybody, [phone_class]), ledger)
         store = MemoryStore()

@@ -1,0 +1,120 @@
+"""What the server keeps of a phone: its offer, its lease, and a change of them that is under way."""
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from voxpath.core.effects import Change, Delete, Put
+from voxpath.model.address import Mac
+from voxpath.model.phone import Lease, PhoneClass, Scope
+from voxpath.model.ports import PortBlock
+from voxpath.ports.change import LedgerChange
+
+
+class Kind(Enum):
+    """What a change does to a client; the values are the words of events."""
+
+    BIND = "lease"
+    RELEASE = "release"
+    EXPIRE = "expiry"
+    DECLINE = "decline"
+
+
+class Timer(NamedTuple):
+    """What a timer is for: the end of an offer, of a lease, of an address's probation, or the pause before a repeated undo."""
+
+    what: str
+    mac: Mac | None = None
+    scope: str = ""
+    address: IPv4Address | None = None
+    number: int = 0
+
+
+@dataclass(slots=True)
+class Offer:
+    """What is kept for a client until it asks for it.
+
+    :ivar fresh: the address was free before the offer, and is free again if nothing comes of it.
+    :ivar victim: the unbound client that the address is remembered for.
+    """
+
+    scope: Scope
+    address: IPv4Address
+    phone_class: PhoneClass
+    block: PortBlock
+    fresh: bool
+    victim: "Client | None"
+
+
+class Client:
+    """One phone.
+
+    :ivar lease: its last lease, bound or not, as the store has it.
+    :ivar pending: number of the change that is under way; 0: none.
+    :ivar displaced: its remembered address is on offer to another phone.
+    """
+
+    __slots__ = ("bound", "displaced", "lease", "mac", "offer", "pending", "phone")
+
+    def __init__(self, mac: Mac) -> None:
+        self.mac = mac
+        self.phone = str(mac)
+        self.lease: Lease | None = None
+        self.bound = False
+        self.offer: Offer | None = None
+        self.pending = 0
+        self.displaced = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of a client, from its beginning until it is settled or withdrawn.
+
+    :ivar lease: the lease after it; ``None``: none.
+    :ivar offer: what it was made from, if it was.
+    """
+
+    kind: Kind
+    client: Client
+    ledger: LedgerChange
+    before: Lease | None
+    lease: Lease | None
+    offer: Offer | None = None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The rows to write; an address leaves its former lease before it enters another."""
+        return (*self._victims(Delete), *_lease_rows(self.before, self.lease), *self.ledger.changes)
+
+    @property
+    def undo(self) -> tuple[Change, ...]:
+        """The rows that take the change back."""
+        return (*self.ledger.undo, *_lease_rows(self.lease, self.before), *self._victims(Put))
+
+    @property
+    def address(self) -> IPv4Address:
+        """The address that it is about."""
+        lease = self.lease or self.before
+        assert lease is not None  # every kind has one of the two
+        return lease.address
+
+    def _victims(self, change: type[Put] | type[Delete]) -> tuple[Change, ...]:
+        victim = self.offer.victim if self.offer is not None else None
+        return () if victim is None else (change(victim.lease),)
+
+
+def _lease_rows(before: Lease | None, after: Lease | None) -> tuple[Change, ...]:
+    if after is not None:
+        return () if after == before else (Put(after),)
+    return () if before is None else (Delete(before),)
+
+
+def is_shared(lease: Lease) -> bool:
+    """Whether its address is one that several phones have, so that no table of addresses holds it (RFC 7618)."""
+    return bool(lease.first_port)
+
+
+def lease_fits(lease: Lease, scope: Scope) -> bool:
+    """Whether it is a lease of this scope as it is configured now; the scope may have become a shared one."""
+    return lease.scope == scope.name and is_shared(lease) == scope.shared
