@@ -181,16 +181,25 @@ def test_sname_and_file_carry_options_only_if_the_client_lists_52() -> None:
     assert decode(overloaded.payload).options.items() >= {66: b"10.0.0.1", 67: b"desk.bin", **dict(BIG[:5])}.items()
 
 
+def test_the_relays_option_is_the_last_one_beside_overload_too() -> None:
+    """RFC 3046 section 2.1."""
+    agent = b"\x01\x06port-7"
+    payload = answer(discover(52, o82=agent), replace(DESK, options=BIG[:5])).payload
+    assert bytes((52, 1)) in payload[240:]
+    assert payload.rstrip(b"\0").endswith(bytes((82, len(agent))) + agent + b"\xff")
+
+
 def test_what_fits_is_never_overloaded() -> None:
     assert answer(discover(52), DESK).payload == answer(discover(), DESK).payload
 
 
-def test_an_overlong_client_identifier_is_not_sent_back_and_an_ordinary_one_always_is() -> None:
-    """RFC 6842, and no reply that is longer than a client takes because it asked in a strange way."""
-    assert told(discover(o61=bytes(255)))[61] == bytes(255)
+@pytest.mark.parametrize("option", [61, 82])
+def test_what_is_overlong_is_not_sent_back_and_the_ordinary_always_is(option: int) -> None:
+    """RFC 6842, RFC 3046, and no reply that is longer than a client takes because it asked in a strange way."""
+    assert told(discover(**{f"o{option}": bytes(255)}))[option] == bytes(255)
     for octets in (256, 3000):
-        strange = answer(discover(o61=bytes(octets)), replace(DESK, options=BIG))
-        assert 61 not in decode(strange.payload).options
+        strange = answer(discover(**{f"o{option}": bytes(octets)}), replace(DESK, options=BIG))
+        assert option not in decode(strange.payload).options
         assert len(strange.payload) <= DEFAULT_MESSAGE
 
 

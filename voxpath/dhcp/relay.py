@@ -16,8 +16,8 @@ SERVER_ID_OVERRIDE = 11
 ECHOED = (code.CLIENT_ID, code.SUBNET_SELECTION, code.RELAY_AGENT)
 """Every reply repeats these as they came, option 82 last (RFC 6842 section 3, RFC 3011 section 4, RFC 3046 section 2.2)."""
 
-LONGEST_CLIENT_ID = 255
-"""A client identifier of more octets, which no client makes (RFC 4361), is not sent back."""
+LONGEST_ECHO = 255
+"""What has more octets is of no client (RFC 4361) and of no relay (RFC 3046 section 2.0), and is not sent back."""
 
 
 class RelayAgent(NamedTuple):
@@ -66,7 +66,7 @@ def echo(request: Message, options: dict[int, bytes]) -> None:
     """
     for option in ECHOED:
         value = request.options.get(option)
-        if value is not None and (option != code.CLIENT_ID or len(value) <= LONGEST_CLIENT_ID):
+        if value is not None and len(value) <= LONGEST_ECHO:
             options[option] = value
     if code.RELAY_AGENT in options and code.SERVER_ID in options:
         server = relay_agent(request).server

@@ -112,7 +112,10 @@ def encode(message: Message, limit: int = MAX_MESSAGE, spread: Spread | None = N
         options = encode_options(message.options)
     else:
         used = _OVERLOAD_FILE * bool(spread.file) + _OVERLOAD_SNAME * bool(spread.sname)
-        options = encode_options(spread.options) + bytes((code.OVERLOAD, 1, used))
+        # The relay's own option stays the last one (RFC 3046 section 2.1).
+        relays = {option: value for option, value in spread.options.items() if option == code.RELAY_AGENT}
+        others = {option: value for option, value in spread.options.items() if option != code.RELAY_AGENT}
+        options = encode_options(others) + bytes((code.OVERLOAD, 1, used)) + encode_options(relays)
         sname = encode_options(spread.sname) + _END if spread.sname else sname
         file = encode_options(spread.file) + _END if spread.file else file
     if len(message.chaddr) > MAX_HARDWARE or len(sname) > SNAME_OCTETS or len(file) > FILE_OCTETS:
