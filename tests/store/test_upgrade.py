@@ -7,6 +7,8 @@ import pytest
 
 from voxpath.core.errors import LocalError
 from voxpath.store.file import open_file
+from voxpath.store.history import Position
+from voxpath.store.journal import last_position
 from voxpath.store.upgrade import Step, steps, upgrade
 
 PATH = Path("voxpath.db")
@@ -62,6 +64,16 @@ def test_leases_of_schema_4_are_kept_and_their_addresses_not_shared() -> None:
     connection.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     upgrade(connection, steps(), PATH)
     assert connection.execute("SELECT * FROM lease").fetchall() == [(*row, 0)]
+
+
+def test_a_journal_with_leases_of_schema_4_keeps_its_position_alone() -> None:
+    """DHC-19: a standby must not be told rows of a former shape; it is told everything instead if it lacks some."""
+    connection = connect()
+    upgrade(connection, steps()[:4], PATH)
+    connection.executemany("INSERT INTO journal VALUES (?, 'epoch', x'')", [(7,), (8,), (9,)])
+    upgrade(connection, steps(), PATH)
+    assert connection.execute("SELECT generation FROM journal").fetchall() == [(9,)]
+    assert last_position(connection) == Position("epoch", 9)
 
 
 def test_the_shipped_steps_are_numbered_without_gaps() -> None:
