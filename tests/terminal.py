@@ -17,6 +17,10 @@ AGAIN_S = 1.0
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|[\x07\r]")
 """Control sequences, which move the cursor and ring the bell."""
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests that were started in the background would have every program that they start ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Terminal:
     """A running program; use it as a context manager.
