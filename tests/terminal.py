@@ -11,9 +11,15 @@ from collections.abc import Sequence
 from typing import Any
 
 PATIENCE_S = 60.0
+AGAIN_S = 1.0
+"""A key that may have come too early is pressed again after so long."""
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|[\x07\r]")
 """Control sequences, which move the cursor and ring the bell."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests that were started in the background would have every program that they start ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Terminal:
@@ -58,6 +64,15 @@ class Terminal:
         before = self.seen[self._read_so_far : found]
         self._read_so_far = found + len(text)
         return before
+
+    def interrupts(self, text: str) -> None:
+        """Press Ctrl-C until it shows a text: a signal between a prompt and the wait for a key is seen at the next key only."""
+        end = time.monotonic() + PATIENCE_S
+        while text not in self.seen[self._read_so_far :] and time.monotonic() < end:
+            self.types("\x03")
+            while text not in self.seen[self._read_so_far :] and self._more(AGAIN_S):
+                pass
+        self.shows(text)
 
     def ends(self) -> int:
         """Wait for its end; give its exit status."""
