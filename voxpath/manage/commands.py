@@ -179,7 +179,9 @@ def _why(console: Console, arguments: Sequence[str]) -> Answer:
     user = console.facts.user(subject.aor) if subject.aor else None
     if not known and user is None:
         check_subject("why", subject)
-    note = note_of(subject, known, user, tuple(holdings(console.facts, subject)))
+    # Looked for among all leases and bindings, so only if it is told.
+    held = () if known else tuple(holdings(console.facts, subject))
+    note = note_of(subject, known, user, held)
     return Answer(rows.EventRow, event_rows(entry for entry in known if not entry.is_message), note=note)
 
 

@@ -89,6 +89,7 @@ def until_idle(pid: int) -> None:
     spent = -math.inf
     while cpu_s(pid) - spent > IDLE_SHARE * LOOK_S and time.monotonic() < end:
         spent = cpu_s(pid)
+        # The load over a stretch of time is what is looked at: there is no event to wait for.
         time.sleep(LOOK_S)
 
 
