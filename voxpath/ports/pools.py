@@ -1,6 +1,6 @@
 """Pools: which ports of which public addresses phones may get, and which ports they never get (GEN-6, decision D18)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -49,6 +49,9 @@ class Pool:
     def __contains__(self, block: PortBlock) -> bool:
         return block.public == self.public and self.first <= block.first and block.last <= self.last
 
+    def __str__(self) -> str:
+        return f"{self.public}:{self.first}-{self.last}"
+
 
 class Space:
     """One pool with its free ports."""
@@ -67,13 +70,17 @@ Pieces = tuple[tuple[Space, Piece], ...]
 class Pools:
     """All pools of a gateway in their configured order: the first is filled before the next is used.
 
+    The pools of a realm are one store of ports, however many public addresses they have: a full one spills over into the next.
+
     :raises LocalError: two pools share a port.
     """
 
-    __slots__ = ("spaces",)
+    __slots__ = ("_by_public", "_by_realm", "spaces")
 
     def __init__(self, pools: Iterable[Pool], reserved: frozenset[int]) -> None:
         self.spaces: list[Space] = []
+        self._by_realm: dict[str, list[Space]] = {}
+        self._by_public: dict[IPv4Address, list[Space]] = {}
         for pool in pools:
             for other in self.spaces:
                 taken = other.pool
@@ -81,33 +88,43 @@ class Pools:
                     raise LocalError(
                         f"two pools of {pool.public} share ports: {taken.first}-{taken.last}, {pool.first}-{pool.last}"
                     )
-            self.spaces.append(Space(pool, reserved))
+            space = Space(pool, reserved)
+            self.spaces.append(space)
+            self._by_realm.setdefault(pool.realm, []).append(space)
+            self._by_public.setdefault(pool.public, []).append(space)
+
+    def store_of(self, realm: str) -> str:
+        """Whose pools phones of a realm get ports from: the realm's own, or the common ones (an empty name) when it has none."""
+        return realm if realm in self._by_realm else ""
 
     def of_realm(self, realm: str) -> list[Space]:
-        """Where phones of a realm get ports: its own pools, or the common ones when it has none."""
-        own = [space for space in self.spaces if realm and space.pool.realm == realm]
-        return own or [space for space in self.spaces if not space.pool.realm]
+        """Where phones of a realm get ports, in the order in which the pools are filled."""
+        return self._by_realm.get(self.store_of(realm), [])
 
     def serves(self, block: PortBlock, realm: str) -> bool:
         """Whether a phone of this realm could be given this block today; the configuration may have changed since it was."""
         space = self.holding(block)
-        return space is not None and space in self.of_realm(realm) and space.free.allowed(block.first, block.size) == block.size
+        if space is None or space.pool.realm != self.store_of(realm):
+            return False
+        return space.free.allowed(block.first, block.size) == block.size
 
     def holding(self, block: PortBlock) -> Space | None:
         """The pool that a block lies in."""
-        return next((space for space in self.spaces if block in space.pool), None)
+        return next((space for space in self.of_public(block.public) if block in space.pool), None)
 
     def take_all(self, block: PortBlock) -> Pieces:
         """Take whatever is free inside a block."""
-        return tuple((space, piece) for space in self._of(block) for piece in space.free.take_all(block.first, block.size))
+        spaces = self.of_public(block.public)
+        return tuple((space, piece) for space in spaces for piece in space.free.take_all(block.first, block.size))
 
     def give(self, block: PortBlock) -> None:
         """Give back a whole block; parts of it that belong to no pool are left out."""
-        for space in self._of(block):
+        for space in self.of_public(block.public):
             space.free.give(block.first, block.size)
 
-    def _of(self, block: PortBlock) -> Iterator[Space]:
-        return (space for space in self.spaces if space.pool.public == block.public)
+    def of_public(self, public: IPv4Address) -> Sequence[Space]:
+        """The pools of a public address."""
+        return self._by_public.get(public, ())
 
 
 def give_back(pieces: Pieces) -> None:
