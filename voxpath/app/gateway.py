@@ -151,7 +151,7 @@ class GatewayRole(Role):
 
         unsubscribe = self.bus.subscribe(heard)
         assert self._driver is not None
-        self._driver.act(lambda now: self.server.withdraw_lease(Mac.parse(phone), now))
+        self._driver.act(lambda now: self.server.orders.withdraw_lease(Mac.parse(phone), now))
         return released
 
     # Starting.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.timers import TimerHeap
-from voxpath.dhcp.addresses import AddressPool
+from voxpath.dhcp.addresses import AddressPool, AddressUsage
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
 from voxpath.model.ports import BindingState, PortBlock
@@ -31,6 +31,12 @@ class Kind(Enum):
     RELEASE = "release"
     EXPIRE = "expiry"
     DECLINE = "decline"
+    MOVE = "move"
+    RESERVE = "reservation"
+
+
+OF_BLOCKS = (Kind.MOVE, Kind.RESERVE)
+"""Changes of a phone's port block alone, on an operator's word; its lease stays as it is."""
 
 
 class Timer(NamedTuple):
@@ -78,6 +84,11 @@ class Client:
         self.pending = 0
         self.displaced = False
 
+    @property
+    def known(self) -> bool:
+        """Whether something is kept for it: a lease, also one that has ended, or an offer."""
+        return self.lease is not None or self.offer is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -105,11 +116,12 @@ class Step:
         return (*self.ledger.undo, *_lease_rows(self.lease, self.before), *self._victims(Put))
 
     @property
-    def address(self) -> IPv4Address:
-        """The address that it is about."""
+    def about(self) -> str:
+        """The address that it is about, or the block; for events."""
         lease = self.lease or self.before
-        assert lease is not None  # every kind has one of the two
-        return lease.address
+        if self.kind in OF_BLOCKS or lease is None:
+            return str(self.ledger.written[-1].block)
+        return str(lease.address)
 
     def _victims(self, change: type[Put] | type[Delete]) -> tuple[Change, ...]:
         victim = self.offer.victim if self.offer is not None else None
@@ -143,10 +155,27 @@ class Book:
         """A client that has an offer or a lease."""
         return self._clients.get(mac)
 
+    def visit(self, mac: Mac) -> Client:
+        """A client whose block is going to change, known or not; what it was offered is withdrawn, since it no longer holds."""
+        client = self._clients.get(mac)
+        if client is not None and not client.pending:
+            self.drop_offer(client)
+        return self._clients.setdefault(mac, client or Client(mac))
+
     def at(self, address: IPv4Address) -> Client | None:
         """The client that is bound to an address."""
         client = self._owners.get(address)
         return client if client is not None and client.bound else None
+
+    def usage(self, scope: str) -> AddressUsage:
+        """What the addresses of a scope are used for."""
+        pool, kept = self._pools[scope], len(self._unbound[scope])
+        return AddressUsage(pool.total, pool.taken - kept, kept)
+
+    def leave(self, client: Client) -> None:
+        """Forget a client that has neither lease nor offer nor a change under way: it was only visited."""
+        if not client.known and not client.pending:
+            self._clients.pop(client.mac, None)
 
     def leases(self) -> list[Lease]:
         """All leases, those that ended too."""
@@ -176,7 +205,7 @@ class Book:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
             else:
-                self._remember(client)
+                self._sort(client)
 
     # Offers.
 
@@ -200,8 +229,10 @@ class Book:
             raise
         if victim is not None:
             victim.displaced = True
+            self._sort(victim)
         client.offer = Offer(scope, address, phone_class, block, fresh, victim)
         self._clients[mac] = client
+        self._sort(client)
         self.offers += 1
         return client
 
@@ -219,9 +250,11 @@ class Book:
 
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
-        if client.offer.victim is not None:
-            client.offer.victim.displaced = False
-        client.offer = None
+        victim, client.offer = client.offer.victim, None
+        if victim is not None:
+            victim.displaced = False
+            self._sort(victim)
+        self._sort(client)
         self.offers -= 1
         self.timers.disarm(Timer("offer", client.mac))
 
@@ -265,7 +298,7 @@ class Book:
             client = self._clients[mac]
             assert client.lease is not None  # only remembered leases stand in the queue
             passed.append(client.lease)
-            if self._gives_way(client) and self._pools[scope.name].serves(client.lease.address):
+            if self._gives_way(client):
                 found = client
                 break
         for lease in passed:
@@ -283,16 +316,19 @@ class Book:
         client, before = step.client, step.before
         self.ledger.settle(step.ledger)
         client.pending = 0
+        if step.kind in OF_BLOCKS:
+            self.leave(client)
+            return
         if step.offer is not None:
-            self._forget(step.offer.victim)
             self._end_offer(client)
+            self._forget(step.offer.victim)
         if before is not None:
             self._leave(client, before, step.lease)
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
         self.timers.disarm(Timer("lease", client.mac))
-        if step.kind is Kind.DECLINE:
-            self.timers.arm(Timer("probation", scope=before.scope if before else "", address=step.address), now + probation_s)
+        if step.kind is Kind.DECLINE and before is not None:
+            self.timers.arm(Timer("probation", scope=before.scope, address=before.address), now + probation_s)
         if client.lease is None:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
@@ -301,12 +337,14 @@ class Book:
         if client.bound:
             self._arm_lease(client)
         else:
-            self._remember(client)
+            self._sort(client)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
+        if step.kind in OF_BLOCKS:
+            self.leave(step.client)
 
     def end_probation(self, scope: str, address: IPv4Address) -> None:
         """A declined address is free again."""
@@ -328,11 +366,16 @@ class Book:
             del self._owners[victim.lease.address]
             del self._clients[victim.mac]
 
-    def _remember(self, client: Client) -> None:
+    def _sort(self, client: Client) -> None:
+        """Let a remembered address give way, or not while it is on offer or its phone is back."""
         lease = client.lease
-        assert lease is not None
-        if lease.scope in self._unbound:
-            self._unbound[lease.scope].arm(client.mac, lease.expires)
+        if lease is None or lease.scope not in self._unbound:
+            return
+        queue = self._unbound[lease.scope]
+        if not (self._gives_way(client) and self._pools[lease.scope].serves(lease.address)):
+            queue.disarm(client.mac)
+        elif client.mac not in queue:
+            queue.arm(client.mac, lease.expires)
 
     def _arm_lease(self, client: Client) -> None:
         assert client.lease is not None

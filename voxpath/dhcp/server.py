@@ -6,7 +6,7 @@ An ACK stands behind the NAT change, which stands behind the commit (DHC-6, DHC-
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from math import inf
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from typing import NamedTuple
 from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome, Send
 from voxpath.core.errors import LocalError, VoxpathError
 from voxpath.dhcp import options as code
+from voxpath.dhcp.addresses import AddressUsage
 from voxpath.dhcp.event import (
     DhcpAck,
     DhcpDeclined,
     DhcpDropped,
-    DhcpEnded,
     DhcpExhausted,
     DhcpIgnoredClass,
     DhcpIgnoredMac,
@@ -27,7 +27,9 @@ from voxpath.dhcp.event import (
 )
 from voxpath.dhcp.machine import Book, Client, Kind, Offer, Step, Timer
 from voxpath.dhcp.message import ANY, BOOTREQUEST, CLIENT_PORT, INFINITE_S, Message, MessageType
+from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.policy import Check, Policy, Refusal
+from voxpath.dhcp.pressure import WARN_AT, Pressure
 from voxpath.dhcp.reply import Replies, host_name
 from voxpath.dhcp.steps import Steps
 from voxpath.dhcp.wire import decode
@@ -52,6 +54,7 @@ class DhcpSettings:
     :ivar authoritative: whether an admitted phone that asks for a wrong address gets a NAK (decision D22).
     :ivar inform: whether an INFORM is answered.
     :ivar client_port: the clients' UDP port.
+    :ivar warn_at: shares of a scope's addresses and of a pool's ports, in percent, from which on an event warns.
     """
 
     offer_s: float = 60.0
@@ -61,6 +64,7 @@ class DhcpSettings:
     inform: bool = True
     client_port: int = CLIENT_PORT
     max_offers: int = MAX_OFFERS
+    warn_at: tuple[int, ...] = WARN_AT
 
 
 class Request(NamedTuple):
@@ -83,6 +87,7 @@ class DhcpServer:
     """The core; several scopes, each on an interface of its own.
 
     :ivar dropped: counts of unanswered messages by reason.
+    :ivar orders: what an operator may have it do.
     :raises LocalError: two scopes are on one interface.
     """
 
@@ -99,7 +104,8 @@ class DhcpServer:
         self._settings = settings
         self._book = Book(by_interface.values(), policy.reservations, ledger)
         self._replies = Replies(settings.client_port)
-        self._steps = Steps(self._book, settings.probation_s, settings.retry_s)
+        self._steps = Steps(self._book, settings.probation_s, settings.retry_s, Pressure(self._book, settings.warn_at))
+        self.orders = Orders(self._book, self._steps)
         self._answers: dict[MessageType, Callable[[Request, float], list[Effect]]] = {
             MessageType.DISCOVER: self._discover,
             MessageType.REQUEST: self._request,
@@ -117,6 +123,10 @@ class DhcpServer:
     def leases(self) -> list[Lease]:
         """All leases, those that ended too."""
         return self._book.leases()
+
+    def scopes(self) -> list[tuple[Scope, AddressUsage]]:
+        """All scopes, with what their addresses are used for."""
+        return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]
 
     def phone_at(self, address: str) -> str:
         """The phone that is bound to this address; empty: nobody."""
@@ -136,13 +146,6 @@ class DhcpServer:
         if block is None or phone_class is None:
             return None
         return Provision(client.lease, block, phone_class, self._book.scopes[client.lease.scope])
-
-    def withdraw_lease(self, mac: Mac, now: float) -> list[Effect]:
-        """End a phone's lease on an operator's word; nothing happens when it is not bound or a change is under way."""
-        client = self._book.known(mac)
-        if client is None or not client.bound or client.pending:
-            return []
-        return self._end(client, Kind.RELEASE, "withdrawn", now)
 
     # The core.
 
@@ -189,7 +192,8 @@ class DhcpServer:
         client = self._book.known(request.mac)
         if client is not None and client.pending:
             return self._drop(request.phone, request.name, "a change of its lease is under way")
-        if self._book.offers >= self._settings.max_offers and (client is None or client.offer is None):
+        # A phone that has a lease is never kept waiting by strangers; leases bound the number of such offers.
+        if self._book.offers >= self._settings.max_offers and (client is None or not client.known):
             return self._drop(request.phone, request.name, "too many offers are open")
         try:
             offer = self._make_offer(request, phone_class, now)
@@ -291,7 +295,7 @@ class DhcpServer:
 
     def _release(self, request: Request, now: float) -> list[Effect]:
         client = self._leaving(request, request.message.ciaddr)
-        return client if isinstance(client, list) else self._end(client, Kind.RELEASE, "released", now)
+        return client if isinstance(client, list) else self._steps.end(client, Kind.RELEASE, "released", now)
 
     def _decline(self, request: Request, now: float) -> list[Effect]:
         client = self._leaving(request, request.message.address(code.REQUESTED_ADDRESS))
@@ -299,7 +303,7 @@ class DhcpServer:
             return client
         assert client.lease is not None
         told = DhcpDeclined(phone=client.phone, address=str(client.lease.address), probation_s=self._settings.probation_s)
-        return [Emit(told), *self._end(client, Kind.DECLINE, "declined", now)]
+        return [Emit(told), *self._steps.end(client, Kind.DECLINE, "declined", now)]
 
     def _leaving(self, request: Request, address: IPv4Address | None) -> Client | list[Effect]:
         """The client that may give this address up; these messages carry no vendor class (RFC 2131 table 5)."""
@@ -329,14 +333,6 @@ class DhcpServer:
 
     # Changes.
 
-    def _end(self, client: Client, kind: Kind, cause: str, now: float) -> list[Effect]:
-        before = client.lease
-        assert before is not None
-        ended = replace(before, expires=now) if kind is Kind.RELEASE else before
-        after = None if kind is Kind.DECLINE else ended
-        step = Step(kind, client, self._ledger.release(client.phone, now), before, after)
-        return self._steps.begin(step, [Emit(DhcpEnded(phone=client.phone, address=str(before.address), cause=cause))])
-
     def _fire(self, timer: Timer, now: float) -> list[Effect]:
         if timer.what == "undo":
             return [self._steps.undo(timer.number)]
@@ -351,7 +347,7 @@ class DhcpServer:
             self._book.timers.arm(timer, now + self._settings.retry_s)
             return []
         if timer.what == "lease":
-            return self._end(client, Kind.EXPIRE, "expired", now)
+            return self._steps.end(client, Kind.EXPIRE, "expired", now)
         self._book.drop_offer(client)
         return []
 
