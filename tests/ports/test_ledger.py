@@ -3,6 +3,7 @@
 import re
 from ipaddress import IPv4Address
 
+import msgspec
 import pytest
 
 from voxpath.core.effects import Delete, Put
@@ -11,6 +12,7 @@ from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.ports.change import Exhausted, LedgerChange, Taken
 from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import RESERVED_PORTS, Pool
+from voxpath.ports.row import binding_from_row, binding_row
 
 ONE, TWO = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")
 A, B, C = "02:00:00:00:0a:01", "02:00:00:00:0a:02", "02:00:00:00:0a:03"
@@ -382,6 +384,13 @@ def test_a_reserved_block_is_nobody_elses_however_scarce_ports_are() -> None:
     assert grant(again, B, PB, now=2e9).written[-1].block == PortBlock(ONE, 20480, 64)
 
 
+def test_a_reservation_is_the_same_in_the_store_and_at_a_subscriber() -> None:
+    """SQLite has a word for infinity, JSON has none."""
+    row = PortBinding(A, PortBlock(ONE, 20480, 64), None, "lan", BindingState.RELEASED, float("inf"), 7)
+    assert binding_from_row(binding_row(row)) == row
+    assert binding_from_row(msgspec.json.decode(msgspec.json.encode(binding_row(row)))) == row
+
+
 def test_a_phone_that_was_never_seen_finds_its_reserved_block() -> None:
     """The operator's word counts more than the size that follows from the class."""
     ledger = small(blocks=2)
@@ -401,6 +410,8 @@ def test_a_block_of_the_configuration_is_kept_without_a_mark_in_the_store() -> N
     with pytest.raises(Exhausted):
         fixed.grant(B, 64, PB, "lan", 1e9)
     assert fixed.usage(0.0)[0].reserved == 64
+    with pytest.raises(Taken, match="the configuration reserves"):
+        fixed.move(A, ONE, 20544, 0.0)
     ordinary = Ledger([Pool(ONE, 20480, 20543)], quarantine_s=10.0)
     ordinary.load(fixed.bindings())
     assert ordinary.grant(B, 64, PB, "lan", 1e9)
@@ -502,6 +513,20 @@ def test_a_withdrawn_move_leaves_everything_as_it_was() -> None:
     ledger.withdraw(ledger.move(A, ONE, 20544, 500.0))
     assert (set(ledger.bindings()), ledger.usage(500.0)) == before
     assert grant(ledger, C, PC, now=500.0).written[-1].block.first == 20544
+
+
+def test_a_move_without_a_port_takes_a_kept_block_when_none_is_free() -> None:
+    ledger = Ledger([Pool(ONE, 20480, 20543), Pool(TWO, 20480, 20543)], quarantine_s=10.0)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, B, 0.0)
+    with pytest.raises(Taken, match="no block of 64 ports of"):
+        ledger.move(A, TWO, None, 9.0)
+    ledger.settle(ledger.move(A, TWO, None, 11.0))
+    assert held(ledger, A).block.public == TWO
+    ledger.settle(ledger.release(A, 12.0))
+    with pytest.raises(Taken):
+        ledger.move(A, TWO, None, 1e6)
 
 
 def test_a_reservation_moves_along() -> None:

@@ -135,6 +135,16 @@ class Histories(RuleBasedStateMachine):
         if change:
             self.open.append(change)
 
+    @rule()
+    def place_what_the_configuration_reserves(self) -> None:
+        [(holder, block)] = FIXED.items()
+        try:
+            change = self.ledger.place(holder, block, self.now)
+        except (Taken, LocalError):
+            return
+        if change:
+            self.open.append(change)
+
     @rule(holder=st.sampled_from(HOLDERS))
     def loosen(self, holder: str) -> None:
         if not self.ledger.busy(holder):

@@ -80,6 +80,7 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             image_octets=_size(in_state(config, config.tftp.root) / entry.image) if entry.image else 0,
             root_path=entry.root_path,
             settings=entry.settings,
+            forcerenew=entry.forcerenew,
         )
         for entry in config.classes
     )
@@ -88,6 +89,11 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
 def pools(config: Config) -> tuple[Pool, ...]:
     """The ledger's pools, in the order of the file: the first is filled before the next is used."""
     return tuple(Pool(entry.public, *entry.ports, entry.realm) for entry in config.pools)
+
+
+def fixed_blocks(config: Config) -> dict[str, PortBlock]:
+    """Blocks that are kept for a phone for ever, by holder."""
+    return {str(entry.mac): PortBlock(entry.public, entry.ports[0], entry.ports[1] - entry.ports[0] + 1) for entry in config.blocks}
 
 
 def _size(path: Path) -> int:

@@ -222,3 +222,16 @@ class PortsRecovered(Event):
     used: int
     total: int
     threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpRecalled(Event):
+    """An operator has a phone boot anew: it was sent a FORCERENEW, and its next renewal is refused, so that it begins at DISCOVER.
+
+    A client that ignores the FORCERENEW boots when it renews by itself.
+    """
+
+    ID: ClassVar[str] = "DHCP_RECALLED"
+    TEXT: ClassVar[str] = "FORCERENEW sent to {address}; its next renewal is refused, and it boots anew"
+
+    address: str

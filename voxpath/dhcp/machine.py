@@ -40,7 +40,7 @@ OF_BLOCKS = (Kind.MOVE, Kind.RESERVE)
 
 
 class Timer(NamedTuple):
-    """What a timer is for: the end of an offer, of a lease, of an address's probation, or the pause before a repeated undo."""
+    """What a timer is for: the end of an offer, lease, probation, or of the pause before a repeated undo or FORCERENEW."""
 
     what: str
     mac: Mac | None = None
@@ -71,9 +71,10 @@ class Client:
     :ivar lease: its last lease, bound or not, as the store has it.
     :ivar pending: number of the change that is under way; 0: none.
     :ivar displaced: its remembered address is on offer to another phone.
+    :ivar recalled: it is to boot anew when it renews.
     """
 
-    __slots__ = ("bound", "displaced", "lease", "mac", "offer", "pending", "phone")
+    __slots__ = ("bound", "displaced", "lease", "mac", "offer", "pending", "phone", "recalled")
 
     def __init__(self, mac: Mac) -> None:
         self.mac = mac
@@ -83,6 +84,7 @@ class Client:
         self.offer: Offer | None = None
         self.pending = 0
         self.displaced = False
+        self.recalled = False
 
     @property
     def known(self) -> bool:
@@ -198,8 +200,7 @@ class Book:
             if lease.scope in self._pools:
                 self._pools[lease.scope].take_exactly(lease.address)
                 self._owners[lease.address] = client
-            row = self.ledger.binding_of(client.phone)
-            held = row is not None and row.state is BindingState.HELD
+            held = self._holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
             if held:
                 # One that ran out while we were down is due at once, and then gives its block back.
@@ -305,6 +306,10 @@ class Book:
             queue.arm(lease.mac, lease.expires)
         return found
 
+    def _holds(self, client: Client) -> bool:
+        row = self.ledger.binding_of(client.phone)
+        return row is not None and row.state is BindingState.HELD
+
     @staticmethod
     def _gives_way(client: Client) -> bool:
         return not (client.bound or client.pending or client.offer or client.displaced)
@@ -372,7 +377,9 @@ class Book:
         if lease is None or lease.scope not in self._unbound:
             return
         queue = self._unbound[lease.scope]
-        if not (self._gives_way(client) and self._pools[lease.scope].serves(lease.address)):
+        # A lease that ran out while we were down holds its block until its expiry is stored.
+        free = self._gives_way(client) and not self._holds(client)
+        if not (free and self._pools[lease.scope].serves(lease.address)):
             queue.disarm(client.mac)
         elif client.mac not in queue:
             queue.arm(client.mac, lease.expires)

@@ -6,6 +6,7 @@ from voxpath.core.effects import Effect, Emit
 from voxpath.dhcp.event import AddressesLow, AddressesRecovered, PortsLow, PortsRecovered
 from voxpath.dhcp.machine import Book, Step
 from voxpath.model.ports import PortBlock
+from voxpath.ports.pools import Pool
 
 WARN_AT = (80, 95)
 """Shares in use, in percent, from which on an event warns."""
@@ -45,7 +46,12 @@ class Pressure:
     def __init__(self, book: Book, warn_at: Iterable[int] = WARN_AT) -> None:
         self._book = book
         self._warn_at = tuple(warn_at)
-        self._marks: dict[object, Watermark] = {}
+        self._marks: dict[str | Pool, Watermark] = {}
+
+    def level(self, of: str | Pool) -> int:
+        """The highest threshold that a scope or a pool has passed, in percent; 0: none."""
+        mark = self._marks.get(of)
+        return mark.level if mark is not None else 0
 
     def after(self, step: Step, now: float) -> list[Effect]:
         """What is to be told after a change; a renewal changes nothing here."""
@@ -72,14 +78,14 @@ class Pressure:
         usage = self._book.ledger.usage_around(block, now)
         if usage is None:
             return []
-        mark = self._mark((usage.pool.public, usage.pool.first))
+        mark = self._mark(usage.pool)
         before = mark.level
         if not mark.moves(usage.used, usage.total):
             return []
         event = PortsLow if mark.level > before else PortsRecovered
         return [Emit(event(pool=str(usage.pool), used=usage.used, total=usage.total, threshold=max(before, mark.level)))]
 
-    def _mark(self, key: object) -> Watermark:
+    def _mark(self, key: str | Pool) -> Watermark:
         mark = self._marks.get(key)
         if mark is None:
             mark = self._marks[key] = Watermark(self._warn_at)

@@ -62,11 +62,13 @@ class Replies:
         name: str,
         block: PortBlock | None,
         address: IPv4Address | None,
+        more: Mapping[int, bytes],
     ) -> bytes:
         """An OFFER or an ACK.
 
         :param block: the phone's ports; ``None``: it has none, which only an INFORM's answer admits.
         :param address: the address given; ``None``: none is given, so no lease time is told either (RFC 2131 section 4.3.5).
+        :param more: further options.
         """
         options: dict[int, bytes] = {code.MESSAGE_TYPE: bytes((kind,)), code.SERVER_ID: scope.server.packed}
         if address is not None:
@@ -74,6 +76,7 @@ class Replies:
         options.update(self._common_of(scope, phone_class))
         options[code.HOST_NAME] = name.encode("ascii")
         options.update(_own(request, phone_class, block))
+        options.update(more)
         _echo(request, options)
         _fit(request, options)
         return encode(

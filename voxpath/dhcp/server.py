@@ -30,6 +30,7 @@ from voxpath.dhcp.message import ANY, BOOTREQUEST, CLIENT_PORT, INFINITE_S, Mess
 from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.policy import Check, Policy, Refusal
 from voxpath.dhcp.pressure import WARN_AT, Pressure
+from voxpath.dhcp.recall import Recall
 from voxpath.dhcp.reply import Replies, host_name
 from voxpath.dhcp.steps import Steps
 from voxpath.dhcp.wire import decode
@@ -54,6 +55,7 @@ class DhcpSettings:
     :ivar authoritative: whether an admitted phone that asks for a wrong address gets a NAK (decision D22).
     :ivar inform: whether an INFORM is answered.
     :ivar client_port: the clients' UDP port.
+    :ivar secret: what the nonces for FORCERENEW are made from; empty: none are given.
     :ivar warn_at: shares of a scope's addresses and of a pool's ports, in percent, from which on an event warns.
     """
 
@@ -65,6 +67,7 @@ class DhcpSettings:
     client_port: int = CLIENT_PORT
     max_offers: int = MAX_OFFERS
     warn_at: tuple[int, ...] = WARN_AT
+    secret: bytes = b""
 
 
 class Request(NamedTuple):
@@ -87,7 +90,10 @@ class DhcpServer:
     """The core; several scopes, each on an interface of its own.
 
     :ivar dropped: counts of unanswered messages by reason.
+    :ivar ledger: the port ledger.
+    :ivar pressure: which thresholds are passed.
     :ivar orders: what an operator may have it do.
+    :ivar recall: has phones boot anew.
     :raises LocalError: two scopes are on one interface.
     """
 
@@ -100,11 +106,13 @@ class DhcpServer:
         self.dropped: dict[str, int] = {}
         self._by_interface = by_interface
         self._policy = policy
-        self._ledger = ledger
+        self.ledger = ledger
         self._settings = settings
         self._book = Book(by_interface.values(), policy.reservations, ledger)
         self._replies = Replies(settings.client_port)
-        self._steps = Steps(self._book, settings.probation_s, settings.retry_s, Pressure(self._book, settings.warn_at))
+        self.pressure = Pressure(self._book, settings.warn_at)
+        self._steps = Steps(self._book, settings.probation_s, settings.retry_s, self.pressure)
+        self.recall = Recall(self._book, policy, settings.secret, settings.client_port)
         self.orders = Orders(self._book, self._steps)
         self._answers: dict[MessageType, Callable[[Request, float], list[Effect]]] = {
             MessageType.DISCOVER: self._discover,
@@ -228,6 +236,8 @@ class DhcpServer:
         address = message.address(code.REQUESTED_ADDRESS) or message.ciaddr
         if address == ANY:
             return self._drop(request.phone, request.name, "it names no address")
+        if self.recall.refuses(client, message):
+            return self._refuse(request, address, "an operator wants it to boot anew")
         try:
             owner = self._entitled(request, phone_class, address, now)
             if isinstance(owner, str):
@@ -264,7 +274,7 @@ class DhcpServer:
         if offer is not None and (offer.address != address or offer.scope is not request.scope):
             self._book.drop_offer(client)
             offer = None
-        change = self._ledger.grant(client.phone, phone_class.ports, address, request.scope.realm, now)
+        change = self.ledger.grant(client.phone, phone_class.ports, address, request.scope.realm, now)
         block = change.written[-1].block if change.written else self._held(client.phone)
         assert block is not None  # an empty change means that the block is held
         lease_s = phone_class.lease_s
@@ -286,6 +296,9 @@ class DhcpServer:
     def _nak(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
         if not self._settings.authoritative:
             return self._drop(request.phone, request.name, reason)
+        return self._refuse(request, address, reason)
+
+    def _refuse(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
         payload = self._replies.refusal(request.message, request.scope, reason)
         send = self._replies.address(payload, request.message, request.scope, request.port, None)
         told = DhcpNak(phone=request.phone, address=str(address), reason=reason)
@@ -336,6 +349,8 @@ class DhcpServer:
     def _fire(self, timer: Timer, now: float) -> list[Effect]:
         if timer.what == "undo":
             return [self._steps.undo(timer.number)]
+        if timer.what == "recall":
+            return self.recall.again(timer, now)
         if timer.what == "probation":
             assert timer.address is not None
             self._book.end_probation(timer.scope, timer.address)
@@ -360,7 +375,7 @@ class DhcpServer:
         return self._by_interface.get(interface)
 
     def _held(self, phone: str) -> PortBlock | None:
-        row = self._ledger.binding_of(phone)
+        row = self.ledger.binding_of(phone)
         return row.block if row is not None and row.state is BindingState.HELD else None
 
     def _answer(
@@ -372,7 +387,8 @@ class DhcpServer:
         address: IPv4Address | None,
     ) -> bytes:
         name = host_name(request.message, request.mac)
-        return self._replies.answer(kind, request.message, request.scope, phone_class, name, block, address)
+        more = self.recall.options(request.message, request.mac) if kind is MessageType.ACK else {}
+        return self._replies.answer(kind, request.message, request.scope, phone_class, name, block, address, more)
 
     def _ignore(self, request: Request, refusal: Refusal) -> list[Effect]:
         self._count_drop(f"refused by {refusal.check.value}")

@@ -2,22 +2,21 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from voxpath.manage import rows
+from voxpath.manage import leasing, rows
+from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.entry import Entry, entry_of
-from voxpath.manage.facts import CommandError, Facts
-from voxpath.manage.memory import Memory
-from voxpath.manage.rows import Row
+from voxpath.manage.facts import CommandError
 from voxpath.manage.subject import subject_of
 from voxpath.manage.why import note_of
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
-from voxpath.model.ports import BindingState
+
+__all__ = ["COMMANDS", "Answer", "Command", "Console", "event_rows"]
 
 EVENTS = 50
 """Events that ``events`` tells unless it is asked for another number."""
@@ -26,63 +25,6 @@ NAMES_LIMIT = 200
 """Names that ``known`` tells; whoever wants more writes more of the name."""
 
 LEVEL_NAMES = {int(level): level.name.lower() for level in Level}
-
-
-class Console(NamedTuple):
-    """What commands work on."""
-
-    facts: Facts
-    memory: Memory
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The result of a command.
-
-    :ivar kind: the type of its rows.
-    :ivar rows: what is drawn.
-    :ivar entries: records of the bus, for verbs whose answers of several processes are merged.
-    :ivar note: a line for the operator beside the rows.
-    :ivar about: the phone that the records are about.
-    """
-
-    kind: type[Row] = Row
-    rows: Sequence[Row] = ()
-    entries: list[Entry] = field(default_factory=list)
-    note: str = ""
-    about: str = ""
-
-
-Run: TypeAlias = Callable[[Console, Sequence[str]], "Answer | Deferred[Answer]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One verb.
-
-    :ivar arguments: names of its arguments; those in brackets may be left out.
-    :ivar merges: whether answers of several processes are merged by time.
-    """
-
-    verb: str
-    arguments: tuple[str, ...]
-    help: str
-    run: Run
-    merges: bool = False
-
-    @property
-    def usage(self) -> str:
-        """How it is written."""
-        return " ".join((self.verb, *self.arguments))
-
-    @property
-    def required(self) -> int:
-        """How many arguments it needs at least."""
-        return sum(not name.startswith("[") for name in self.arguments)
-
-    def accepts(self, count: int) -> bool:
-        """Whether it takes so many arguments."""
-        return self.required <= count <= len(self.arguments)
 
 
 def event_rows(entries: Iterable[Entry]) -> list[rows.EventRow]:
@@ -102,36 +44,6 @@ def _status(console: Console, arguments: Sequence[str]) -> Answer:
 
 def _roles(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(rows.RoleRow, list(console.facts.roles()))
-
-
-def _leases(console: Console, arguments: Sequence[str]) -> Answer:
-    now = console.facts.now()
-    found = [
-        rows.LeaseRow(
-            phone=lease.phone,
-            address=str(lease.address),
-            scope=lease.scope,
-            phone_class=lease.phone_class,
-            host_name=printable(lease.host_name),
-            expires=rows.when(lease.expires),
-            state="held" if lease.expires > now else "expired",
-        )
-        for lease in sorted(console.facts.leases(), key=lambda lease: lease.mac)
-    ]
-    return Answer(rows.LeaseRow, found)
-
-
-def _blocks(console: Console, arguments: Sequence[str]) -> Answer:
-    now = console.facts.now()
-    found = []
-    for binding in sorted(console.facts.blocks(), key=lambda binding: binding.block):
-        state = binding.state.value
-        if binding.state is BindingState.RELEASED and binding.until > now:
-            state = "quarantined"
-        private = "" if binding.private is None else str(binding.private)
-        until = rows.when(binding.until)
-        found.append(rows.BlockRow(binding.holder, str(binding.block), private, binding.realm, state, until, binding.generation))
-    return Answer(rows.BlockRow, found)
 
 
 def _registrations(console: Console, arguments: Sequence[str]) -> Answer:
@@ -250,18 +162,15 @@ def _known(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(rows.ItemRow, [rows.ItemRow(printable(name), "known") for name in found[:NAMES_LIMIT]], note=note)
 
 
-def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    phone = identity_of(arguments[0])
-    return console.facts.release(phone).addCallback(lambda released: Answer(rows.ItemRow, [rows.ItemRow("released", released)]))
-
-
 COMMANDS: dict[str, Command] = {
     command.verb: command
     for command in (
         Command("status", (), "what this process is, and which parts are off and why", _status),
         Command("roles", (), "roles with their state, faults and restarts", _roles),
-        Command("leases", (), "DHCP leases", _leases),
-        Command("blocks", (), "port blocks and who holds them", _blocks),
+        leasing.LEASES,
+        leasing.BLOCKS,
+        leasing.SCOPES,
+        leasing.POOLS,
         Command("registrations", (), "registered media gateways", _registrations),
         Command("bindings", ("[PHONE|AOR]",), "SIP bindings: who is registered where, and what the phone shows", _bindings),
         Command("calls", (), "calls under way or redirected, with the address that was chosen and why", _calls),
@@ -271,7 +180,11 @@ COMMANDS: dict[str, Command] = {
         Command("known", ("[BEGINNING]",), "phones and users whose name begins so, as completion offers them", _known),
         Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
         Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
-        Command("release", ("MAC",), "take lease and port block away from a phone", _release),
+        leasing.RELEASE,
+        leasing.MOVE,
+        leasing.RESERVE,
+        leasing.UNRESERVE,
+        leasing.REBOOT,
         Command("phones", (), "software phones: state, signal, level heard", _phones),
         Command("off-hook", ("PHONE", "[LINE]"), "lift a software phone's handset", _off_hook),
         Command("dial", ("PHONE", "DIGITS", "[LINE]"), "dial on a software phone", _dial),

@@ -45,6 +45,7 @@ class PhoneClass:
     :ivar own_options: whether the class understands voxpath's layout of option 43 (decision D1).
     :ivar image_octets: size of the image; 0: not known.
     :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
+    :ivar forcerenew: whether these phones take a FORCERENEW (RFC 3203).
     :ivar settings: lines of the phone program's configuration file that do not follow from the lease, with place-holders.
     """
 
@@ -58,6 +59,7 @@ class PhoneClass:
     image_octets: int = 0
     root_path: str = ""
     settings: tuple[str, ...] = ()
+    forcerenew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

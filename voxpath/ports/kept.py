@@ -1,6 +1,7 @@
 """Released blocks that wait for their holders' return, and give way when a pool has run dry: the oldest first."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import islice
 
 from voxpath.core.timers import TimerHeap
@@ -49,6 +50,11 @@ class Kept:
                 return row
             size *= 2
         return None
+
+    def at(self, store: str, public: IPv4Address, size: int, now: float) -> PortBinding | None:
+        """A row of this size and public address; this goes through all rows, so it is for commands."""
+        rows = self._rows.get(store, {}).values()
+        return next((row for row in rows if row.block.size == size and row.block.public == public and row.until <= now), None)
 
     def smaller(self, store: str, size: int) -> Iterator[PortBinding]:
         """Some of the rows that are too small, as parts of a larger block."""

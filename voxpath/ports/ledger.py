@@ -214,6 +214,9 @@ class Ledger:
         self._refuse_busy(holder)
         if holder in self._victims:
             raise LocalError(f"the ports of {holder} are being given to another phone")
+        fixed = self._room.fixed_for(holder)
+        if fixed is not None and fixed != block:
+            raise Taken(f"the configuration reserves {fixed} for {holder}")
         self.unreserve(holder)
         old = self._rows.of(holder)
         until = inf if reserve or (old is not None and old.reserved) else None
@@ -238,7 +241,7 @@ class Ledger:
         row = self._rows.of(holder)
         if row is None:
             raise Taken(f"{holder} has no block")
-        first = self._room.free_at(public, row) if first is None else first
+        first = self._room.free_at(public, row, now) if first is None else first
         try:
             block = PortBlock(public, first, row.block.size)
         except ValueError as error:

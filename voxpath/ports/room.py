@@ -32,6 +32,10 @@ class Room:
         """Whether a row's block is its holder's for ever, by an operator's word or by the configuration."""
         return row.reserved or self._fixed.get(row.holder) == row.block
 
+    def fixed_for(self, holder: str) -> PortBlock | None:
+        """The block that the configuration reserves for a holder."""
+        return self._fixed.get(holder)
+
     # Rows.
 
     def enter(self, row: PortBinding) -> None:
@@ -148,14 +152,17 @@ class Room:
             raise Taken(f"{block} contains ports that no phone gets" if own else f"{block} is not of realm {realm}")
         return realm
 
-    def free_at(self, public: IPv4Address, row: PortBinding) -> int:
-        """First port of a free block of a public address, as large as a row's; raise :class:`Taken` when there is none."""
+    def free_at(self, public: IPv4Address, row: PortBinding, now: float) -> int:
+        """First port of a block of a public address, as large as a row's, free or kept; raise :class:`Taken` when there is none."""
         for space in self.pools.of_realm(row.realm):
             first = space.free.take(row.block.size) if space.pool.public == public else None
             if first is not None:
                 space.free.give(first, row.block.size)
                 return first
-        raise Taken(f"no block of {row.block.size} ports of {public} is free: name one that another phone no longer holds")
+        kept = self._kept.at(self.pools.store_of(row.realm), public, row.block.size, now)
+        if kept is None or kept.holder == row.holder:
+            raise Taken(f"no block of {row.block.size} ports of {public} is free")
+        return kept.block.first
 
     def _reclaimable(self, row: PortBinding, now: float) -> bool:
         return row.state is BindingState.RELEASED and row.until <= now and self._kept.has(self._store_of(row), row.holder)

@@ -82,9 +82,14 @@ class Table:
 
     def __repr__(self) -> str:
         try:
-            return repr(self._ctl(self._verb))
+            answer = self._ctl(self._verb)
         except LocalError as error:
             return str(error)
+        if not isinstance(answer, Deferred):
+            return repr(answer)
+        fired: list[str] = []
+        answer.addCallback(lambda shown: fired.append(repr(shown)))
+        return fired[0] if fired else f"that takes a moment: write ctl({self._verb!r})"
 
 
 class Help:
