@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import LOWEST_PORT, PortBlock
-from voxpath.ports.buddy import Buddy, Piece
+from voxpath.ports.buddy import ORDERS, Buddy, Piece
 
 RESERVED_PORTS = frozenset(
     {
@@ -54,13 +54,54 @@ class Pool:
 
 
 class Space:
-    """One pool with its free ports."""
+    """One pool with its free ports.
 
-    __slots__ = ("free", "pool")
+    :param store: the store of ports that it is part of, and at which place.
+    """
 
-    def __init__(self, pool: Pool, reserved: Iterable[int]) -> None:
+    __slots__ = ("_place", "_store", "free", "pool")
+
+    def __init__(self, pool: Pool, reserved: Iterable[int], store: "Store", place: int) -> None:
         self.pool = pool
         self.free = Buddy(pool.first, pool.last, reserved)
+        self._store = store
+        self._place = place
+
+    def give(self, first: int, size: int) -> None:
+        """Give ports back."""
+        self.free.give(first, size)
+        self._store.look_from(self._place)
+
+
+class Store:
+    """The pools of a realm in the order in which they are filled.
+
+    :ivar spaces: all of them.
+    """
+
+    __slots__ = ("_begin", "spaces")
+
+    def __init__(self) -> None:
+        self.spaces: list[Space] = []
+        # For each size, the first place where there may be room: full pools are not looked at again and again.
+        self._begin = [0] * ORDERS
+
+    def take(self, size: int) -> tuple[Space, int] | None:
+        """Take a block of the first pool that has one."""
+        order = size.bit_length() - 1
+        for place in range(self._begin[order], len(self.spaces)):
+            space = self.spaces[place]
+            first = space.free.take(size)
+            if first is not None:
+                self._begin[order] = place
+                return space, first
+        self._begin[order] = len(self.spaces)
+        return None
+
+    def look_from(self, place: int) -> None:
+        """There is room again at this place."""
+        if max(self._begin) > place:
+            self._begin = [min(begin, place) for begin in self._begin]
 
 
 Pieces = tuple[tuple[Space, Piece], ...]
@@ -75,11 +116,11 @@ class Pools:
     :raises LocalError: two pools share a port.
     """
 
-    __slots__ = ("_by_public", "_by_realm", "spaces")
+    __slots__ = ("_by_public", "_stores", "spaces")
 
     def __init__(self, pools: Iterable[Pool], reserved: frozenset[int]) -> None:
         self.spaces: list[Space] = []
-        self._by_realm: dict[str, list[Space]] = {}
+        self._stores: dict[str, Store] = {}
         self._by_public: dict[IPv4Address, list[Space]] = {}
         for pool in pools:
             for other in self.spaces:
@@ -88,18 +129,25 @@ class Pools:
                     raise LocalError(
                         f"two pools of {pool.public} share ports: {taken.first}-{taken.last}, {pool.first}-{pool.last}"
                     )
-            space = Space(pool, reserved)
+            store = self._stores.setdefault(pool.realm, Store())
+            space = Space(pool, reserved, store, len(store.spaces))
+            store.spaces.append(space)
             self.spaces.append(space)
-            self._by_realm.setdefault(pool.realm, []).append(space)
             self._by_public.setdefault(pool.public, []).append(space)
 
     def store_of(self, realm: str) -> str:
         """Whose pools phones of a realm get ports from: the realm's own, or the common ones (an empty name) when it has none."""
-        return realm if realm in self._by_realm else ""
+        return realm if realm in self._stores else ""
 
-    def of_realm(self, realm: str) -> list[Space]:
+    def of_realm(self, realm: str) -> Sequence[Space]:
         """Where phones of a realm get ports, in the order in which the pools are filled."""
-        return self._by_realm.get(self.store_of(realm), [])
+        store = self._stores.get(self.store_of(realm))
+        return store.spaces if store is not None else ()
+
+    def take(self, size: int, realm: str) -> tuple[Space, int] | None:
+        """Take a free block for a phone of a realm; ``None`` when there is none."""
+        store = self._stores.get(self.store_of(realm))
+        return store.take(size) if store is not None else None
 
     def serves(self, block: PortBlock, realm: str) -> bool:
         """Whether a phone of this realm could be given this block today; the configuration may have changed since it was."""
@@ -120,7 +168,7 @@ class Pools:
     def give(self, block: PortBlock) -> None:
         """Give back a whole block; parts of it that belong to no pool are left out."""
         for space in self.of_public(block.public):
-            space.free.give(block.first, block.size)
+            space.give(block.first, block.size)
 
     def of_public(self, public: IPv4Address) -> Sequence[Space]:
         """The pools of a public address."""
@@ -130,7 +178,7 @@ class Pools:
 def give_back(pieces: Pieces) -> None:
     """Undo a taking."""
     for space, (first, size) in pieces:
-        space.free.give(first, size)
+        space.give(first, size)
 
 
 def ports_in(pieces: Pieces) -> int:

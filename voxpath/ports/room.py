@@ -81,10 +81,10 @@ class Room:
         own = row is not None and (row.block.size == size or self.lasting(row))
         if row is not None and own and self.pools.serves(row.block, realm):
             return Reservation(row.block, size, realm)
-        for space in self.pools.of_realm(realm):
-            first = space.free.take(size)
-            if first is not None:
-                return Reservation(PortBlock(space.pool.public, first, size), size, realm, pieces=((space, (first, size)),))
+        free = self.pools.take(size, realm)
+        if free is not None:
+            space, first = free
+            return Reservation(PortBlock(space.pool.public, first, size), size, realm, pieces=((space, (first, size)),))
         found = self._reclaim_one(size, realm, now) or self._reclaim_several(size, realm, now)
         if found is None:
             raise Exhausted(f"no block of {size} ports is left" + (f" for realm {realm}" if realm else ""))
@@ -157,7 +157,7 @@ class Room:
         for space in self.pools.of_realm(row.realm):
             first = space.free.take(row.block.size) if space.pool.public == public else None
             if first is not None:
-                space.free.give(first, row.block.size)
+                space.give(first, row.block.size)
                 return first
         kept = self._kept.at(self.pools.store_of(row.realm), public, row.block.size, now)
         if kept is None or kept.holder == row.holder:
