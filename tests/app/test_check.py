@@ -290,6 +290,17 @@ def test_what_a_reservation_knows_its_phone_by_is_checked() -> None:
     assert "there is no class 'gone'" in wrong["reservation[1].class"]
 
 
+def test_reserved_blocks() -> None:
+    """A block has a size, a pool and one phone, and none of the ports that nobody gets."""
+    block = '[[block]]\nmac = "02:00:00:00:00:0{}"\npublic = "{}"\nports = {}\n'
+    good = SITE + block.format(1, "203.0.113.1", [20032, 20095])
+    assert found(good) == {}
+    assert found(good + block.format(1, "203.0.113.1", [20096, 20159])).keys() == {"block[1].mac"}
+    assert "overlaps block[0]" in found(good + block.format(2, "203.0.113.1", [20032, 20033]))["block[1].ports"]
+    assert "has 1, 2, 4" in found(good + block.format(2, "203.0.113.1", [20096, 20098]))["block[1].ports"]
+    assert "lies in no pool" in found(good + block.format(2, "192.0.2.99", [20096, 20159]))["block[1].ports"]
+
+
 def test_overlapping_pools_and_realms() -> None:
     pool = '[[pool]]\npublic = "203.0.113.1"\nports = [29999, 30000]\nrealm = "site-a"\n'
     assert "overlaps pool[0]" in found(SITE + pool)["pool[1].ports"]

@@ -1,22 +1,26 @@
 """A gateway's start over what an earlier configuration left in the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from voxpath.app.decode import decode
-from voxpath.app.event import StoreRowRefused
+from voxpath.app.event import BlockNotReserved, StoreRowRefused
 from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
+from voxpath.app.secret import secret_in
 from voxpath.core.effects import Datagram, Put
+from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpDropped
 from voxpath.dhcp.explain import Question
 from voxpath.dhcp.wire import CHADDR_AT
@@ -25,6 +29,7 @@ from voxpath.io.bus import EventBus
 from voxpath.manage.facts import CommandError
 from voxpath.manage.memory import Memory
 from voxpath.model.address import Endpoint, Mac
+from voxpath.model.event import Event
 from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.store.memory import MemoryStore
@@ -51,6 +56,126 @@ backend = "memory"
 def held(number: int, public: str, private: str) -> PortBinding:
     block = PortBlock(IPv4Address(public), 2048 + 64 * number, 64)
     return PortBinding(f"02:00:00:00:0a:{number:02x}", block, IPv4Address(private), "a", BindingState.HELD, 0.0, number)
+
+
+class Bench:
+    """A gateway without DHCP, over a store in memory.
+
+    :ivar role: the role, running.
+    """
+
+    def __init__(self, tmp_path: Path, more: str = "", rows: Iterable[PortBinding] = (), store: MemoryStore | None = None) -> None:
+        config = decode(f'state = "{tmp_path}"\n{TEXT}{more}'.encode()).config
+        assert config is not None
+        self.reactor: Any = MemoryReactorClock()
+        clock = VirtualClock(self.reactor)
+        self.store, self.memory, bus = store or MemoryStore(), Memory(), EventBus(clock)
+        bus.subscribe(self.memory)
+        self.store.commit(tuple(Put(row) for row in rows), lambda reason: None)
+        self.role = GatewayRole(Node(config, self.reactor, clock, bus, self.memory, SystemRandom(), self.store))
+        self.role.startService()
+        assert self.role.state is RoleState.RUNNING
+
+    def told(self, kind: type[Event]) -> list[Any]:
+        return [record.event for record in self.memory.last(100) if isinstance(record.event, kind)]
+
+    def nat(self) -> set[Mapping]:
+        nat = self.role.selection.nat
+        assert isinstance(nat, MemoryNAT)
+        return set(nat._table)
+
+    def done(self, outcome: "Deferred[str]") -> str:
+        found: list[Any] = []
+        outcome.addBoth(found.append)
+        self.reactor.advance(1)
+        [result] = found
+        if isinstance(result, Failure):
+            result.raiseException()
+        return str(result)
+
+
+ONE = held(1, "203.0.113.1", "10.0.0.11")
+TWO = held(2, "203.0.113.1", "10.0.0.12")
+FAR = PortBlock(IPv4Address("203.0.113.1"), 40960, 64)
+
+
+def test_a_move_by_command_is_in_the_store_and_the_nat_when_it_is_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, rows=[ONE, TWO])
+    orders = bench.role.orders()
+    told = bench.done(orders.move(ONE.holder, FAR.public, FAR.first))
+    assert told == f"from {ONE.block} to {FAR}"
+    assert bench.nat() == {Mapping(IPv4Address("10.0.0.11"), FAR), Mapping(IPv4Address("10.0.0.12"), TWO.block)}
+    [row] = [row for row in bench.store.load(PortBinding) if row.holder == ONE.holder]
+    assert row.block == FAR
+    with pytest.raises(CommandError, match="00:00:0a:01 holds"):
+        orders.move(TWO.holder, FAR.public, FAR.first)
+    with pytest.raises(CommandError, match="has no block"):
+        orders.move("02:00:00:00:0a:09", FAR.public, None)
+    bench.role.stopService()
+
+
+def test_an_order_that_the_store_refuses_is_one_clear_line(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, rows=[ONE])
+    bench.store.refusal = "the disk is full"
+    with pytest.raises(CommandError, match=r"move: move of 203\.0\.113\.1:40960-41023 failed at the store: the disk is full"):
+        bench.done(bench.role.orders().move(ONE.holder, FAR.public, FAR.first))
+    bench.store.refusal = None
+    assert bench.nat() == {ONE.mapping}
+    bench.role.stopService()
+
+
+def test_a_block_is_reserved_and_loosened_by_command(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, rows=[ONE])
+    orders = bench.role.orders()
+    assert bench.done(orders.reserve(ONE.holder, None)) == f"{ONE.block} for {ONE.holder}"
+    assert bench.done(orders.reserve(TWO.holder, FAR)) == f"{FAR} for {TWO.holder}"
+    stored = {row.holder: row.reserved for row in bench.store.load(PortBinding)}
+    assert stored == {ONE.holder: True, TWO.holder: True}
+    assert bench.done(orders.unreserve(ONE.holder)) == str(ONE.block)
+    with pytest.raises(CommandError, match="no block is reserved"):
+        orders.unreserve(ONE.holder)
+    bench.role.stopService()
+
+
+BLOCK = """
+[[block]]
+mac = "02:00:00:00:0a:01"
+public = "203.0.113.1"
+ports = [40960, 41023]
+"""
+
+
+def test_a_block_of_the_configuration_is_its_phones_from_the_start(tmp_path: Path) -> None:
+    """A phone that holds another one is moved, in store, ledger and NAT."""
+    bench = Bench(tmp_path, BLOCK, [ONE])
+    assert bench.nat() == {Mapping(IPv4Address("10.0.0.11"), FAR)}
+    row = bench.role.ledger.binding_of(ONE.holder)
+    assert row is not None
+    assert bench.role.ledger.lasting(row)
+    bench.role.stopService()
+    again = Bench(tmp_path, "", store=bench.store)
+    row = again.role.ledger.binding_of(ONE.holder)
+    assert row is not None
+    assert not again.role.ledger.lasting(row), "what left the configuration is an ordinary block"
+    again.role.stopService()
+
+
+def test_a_block_of_the_configuration_that_another_phone_holds_stays_with_that_phone_and_it_is_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, BLOCK, [replace(TWO, block=FAR)])
+    assert bench.nat() == {Mapping(IPv4Address("10.0.0.12"), FAR)}
+    [event] = bench.told(BlockNotReserved)
+    assert (event.phone, event.block) == (ONE.holder, str(FAR))
+    assert TWO.holder in event.text
+    bench.role.stopService()
+
+
+def test_the_secret_of_forcerenew_outlives_the_process(tmp_path: Path) -> None:
+    secret = secret_in(tmp_path / "key")
+    assert secret_in(tmp_path / "key") == secret
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "key").write_bytes(b"short")
+    with pytest.raises(LocalError, match="remove it"):
+        secret_in(tmp_path / "key")
 
 
 def test_rows_that_the_configuration_has_no_place_for_do_not_stop_the_gateway(tmp_path: Path) -> None:

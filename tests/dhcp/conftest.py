@@ -20,7 +20,7 @@ from voxpath.ports.pools import Pool
 
 PUBLIC = IPv4Address("198.51.100.1")
 DESK = PhoneClass("desk", ("desk",), 64, 3600, "desk.bin", ("192.0.2.1:2944", "192.0.2.2"), layout="voxpath")
-LOBBY = PhoneClass("lobby", ("lobby",), 8, 600, mgcs=("192.0.2.9:2955",))
+LOBBY = PhoneClass("lobby", ("lobby",), 8, 600, mgcs=("192.0.2.9:2955",), forcerenew=True)
 
 
 def scope(name: str, third: int, first: int, last: int) -> Scope:

@@ -127,4 +127,4 @@ def test_nothing_is_changed(seed, make_site, make_phone) -> None:
         if sent and entropy.random() < 0.8:
             site.tell(phone.client.request(phone.client.read(sent[0].payload).lease))
         if entropy.random() < 0.3:
-            site.run(site.server.withdraw_lease(phone.mac, site.now))
+            site.run(site.server.orders.withdraw_lease(phone.mac, site.now))

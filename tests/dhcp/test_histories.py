@@ -1,16 +1,23 @@
-"""Random histories of many phones, with lost answers, failing stores and NATs, expiry and restarts.
+"""Random histories of many phones, with an operator's orders, lost answers, failing stores and NATs, expiry and restarts.
 
 Whatever happens, no address and no port has two owners, and what was acknowledged is stored and translated.
 """
 
 import random
+from contextlib import suppress
 from ipaddress import IPv4Address
 
 import pytest
 
+from voxpath.core.errors import LocalError
 from voxpath.dhcp.client import Acknowledged, Offered
+from voxpath.dhcp.machine import Book
+from voxpath.model.address import Mac
 from voxpath.model.phone import BootLease
-from voxpath.model.ports import BindingState
+from voxpath.model.ports import BindingState, PortBlock
+from voxpath.ports.change import Taken
+
+PUBLIC = IPv4Address("198.51.100.1")
 
 SEEDS = range(25)
 STEPS = 250
@@ -42,9 +49,26 @@ class History:
         elif choice < 0.4 and self.site.held:
             effect = self.site.held.pop(self.entropy.randrange(len(self.site.held)))
             self.site.conclude(effect, fail=self.entropy.random() < 0.3)
+        elif choice < 0.45:
+            self.order(self.phones[self.entropy.randrange(PHONES)].mac)
         else:
             self.message(self.entropy.randrange(PHONES))
         self.check()
+
+    def order(self, mac: Mac) -> None:
+        orders, now = self.site.server.orders, self.site.now
+        first = 20480 + 64 * self.entropy.randrange(10)
+        order = self.entropy.choice(
+            (
+                lambda: orders.move(mac, PUBLIC, self.entropy.choice((first, None)), now),
+                lambda: orders.reserve(mac, self.entropy.choice((PortBlock(PUBLIC, first, 64), None)), now),
+                lambda: orders.loosen(mac, now),
+                lambda: orders.loosen(mac, now),
+                lambda: orders.withdraw_lease(mac, now),
+            )
+        )
+        with suppress(Taken, LocalError):
+            self.site.run(order())
 
     def message(self, number: int) -> None:
         phone = self.phones[number]
@@ -89,6 +113,7 @@ class History:
         assert len(set(self.site.nat.values())) == len(self.site.nat)
         if not self.site.held:
             assert {row.holder: row for row in self.site.ledger.bindings()} == self.site.bindings or len(server._steps)
+        self.check_addresses(server._book)
         assert server._book.offers == sum(client.offer is not None for client in server._book._clients.values())
         for number, (lease, since) in self.leases.items():
             client = server._book.known(self.phones[number].mac)
@@ -96,6 +121,17 @@ class History:
                 continue
             if client.bound and client.lease is not None and client.lease.address == lease.address:
                 assert server.phone_at(str(lease.address)) == str(lease.mac)
+
+    def check_addresses(self, book: Book) -> None:
+        """Exactly those remembered addresses give way that nobody has spoken for, and the counts are those of a recount."""
+        for name, queue in book._unbound.items():
+            pool = book._pools[name]
+            for client in book._clients.values():
+                lease = client.lease
+                gives_way = lease is not None and lease.scope == name and pool.serves(lease.address) and book._gives_way(client)
+                assert client.pending or (client.mac in queue) == (gives_way and not book._holds(client))
+            assert pool.taken == sum(pool.serves(IPv4Address(number)) for number in pool._used)
+            assert book.usage(name).free >= 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -112,7 +148,7 @@ def test_no_address_and_no_port_has_two_owners(seed, make_site, make_phone) -> N
     site.wait(10_000)
     for phone in phones:
         # Static phones keep theirs until an operator takes it.
-        site.run(site.server.withdraw_lease(phone.mac, site.now))
+        site.run(site.server.orders.withdraw_lease(phone.mac, site.now))
     assert site.nat == {}
     assert len(site.server._steps) == site.server._book.offers == 0
     assert all(row.state is BindingState.RELEASED for row in site.bindings.values())

@@ -100,7 +100,7 @@ def test_a_phone_that_gets_another_address_by_hand_takes_its_block_along(site, p
 
 def test_an_operator_ends_it(site, phone) -> None:
     site.tell(phone.client.inform(STATIC))
-    site.run(site.server.withdraw_lease(phone.mac, site.now))
+    site.run(site.server.orders.withdraw_lease(phone.mac, site.now))
     assert site.nat == {}
     assert site.bindings[str(phone.mac)].state is BindingState.RELEASED
 

@@ -527,16 +527,16 @@ def test_a_declined_address_is_given_to_nobody_for_a_while(site, phone, make_pho
     assert again.address == SECOND
     assert again.block == lease.block
     site.wait(3600)
-    site.run(site.server.withdraw_lease(phone.mac, site.now))
+    site.run(site.server.orders.withdraw_lease(phone.mac, site.now))
     assert make_phone(site, 2).boot().address == FIRST
 
 
 def test_an_operator_ends_a_lease(site, phone) -> None:
     phone.boot()
-    site.run(site.server.withdraw_lease(phone.mac, site.now))
+    site.run(site.server.orders.withdraw_lease(phone.mac, site.now))
     assert site.nat == {}
     assert site.last_event(DhcpEnded).text.endswith("withdrawn")
-    assert site.server.withdraw_lease(phone.mac, site.now) == []
+    assert site.server.orders.withdraw_lease(phone.mac, site.now) == []
 
 
 # Nothing left (DHC-24).

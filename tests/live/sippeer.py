@@ -75,6 +75,12 @@ class SipPeer:
         )
         self._socket.sendto("".join(f"{line}\r\n" for line in (*lines, "")).encode(), self._server)
 
+    def reply(self, request: SipText, status: str) -> None:
+        """Answer a request of the server."""
+        repeated = (f"{name}: {request.header(name)}" for name in ("Via", "From", "To", "Call-ID", "CSeq"))
+        lines = (f"SIP/2.0 {status}", *repeated, "Content-Length: 0")
+        self._socket.sendto("".join(f"{line}\r\n" for line in (*lines, "")).encode(), self._server)
+
     def hear(self) -> SipText:
         """The next message."""
         return read(self._socket.recv(MOST).decode())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address
+from math import inf
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.control import carry_out, reply_of
 from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts, UserFacts
+from voxpath.manage.leasing import AT_ONCE, _Leases, in_order
 from voxpath.manage.memory import Memory
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, UploadRow, draw
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, draw
 from voxpath.manage.wire import Request
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Malformed, MessageEvent
@@ -118,8 +120,30 @@ class Site(NoFacts):
         self.done.append("sync")
         return succeed(None)
 
+    def scopes(self) -> Iterable[ScopeRow]:
+        return [ScopeRow("lan", "eth1", "site-a", 10, 9, 1, 0, 90, 80)]
+
+    def pools(self) -> Iterable[PoolRow]:
+        return [PoolRow("203.0.113.1:20032-20095", "site-a", 64, 64, 0, 32, 16, 8, 0, 8, 100, 95)]
+
     def release(self, phone: str) -> "Deferred[str]":
         return succeed(f"{phone} 10.0.0.11")
+
+    def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
+        self.done.append(("move", phone, public, first))
+        return succeed("there")
+
+    def reserve(self, phone: str, block: PortBlock | None) -> "Deferred[str]":
+        self.done.append(("reserve", phone, block))
+        return succeed("it")
+
+    def unreserve(self, phone: str) -> "Deferred[str]":
+        self.done.append(("unreserve", phone))
+        return succeed("it")
+
+    def reboot(self, phone: str) -> "Deferred[str]":
+        self.done.append(("reboot", phone))
+        return succeed("it")
 
 
 def run(verb: str, *arguments: str, facts: Facts | None = None, memory: Memory | None = None) -> Answer:
@@ -149,6 +173,8 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
                 ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "1970-01-12T13:46:41Z", "2"],
             ],
         ),
+        ("scopes", [["lan", "eth1", "site-a", "10", "9", "1", "0", "90", "80"]]),
+        ("pools", [["203.0.113.1:20032-20095", "site-a", "64", "64", "0", "32", "16", "8", "0", "8", "100", "95"]]),
         ("calls", [[PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "-", "one", "realm"]]),
         ("phones", [[PHONE, "1", "talking", "-", "10.0.0.11", "203.0.113.1:2048-2111", "1000", "-10.5", "1", "2", "0"]]),
     ],
@@ -201,6 +227,62 @@ def test_release_waits_for_the_store() -> None:
     assert run("release", PHONE).rows
 
 
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        (f"move {PHONE} 203.0.113.2", ("move", PHONE, IPv4Address("203.0.113.2"), None)),
+        (f"move {PHONE.upper()} 203.0.113.2:2048", ("move", PHONE, IPv4Address("203.0.113.2"), 2048)),
+        (f"reserve {PHONE}", ("reserve", PHONE, None)),
+        (f"reserve {PHONE} 203.0.113.1:2048-2111", ("reserve", PHONE, PortBlock(PUBLIC, 2048, 64))),
+        ("unreserve 02-00-00-00-0A-01", ("unreserve", PHONE)),
+        (f"reboot {PHONE}", ("reboot", PHONE)),
+    ],
+)
+def test_an_order_is_read_as_it_is_written(line: str, done: object) -> None:
+    site = Site()
+    verb, *arguments = line.split()
+    assert run(verb, *arguments, facts=site).rows
+    assert site.done == [done]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("leases", 1),
+        ("leases scope=lan class=desk state=expired phone=02:00", 1),
+        ("leases state=HELD", 0),
+        ("leases class=lobby", 0),
+        ("blocks", 2),
+        ("blocks state=quarantined", 1),
+        ("blocks realm=site-a public=203.0.113.1", 1),
+        ("blocks phone=02:00:00:00:0A", 1),
+        ("blocks public=203.0.113.2", 0),
+    ],
+)
+def test_leases_and_blocks_are_filtered(line: str, shown: int) -> None:
+    assert len(table(*line.split())) == shown
+
+
+def test_rows_are_sorted_in_small_steps() -> None:
+    """Between two rows, and while parts are sorted, the reactor may do something else."""
+    phones = [Mac(number.to_bytes(6, "big")) for number in range(5000)]
+    leases = [Lease(mac, b"", "lan", PRIVATE, "desk", "", 0.0) for mac in sorted(phones, key=lambda mac: hash(bytes(mac)))]
+    steps = list(in_order(leases, _Leases({}, 1.0)))
+    rows = [row for row in steps if row is not None]
+    assert [row.phone for row in rows] == [str(mac) for mac in phones]
+    assert len(steps) == len(rows) + 5000 // AT_ONCE
+
+
+def test_a_reserved_block_is_shown_as_such() -> None:
+    class Reserved(Site):
+        def blocks(self) -> Iterable[PortBinding]:
+            yield PortBinding(PHONE, PortBlock(PUBLIC, 2048, 64), None, "", BindingState.RELEASED, inf, 1)
+            yield PortBinding("b", PortBlock(PUBLIC, 4096, 64), PRIVATE, "a", BindingState.HELD, inf, 1)
+
+    shown = run("blocks", facts=Reserved()).rows
+    assert [(row.state, row.until) for row in shown] == [("reserved", "for ever"), ("held", "for ever")]
+
+
 def test_why_tells_decisions_and_what_silence_means() -> None:
     memory = Memory()
     assert "do not arrive here" in run("why", "02:00:00:00:0a:07", memory=memory).note
@@ -219,7 +301,15 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
         ("leasse", (), "there is no such verb; use one of status"),
         ("\x1b[2J", (), "\\x1b"),
         ("why", (), "write why MAC"),
-        ("leases", ("x",), "does not take 1 arguments"),
+        ("leases", ("scope",), "'scope' is no filter here; write each of scope=..., class=..., state=..., phone=... at most once"),
+        ("blocks", ("class=x",), "'class=x' is no filter here"),
+        ("blocks", ("state=x", "state=y"), "'state=y' is no filter here"),
+        ("release", ("x",), "'x' is no Ethernet address"),
+        ("move", (PHONE, "x"), "'x' is no address; write PUBLIC or PUBLIC:FIRST"),
+        ("move", (PHONE, "203.0.113.1:x"), "'x' is no port"),
+        ("reserve", (PHONE, "203.0.113.1:2048-2110"), "1, 2, 4"),
+        ("reserve", (PHONE, "203.0.113.1"), "PUBLIC:FIRST-LAST"),
+        ("roles", ("x",), "does not take 1 arguments"),
         ("events", ("x",), "is no number"),
         ("events", ("0",), "write 1 to"),
         ("events", ("²",), "is no number"),
@@ -237,7 +327,7 @@ def test_a_wrong_request_says_what_to_do(verb: str, arguments: tuple[str, ...], 
 
 @pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb not in {"status", "roles", "why", "ladder", "events", "known"}])
 def test_what_a_process_does_not_run_is_said(verb: str) -> None:
-    arguments = {"dial": (PHONE, "1")}.get(verb, (PHONE,) * COMMANDS[verb].required)
+    arguments = {"dial": (PHONE, "1"), "move": (PHONE, "203.0.113.1")}.get(verb, (PHONE,) * COMMANDS[verb].required)
     with pytest.raises(CommandError, match=r"this process runs no .*; ask another process by --socket"):
         run(verb, *arguments, facts=NoFacts())
 

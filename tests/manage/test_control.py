@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from voxpath.manage.control import CONNECTIONS_LIMIT, IDLE_S, ControlFactory, Co
 from voxpath.manage.facts import NoFacts
 from voxpath.manage.memory import Memory
 from voxpath.manage.wire import REQUEST_LIMIT
+from voxpath.model.address import Mac
 from voxpath.model.event import MessageEvent
+from voxpath.model.phone import Lease
 
 PHONE = "02:00:00:00:0a:01"
 
@@ -183,7 +186,7 @@ class Slow(NoFacts):
 def test_an_answer_that_comes_after_the_connection_is_dropped() -> None:
     facts, clock = Slow(), Clock()
     protocol, transport = connected(ControlService(clock, Path("x"), Console(facts, Memory())))
-    protocol.dataReceived(b'{"verb": "release", "arguments": ["a"]}\n')
+    protocol.dataReceived(b'{"verb": "release", "arguments": ["02:00:00:00:0a:01"]}\n')
     protocol.connectionLost()
     facts.under_way.callback("done")
     assert transport.value() == b""
@@ -193,7 +196,7 @@ def test_an_answer_that_comes_after_the_connection_is_dropped() -> None:
 def test_one_request_at_a_time() -> None:
     facts = Slow()
     protocol, transport = connected(ControlService(Clock(), Path("x"), Console(facts, Memory())))
-    protocol.dataReceived(b'{"verb": "release", "arguments": ["a"]}\n' * 2)
+    protocol.dataReceived(b'{"verb": "release", "arguments": ["02:00:00:00:0a:01"]}\n' * 2)
     assert b"one request at a time" in transport.value()
     assert transport.disconnecting
     protocol.connectionLost()
@@ -260,3 +263,27 @@ def test_exit_codes_of_the_command_line(tmp_path: Path) -> None:
         assert voxpath(*arguments).returncode == 2
     assert "verbs:" in voxpath("ctl", "--help").stdout
     assert voxpath("version").stdout.startswith("voxpath")
+
+
+ROWS = 3000
+
+
+class Large(NoFacts):
+    """Facts with many leases, and how often other work had its turn while they were told."""
+
+    def leases(self) -> list[Lease]:
+        return [Lease(Mac(n.to_bytes(6, "big")), b"", "lan", IPv4Address(n + 1), "desk", "", 0.0) for n in range(ROWS)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_rows_are_the_same_answer_as_few(tmp_path: Path) -> None:
+    """They are encoded in steps, and the reader sees no difference."""
+    large = ControlService(reactor, tmp_path / "own" / "control.sock", Console(Large(), Memory()))
+    large.startService()
+    reply = await deferToThread(ask, str(tmp_path / "own" / "control.sock"), "leases")
+    assert [row["phone"] for row in reply.rows] == [str(Mac(n.to_bytes(6, "big"))) for n in range(ROWS)]
+    assert reply.columns == list(reply.rows[0])
+    assert not reply.left_off
+    few = await deferToThread(ask, str(tmp_path / "own" / "control.sock"), "leases", ["phone=00:00:00:00:00:01"])
+    assert few.rows == [reply.rows[1]]
+    await large.stopService()

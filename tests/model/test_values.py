@@ -88,3 +88,18 @@ def test_every_event_has_a_text_that_its_fields_fill() -> None:
     for event in Event.catalogue.values():
         names = {"phone", "peer"} | {name for base in event.__mro__ for name in getattr(base, "__annotations__", {})}
         event.TEXT.format(**dict.fromkeys(names, 0))
+
+
+def test_a_block_is_read_as_it_is_printed() -> None:
+    for block in (PortBlock(IPv4Address("203.0.113.1"), 2048, 64), PortBlock(IPv4Address("203.0.113.1"), 2049, 1)):
+        assert PortBlock.parse(str(block)) == block
+    for wrong in (
+        "203.0.113.1",
+        "203.0.113.1:",
+        "203.0.113.1:2048-",
+        "203.0.113.1:2048-2049-2050",
+        "x:1-2",
+        "203.0.113.1:2048-2050",
+    ):
+        with pytest.raises(ValueError, match=r"written|ports|Expected"):
+            PortBlock.parse(wrong)

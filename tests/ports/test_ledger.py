@@ -1,7 +1,9 @@
 """The ledger: one owner per port, the same block for the same phone, quarantine, reclaim, and exact withdrawal."""
 
+import re
 from ipaddress import IPv4Address
 
+import msgspec
 import pytest
 
 from voxpath.core.effects import Delete, Put
@@ -10,6 +12,7 @@ from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.ports.change import Exhausted, LedgerChange, Taken
 from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import RESERVED_PORTS, Pool
+from voxpath.ports.row import binding_from_row, binding_row
 
 ONE, TWO = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")
 A, B, C = "02:00:00:00:0a:01", "02:00:00:00:0a:02", "02:00:00:00:0a:03"
@@ -363,3 +366,222 @@ def test_a_withdrawn_grant_leaves_the_reservation_that_it_used() -> None:
     assert ledger.reserve(A, 64, "lan", 0.0) == block
     ledger.unreserve(A)
     assert ledger.reserve(B, 64, "lan", 0.0) == block
+
+
+# Reservations and moves.
+
+
+def held(ledger: Ledger, holder: str) -> PortBinding:
+    row = ledger.binding_of(holder)
+    assert row is not None
+    return row
+
+
+def place(ledger: Ledger, holder: str, first: int, now: float, *, reserve: bool = False, size: int = 64) -> LedgerChange:
+    change = ledger.place(holder, PortBlock(ONE, first, size), now, reserve)
+    ledger.settle(change)
+    return change
+
+
+def test_a_reserved_block_is_nobody_elses_however_scarce_ports_are() -> None:
+    ledger = small(blocks=1)
+    grant(ledger, A, PA)
+    place(ledger, A, 20480, 1.0, reserve=True)
+    release(ledger, A, 2.0)
+    with pytest.raises(Exhausted):
+        ledger.grant(B, 64, PB, "lan", 1e9)
+    again = small(blocks=1)
+    again.load(ledger.bindings())
+    with pytest.raises(Exhausted):
+        again.grant(B, 64, PB, "lan", 1e9)
+    assert grant(again, A, PA, now=1e9).written[-1].reserved
+    again.settle(again.loosen(A, 1e9))
+    release(again, A, 1e9)
+    assert grant(again, B, PB, now=2e9).written[-1].block == PortBlock(ONE, 20480, 64)
+
+
+def test_a_reservation_is_the_same_in_the_store_and_at_a_subscriber() -> None:
+    """SQLite has a word for infinity, JSON has none."""
+    row = PortBinding(A, PortBlock(ONE, 20480, 64), None, "lan", BindingState.RELEASED, float("inf"), 7)
+    assert binding_from_row(binding_row(row)) == row
+    assert binding_from_row(msgspec.json.decode(msgspec.json.encode(binding_row(row)))) == row
+
+
+def test_a_phone_that_was_never_seen_finds_its_reserved_block() -> None:
+    """The operator's word counts more than the size that follows from the class."""
+    ledger = small(blocks=2)
+    change = place(ledger, A, 20480, 0.0, reserve=True)
+    assert not change.transaction
+    assert grant(ledger, B, PB).written[-1].block.first == 20544
+    granted = grant(ledger, A, PA, size=16)
+    assert granted.written[-1].block == PortBlock(ONE, 20480, 64)
+    assert granted.transaction.add == (Mapping(PA, PortBlock(ONE, 20480, 64)),)
+
+
+def test_a_block_of_the_configuration_is_kept_without_a_mark_in_the_store() -> None:
+    """Whatever leaves the configuration is an ordinary block again."""
+    block = PortBlock(ONE, 20480, 64)
+    fixed = Ledger([Pool(ONE, 20480, 20543)], quarantine_s=10.0, fixed={A: block})
+    fixed.settle(fixed.place(A, block, 0.0))
+    with pytest.raises(Exhausted):
+        fixed.grant(B, 64, PB, "lan", 1e9)
+    assert fixed.usage(0.0)[0].reserved == 64
+    with pytest.raises(Taken, match="the configuration reserves"):
+        fixed.move(A, ONE, 20544, 0.0)
+    ordinary = Ledger([Pool(ONE, 20480, 20543)], quarantine_s=10.0)
+    ordinary.load(fixed.bindings())
+    assert ordinary.grant(B, 64, PB, "lan", 1e9)
+
+
+def test_a_move_is_one_change_of_rows_and_of_the_nat_and_quarantines_the_old_block() -> None:
+    ledger = small(blocks=4)
+    grant(ledger, A, PA)
+    old = held(ledger, A)
+    change = ledger.move(A, ONE, 20672, 7.0)
+    assert ledger.busy(A)
+    assert ledger.binding_of(A) is old
+    with pytest.raises(LocalError, match="under way"):
+        ledger.move(A, ONE, 20608, 7.0)
+    ledger.settle(change)
+    new = held(ledger, A)
+    former = ledger.row_at(ONE, 20480)
+    assert former is not None
+    assert (former.state, former.until, former.private) == (BindingState.RELEASED, 107.0, PA)
+    assert change.changes == (Delete(old), Put(former), Put(new))
+    assert change.transaction.remove == (Mapping(PA, old.block),)
+    assert change.transaction.add == (Mapping(PA, PortBlock(ONE, 20672, 64)),)
+    assert not grant(ledger, A, PA, now=8.0)
+
+
+def test_a_move_without_a_port_takes_any_free_block_of_the_public_address() -> None:
+    ledger = Ledger([Pool(ONE, 20480, 20543), Pool(TWO, 20480, 20543)])
+    grant(ledger, A, PA)
+    ledger.settle(ledger.move(A, TWO, None, 0.0))
+    assert held(ledger, A).block == PortBlock(TWO, 20480, 64)
+    with pytest.raises(Taken, match="no block of 64 ports of"):
+        ledger.move(A, ONE, None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        (20544, f"198.51.100.1:20544-20607 is not free: {B} holds 198.51.100.1:20544-20607"),
+        (20608, f"is not free: 198.51.100.1:20608-20671 of {C} is in quarantine for 90 s more"),
+        (20672, "is not free: a phone is just being given some of it"),
+        (20736, "is not free: 198.51.100.1:20736-20799 is reserved for 02:00:00:00:0a:09"),
+        (30720, "lies in no pool"),
+        (20500, "a block of 64 ports cannot begin at port 20500"),
+    ],
+)
+def test_a_block_that_is_not_to_be_had_is_refused_with_the_reason(first: int, words: str) -> None:
+    ledger = small(blocks=8)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    grant(ledger, C, PC)
+    release(ledger, C, 0.0)
+    ledger.reserve("02:00:00:00:0a:08", 64, "lan", 0.0)
+    place(ledger, "02:00:00:00:0a:09", 20736, 0.0, reserve=True)
+    before = ledger.usage(10.0)
+    with pytest.raises(Taken, match=re.escape(words)):
+        ledger.move(A, ONE, first, 10.0)
+    assert ledger.usage(10.0) == before
+    assert not ledger.busy(A)
+
+
+def test_a_block_with_ports_of_other_protocols_or_of_another_realm_is_refused() -> None:
+    ledger = Ledger([Pool(ONE, 5056, 5119), Pool(TWO, 20480, 20543, realm="guests")])
+    grant(ledger, A, PA, size=8)
+    with pytest.raises(Taken, match="no phone gets"):
+        ledger.move(A, ONE, 5056, 0.0)
+    with pytest.raises(Taken, match="is not of realm lan"):
+        ledger.move(A, TWO, 20480, 0.0)
+    with pytest.raises(Taken, match="has no block"):
+        ledger.move(B, ONE, None, 0.0)
+    with pytest.raises(Taken, match="choose one apart from it"):
+        ledger.place(A, PortBlock(ONE, held(ledger, A).block.first, 4), 0.0)
+
+
+def test_a_moved_phone_that_is_not_there_finds_its_new_block_when_it_returns() -> None:
+    ledger = small(blocks=2)
+    grant(ledger, A, PA)
+    release(ledger, A, 0.0)
+    ledger.settle(ledger.move(A, ONE, 20544, 500.0))
+    assert ledger.usage(500.0)[0].kept == 128
+    assert grant(ledger, A, PA, now=501.0).written[-1].block.first == 20544
+
+
+def test_a_move_takes_a_block_whose_holder_is_gone() -> None:
+    ledger = small(blocks=2)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, B, 0.0)
+    ledger.settle(ledger.move(A, ONE, 20544, 500.0))
+    assert ledger.binding_of(B) is None
+    assert held(ledger, A).block.first == 20544
+
+
+def test_a_withdrawn_move_leaves_everything_as_it_was() -> None:
+    ledger = small(blocks=2)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, B, 0.0)
+    before = (set(ledger.bindings()), ledger.usage(500.0))
+    ledger.withdraw(ledger.move(A, ONE, 20544, 500.0))
+    assert (set(ledger.bindings()), ledger.usage(500.0)) == before
+    assert grant(ledger, C, PC, now=500.0).written[-1].block.first == 20544
+
+
+def test_a_move_without_a_port_takes_a_kept_block_when_none_is_free() -> None:
+    ledger = Ledger([Pool(ONE, 20480, 20543), Pool(TWO, 20480, 20543)], quarantine_s=10.0)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, B, 0.0)
+    with pytest.raises(Taken, match="no block of 64 ports of"):
+        ledger.move(A, TWO, None, 9.0)
+    ledger.settle(ledger.move(A, TWO, None, 11.0))
+    assert held(ledger, A).block.public == TWO
+    ledger.settle(ledger.release(A, 12.0))
+    with pytest.raises(Taken):
+        ledger.move(A, TWO, None, 1e6)
+
+
+def test_a_reservation_moves_along() -> None:
+    ledger = small(blocks=2)
+    grant(ledger, A, PA)
+    place(ledger, A, 20480, 0.0, reserve=True)
+    ledger.settle(ledger.move(A, ONE, 20544, 0.0))
+    assert held(ledger, A).reserved
+    former = ledger.row_at(ONE, 20480)
+    assert former is not None
+    assert former.until == 100.0
+
+
+def test_the_pools_of_a_realm_are_one_store_and_the_oldest_block_of_all_goes_first() -> None:
+    """Fill order is the configured one; what is reclaimed does not depend on it."""
+    ledger = Ledger([Pool(ONE, 20480, 20543), Pool(TWO, 20480, 20543)], quarantine_s=0.0)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    release(ledger, B, 1.0)
+    release(ledger, A, 2.0)
+    assert ledger.reserve(C, 64, "lan", 10.0).public == TWO
+
+
+def test_a_storm_on_a_full_pool_costs_each_newcomer_the_same() -> None:
+    """Blocks that are being given out, or whose holders are back, are not looked at again by the next newcomer."""
+    blocks = 256
+    ledger = small(blocks=blocks, quarantine_s=0.0)
+    for number in range(blocks):
+        grant(ledger, f"old{number}", PA + number)
+    for number in range(blocks):
+        release(ledger, f"old{number}", float(number))
+    looked = 0
+    kept = ledger._room._kept
+    heaps = kept._queues.values()
+    for number in range(0, blocks, 2):
+        assert ledger.reserve(f"old{number}", 64, "lan", 1e6).size == 64
+    for number in range(blocks // 2):
+        assert ledger.reserve(f"new{number}", 64, "lan", 1e6).size == 64
+        looked += sum(len(heap) for heap in heaps)
+    assert looked == sum(range(blocks // 2))
+    with pytest.raises(Exhausted):
+        ledger.reserve("one more", 64, "lan", 1e6)

@@ -1,5 +1,6 @@
 """Random histories of the ledger, beside a plain model of who owns which port."""
 
+from collections import Counter
 from ipaddress import IPv4Address
 
 from hypothesis import settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from voxpath.core.effects import Put
+from voxpath.core.errors import LocalError
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.ports.change import Exhausted, LedgerChange, Taken
 from voxpath.ports.copy import LedgerCopy
@@ -16,6 +18,7 @@ from voxpath.ports.pools import RESERVED_PORTS, Pool
 ONE, TWO = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")
 POOLS = [Pool(ONE, 5000, 5127), Pool(TWO, 20480, 20575), Pool(TWO, 20600, 20615, realm="guests")]
 HOLDERS = [f"02:00:00:00:00:{n:02x}" for n in range(8)]
+FIXED = {HOLDERS[0]: PortBlock(ONE, 5104, 16)}
 QUARANTINE_S = 10.0
 
 
@@ -30,7 +33,7 @@ def look_ups(ledger: Ledger, now: float) -> tuple[object, ...]:
 
 
 class Histories(RuleBasedStateMachine):
-    """Grants, releases, claims, reservations; settled or withdrawn in any order; restarts."""
+    """Grants, releases, claims, offers, moves, reservations; settled or withdrawn in any order; restarts and crashes."""
 
     pending = Bundle("pending")
 
@@ -40,10 +43,12 @@ class Histories(RuleBasedStateMachine):
         self.store: dict[str, PortBinding] = {}
         self.nat: dict[PortBlock, IPv4Address] = {}
         self.open: list[LedgerChange] = []
+        self.loosened: list[LedgerChange] = []
+        self.reserved: set[str] = set()
         self.start([])
 
     def start(self, rows: list[PortBinding]) -> None:
-        self.ledger = Ledger(POOLS, quarantine_s=QUARANTINE_S)
+        self.ledger = Ledger(POOLS, quarantine_s=QUARANTINE_S, fixed=FIXED)
         assert self.ledger.load(rows) == ()
         self.copy = LedgerCopy()
         self.copy.snapshot("sg", self.ledger.generation, self.ledger.bindings())
@@ -61,7 +66,7 @@ class Histories(RuleBasedStateMachine):
             change = self.ledger.grant(holder, size, IPv4Address(f"10.0.{number}.{HOLDERS.index(holder)}"), realm, self.now)
         except Exhausted:
             return None
-        own = before is not None and before.block.size == size
+        own = before is not None and (before.block.size == size or self.ledger.lasting(before))
         if own and before is not None and self.ledger._pools.serves(before.block, realm) and change.written:
             assert change.written[-1].block == before.block, "the same holder has the same block"
         return change
@@ -103,11 +108,53 @@ class Histories(RuleBasedStateMachine):
         if change:
             self.open.append(change)
 
-    @rule(at=st.integers(0, 100))
-    def settle(self, at: int) -> None:
-        if not self.open:
+    @rule(
+        holder=st.sampled_from(HOLDERS),
+        public=st.sampled_from((ONE, TWO)),
+        first=st.sampled_from((None, 5056, 5088, 5104, 20480, 20496, 20600, 30000)),
+    )
+    def move(self, holder: str, public: IPv4Address, first: int | None) -> None:
+        before = self.ledger.binding_of(holder)
+        try:
+            change = self.ledger.move(holder, public, first, self.now)
+        except (Taken, LocalError):
             return
-        change = self.open.pop(at % len(self.open))
+        if change:
+            assert before is not None
+            after = change.written[-1]
+            assert (after.holder, after.state, after.private) == (holder, before.state, before.private)
+            assert (after.block.public, after.block.size, after.reserved) == (public, before.block.size, before.reserved)
+            self.open.append(change)
+
+    @rule(holder=st.sampled_from(HOLDERS), public=st.sampled_from((ONE, TWO)), first=st.sampled_from((5056, 5104, 20496)))
+    def reserve_for_ever(self, holder: str, public: IPv4Address, first: int) -> None:
+        try:
+            change = self.ledger.place(holder, PortBlock(public, first, 16), self.now, reserve=True)
+        except (Taken, LocalError):
+            return
+        if change:
+            self.open.append(change)
+
+    @rule()
+    def place_what_the_configuration_reserves(self) -> None:
+        [(holder, block)] = FIXED.items()
+        try:
+            change = self.ledger.place(holder, block, self.now)
+        except (Taken, LocalError):
+            return
+        if change:
+            self.open.append(change)
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def loosen(self, holder: str) -> None:
+        if not self.ledger.busy(holder):
+            change = self.ledger.loosen(holder, self.now)
+            if change:
+                self.open.append(change)
+                self.loosened.append(change)
+
+    def write(self, change: LedgerChange) -> None:
+        """Write a change as the store does."""
         for step in change.changes:
             if isinstance(step, Put):
                 row = step.value
@@ -117,6 +164,16 @@ class Histories(RuleBasedStateMachine):
             else:
                 assert isinstance(step.value, PortBinding)
                 del self.store[step.value.holder]
+        self.reserved.update(row.holder for row in change.written if row.reserved)
+        if change in self.loosened:
+            self.reserved.discard(change.holder)
+
+    @rule(at=st.integers(0, 100))
+    def settle(self, at: int) -> None:
+        if not self.open:
+            return
+        change = self.open.pop(at % len(self.open))
+        self.write(change)
         for mapping in change.transaction.remove:
             assert self.nat.pop(mapping.block) == mapping.private
         for mapping in change.transaction.add:
@@ -162,6 +219,15 @@ class Histories(RuleBasedStateMachine):
         self.start(list(self.store.values()))
         assert look_ups(self.ledger, self.now) == before
 
+    @rule(committed=st.integers(0, 5))
+    def crash(self, committed: int) -> None:
+        """The process ends between commit and answer: the store has the first of the changes that were under way, in order."""
+        for change in self.open[:committed]:
+            self.write(change)
+        self.open.clear()
+        self.start(list(self.store.values()))
+        self.nat = {mapping.block: mapping.private for row in self.ledger.bindings() if (mapping := row.mapping) is not None}
+
     @invariant()
     def no_port_has_two_owners(self) -> None:
         owned: dict[tuple[IPv4Address, int], str] = {}
@@ -179,6 +245,26 @@ class Histories(RuleBasedStateMachine):
         }
         assert not free & owned.keys()
         assert all(usage.pending >= 0 for usage in self.ledger.usage(self.now))
+
+    @invariant()
+    def a_reserved_block_stays_its_holders(self) -> None:
+        for holder in self.reserved:
+            row = self.ledger.binding_of(holder)
+            assert row is not None
+            assert row.reserved
+
+    @invariant()
+    def usage_is_what_a_count_of_all_rows_gives(self) -> None:
+        for space, usage in zip(self.ledger._pools.spaces, self.ledger.usage(self.now), strict=True):
+            counted: Counter[str] = Counter()
+            for row in self.ledger.bindings():
+                released = "quarantined" if row.until > self.now else "kept"
+                idle = "reserved" if self.ledger.lasting(row) else released
+                ports = space.free.allowed(row.block.first, row.block.size) if row.block.public == space.pool.public else 0
+                counted["held" if row.state is BindingState.HELD else idle] += ports
+            assert (usage.held, usage.reserved, usage.quarantined, usage.kept) == (
+                *(counted["held"], counted["reserved"], counted["quarantined"], counted["kept"]),
+            )
 
     @invariant()
     def the_ledger_equals_the_store_the_copy_and_the_nat(self) -> None:

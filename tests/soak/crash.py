@@ -127,7 +127,7 @@ def crash_sweep(seed: int, crashes: int) -> str:
                 _load_until_killed(site, server, chance)
                 server = site.start(argv, log)
                 try:
-                    _check(site, directory, dict(recorder.acked))
+                    check(site, directory, dict(recorder.acked))
                     assert not recorder.moved
                 except AssertionError as error:
                     error.add_note(f"after crash {number + 1} of seed {seed}")
@@ -150,11 +150,11 @@ def _load_until_killed(site: Site, server: subprocess.Popen[bytes], chance: Rand
         time.sleep(LATEST_S)
 
 
-def _check(site: Site, directory: Path, acked: dict[str, Acked]) -> None:
+def check(site: Site, directory: Path, acked: dict[str, Acked]) -> None:
     """Compare what the restarted gateway, its NAT and the phones believe."""
     control = str(directory / "control.sock")
-    leases = _answer(control, "leases")
-    blocks = _answer(control, "blocks")
+    leases = answer(control, "leases")
+    blocks = answer(control, "blocks")
     assert not leases.left_off
     assert not blocks.left_off
     held = {row["phone"]: row["address"] for row in leases.rows if row["state"] == "held"}
@@ -172,12 +172,12 @@ def _check(site: Site, directory: Path, acked: dict[str, Acked]) -> None:
         assert (str(told.block.public), told.block.first) in kernel, f"{phone} was told {told}, which is not in the kernel"
 
 
-def _answer(control: str, verb: str) -> Reply:
+def answer(control: str, verb: str, *arguments: str) -> Reply:
     """Ask the gateway; the control socket may come a moment after the DHCP port."""
     deadline = time.monotonic() + START_S
     while True:
         try:
-            return ask(control, verb)
+            return ask(control, verb, arguments)
         except NoServer:
             if time.monotonic() > deadline:
                 raise

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.megaco.test_machine import test_over_a_bad_line_every_request_is_executed_once_and_none_is_lost as bad_line
 from tests.ports.test_ledger_histories import Histories
-from tests.soak import sip
+from tests.soak import disk, sip
 from tests.soak.attack import attack
 from tests.soak.crash import crash_sweep
 from tests.soak.fuzz import CODECS, fuzz
@@ -117,6 +117,27 @@ PROOFS = (
         "kill -9 of the gateway during a DHCP load loses no acknowledged lease or port block, and gives nothing twice.",
         100,
         crash_sweep,
+        live=True,
+    ),
+    Proof(
+        "kill-at-flush",
+        "kill -9 of the gateway at its n-th flush of the disk, n = 1 to 100, loses nothing that was acknowledged.",
+        100,
+        disk.kill_at_flush,
+        live=True,
+    ),
+    Proof(
+        "torn-pages",
+        "The same, when what was written but not flushed is torn: the file opens, and nothing acknowledged is lost.",
+        100,
+        disk.torn_pages,
+        live=True,
+    ),
+    Proof(
+        "disk-errors",
+        "After EIO and ENOSPC on write and flush, and on a full disk, the gateway tells it, loses nothing, and serves again.",
+        10,
+        disk.disk_errors,
         live=True,
     ),
     Proof(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.soak import __main__ as soak
+from tests.soak.disk import FLUSHES, flush_numbers, unflushed_writes
 from tests.soak.page import Result, updated
 from tests.soak.proofs import PROOFS, Proof
 
@@ -46,3 +47,29 @@ def test_the_scale_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatc
 
 def test_every_proof_is_done_once_at_the_least() -> None:
     assert PROOFS[0].scaled(1e-9) == 1
+
+
+CALLS = """\
+77 pwrite64(5</s/voxpath.db-wal>, ""..., 32, 0) = 32
+77 pwrite64(5</s/voxpath.db-wal>, ""..., 4096, 56) = 4096
+77 fdatasync(5</s/voxpath.db-wal>) = 0
+77 pwrite64(5</s/voxpath.db-wal>, ""..., 24, 4152) = 24
+77 pwrite64(4</s/voxpath.db>, ""..., 4096, 8192) = 4096
+78 fdatasync(4</s/voxpath.db> <unfinished ...>
+77 pwrite64(6</s/voxpath.db-shm>, ""..., 8, 0) = 8
+78 <... fdatasync resumed>) = 0
+77 pwrite64(4</s/voxpath.db>, ""..., 4096, 0 <unfinished ...>
+78 fdatasync(5</s/voxpath.db-wal>) = ?
+77 +++ killed by SIGKILL +++
+"""
+
+
+def test_what_was_not_flushed_is_read_from_the_calls() -> None:
+    """Only that may be torn: a sector that was flushed is the disk's promise."""
+    assert unflushed_writes(CALLS) == {"/s/voxpath.db-wal": [(4152, 24)], "/s/voxpath.db": [(0, 4096)]}
+
+
+def test_kills_are_spread_over_the_flushes() -> None:
+    assert flush_numbers(100) == list(range(1, FLUSHES + 1))
+    assert flush_numbers(1) == [51]
+    assert flush_numbers(4) == [13, 38, 63, 88]

@@ -100,6 +100,13 @@ async def test_a_second_put_replaces_the_row(store: Store) -> None:
     await store.close()
 
 
+async def test_a_reservation_for_ever_is_kept_as_it_is(store: Store) -> None:
+    row = replace(binding("a", 2048), until=float("inf"))
+    assert await commit(store, Put(row)) is None
+    assert store.load(PortBinding) == [row]
+    await store.close()
+
+
 async def test_delete_removes_the_row_and_may_be_repeated(store: Store) -> None:
     await commit(store, Put(lease(1, "10.0.0.11")))
     assert await commit(store, Delete(lease(1, "10.0.0.99"))) is None

@@ -43,6 +43,7 @@ CHECKS = (
     _reading("state", check_roles.check_state),
     _reading("realm", check_addresses.check_realms),
     _reading("realm pool", check_addresses.check_pools),
+    _reading("block pool ports", check_addresses.check_blocks),
     _reading("pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_pools_apart),
     _reading("nat pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_services),
     _reading("ports", check_roles.check_ports),

@@ -9,7 +9,7 @@ from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config, Pool
 from voxpath.model.address import ANY_HOST, Endpoint
-from voxpath.model.ports import LOWEST_PORT
+from voxpath.model.ports import LOWEST_PORT, PortBlock
 
 Entry = TypeVar("Entry")
 
@@ -56,6 +56,29 @@ def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
     for (before, one), (place, other) in combinations(enumerate(config.pools), 2):
         if one.public == other.public and one.ports[0] <= other.ports[1] and other.ports[0] <= one.ports[1]:
             yield Problem(f"pool[{place}].ports", f"overlaps pool[{before}] on {one.public}", "give each port to one pool")
+
+
+def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A reserved block is a block of one pool without ports that nobody gets, and of one phone."""
+    yield from duplicates("block", "mac", config.blocks, lambda entry: entry.mac, "keep one of them")
+    good: dict[int, PortBlock] = {}
+    for place, entry in enumerate(config.blocks):
+        path = f"block[{place}].ports"
+        first, last = entry.ports
+        try:
+            block = PortBlock(entry.public, first, last - first + 1)
+        except ValueError as error:
+            yield Problem(path, str(error), "write for example ports = [20032, 20095]")
+            continue
+        if not any(pool.public == entry.public and pool.ports[0] <= first and last <= pool.ports[1] for pool in config.pools):
+            yield Problem(path, f"{block} lies in no pool", "choose ports of a [[pool]]")
+        for port in config.ports.reserved:
+            if port in block:
+                yield Problem(path, f"{port} is in ports.reserved", "choose ports without it")
+        for before, other in good.items():
+            if other.overlaps(block):
+                yield Problem(path, f"{block} overlaps block[{before}]", "give each port to one phone")
+        good[place] = block
 
 
 def check_pools_apart(config: Config, machine: Machine) -> Iterator[Problem]:

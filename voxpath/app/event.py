@@ -54,6 +54,18 @@ class StoreRowRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockNotReserved(Event):
+    """A block that the configuration reserves for a phone is somebody else's: it is tried again at the next start."""
+
+    ID: ClassVar[str] = "BLOCK_NOT_RESERVED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the configuration reserves {block} in vain: {reason}; move the other phone, then restart or use reserve"
+
+    block: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NatRepaired(Event):
     """The NAT's table differed from the ledger at the start, and was made equal to it."""
 

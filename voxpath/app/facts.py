@@ -1,22 +1,25 @@
 """What ``voxpath ctl`` can ask of this process, and have it do."""
 
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Cooperator
+from twisted.python.failure import Failure
 
 from voxpath import __version__
 from voxpath.app import values_sip
 from voxpath.app.check import machine_for, off
+from voxpath.app.orders import pool_rows, scope_rows
 from voxpath.app.role import Role
 from voxpath.dhcp.explain import Finding, Question
 from voxpath.io.uploads import Uploaded
-from voxpath.manage.facts import CommandError, NatFacts, NoFacts, SomeRow, UserFacts
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, UploadRow, when
+from voxpath.manage.facts import CommandError, NatFacts, NoFacts, Some, UserFacts
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, when
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
-from voxpath.model.ports import PortBinding
+from voxpath.model.ports import PortBinding, PortBlock
 from voxpath.model.registration import Registration
 
 if TYPE_CHECKING:
@@ -97,15 +100,16 @@ class ProcessFacts(NoFacts):
                 numbers = (counted.out_packets, counted.out_octets, counted.in_packets, counted.in_octets)
                 yield CounterRow(binding.holder, str(binding.mapping.private), *numbers)
 
-    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
-        """Take rows for at most some 10 ms in one turn of the reactor."""
-        found: list[SomeRow] = []
+    def gather(self, items: "Iterable[Some | None]") -> "Deferred[list[Some]]":
+        """Take items for at most some 10 ms in one turn of the reactor."""
+        found: list[Some] = []
         reactor = self._node.reactor
         turns = Cooperator(scheduler=lambda turn: reactor.callLater(0, turn))
 
         def each() -> Iterator[None]:
-            for row in rows:
-                found.append(row)
+            for item in items:
+                if item is not None:
+                    found.append(item)
                 yield
 
         return turns.coiterate(each()).addCallback(lambda _: found)
@@ -126,9 +130,52 @@ class ProcessFacts(NoFacts):
         """Take an adoption back."""
         return self._gateway("disown").serving().disown(mac)
 
+    def scopes(self) -> Iterable[ScopeRow]:
+        """How full the scopes are."""
+        return scope_rows(self._gateway("scopes").server)
+
+    def pools(self) -> Iterable[PoolRow]:
+        """How full the pools are."""
+        return pool_rows(self._gateway("pools").server, self.now())
+
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away from a phone."""
-        return self._gateway("release").release(phone)
+        return self._gateway("release").orders().release(phone)
+
+    def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
+        """Give a phone another block."""
+        return self._gateway("move").orders().move(phone, public, first)
+
+    def reserve(self, phone: str, block: PortBlock | None) -> "Deferred[str]":
+        """Keep a block for a phone for ever."""
+        return self._gateway("reserve").orders().reserve(phone, block)
+
+    def unreserve(self, phone: str) -> "Deferred[str]":
+        """End a reservation."""
+        return self._gateway("unreserve").orders().unreserve(phone)
+
+    def reboot(self, phone: str) -> "Deferred[str]":
+        """Have a phone boot anew: by SIP where it is registered, or else, or when it refuses that, by DHCP."""
+        process = self._process
+        asked = process.sip.reboot(phone) if process.sip is not None else None
+        if process.gateway is None:
+            if asked is None:
+                raise CommandError(
+                    "reboot", f"{phone} is not registered here", "ask the process that it is registered at, by --socket"
+                )
+            return asked
+        if asked is None:
+            return succeed(self._gateway("reboot").orders().recall(phone))
+        return asked.addErrback(lambda failure: self._recall_after(failure, phone))
+
+    def _recall_after(self, failure: Failure, phone: str) -> str:
+        """The phone did not heed SIP: tell that, unless DHCP is a way."""
+        failure.trap(CommandError)
+        try:
+            return self._gateway("reboot").orders().recall(phone)
+        except CommandError:
+            assert isinstance(failure.value, CommandError)
+            raise failure.value from None
 
     def standby(self) -> Iterable[tuple[str, str]]:
         """How the pair of this host and its peer stands."""

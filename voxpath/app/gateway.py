@@ -12,35 +12,35 @@ from twisted.internet.interfaces import IDelayedCall
 
 from voxpath.app import values
 from voxpath.app.check import machine_for
-from voxpath.app.event import FeedLink, NatRepaired, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, FeedLink, NatRepaired, StoreRowRefused
 from voxpath.app.node import Node
+from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
 from voxpath.app.role import Role
 from voxpath.app.serving import Serving
 from voxpath.core.effects import Datagram
 from voxpath.core.errors import LocalError
 from voxpath.core.rate import PerSecond
-from voxpath.dhcp.event import DhcpDropped, DhcpEnded, DhcpFailed
+from voxpath.dhcp.event import DhcpDropped
 from voxpath.dhcp.message import SERVER_PORT
 from voxpath.dhcp.probe import Prober
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.dhcp.wire import CHADDR_AT, is_discover
 from voxpath.io.backlog import Backlog
-from voxpath.io.bus import Record
 from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
 from voxpath.io.ports import UdpPorts
-from voxpath.manage.facts import CommandError
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
 from voxpath.model.phone import Adoption, Lease, Provision
-from voxpath.model.ports import Mapping, PortBinding
+from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.group import TransactionGroup
 from voxpath.natreactor.interface import Adopted, Outside
 from voxpath.natreactor.registry import Selection, select
 from voxpath.natreactor.settings import NatSettings
 from voxpath.ports.buddy import blocks_of
+from voxpath.ports.change import LedgerChange, Taken
 from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
@@ -88,7 +88,8 @@ class GatewayRole(Role):
         self.bus.publish(self.role, BackEndChosen(name=self.selection.name, reason=self.selection.reason))
         self.selection.nat.watch(lambda event: self.bus.publish("nat", event))
         adopted = await self.selection.nat.start()
-        self.ledger = Ledger(values.pools(config), frozenset(config.ports.reserved), config.ports.quarantine_s)
+        fixed = values.fixed_blocks(config)
+        self.ledger = Ledger(values.pools(config), frozenset(config.ports.reserved), config.ports.quarantine_s, fixed)
         refused = self.ledger.load(node.store.load(PortBinding), adopted.generation)
         for row in refused:
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
@@ -96,6 +97,7 @@ class GatewayRole(Role):
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, values.dhcp_settings(config))
         self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
         await self._claim_own_ports()
+        await self._place_fixed(fixed)
         await self._repair(adopted)
         self._start_feed()
         self._listen()
@@ -153,28 +155,10 @@ class GatewayRole(Role):
             return {}
         return {**self.server.dropped, STORM: self._backlog.given_up} if self._backlog is not None else self.server.dropped
 
-    def release(self, phone: str) -> "Deferred[str]":
-        """Take lease and block away; fires with the block once that is stored and the NAT has forgotten it."""
-        binding = self.ledger.binding_of(phone)
-        if binding is None or self.server.provision_of(Mac.parse(phone)) is None:
-            raise CommandError("release", f"{phone} holds no lease", "see leases")
-        if self.ledger.busy(phone):
-            raise CommandError("release", f"a change for {phone} is under way", "try again")
-        released: Deferred[str] = Deferred()
-
-        def heard(record: Record) -> None:
-            if record.event.phone != phone or not isinstance(record.event, DhcpEnded | DhcpFailed):
-                return
-            unsubscribe()
-            if isinstance(record.event, DhcpEnded):
-                released.callback(str(binding.block))
-            else:
-                released.errback(CommandError("release", record.event.text, "try again"))
-
-        unsubscribe = self.bus.subscribe(heard)
+    def orders(self) -> PhoneOrders:
+        """What an operator may have it do; only while it is ready."""
         assert self._driver is not None
-        self._driver.act(lambda now: self.server.withdraw_lease(Mac.parse(phone), now))
-        return released
+        return PhoneOrders(self.server, self.ledger, self._driver, self.bus, self.clock)
 
     def serving(self) -> Serving:
         """What an operator may have it do about whom it serves; only while it is ready."""
@@ -207,14 +191,27 @@ class GatewayRole(Role):
             for block in blocks_of(public, *machine.ephemeral):
                 claims[f"gateway:{block}"] = block
         for holder, block in claims.items():
-            change = self.ledger.claim(holder, block)
-            if change:
-                stored: Deferred[str | None] = Deferred()
-                self._node.store.commit(change.changes, stored.callback)
-                reason = await stored
-                if reason is not None:
-                    raise LocalError(f"the own port {block} could not be stored: {reason}")
-                self.ledger.settle(change)
+            await self._store(self.ledger.claim(holder, block), f"the own port {block}")
+
+    async def _place_fixed(self, fixed: ReadOnly[str, PortBlock]) -> None:
+        """Give phones the blocks that the configuration reserves for them; the NAT follows when it is made equal to the ledger."""
+        for holder, block in fixed.items():
+            try:
+                change = self.ledger.place(holder, block, self.clock.now())
+            except Taken as error:
+                self.bus.publish(self.role, BlockNotReserved(phone=holder, block=str(block), reason=str(error)))
+                continue
+            await self._store(change, f"the block {block} reserved for {holder}")
+
+    async def _store(self, change: LedgerChange, what: str) -> None:
+        """Make a change at the start durable, before the NAT has to follow; raise :class:`LocalError` when that is impossible."""
+        if change:
+            stored: Deferred[str | None] = Deferred()
+            self._node.store.commit(change.changes, stored.callback)
+            reason = await stored
+            if reason is not None:
+                raise LocalError(f"{what} could not be stored: {reason}")
+            self.ledger.settle(change)
 
     async def _repair(self, adopted: Adopted) -> None:
         """Make the NAT's table equal to the ledger; what is equal already is not touched."""

@@ -27,6 +27,7 @@ from voxpath.app.schema_options import (
 from voxpath.app.schema_redundancy import Redundancy
 from voxpath.app.schema_sip import Domain, Sip, User
 from voxpath.app.section import FramePriority, Port, Section, doc
+from voxpath.dhcp.pressure import WARN_AT
 from voxpath.model.address import Mac
 from voxpath.ports.ledger import QUARANTINE_S
 from voxpath.ports.pools import RESERVED_PORTS
@@ -69,6 +70,21 @@ class Pool(Section, frozen=True):
     public: Annotated[IPv4Address, doc("The public address.", "203.0.113.1")]
     ports: Annotated[tuple[Port, Port], doc("First and last port, from 1024 on.", [20000, 29999])]
     realm: Annotated[str, doc("Realm whose phones get these ports.", "site-a", min_length=1)]
+
+
+class Block(Section, frozen=True):
+    """A port block that is kept for one phone for ever; nobody else gets it, whether the phone is there or not.
+
+    It is the phone's at the next start, whatever size its class has; a phone that holds another block is moved.
+    A block that another phone holds at the start stays with that phone, and an event tells it.
+    """
+
+    mac: Annotated[Mac, doc("The phone.", "02:00:00:00:0a:01")]
+    public: Annotated[IPv4Address, doc("The public address, one of a pool.", "203.0.113.1")]
+    ports: Annotated[
+        tuple[Port, Port],
+        doc("First and last port: 1, 2, 4 ... 1024 of them, beginning at a multiple of their number.", [20032, 20095]),
+    ]
 
 
 class ServicePort(Section, frozen=True):
@@ -132,6 +148,15 @@ class Dhcp(Section, frozen=True):
             le=MAX_ENTERPRISE,
         ),
     ] = 0
+    warn_at: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=100)], ...],
+        doc(
+            "Shares of a scope's addresses, or of a pool's ports, in percent, from which on an event warns; "
+            "another one tells when they are 5 points below again.",
+            [70, 90],
+            max_length=8,
+        ),
+    ] = WARN_AT
 
 
 class Scope(Section, frozen=True):
@@ -259,6 +284,14 @@ class PhoneClass(Section, frozen=True):
             "mitel",
         ),
     ] = "none"
+    forcerenew: Annotated[
+        bool,
+        doc(
+            "Whether `voxpath ctl reboot` may ask these phones by DHCP: a FORCERENEW now, and a NAK to the next renewal, which "
+            "ends a call. Most clients ignore a FORCERENEW and boot at that renewal; voxpath-phone heeds it, proven by RFC 6704.",
+            True,
+        ),
+    ] = False
     url: Annotated[
         Url,
         doc(
@@ -489,6 +522,7 @@ class Config(Section, frozen=True):
     state: Annotated[str, doc("Directory of the database and all relative paths; made if missing.", "/var/lib/voxpath")] = "run"
     realms: Annotated[tuple[Realm, ...], doc("Realms.", [])] = field(name="realm", default=())
     pools: Annotated[tuple[Pool, ...], doc("Port pools.", [])] = field(name="pool", default=())
+    blocks: Annotated[tuple[Block, ...], doc("Reserved blocks.", [])] = field(name="block", default=())
     ports: Ports = Ports()
     dhcp: Dhcp = Dhcp()
     scopes: Annotated[tuple[Scope, ...], doc("Scopes.", [])] = field(name="scope", default=())

@@ -2,19 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 
+from twisted.internet.defer import Deferred
+
 from voxpath.app import values_sip
 from voxpath.app.node import Node
 from voxpath.app.role import Role
+from voxpath.core.errors import LocalError
 from voxpath.flow.triangle import select
+from voxpath.io.bus import Record
 from voxpath.io.driver import Driver
 from voxpath.io.ports import UdpPorts
-from voxpath.manage.facts import UserFacts
+from voxpath.manage.facts import CommandError, UserFacts
 from voxpath.manage.rows import CallRow, ContactRow, when
 from voxpath.model.address import Endpoint
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
 from voxpath.model.user import Showing
 from voxpath.ports.directory import Directory
+from voxpath.sip.checksync import SUCCESS
+from voxpath.sip.event import CheckSyncAnswered, CheckSyncLost
 from voxpath.sip.reach import Nature, Whereabouts, combination, locate
 from voxpath.sip.server import SipServer
 from voxpath.sip.settings import PORT, SipSettings
@@ -41,6 +47,7 @@ class SipRole(Role):
         self.settings: SipSettings = values_sip.sip_settings(node.config)
         self.directory = directory
         self.core: SipServer | None = None
+        self._driver: Driver | None = None
         self._node = node
 
     async def begin(self) -> None:
@@ -51,14 +58,14 @@ class SipRole(Role):
         self.core.load(node.store.load(Contact), self.clock.now())
         ports = UdpPorts(node.reactor, self.restart)
         driver = Driver(self.role, self.core, node.clock, node.bus, ports=ports, store=node.store, on_fault=self.fault)
-        node.own(self.role, driver)
+        self._driver = node.own(self.role, driver)
         for text in node.config.sip.listen:
             ports.open(PORT, text.endpoint, driver.feed)
 
     async def end(self) -> None:
         """Finish the commits and close every port."""
         await self._node.stop_drivers(self.role)
-        self.core = None
+        self.core = self._driver = None
 
     def silent(self) -> Mapping[str, int]:
         """How many messages were not answered, and how many were refused, by reason."""
@@ -91,6 +98,37 @@ class SipRole(Role):
         else:
             hidden = self.settings.showing_of(aor) is Showing.NOT
         return UserFacts(listed is not None, len(bound), hidden)
+
+    def reboot(self, phone: str) -> "Deferred[str] | None":
+        """Have a phone boot anew; fires with what it answered. ``None``: it is not registered here.
+
+        The first contact that answers decides; one that refuses, or none that answers, is a :class:`CommandError`.
+        """
+        contacts = [contact for contact in self._bound() if contact.phone == phone]
+        if not contacts or self._driver is None:
+            return None
+        assert self.core is not None
+        try:
+            effects = self.core.check_sync.ask(contacts, self.clock.now())
+        except LocalError as error:
+            raise CommandError("reboot", str(error), "try again in some seconds") from None
+        outcome: Deferred[str] = Deferred()
+        left = len(contacts)
+
+        def heard(record: Record) -> None:
+            nonlocal left
+            event = record.event
+            if event.phone != phone or not isinstance(event, CheckSyncAnswered | CheckSyncLost):
+                return
+            left -= 1
+            done = isinstance(event, CheckSyncAnswered) and event.status in SUCCESS
+            if done or not left:
+                unsubscribe()
+                outcome.callback(event.text) if done else outcome.errback(CommandError("reboot", event.text, "see ladder"))
+
+        unsubscribe = self.bus.subscribe(heard)
+        self._driver.act(lambda now: effects)
+        return outcome
 
     def calls(self) -> Iterator[CallRow]:
         """The last calls that were redirected."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from voxpath.app.schema import Config, PhoneClass, Scope
+from voxpath.app.secret import FORCERENEW_KEY, secret_in
 from voxpath.app.values_options import class_options, scope_options, vendor_subs
 from voxpath.dhcp.message import INFINITE_S
 from voxpath.dhcp.probe import ProbeSettings
@@ -105,6 +106,7 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             parameters=entry.parameters,
             options=class_options(entry),
             sub_options=vendor_subs(entry.options),
+            forcerenew=entry.forcerenew,
         )
         for entry in config.classes
     )
@@ -126,6 +128,11 @@ def tftp_settings(config: Config) -> TftpSettings:
     )
 
 
+def fixed_blocks(config: Config) -> dict[str, PortBlock]:
+    """Blocks that are kept for a phone for ever, by holder."""
+    return {str(entry.mac): PortBlock(entry.public, entry.ports[0], entry.ports[1] - entry.ports[0] + 1) for entry in config.blocks}
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -134,9 +141,18 @@ def _size(path: Path) -> int:
 
 
 def dhcp_settings(config: Config) -> DhcpSettings:
-    """Times and choices of the DHCP server."""
+    """Times and choices of the DHCP server.
+
+    :raises LocalError: the secret of the state directory cannot be read.
+    """
     options = config.dhcp
-    return DhcpSettings(authoritative=options.authoritative, probation_s=options.probation_s, enterprise=options.enterprise)
+    return DhcpSettings(
+        authoritative=options.authoritative,
+        probation_s=options.probation_s,
+        enterprise=options.enterprise,
+        warn_at=options.warn_at,
+        secret=secret_in(in_state(config, FORCERENEW_KEY)),
+    )
 
 
 def probe_settings(config: Config, identifier: int) -> ProbeSettings:

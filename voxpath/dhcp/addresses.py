@@ -8,6 +8,7 @@ An address that somebody else answers for is *contested*: it is given to nobody 
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from voxpath.model.phone import Scope
 
@@ -38,6 +39,24 @@ class Demand:
             self.overlooked += 1
 
 
+class AddressUsage(NamedTuple):
+    """Addresses of one scope by what they are used for; those of reservations are not counted.
+
+    :ivar total: addresses that any phone may get.
+    :ivar used: bound, on offer, or given to nobody for a while.
+    :ivar kept: remembered for phones whose lease has ended; they give way when nothing is free.
+    """
+
+    total: int
+    used: int
+    kept: int
+
+    @property
+    def free(self) -> int:
+        """Addresses that nobody has or had."""
+        return self.total - self.used - self.kept
+
+
 class AddressPool:
     """Free and used addresses; every operation costs the same however many leases there are.
 
@@ -47,7 +66,7 @@ class AddressPool:
 
     __slots__ = (
         "_barred", "_contested", "_demand", "_drawn", "_first", "_last", "_name", "_next", "_returned", "_returned_set", "_stock",
-        "_used", "unverified",
+        "_taken", "_used", "total", "unverified",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, barred: Iterable[IPv4Address] = (), demand: Demand | None = None) -> None:
@@ -57,6 +76,8 @@ class AddressPool:
         self._first, self._last = int(scope.first), int(scope.last)
         never = (scope.server, scope.router or scope.server, scope.subnet.network_address, scope.subnet.broadcast_address)
         self._barred = {int(address) for address in (*barred, *never, *scope.relays)}
+        self.total = self._last - self._first + 1 - sum(self._first <= address <= self._last for address in self._barred)
+        self._taken = 0
         self._used: set[int] = set()
         # Addresses from here on were never taken in order; those before it that came back stand in a heap.
         self._next = self._first
@@ -71,10 +92,15 @@ class AddressPool:
         """How many addresses are used."""
         return len(self._used)
 
+    @property
+    def taken(self) -> int:
+        """How many addresses are used of those that any phone may have."""
+        return self._taken
+
     def serves(self, address: IPv4Address) -> bool:
         """Whether any phone may have this address without a reservation."""
         number = int(address)
-        return self._first <= number <= self._last and number not in self._barred and number not in self._contested
+        return self._is_common(number) and number not in self._contested
 
     def take(self) -> IPv4Address | None:
         """Take the address of the stock that stands there longest, else the lowest free one; ``None`` when there is none."""
@@ -113,7 +139,9 @@ class AddressPool:
         number = int(address)
         if number in self._contested:
             return
-        self._used.discard(number)
+        if number in self._used:
+            self._used.remove(number)
+            self._taken -= self._is_common(number)
         self._put_back(number)
         self._demand.scopes[self._name] = None
 
@@ -188,13 +216,19 @@ class AddressPool:
                 return number
         return None
 
+    def _is_common(self, number: int) -> bool:
+        """Whether it is among those that any phone may get."""
+        return self._first <= number <= self._last and number not in self._barred
+
     def _is_taken(self, number: int) -> bool:
         return number in self._used or number in self._drawn or number in self._stock
 
     def _use(self, number: int) -> None:
         self._drawn.pop(number, None)
         self._stock.pop(number, None)
-        self._used.add(number)
+        if number not in self._used:
+            self._used.add(number)
+            self._taken += self._is_common(number)
         self._demand.scopes[self._name] = None
 
     def _put_back(self, number: int) -> None:

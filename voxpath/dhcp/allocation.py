@@ -71,7 +71,10 @@ class Allocation:
         address = message.address(code.REQUESTED_ADDRESS) or message.ciaddr
         if address == ANY:
             return self._silence.drop(request, "it names no address")
-        return self._answer(request.about(address), admitted.phone_class, address, now)
+        request = request.about(address)
+        if self._parts.recall.refuses(client, message):
+            return self._refuse(request, address, "an operator wants it to boot anew")
+        return self._answer(request, admitted.phone_class, address, now)
 
     def _answer(self, request: Request, phone_class: PhoneClass, address: IPv4Address, now: float) -> list[Effect]:
         try:
@@ -127,13 +130,19 @@ class Allocation:
         return reason
 
     def _has_room(self, client: Client | None) -> bool:
-        """Whether an offer may be open for this client."""
-        return (client is not None and client.offer is not None) or self._book.offers < self._parts.settings.max_offers
+        """Whether an offer may be open for this client.
+
+        A phone that has a lease is never kept waiting by strangers; leases bound the number of such offers.
+        """
+        return (client is not None and client.known) or self._book.offers < self._parts.settings.max_offers
 
     def _nak(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
-        parts = self._parts
-        if not parts.settings.authoritative:
+        if not self._parts.settings.authoritative:
             return self._silence.drop(request, reason)
+        return self._refuse(request, address, reason)
+
+    def _refuse(self, request: Request, address: IPv4Address, reason: str) -> list[Effect]:
+        parts = self._parts
         payload = parts.replies.refusal(request.message, request.scope, reason)
         told = DhcpNak(phone=request.phone, address=str(address), reason=reason)
         return [Emit(told), *parts.send(request, Answer(payload), None, "NAK")]

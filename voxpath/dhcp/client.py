@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 from voxpath.core.errors import RemoteError
 from voxpath.core.retransmit import Entropy
 from voxpath.dhcp import options as code
+from voxpath.dhcp.forcerenew import HMAC_MD5, counter_of, nonce_in
 from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, Message, MessageType
 from voxpath.dhcp.options import read_assignment
 from voxpath.dhcp.wire import decode, encode
@@ -86,6 +87,8 @@ class DhcpClient:
         self._entropy = entropy
         self._registers = registers
         self._flags = BROADCAST_FLAG if broadcast else 0
+        self._nonce = b""
+        self._counter = 0
         self._own = {
             code.VENDOR_CLASS: vendor_class.encode("ascii"),
             code.CLIENT_ID: b"\x01" + mac,
@@ -142,10 +145,20 @@ class DhcpClient:
             return Refused(printable(message.text(code.MESSAGE)))
         if kind not in (MessageType.OFFER, MessageType.ACK):
             return None
+        if kind is MessageType.ACK:
+            self._nonce = nonce_in(message)
         lease = _lease(self._mac, message, self._registers)
         if isinstance(lease, tuple):
             return Incomplete(kind, lease)
         return Offered(lease) if kind is MessageType.OFFER else Acknowledged(lease)
+
+    def is_forced(self, payload: bytes) -> bool:
+        """Whether a message is a FORCERENEW of our server, proven by the nonce of the last ACK, and no repetition of an old one."""
+        counter = counter_of(payload, self._mac, self._nonce)
+        if counter is None or counter <= self._counter:
+            return False
+        self._counter = counter
+        return True
 
     def _begin(self) -> None:
         self.xid = self._entropy.getrandbits(32)
@@ -162,6 +175,7 @@ class DhcpClient:
         options = {code.MESSAGE_TYPE: bytes((kind,)), **extra, **self._own}
         if kind not in (MessageType.RELEASE, MessageType.DECLINE):
             options[code.PARAMETER_REQUEST_LIST] = bytes(WANTED)
+            options[code.FORCERENEW_NONCE_CAPABLE] = bytes((HMAC_MD5,))
         secs = min(int(elapsed_s), MAX_SECS)
         return encode(Message(BOOTREQUEST, self.xid, self._mac, options, secs=secs, flags=flags, ciaddr=ciaddr))
 

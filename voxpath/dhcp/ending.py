@@ -1,16 +1,14 @@
-"""How leases end: given back, found in use by another machine, withdrawn by an operator, or run out (RFC 2131 4.3.3, 4.3.4)."""
+"""How leases end: given back, found in use by another machine, or run out (RFC 2131 4.3.3, 4.3.4)."""
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Effect, Emit
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
-from voxpath.dhcp.event import DhcpDeclined, DhcpEnded
+from voxpath.dhcp.event import DhcpDeclined
 from voxpath.dhcp.parts import Parts
-from voxpath.dhcp.record import Client, Kind, Step, Timer, is_shared
+from voxpath.dhcp.record import Client, Kind, Timer, is_shared
 from voxpath.dhcp.request import Request
-from voxpath.model.address import Mac
 from voxpath.model.phone import Lease
 
 
@@ -25,7 +23,7 @@ class Ending:
     def release(self, request: Request, now: float) -> list[Effect]:
         """A phone gives its lease back."""
         client = self._leaving(request, request.message.ciaddr)
-        return client if isinstance(client, list) else self._end(client, Kind.RELEASE, "released", now)
+        return client if isinstance(client, list) else self._parts.steps.end(client, Kind.RELEASE, "released", now)
 
     def decline(self, request: Request, now: float) -> list[Effect]:
         """A phone found its address in use."""
@@ -35,19 +33,14 @@ class Ending:
         assert client.lease is not None
         probation_s = self._parts.settings.probation_s
         told = DhcpDeclined(phone=client.phone, address=str(client.lease.address), probation_s=probation_s)
-        return [Emit(told), *self._end(client, Kind.DECLINE, "declined", now)]
-
-    def withdraw(self, mac: Mac, now: float) -> list[Effect]:
-        """End a phone's lease on an operator's word; nothing happens when it is not bound or a change is under way."""
-        client = self._book.known(mac)
-        if client is None or not client.bound or client.pending:
-            return []
-        return self._end(client, Kind.RELEASE, "withdrawn", now)
+        return [Emit(told), *self._parts.steps.end(client, Kind.DECLINE, "declined", now)]
 
     def fire(self, timer: Timer, now: float) -> list[Effect]:
-        """A timer is due: the end of an offer, a lease or a probation, or a repeated undo."""
+        """A timer is due: the end of an offer, a lease or a probation, a repeated undo or FORCERENEW."""
         if timer.what == "undo":
             return [self._parts.steps.undo(timer.number)]
+        if timer.what == "recall":
+            return self._parts.recall.again(timer, now)
         if timer.what == "probation":
             assert timer.address is not None
             self._book.end_probation(timer.scope, timer.address)
@@ -59,7 +52,7 @@ class Ending:
             self._book.timers.arm(timer, now + self._parts.settings.retry_s)
             return []
         if timer.what == "lease":
-            return self._end(client, Kind.EXPIRE, "expired", now)
+            return self._parts.steps.end(client, Kind.EXPIRE, "expired", now)
         self._book.drop_offer(client)
         return []
 
@@ -84,13 +77,3 @@ class Ending:
         """Why a message is not about the ports of a lease of a shared address; empty: it is."""
         block = self._parts.held(lease.phone)
         return "" if block is None else shared.differs(request.message, block, lease.address)
-
-    def _end(self, client: Client, kind: Kind, cause: str, now: float) -> list[Effect]:
-        before = client.lease
-        assert before is not None
-        ended = replace(before, expires=now) if kind is Kind.RELEASE else before
-        # Of a shared address nothing is kept but the block, which the ledger remembers.
-        after = None if kind is Kind.DECLINE or is_shared(before) else ended
-        step = Step(kind, client, self._parts.ledger.release(client.phone, now), before, after)
-        told = DhcpEnded(phone=client.phone, address=str(before.address), cause=cause)
-        return self._parts.steps.begin(step, [Emit(told)])

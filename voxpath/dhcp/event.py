@@ -223,3 +223,110 @@ class DhcpProbeOff(Event):
     TEXT: ClassVar[str] = "addresses are not verified before they are offered: {reason}; needed is the right CAP_NET_RAW"
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockMoved(Event):
+    """An operator gave a phone another block: it is stored and in the NAT, and the phone hears of it at its next renewal.
+
+    The former block is in quarantine; its mapping is gone, so calls under way lose their media until the phone has renewed.
+    """
+
+    ID: ClassVar[str] = "BLOCK_MOVED"
+    TEXT: ClassVar[str] = "moved from ports {former} to {block}"
+
+    block: str
+    former: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockReserved(Event):
+    """A block is reserved for a phone: nobody else ever gets it."""
+
+    ID: ClassVar[str] = "BLOCK_RESERVED"
+    TEXT: ClassVar[str] = "ports {block} are reserved"
+
+    block: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockLoosened(Event):
+    """A reservation has ended: the phone keeps the block as any other phone does."""
+
+    ID: ClassVar[str] = "BLOCK_LOOSENED"
+    TEXT: ClassVar[str] = "ports {block} are reserved no longer"
+
+    block: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesLow(Event):
+    """A scope's addresses run short: so many percent of them are in use that a threshold was passed (DHC-24).
+
+    :ivar used: those that a new phone cannot get; remembered ones give way and are not counted.
+    """
+
+    ID: ClassVar[str] = "ADDRESSES_LOW"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "scope {scope}: {used} of {total} addresses are in use, which passes {threshold} %"
+
+    scope: str
+    used: int
+    total: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesRecovered(Event):
+    """A scope's addresses in use fell clearly below a threshold again."""
+
+    ID: ClassVar[str] = "ADDRESSES_RECOVERED"
+    TEXT: ClassVar[str] = "scope {scope}: {used} of {total} addresses are in use, well below {threshold} % again"
+
+    scope: str
+    used: int
+    total: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortsLow(Event):
+    """A pool's ports run short: so many percent of them are in use that a threshold was passed (DHC-24).
+
+    :ivar used: those that a new phone cannot get: held, reserved, in quarantine, or on offer.
+    """
+
+    ID: ClassVar[str] = "PORTS_LOW"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "pool {pool}: {used} of {total} ports are in use, which passes {threshold} %"
+
+    pool: str
+    used: int
+    total: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortsRecovered(Event):
+    """A pool's ports in use fell clearly below a threshold again."""
+
+    ID: ClassVar[str] = "PORTS_RECOVERED"
+    TEXT: ClassVar[str] = "pool {pool}: {used} of {total} ports are in use, well below {threshold} % again"
+
+    pool: str
+    used: int
+    total: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpRecalled(Event):
+    """An operator has a phone boot anew: it was sent a FORCERENEW, and its next renewal is refused, so that it begins at DISCOVER.
+
+    A client that ignores the FORCERENEW boots when it renews by itself.
+    """
+
+    ID: ClassVar[str] = "DHCP_RECALLED"
+    TEXT: ClassVar[str] = "FORCERENEW sent to {address}; its next renewal is refused, and it boots anew"
+
+    address: str

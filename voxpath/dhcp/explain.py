@@ -85,7 +85,7 @@ def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
         yield Finding("answer", f"{NOTHING}, since a change of its lease is under way")
     elif request.scope.shared and (reason := shared.refusal(request.message, admitted.phone_class)):
         yield Finding("answer", f"{NOTHING}, since {reason}")
-    elif parts.book.offers >= parts.settings.max_offers and (client is None or client.offer is None):
+    elif parts.book.offers >= parts.settings.max_offers and (client is None or not client.known):
         yield Finding("answer", f"{NOTHING}, since too many offers are open")
     else:
         yield from _offer(parts, request, admitted.phone_class, client, now)

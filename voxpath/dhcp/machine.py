@@ -12,8 +12,8 @@ from ipaddress import IPv4Address
 from math import isinf
 
 from voxpath.core.timers import TimerHeap
-from voxpath.dhcp.addresses import AddressPool, Demand
-from voxpath.dhcp.record import Client, Kind, Offer, Step, Timer, is_shared, lease_fits
+from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
+from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared, lease_fits
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
 from voxpath.model.ports import BindingState
@@ -45,6 +45,18 @@ class Book:
         """A client that has an offer or a lease."""
         return self._clients.get(mac)
 
+    def visit(self, mac: Mac) -> Client:
+        """A client whose block is going to change, known or not; what it was offered is withdrawn, since it no longer holds."""
+        client = self._clients.get(mac)
+        if client is not None and not client.pending:
+            self.drop_offer(client)
+        return self._clients.setdefault(mac, client or Client(mac))
+
+    def leave(self, client: Client) -> None:
+        """Forget a client that has neither lease nor offer nor a change under way: it was only visited."""
+        if not client.known and not client.pending:
+            self._clients.pop(client.mac, None)
+
     def at(self, address: IPv4Address) -> Client | None:
         """The client that is bound to an address."""
         client = self._owners.get(address)
@@ -53,6 +65,11 @@ class Book:
     def pool(self, scope: str) -> AddressPool:
         """The addresses of a scope; raise :class:`KeyError` when there is none of this name."""
         return self._pools[scope]
+
+    def usage(self, scope: str) -> AddressUsage:
+        """What the addresses of a scope are used for."""
+        pool, kept = self._pools[scope], len(self._unbound[scope])
+        return AddressUsage(pool.total, pool.taken - kept, kept)
 
     def holder(self, address: IPv4Address) -> Client | None:
         """The client that an address is leased to or remembered for."""
@@ -93,14 +110,13 @@ class Book:
             if lease.scope in self._pools and not is_shared(lease):
                 self._pools[lease.scope].take_exactly(lease.address)
                 self._owners[lease.address] = client
-            row = self.ledger.binding_of(client.phone)
-            held = row is not None and row.state is BindingState.HELD
+            held = self._holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
             if held:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
             else:
-                self._remember(client)
+                self._sort(client)
 
     # Offers.
 
@@ -136,8 +152,10 @@ class Book:
             raise
         if victim is not None:
             victim.displaced = True
+            self._sort(victim)
         client.offer = Offer(scope, address, phone_class, block, fresh, victim)
         self._clients[mac] = client
+        self._sort(client)
         self.offers += 1
         return client
 
@@ -148,6 +166,7 @@ class Book:
         block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
         client.offer = Offer(scope, block.public, phone_class, block, False, None)
         self._clients[client.mac] = client
+        self._sort(client)
         self.offers += 1
         return client
 
@@ -165,9 +184,11 @@ class Book:
 
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
-        if client.offer.victim is not None:
-            client.offer.victim.displaced = False
-        client.offer = None
+        victim, client.offer = client.offer.victim, None
+        if victim is not None:
+            victim.displaced = False
+            self._sort(victim)
+        self._sort(client)
         self.offers -= 1
         self.timers.disarm(Timer("offer", client.mac))
 
@@ -215,12 +236,16 @@ class Book:
             client = self._clients[mac]
             assert client.lease is not None  # only remembered leases stand in the queue
             passed.append(client.lease)
-            if self._gives_way(client) and self._pools[scope.name].serves(client.lease.address):
+            if self._gives_way(client):
                 found = client
                 break
         for lease in passed:
             queue.arm(lease.mac, lease.expires)
         return found
+
+    def _holds(self, client: Client) -> bool:
+        row = self.ledger.binding_of(client.phone)
+        return row is not None and row.state is BindingState.HELD
 
     @staticmethod
     def _gives_way(client: Client) -> bool:
@@ -233,16 +258,19 @@ class Book:
         client, before = step.client, step.before
         self.ledger.settle(step.ledger)
         client.pending = 0
+        if step.kind in OF_BLOCKS:
+            self.leave(client)
+            return
         if step.offer is not None:
-            self._forget(step.offer.victim)
             self._end_offer(client)
+            self._forget(step.offer.victim)
         if before is not None:
             self._leave(client, before, step.lease)
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
         self.timers.disarm(Timer("lease", client.mac))
         if step.kind is Kind.DECLINE and before is not None and not is_shared(before):
-            self.timers.arm(Timer("probation", scope=before.scope, address=step.address), now + probation_s)
+            self.timers.arm(Timer("probation", scope=before.scope, address=before.address), now + probation_s)
         if client.lease is None:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
@@ -252,13 +280,15 @@ class Book:
         if client.bound:
             self._arm_lease(client)
         else:
-            self._remember(client)
+            self._sort(client)
             self.demand.doubt(client.lease.scope, client.lease.address)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
+        if step.kind in OF_BLOCKS:
+            self.leave(step.client)
 
     def contest(self, scope: str, address: IPv4Address, until: float) -> bool:
         """Somebody else answers for an address: nobody gets it for a while.
@@ -269,6 +299,8 @@ class Book:
         if not (pool.is_free(address) if owner is None else self._gives_way(owner)):
             return False
         pool.contest(address)
+        if owner is not None:
+            self._sort(owner)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
         return True
 
@@ -276,8 +308,11 @@ class Book:
         """A declined or contested address may be given again; one that is remembered for a phone stays so."""
         if scope in self._pools:
             self._pools[scope].trust(address)
-            if address not in self._owners:
+            owner = self._owners.get(address)
+            if owner is None:
                 self._pools[scope].give(address)
+            else:
+                self._sort(owner)
             if address in self._reserved:
                 self.demand.doubt(scope, address)
 
@@ -298,11 +333,18 @@ class Book:
             del self._owners[victim.lease.address]
             del self._clients[victim.mac]
 
-    def _remember(self, client: Client) -> None:
+    def _sort(self, client: Client) -> None:
+        """Let a remembered address give way, or not while it is on offer, its phone is back, or another machine answers for it."""
         lease = client.lease
-        assert lease is not None
-        if lease.scope in self._unbound and not is_shared(lease):
-            self._unbound[lease.scope].arm(client.mac, lease.expires)
+        if lease is None or lease.scope not in self._unbound or is_shared(lease):
+            return
+        queue = self._unbound[lease.scope]
+        # A lease that ran out while we were down holds its block until its expiry is stored.
+        free = self._gives_way(client) and not self._holds(client)
+        if not (free and self._pools[lease.scope].serves(lease.address)):
+            queue.disarm(client.mac)
+        elif client.mac not in queue:
+            queue.arm(client.mac, lease.expires)
 
     def _arm_lease(self, client: Client) -> None:
         assert client.lease is not None

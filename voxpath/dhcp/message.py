@@ -32,6 +32,7 @@ class MessageType(IntEnum):
     NAK = 6
     RELEASE = 7
     INFORM = 8
+    FORCERENEW = 9
 
     @classmethod
     def _missing_(cls, value: object) -> "MessageType | None":
@@ -94,6 +95,11 @@ class Message(NamedTuple):
         """Option 60 without trailing NULs, which some phones append; ``None`` when absent."""
         value = self.options.get(code.VENDOR_CLASS)
         return None if value is None else value.rstrip(b"\0")
+
+    @property
+    def renews(self) -> bool:
+        """Whether a REQUEST is that of a RENEWING or REBINDING client: it has an address, and names no server."""
+        return self.ciaddr != ANY and code.SERVER_ID not in self.options
 
     def address(self, option: int) -> IPv4Address | None:
         """An option that is one address; ``None`` when absent.

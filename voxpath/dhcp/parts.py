@@ -8,7 +8,8 @@ from voxpath.dhcp.destination import address_reply
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.policy import Policy
-from voxpath.dhcp.reply import Answer, Replies, host_name
+from voxpath.dhcp.recall import Recall
+from voxpath.dhcp.reply import NOTHING_MORE, Answer, Replies, host_name
 from voxpath.dhcp.request import Request
 from voxpath.dhcp.settings import DhcpSettings
 from voxpath.dhcp.silence import Silence
@@ -30,6 +31,7 @@ class Parts:
     steps: Steps
     replies: Replies
     silence: Silence
+    recall: Recall
 
     def held(self, phone: str) -> PortBlock | None:
         """The block that a phone holds now."""
@@ -46,7 +48,8 @@ class Parts:
     ) -> Answer:
         """An OFFER, an ACK, or the answer to a BOOTP request; without an address given it tells no lease."""
         name = host_name(request.message, request.mac)
-        return self.replies.answer(kind, request.message, request.scope, phone_class, name, block, address)
+        more = self.recall.options(request.message, request.mac) if kind is MessageType.ACK else NOTHING_MORE
+        return self.replies.answer(kind, request.message, request.scope, phone_class, name, block, address, more)
 
     def send(self, request: Request, answer: Answer, given: IPv4Address | None, summary: str) -> list[Effect]:
         """Send a reply, and tell of it; without an address given it is a NAK."""

@@ -19,10 +19,16 @@ class Kind(Enum):
     RELEASE = "release"
     EXPIRE = "expiry"
     DECLINE = "decline"
+    MOVE = "move"
+    RESERVE = "reservation"
+
+
+OF_BLOCKS = (Kind.MOVE, Kind.RESERVE)
+"""Changes of a phone's port block alone, on an operator's word; its lease stays as it is."""
 
 
 class Timer(NamedTuple):
-    """What a timer is for: the end of an offer, of a lease, of an address's probation, or the pause before a repeated undo."""
+    """What a timer is for: the end of an offer, lease, probation, or of the pause before a repeated undo or FORCERENEW."""
 
     what: str
     mac: Mac | None = None
@@ -53,9 +59,10 @@ class Client:
     :ivar lease: its last lease, bound or not, as the store has it.
     :ivar pending: number of the change that is under way; 0: none.
     :ivar displaced: its remembered address is on offer to another phone.
+    :ivar recalled: it is to boot anew when it renews.
     """
 
-    __slots__ = ("bound", "displaced", "lease", "mac", "offer", "pending", "phone")
+    __slots__ = ("bound", "displaced", "lease", "mac", "offer", "pending", "phone", "recalled")
 
     def __init__(self, mac: Mac) -> None:
         self.mac = mac
@@ -65,6 +72,12 @@ class Client:
         self.offer: Offer | None = None
         self.pending = 0
         self.displaced = False
+        self.recalled = False
+
+    @property
+    def known(self) -> bool:
+        """Whether something is kept for it: a lease, also one that has ended, or an offer."""
+        return self.lease is not None or self.offer is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +106,12 @@ class Step:
         return (*self.ledger.undo, *_lease_rows(self.lease, self.before), *self._victims(Put))
 
     @property
-    def address(self) -> IPv4Address:
-        """The address that it is about."""
+    def about(self) -> str:
+        """The address that it is about, or the block; for events."""
         lease = self.lease or self.before
-        assert lease is not None  # every kind has one of the two
-        return lease.address
+        if self.kind in OF_BLOCKS or lease is None:
+            return str(self.ledger.written[-1].block)
+        return str(lease.address)
 
     def _victims(self, change: type[Put] | type[Delete]) -> tuple[Change, ...]:
         victim = self.offer.victim if self.offer is not None else None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address
 from re import compile as pattern
+from types import MappingProxyType
 from typing import NamedTuple
 
 from voxpath.dhcp import options as code
@@ -25,6 +26,8 @@ BOOT_FILE_BLOCK = 512
 """Option 13 counts in these octets (RFC 2132 3.15); beyond 65 535 of them, 32 MiB, it cannot say the size and is left out."""
 
 LONGEST_FILE = 127
+
+NOTHING_MORE: Mapping[int, bytes] = MappingProxyType({})
 
 _LABEL = pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -95,12 +98,14 @@ class Replies:
         name: str,
         block: PortBlock | None,
         address: IPv4Address | None,
+        more: Mapping[int, bytes] = NOTHING_MORE,
     ) -> Answer:
         """An OFFER or an ACK.
 
         :param kind: ``None``: the answer to a BOOTP request, which has no message type and no lease (RFC 1534 section 2).
         :param block: the phone's ports; ``None``: it has none, which only an INFORM's answer admits.
         :param address: the address given; ``None``: none is given, so no lease time is told either (RFC 2131 section 4.3.5).
+        :param more: further options, of this phone alone.
         """
         common = self._common_of(scope, phone_class)
         options = dict(common.options)
@@ -111,6 +116,7 @@ class Replies:
         options[code.HOST_NAME] = name.encode("ascii")
         options.update((option, value) for option, value in common.asked.items() if request.lists(option))
         options.update(self._own(request, scope, phone_class, block, common))
+        options.update(more)
         echo(request, options)
         fitted = fit(request, options)
         reply = Message(

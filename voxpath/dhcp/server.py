@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome
+from voxpath.dhcp.addresses import AddressUsage
 from voxpath.dhcp.adoption import Adoptions, AdoptionToken
 from voxpath.dhcp.allocation import Allocation
 from voxpath.dhcp.bootp import Bootp
@@ -19,8 +20,11 @@ from voxpath.dhcp.inform import Inform
 from voxpath.dhcp.links import Links, NoLink
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import BOOTREQUEST, Message, MessageType
+from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Applicant, Policy
+from voxpath.dhcp.pressure import Pressure
+from voxpath.dhcp.recall import Recall
 from voxpath.dhcp.relay import RelayAgent, relay_agent
 from voxpath.dhcp.reply import Replies
 from voxpath.dhcp.request import Request, applicant_of
@@ -38,6 +42,9 @@ class DhcpServer:
     """The core; several scopes, on links that an interface or a relay has.
 
     :ivar adoptions: the Ethernet addresses that an operator lets be served.
+    :ivar pressure: which thresholds are passed.
+    :ivar orders: what an operator may have it do with a phone's lease and block.
+    :ivar recall: has phones boot anew.
     """
 
     def __init__(self, scopes: Iterable[Scope], policy: Policy, ledger: Ledger, settings: DhcpSettings = DEFAULTS) -> None:
@@ -47,9 +54,13 @@ class DhcpServer:
         self._policy = policy
         self._circuits = {each.address: each.circuit_id for each in policy.reservations if each.circuit_id is not None}
         self._book = Book(scopes, {each.address: each.mac for each in policy.reservations}, ledger)
-        self._steps = Steps(self._book, settings.probation_s, settings.retry_s)
+        self.pressure = Pressure(self._book, settings.warn_at)
+        self._steps = Steps(self._book, settings.probation_s, settings.retry_s, self.pressure)
         self._silence = Silence()
-        self._parts = Parts(policy, ledger, settings, self._book, self._steps, Replies(settings.enterprise), self._silence)
+        self.recall = Recall(self._book, policy, settings.secret, settings.client_port)
+        self.orders = Orders(self._book, self._steps)
+        replies = Replies(settings.enterprise)
+        self._parts = Parts(policy, ledger, settings, self._book, self._steps, replies, self._silence, self.recall)
         allocation, self._ending = Allocation(self._parts), Ending(self._parts)
         self._bootp = Bootp(self._parts).bootp
         self._answers: dict[MessageType, Callable[[Request, float], list[Effect]]] = {
@@ -64,7 +75,7 @@ class DhcpServer:
 
     @property
     def book(self) -> Book:
-        """The clients and addresses, for the prober."""
+        """The clients and addresses, for the prober and for listings."""
         return self._book
 
     def load(self, leases: Iterable[Lease], now: float, adoptions: Iterable[Adoption] = ()) -> None:
@@ -80,6 +91,10 @@ class DhcpServer:
     def leases(self) -> list[Lease]:
         """All leases, those that ended too."""
         return self._book.leases()
+
+    def scopes(self) -> list[tuple[Scope, AddressUsage]]:
+        """All scopes, with what their addresses are used for."""
+        return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]
 
     def phone_at(self, address: str) -> str:
         """The phone that is bound to this address; empty: nobody."""
@@ -99,10 +114,6 @@ class DhcpServer:
         if block is None or phone_class is None:
             return None
         return Provision(client.lease, block, phone_class, self._book.scopes[client.lease.scope])
-
-    def withdraw_lease(self, mac: Mac, now: float) -> list[Effect]:
-        """End a phone's lease on an operator's word; nothing happens when it is not bound or a change is under way."""
-        return self._ending.withdraw(mac, now)
 
     def serves(self, applicant: Applicant) -> bool:
         """Whether the Ethernet address passes the first check."""
@@ -142,7 +153,7 @@ class DhcpServer:
         return self._book.timers.next_due()
 
     def tick(self, now: float) -> Effects:
-        """Run the timers that are due: ends of offers, leases and probations, and repeated undos."""
+        """Run the timers that are due: ends of offers, leases and probations, repeated undos and FORCERENEWs."""
         effects: list[Effect] = []
         for timer in self._book.timers.due(now):
             effects += self._ending.fire(timer, now)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from voxpath.dhcp.message import CLIENT_PORT
+from voxpath.dhcp.pressure import WARN_AT
 
 MAX_OFFERS = 20_000
 """Offers that are open at once; more DISCOVERs get no answer, and their clients repeat them."""
@@ -20,6 +21,8 @@ class DhcpSettings:
     :ivar client_port: the clients' UDP port.
     :ivar max_offers: offers that are open at once.
     :ivar enterprise: the number under which option 125 tells our own fields; 0: under none.
+    :ivar warn_at: shares of a scope's addresses and of a pool's ports, in percent, from which on an event warns.
+    :ivar secret: what the nonces for FORCERENEW are made from; empty: none are given.
     """
 
     offer_s: float = 60.0
@@ -30,6 +33,8 @@ class DhcpSettings:
     client_port: int = CLIENT_PORT
     max_offers: int = MAX_OFFERS
     enterprise: int = 0
+    warn_at: tuple[int, ...] = WARN_AT
+    secret: bytes = b""
 
 
 DEFAULTS = DhcpSettings()

@@ -1,12 +1,14 @@
 """Changes under way: first the store, then the NAT, then the answer; and the way back when one of them fails (DHC-6, DHC-7)."""
 
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from voxpath.core.effects import Apply, Commit, Effect, Emit, Failed, Outcome
-from voxpath.dhcp.event import DhcpFailed
+from voxpath.dhcp.event import DhcpEnded, DhcpFailed
 from voxpath.dhcp.machine import Book
-from voxpath.dhcp.record import Kind, Step, Timer
+from voxpath.dhcp.pressure import Pressure
+from voxpath.dhcp.record import Client, Kind, Step, Timer, is_shared
 
 STORE, NAT, UNDO = "store", "NAT", "undo"
 
@@ -23,10 +25,12 @@ class Steps:
 
     :param probation_s: how long a declined address is given to nobody.
     :param retry_s: pause before a failed expiry, or a failed undo, is tried again.
+    :param pressure: tells when little is left.
     """
 
-    def __init__(self, book: Book, probation_s: float, retry_s: float) -> None:
+    def __init__(self, book: Book, probation_s: float, retry_s: float, pressure: Pressure) -> None:
         self._book = book
+        self._pressure = pressure
         self._probation_s = probation_s
         self._retry_s = retry_s
         self._steps: dict[int, Step] = {}
@@ -34,6 +38,16 @@ class Steps:
 
     def __len__(self) -> int:
         return len(self._steps)
+
+    def end(self, client: Client, kind: Kind, cause: str, now: float) -> list[Effect]:
+        """End a lease; address and block stay remembered, but for an address that the phone declined, or that it shares."""
+        before = client.lease
+        assert before is not None
+        ended = replace(before, expires=now) if kind is Kind.RELEASE else before
+        # Of a shared address nothing is kept but the block, which the ledger remembers.
+        after = None if kind is Kind.DECLINE or is_shared(before) else ended
+        step = Step(kind, client, self._book.ledger.release(client.phone, now), before, after)
+        return self.begin(step, [Emit(DhcpEnded(phone=client.phone, address=str(before.address), cause=cause))])
 
     def begin(self, step: Step, then: Iterable[Effect]) -> list[Effect]:
         """Store a change, apply it if the NAT is concerned, and only then do ``then``."""
@@ -57,6 +71,7 @@ class Steps:
         elif token.part == NAT or not step.ledger.transaction:
             del self._steps[token.number]
             self._book.settle(step, now, self._probation_s)
+            return self._pressure.after(step, now)
         return []
 
     def undo(self, number: int) -> Commit:
@@ -67,9 +82,7 @@ class Steps:
         return Commit(self._steps[number].undo, (), Token(number, UNDO))
 
     def _failed(self, token: Token, step: Step, reason: str, now: float) -> list[Effect]:
-        told = Emit(
-            DhcpFailed(phone=step.client.phone, change=step.kind.value, address=str(step.address), step=token.part, reason=reason)
-        )
+        told = Emit(DhcpFailed(phone=step.client.phone, change=step.kind.value, address=step.about, step=token.part, reason=reason))
         if token.part == NAT:
             return [told, self.undo(token.number)]
         if token.part == UNDO:

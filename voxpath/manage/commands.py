@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from voxpath.manage import rows, serving
+from voxpath.manage import leasing, rows, serving
 from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.entry import Entry, entry_of
 from voxpath.manage.facts import CommandError
@@ -15,7 +15,6 @@ from voxpath.manage.why import check_subject, holdings, note_of
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
-from voxpath.model.ports import BindingState
 
 __all__ = ["COMMANDS", "Answer", "Command", "Console", "event_rows"]
 
@@ -45,36 +44,6 @@ def _status(console: Console, arguments: Sequence[str]) -> Answer:
 
 def _roles(console: Console, arguments: Sequence[str]) -> Answer:
     return Answer(rows.RoleRow, list(console.facts.roles()))
-
-
-def _leases(console: Console, arguments: Sequence[str]) -> Answer:
-    now = console.facts.now()
-    found = [
-        rows.LeaseRow(
-            phone=lease.phone,
-            address=str(lease.address),
-            scope=lease.scope,
-            phone_class=lease.phone_class,
-            host_name=printable(lease.host_name),
-            expires=rows.when(lease.expires),
-            state="held" if lease.expires > now else "expired",
-        )
-        for lease in sorted(console.facts.leases(), key=lambda lease: lease.mac)
-    ]
-    return Answer(rows.LeaseRow, found)
-
-
-def _blocks(console: Console, arguments: Sequence[str]) -> Answer:
-    now = console.facts.now()
-    found = []
-    for binding in sorted(console.facts.blocks(), key=lambda binding: binding.block):
-        state = binding.state.value
-        if binding.state is BindingState.RELEASED and binding.until > now:
-            state = "quarantined"
-        private = "" if binding.private is None else str(binding.private)
-        until = rows.when(binding.until)
-        found.append(rows.BlockRow(binding.holder, str(binding.block), private, binding.realm, state, until, binding.generation))
-    return Answer(rows.BlockRow, found)
 
 
 def _registrations(console: Console, arguments: Sequence[str]) -> Answer:
@@ -223,18 +192,15 @@ def _standby(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[A
     return console.facts.sync_standby().addCallback(told) if arguments else told(None)
 
 
-def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    phone = identity_of(arguments[0])
-    return console.facts.release(phone).addCallback(lambda released: Answer(rows.ItemRow, [rows.ItemRow("released", released)]))
-
-
 COMMANDS: dict[str, Command] = {
     command.verb: command
     for command in (
         Command("status", (), "what this process is, and which parts are off and why", _status),
         Command("roles", (), "roles with their state, faults and restarts", _roles),
-        Command("leases", (), "DHCP leases", _leases),
-        Command("blocks", (), "port blocks and who holds them", _blocks),
+        leasing.LEASES,
+        leasing.BLOCKS,
+        leasing.SCOPES,
+        leasing.POOLS,
         Command("registrations", (), "registered media gateways", _registrations),
         Command("bindings", ("[PHONE|AOR]",), "SIP bindings: who is registered where, and what the phone shows", _bindings),
         Command("calls", (), "calls under way or redirected, with the address that was chosen and why", _calls),
@@ -249,8 +215,12 @@ COMMANDS: dict[str, Command] = {
         Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
         Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
         Command("uploads", ("[PHONE]",), "files that phones wrote by TFTP: logs and error reports", _uploads),
-        Command("release", ("MAC",), "take lease and port block away from a phone", _release),
         Command("standby", ("[sync]",), "active server and standby: generation, lag, files; sync compares the files now", _standby),
+        leasing.RELEASE,
+        leasing.MOVE,
+        leasing.RESERVE,
+        leasing.UNRESERVE,
+        leasing.REBOOT,
         Command("phones", (), "software phones: state, signal, level heard", _phones),
         Command("off-hook", ("PHONE", "[LINE]"), "lift a software phone's handset", _off_hook),
         Command("dial", ("PHONE", "DIGITS", "[LINE]"), "dial on a software phone", _dial),

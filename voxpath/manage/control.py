@@ -7,9 +7,12 @@ import os
 import socket
 import stat
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import structs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
@@ -30,6 +33,9 @@ CONNECTIONS_LIMIT = 32
 
 IDLE_S = 30.0
 """A connection on which nothing is asked for so long is closed."""
+
+AT_ONCE = 1000
+"""Rows of an answer that is encoded in one go."""
 
 DIRECTORY_MODE = 0o700
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -152,7 +158,12 @@ class ControlService(Service):
     async def answer(self, line: bytes) -> Reply:
         """Carry out a request; raises :class:`RemoteError` and :class:`CommandError`."""
         answer = carry_out(self._console, parse_request(line))
-        return reply_of(await answer if isinstance(answer, Deferred) else answer)
+        found = await answer if isinstance(answer, Deferred) else answer
+        if len(found.rows) <= AT_ONCE:
+            return reply_of(found)
+        # Row by row, in as many turns as it takes: what is encoded already goes into the reply as it is.
+        told = await self._console.facts.gather(msgspec.Raw(msgspec.json.encode(row)) for row in found.rows[:ROWS_LIMIT])
+        return structs.replace(reply_of(replace(found, rows=())), rows=told, left_off=max(0, len(found.rows) - ROWS_LIMIT))
 
 
 def carry_out(console: Console, request: Request) -> "Answer | Deferred[Answer]":

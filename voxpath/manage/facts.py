@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.explain import Finding, Question
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, RoleRow, Row, UploadRow
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
-from voxpath.model.ports import PortBinding
+from voxpath.model.ports import PortBinding, PortBlock
 from voxpath.model.registration import Registration
 
-SomeRow = TypeVar("SomeRow", bound=Row)
+Some = TypeVar("Some")
 
 
 class CommandError(LocalError):
@@ -125,8 +126,14 @@ class Facts(Protocol):
     def on_hook(self, phone: str, line: int) -> None:
         """Put a software phone's handset down."""
 
-    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
-        """Take many rows that cost something each, in so many turns that nothing else has to wait for them."""
+    def gather(self, items: "Iterable[Some | None]") -> "Deferred[list[Some]]":
+        """Take many items that cost something each, in so many turns that nothing else has to wait for them; ``None`` is none."""
+
+    def scopes(self) -> Iterable[ScopeRow]:
+        """How full the DHCP scopes are."""
+
+    def pools(self) -> Iterable[PoolRow]:
+        """How full the pools of the port ledger are."""
 
     def explain(self, question: Question) -> Iterable[Finding]:
         """What a DISCOVER would lead to, step by step; nothing is changed."""
@@ -148,6 +155,18 @@ class Facts(Protocol):
 
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
+
+    def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
+        """Give a phone another port block; the Deferred fires with it, once it is stored and in the NAT."""
+
+    def reserve(self, phone: str, block: PortBlock | None) -> "Deferred[str]":
+        """Keep a port block for a phone for ever, its own or this one; the Deferred fires with it, once it is stored."""
+
+    def unreserve(self, phone: str) -> "Deferred[str]":
+        """End a reservation; the Deferred fires with the block, once it is stored."""
+
+    def reboot(self, phone: str) -> "Deferred[str]":
+        """Have a phone boot anew; the Deferred fires with how it was asked, and what it answered."""
 
 
 class NoFacts:
@@ -225,9 +244,17 @@ class NoFacts:
         """No software phone here."""
         raise _absent("on-hook", "software phone")
 
-    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
+    def gather(self, items: "Iterable[Some | None]") -> "Deferred[list[Some]]":
         """Nothing else waits here."""
-        return succeed(list(rows))
+        return succeed([item for item in items if item is not None])
+
+    def scopes(self) -> Iterable[ScopeRow]:
+        """No DHCP server here."""
+        raise _absent("scopes", "DHCP server")
+
+    def pools(self) -> Iterable[PoolRow]:
+        """No port ledger here."""
+        raise _absent("pools", "port ledger")
 
     def explain(self, question: Question) -> Iterable[Finding]:
         """No DHCP server here."""
@@ -256,6 +283,22 @@ class NoFacts:
     def release(self, phone: str) -> "Deferred[str]":
         """No port ledger here."""
         raise _absent("release", "port ledger")
+
+    def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
+        """No port ledger here."""
+        raise _absent("move", "port ledger")
+
+    def reserve(self, phone: str, block: PortBlock | None) -> "Deferred[str]":
+        """No port ledger here."""
+        raise _absent("reserve", "port ledger")
+
+    def unreserve(self, phone: str) -> "Deferred[str]":
+        """No port ledger here."""
+        raise _absent("unreserve", "port ledger")
+
+    def reboot(self, phone: str) -> "Deferred[str]":
+        """Neither DHCP nor SIP here."""
+        raise _absent("reboot", "DHCP server and no SIP server")
 
 
 def _absent(verb: str, part: str) -> CommandError:

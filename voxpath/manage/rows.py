@@ -51,6 +51,48 @@ class BlockRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class ScopeRow(Row):
+    """How full one scope is.
+
+    :ivar used: addresses that a new phone cannot get; ``kept`` are remembered for phones that left, and give way.
+    :ivar passed: the highest threshold that is passed, in percent; 0: none.
+    """
+
+    scope: str
+    interface: str
+    realm: str
+    total: int
+    used: int
+    free: int
+    kept: int
+    percent: int
+    passed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRow(Row):
+    """How full one pool is, in ports.
+
+    :ivar used: what a new phone cannot get: held, reserved, quarantined and pending.
+    :ivar pending: on offer, or in a change that is under way.
+    :ivar passed: the highest threshold that is passed, in percent; 0: none.
+    """
+
+    pool: str
+    realm: str
+    total: int
+    used: int
+    free: int
+    held: int
+    reserved: int
+    quarantined: int
+    kept: int
+    pending: int
+    percent: int
+    passed: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationRow(Row):
     """One registered media gateway."""
 

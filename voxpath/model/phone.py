@@ -51,6 +51,7 @@ class PhoneClass:
     :ivar sub_options: further sub-options of option 43, encoded.
     :ivar image_octets: size of the image; 0: not known.
     :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
+    :ivar forcerenew: whether these phones take a FORCERENEW (RFC 3203).
     :ivar settings: lines of the phone program's configuration file that do not follow from the lease, with place-holders.
     :ivar client_ids: the client identifiers (option 61) that select it when no vendor class does.
     :ivar fingerprints: the parameter request lists (option 55), octet by octet, that select it when neither does.
@@ -72,6 +73,7 @@ class PhoneClass:
     parameters: tuple[str, ...] = ()
     options: tuple[tuple[int, bytes], ...] = ()
     sub_options: tuple[tuple[int, bytes], ...] = ()
+    forcerenew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
+from math import isinf
 from typing import NamedTuple
 
 SMALLEST_BLOCK = 1
 LARGEST_BLOCK = 1024
 LOWEST_PORT = 1024
+MAX_DIGITS = 5
+"""Digits of a port number."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,9 +50,22 @@ class PortBlock:
     def __str__(self) -> str:
         return f"{self.public}:{self.first}-{self.last}" if self.size > 1 else f"{self.public}:{self.first}"
 
+    @classmethod
+    def parse(cls, text: str) -> "PortBlock":
+        """Read ``PUBLIC:FIRST-LAST`` or ``PUBLIC:PORT``, as blocks are printed.
+
+        :raises ValueError: it is none.
+        """
+        public, _, ports = text.partition(":")
+        numbers = ports.split("-")
+        if len(numbers) > 2 or not all(number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS for number in numbers):
+            raise ValueError("a block of ports is written PUBLIC:FIRST-LAST")
+        first, last = int(numbers[0]), int(numbers[-1])
+        return cls(IPv4Address(public), first, last - first + 1)
+
 
 class BindingState(Enum):
-    """The life of a port binding: held, then released (quarantined first, then kept for its holder)."""
+    """The life of a port binding: held, then released (quarantined first, then kept for its holder, unless it is reserved)."""
 
     HELD = "held"
     RELEASED = "released"
@@ -62,7 +78,8 @@ class PortBinding:
     :ivar holder: a phone's MAC in text form, or ``service:NAME`` for a role, or ``gateway:NAME``.
     :ivar private: the inside address that the block is translated to; ``None`` for the gateway's own.
     :ivar realm: the realm of the inside address; empty for the gateway's own.
-    :ivar until: a released binding's end of quarantine, in seconds of the server's clock; 0 while held.
+    :ivar until: until when nobody else may have the block: a released binding's end of quarantine, in seconds of the server's
+        clock; 0 while it is held; infinite, held or not, when the block is reserved for this holder.
     :ivar generation: the ledger generation that made this row.
     """
 
@@ -73,6 +90,11 @@ class PortBinding:
     state: BindingState
     until: float
     generation: int
+
+    @property
+    def reserved(self) -> bool:
+        """Whether an operator has reserved the block for this holder, for ever."""
+        return isinf(self.until)
 
     @property
     def mapping(self) -> "Mapping | None":

@@ -48,10 +48,14 @@ class Renewal:
         return self._ask(broadcast=now >= self._rebind)
 
     def receive(self, datagram: Datagram, now: float) -> Effects:
-        """Take an answer of a server; without a question there is none (574, PHN-8).
+        """Take an answer of a server; without a question there is none (574, PHN-8), but a FORCERENEW may have us ask now.
 
         :raises RemoteError: it is malformed.
         """
+        if not self._asking and now < self._expires and self._client.is_forced(datagram.payload):
+            # RFC 3203 section 2: as if T1 had come.
+            self.due = now
+            return [arrow(str(self._lease.mac), "FORCERENEW", received=True), *self.tick(now)]
         answer = self._client.read(datagram.payload) if self._asking else None
         phone = str(self._lease.mac)
         if isinstance(answer, Refused):

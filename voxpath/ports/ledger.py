@@ -7,56 +7,33 @@ When its rows are in the store and its transaction is in the NAT, :meth:`~Ledger
 :meth:`~Ledger.withdraw` restores what was before.
 
 A released block is in quarantine first: nobody but its holder gets it, so that late packets of old calls reach no stranger.
-Then it is kept for its holder, and is reclaimed, oldest first, only when the pool has run dry.
+Then it is kept for its holder, and is reclaimed, oldest first, only when all pools of its realm have run dry.
+A reserved block is its holder's for ever, whether he is there or not.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
-from itertools import islice
+from math import inf
 
 from voxpath.core.errors import LocalError
-from voxpath.core.timers import TimerHeap
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.ports.change import Exhausted, LedgerChange, Reservation, Taken
-from voxpath.ports.index import RowIndex
-from voxpath.ports.pools import RESERVED_PORTS, Pool, Pools, Space, give_back, ports_in
+from voxpath.ports.pools import RESERVED_PORTS, Pool, Pools, give_back
+from voxpath.ports.room import Room
+from voxpath.ports.usage import PoolUsage
 
 QUARANTINE_S = 300.0
 """How long a released block is nobody's, in seconds: longer than any call's last packets travel."""
-MAX_JOIN_TRIES = 256
-"""How many released rows are tried as a part of a larger block when no released block is large enough itself."""
 FORMER = "former:"
 """Holder of a block whose holder has got another one: ``former:`` and the block, which no two rows can share."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolUsage:
-    """Ports of one pool by what they are used for.
-
-    :ivar total: ports that may be given out: those of the range that are not reserved.
-    :ivar quarantined: released, and nobody's yet.
-    :ivar kept: released, and reclaimable when the pool runs dry.
-    :ivar pending: taken for offers and for changes that are under way.
-    """
-
-    pool: Pool
-    total: int
-    free: int
-    held: int
-    quarantined: int
-    kept: int
-    pending: int
-
-    def __str__(self) -> str:
-        uses = ("free", "held", "quarantined", "kept", "pending")
-        shares = ", ".join(f"{getattr(self, use)} {use}" for use in uses)
-        return f"{self.pool.public}:{self.pool.first}-{self.pool.last}: {self.total} ports, {shares}"
 
 
 class Ledger:
     """The only authority on port blocks of one gateway.
 
+    :param reserved: ports that no block contains.
+    :param fixed: blocks that the configuration reserves, by holder: once they are theirs, nobody else gets them.
     :ivar generation: counts changes; those that were withdrawn leave gaps.
     """
 
@@ -65,16 +42,16 @@ class Ledger:
         pools: Iterable[Pool],
         reserved: frozenset[int] = RESERVED_PORTS,
         quarantine_s: float = QUARANTINE_S,
+        fixed: Mapping[str, PortBlock] | None = None,
     ) -> None:
         self.generation = 0
-        self._pools = Pools(pools, reserved)
         self._quarantine_s = quarantine_s
-        self._rows = RowIndex()
+        self._room = Room(Pools(pools, reserved), dict(fixed or {}), self._spoken_for)
+        self._rows = self._room.rows
+        self._pools = self._room.pools
         self._reserved: dict[str, Reservation] = {}
         self._pending: dict[str, LedgerChange] = {}
         self._victims: set[str] = set()
-        self._released: dict[str, PortBinding] = {}
-        self._queues: dict[tuple[Pool, int], TimerHeap[str]] = {}
         self._listeners: list[Callable[[LedgerChange], None]] = []
 
     # Look-ups: settled rows only.
@@ -105,8 +82,17 @@ class Ledger:
         return holder in self._pending
 
     def usage(self, now: float) -> tuple[PoolUsage, ...]:
-        """What the ports of each pool are used for; this goes through all rows, so it is for commands."""
-        return tuple(self._usage_of(space, now) for space in self._pools.spaces)
+        """What the ports of each pool are used for."""
+        return tuple(self._room.usage.of(space, now) for space in self._pools.spaces)
+
+    def usage_around(self, block: PortBlock, now: float) -> PoolUsage | None:
+        """What the ports of this block's pool are used for; ``None``: it lies in none."""
+        space = self._pools.holding(block)
+        return self._room.usage.of(space, now) if space is not None else None
+
+    def lasting(self, row: PortBinding) -> bool:
+        """Whether a row's block is its holder's for ever, by an operator's word or by the configuration."""
+        return self._room.lasting(row)
 
     def watch(self, listener: Callable[[LedgerChange], None]) -> None:
         """Tell the listener of every change when it is settled: the stream that subscribers' copies are fed from."""
@@ -127,7 +113,7 @@ class Ledger:
                 refused.append(row)
                 continue
             self._pools.take_all(row.block)
-            self._enter(row)
+            self._room.enter(row)
         return tuple(refused)
 
     def reserve(self, holder: str, size: int, realm: str, now: float) -> PortBlock:
@@ -141,9 +127,12 @@ class Ledger:
             return known.block
         self.unreserve(holder)
         self._refuse_busy(holder)
-        found = self._find(holder, size, realm, now)
+        if holder in self._victims:
+            raise Exhausted(f"the ports of {holder} are being given to another phone")
+        found = self._room.find(holder, size, realm, now)
         self._victims.update(row.holder for row in found.victims)
         self._reserved[holder] = found
+        self._room.sort(holder, *(row.holder for row in found.victims))
         return found.block
 
     def unreserve(self, holder: str) -> None:
@@ -151,6 +140,7 @@ class Ledger:
         reservation = self._reserved.pop(holder, None)
         if reservation is not None:
             self._let_go(reservation)
+            self._room.sort(holder)
 
     def grant(self, holder: str, size: int, private: IPv4Address | None, realm: str, now: float) -> LedgerChange:
         """Give a holder a block for its inside address; the change is empty when it has just that already.
@@ -172,14 +162,9 @@ class Ledger:
         old = self._rows.of(holder)
         if old is not None and (old.block, old.private, old.realm, old.state) == (block, private, realm, BindingState.HELD):
             return LedgerChange(self.generation, holder)
-        new = PortBinding(holder, block, private, realm, BindingState.HELD, 0.0, self.generation + 1)
-        removed = reservation.victims
-        written: tuple[PortBinding, ...] = (new,)
-        if old is not None and old not in removed:
-            removed += (old,)
-            if old.block != block:
-                written = (self._former(old, now), new)
-        return self._begin(holder, removed, written, reservation, reserved=reservation is known)
+        until = inf if old is not None and old.reserved else 0.0
+        new = PortBinding(holder, block, private, realm, BindingState.HELD, until, self.generation + 1)
+        return self._exchange(old, new, reservation, now, reserved=reservation is known)
 
     def claim(self, holder: str, block: PortBlock) -> LedgerChange:
         """Enter a service port or the gateway's own ports; the change is empty when the holder has them already.
@@ -213,9 +198,71 @@ class Ledger:
             return LedgerChange(self.generation, holder)
         if old.private is None and not old.realm:
             return self._begin(holder, (old,), ())
-        until = now + self._quarantine_s
+        until = inf if old.reserved else now + self._quarantine_s
         new = replace(old, state=BindingState.RELEASED, until=until, generation=self.generation + 1)
         return self._begin(holder, (old,), (new,))
+
+    # An operator's word.
+
+    def place(self, holder: str, block: PortBlock, now: float, reserve: bool = False) -> LedgerChange:
+        """Give a holder this very block instead of its own, which goes into quarantine; empty when it is so already.
+
+        A holder that is not there, or was never seen, is given it for its return.
+
+        :param reserve: whether nobody else ever gets the block, until :meth:`loosen`; a reservation that there was moves along.
+        :raises Taken: the block is not to be had: the reason says why.
+        :raises LocalError: a change for this holder is under way.
+        """
+        self._refuse_busy(holder)
+        if holder in self._victims:
+            raise LocalError(f"the ports of {holder} are being given to another phone")
+        fixed = self._room.fixed_for(holder)
+        if fixed is not None and fixed != block:
+            raise Taken(f"the configuration reserves {fixed} for {holder}")
+        self.unreserve(holder)
+        old = self._rows.of(holder)
+        until = inf if reserve or (old is not None and old.reserved) else None
+        if old is not None and old.block == block:
+            new = replace(old, until=old.until if until is None else until, generation=self.generation + 1)
+            return LedgerChange(self.generation, holder) if new.until == old.until else self._begin(holder, (old,), (new,))
+        realm = self._room.realm_for(block, old)
+        reservation = self._room.exactly(holder, block, realm, now)
+        state = BindingState.RELEASED if old is None else old.state
+        until = until if until is not None else 0.0 if old is None or state is BindingState.HELD else old.until
+        private = None if old is None else old.private
+        new = PortBinding(holder, block, private, realm, state, until, self.generation + 1)
+        self._victims.update(row.holder for row in reservation.victims)
+        return self._exchange(old, new, reservation, now)
+
+    def move(self, holder: str, public: IPv4Address, first: int | None, now: float) -> LedgerChange:
+        """Give a holder another block of its size: the one at ``first``, or any free one of this public address.
+
+        :raises Taken: the holder has no block, or the block is not to be had: the reason says why.
+        :raises LocalError: a change for this holder is under way.
+        """
+        row = self._rows.of(holder)
+        if row is None:
+            raise Taken(f"{holder} has no block")
+        first = self._room.free_at(public, row, now) if first is None else first
+        try:
+            block = PortBlock(public, first, row.block.size)
+        except ValueError as error:
+            raise Taken(str(error)) from None
+        return self.place(holder, block, now)
+
+    def loosen(self, holder: str, now: float) -> LedgerChange:
+        """End a reservation; whoever holds the block keeps it as any other phone does. Empty when there is none.
+
+        :raises LocalError: a change for this holder is under way.
+        """
+        self._refuse_busy(holder)
+        old = self._rows.of(holder)
+        if old is None or not old.reserved:
+            return LedgerChange(self.generation, holder)
+        until = 0.0 if old.state is BindingState.HELD else now
+        return self._begin(holder, (old,), (replace(old, until=until, generation=self.generation + 1),))
+
+    # The end of a change.
 
     def settle(self, change: LedgerChange) -> None:
         """The change is in the store and in the NAT: show it in all look-ups, and tell the listeners."""
@@ -224,12 +271,11 @@ class Ledger:
         self._end(change)
         used = {row.block for row in change.written}
         for row in change.removed:
-            self._rows.remove(row)
+            self._room.forget(row)
             self._victims.discard(row.holder)
-            self._forget_released(row)
-            self._free_unused(row.block, used)
+            self._room.free_unused(row.block, used)
         for row in change.written:
-            self._enter(row)
+            self._room.enter(row)
         for listener in self._listeners:
             listener(change)
 
@@ -238,86 +284,32 @@ class Ledger:
         if not change:
             return
         self._end(change)
-        if change.reservation is None:
-            return
-        if change.reserved:
+        if change.reserved and change.reservation is not None:
             self._reserved[change.holder] = change.reservation
-        else:
+        elif change.reservation is not None:
             self._let_go(change.reservation)
-
-    # Finding space.
-
-    def _find(self, holder: str, size: int, realm: str, now: float) -> Reservation:
-        if holder in self._victims:
-            raise Exhausted(f"the ports of {holder} are being given to another phone")
-        row = self._rows.of(holder)
-        if row is not None and row.block.size == size and self._pools.serves(row.block, realm):
-            return Reservation(row.block, size, realm)
-        spaces = self._pools.of_realm(realm)
-        for space in spaces:
-            first = space.free.take(size)
-            if first is not None:
-                return Reservation(PortBlock(space.pool.public, first, size), size, realm, pieces=((space, (first, size)),))
-        for space in spaces:
-            found = self._reclaim_one(space, size, realm, now) or self._reclaim_several(space, size, realm, now)
-            if found is not None:
-                return found
-        raise Exhausted(f"no block of {size} ports is left" + (f" for realm {realm}" if realm else ""))
-
-    def _reclaim_one(self, space: Space, size: int, realm: str, now: float) -> Reservation | None:
-        """Use the oldest released block that is large enough, of the smallest such size."""
-        for queue_size in sorted(kept for pool, kept in self._queues if pool == space.pool and kept >= size):
-            victim = self._oldest(self._queues[space.pool, queue_size], now)
-            if victim is not None:
-                block = PortBlock(victim.block.public, victim.block.first, size)
-                return Reservation(block, size, realm, victims=(victim,))
-        return None
-
-    def _oldest(self, queue: TimerHeap[str], now: float) -> PortBinding | None:
-        passed = []
-        found = None
-        for holder in queue.due(now):
-            row = self._rows.of(holder)
-            assert row is not None  # a row leaves its queue when it goes
-            passed.append(row)
-            if self._reclaimable(row, now):
-                found = row
-                break
-        for row in passed:
-            # Even the one that was found stays queued until the change is settled: a withdrawal then restores nothing.
-            queue.arm(row.holder, row.until)
-        return found
-
-    def _reclaim_several(self, space: Space, size: int, realm: str, now: float) -> Reservation | None:
-        """Join smaller released blocks, and what is free between them, to one block."""
-        for row in islice(self._released.values(), MAX_JOIN_TRIES):
-            if row.block.size >= size or row.block not in space.pool:
-                continue
-            block = PortBlock(row.block.public, row.block.first & -size, size)
-            victims = self._rows.overlapping(block)
-            if block not in space.pool or not all(self._reclaimable(victim, now) for victim in victims):
-                continue
-            pieces = self._pools.take_all(block)
-            if ports_in(pieces) + sum(victim.block.size for victim in victims) == size:
-                return Reservation(block, size, realm, tuple(victims), pieces)
-            give_back(pieces)
-        return None
-
-    def _reclaimable(self, row: PortBinding, now: float) -> bool:
-        holder = row.holder
-        return (
-            row.state is BindingState.RELEASED
-            and row.until <= now
-            and holder not in self._victims
-            and holder not in self._reserved
-            and holder not in self._pending
-        )
+        self._room.sort(change.holder)
 
     # Bookkeeping.
+
+    def _spoken_for(self, holder: str) -> bool:
+        return holder in self._victims or holder in self._reserved or holder in self._pending
 
     def _refuse_busy(self, holder: str) -> None:
         if holder in self._pending:
             raise LocalError(f"a change for {holder} is under way")
+
+    def _exchange(
+        self, old: PortBinding | None, new: PortBinding, reservation: Reservation, now: float, reserved: bool = False
+    ) -> LedgerChange:
+        """Write a row over the holder's old one; another block than the new one's goes into quarantine under a name of its own."""
+        removed = reservation.victims
+        written: tuple[PortBinding, ...] = (new,)
+        if old is not None and old not in removed:
+            removed += (old,)
+            if old.block != new.block:
+                written = (self._former(old, now), new)
+        return self._begin(new.holder, removed, written, reservation, reserved)
 
     def _begin(
         self,
@@ -330,6 +322,7 @@ class Ledger:
         self.generation += 1
         change = LedgerChange(self.generation, holder, removed, written, reservation, reserved)
         self._pending[holder] = change
+        self._room.sort(holder, *(row.holder for row in removed))
         return change
 
     def _end(self, change: LedgerChange) -> None:
@@ -339,41 +332,10 @@ class Ledger:
 
     def _let_go(self, reservation: Reservation) -> None:
         give_back(reservation.pieces)
-        self._victims.difference_update(row.holder for row in reservation.victims)
+        victims = [row.holder for row in reservation.victims]
+        self._victims.difference_update(victims)
+        self._room.sort(*victims)
 
     def _former(self, old: PortBinding, now: float) -> PortBinding:
-        until = now + self._quarantine_s if old.state is BindingState.HELD else old.until
+        until = now + self._quarantine_s if old.state is BindingState.HELD else now if old.reserved else old.until
         return replace(old, holder=f"{FORMER}{old.block}", state=BindingState.RELEASED, until=until, generation=self.generation + 1)
-
-    def _enter(self, row: PortBinding) -> None:
-        self._rows.add(row)
-        if row.state is BindingState.RELEASED:
-            self._released[row.holder] = row
-            space = self._pools.holding(row.block)
-            if space is not None:
-                self._queues.setdefault((space.pool, row.block.size), TimerHeap()).arm(row.holder, row.until)
-
-    def _forget_released(self, row: PortBinding) -> None:
-        if self._released.pop(row.holder, None) is not None:
-            space = self._pools.holding(row.block)
-            if space is not None:
-                self._queues[space.pool, row.block.size].disarm(row.holder)
-
-    def _free_unused(self, block: PortBlock, used: set[PortBlock]) -> None:
-        """Free the part of a removed row's block that no new row uses."""
-        if any(new.overlaps(block) and new.size >= block.size for new in used):
-            return
-        self._pools.give(block)
-        for new in used:
-            if new.overlaps(block):
-                self._pools.take_all(new)
-
-    def _usage_of(self, space: Space, now: float) -> PoolUsage:
-        counts = dict.fromkeys(("held", "quarantined", "kept"), 0)
-        for row in self._rows:
-            if row.block.public == space.pool.public:
-                released = "quarantined" if row.until > now else "kept"
-                use = "held" if row.state is BindingState.HELD else released
-                counts[use] += space.free.allowed(row.block.first, row.block.size)
-        total, free = space.free.total, space.free.free
-        return PoolUsage(space.pool, total, free, pending=total - free - sum(counts.values()), **counts)

@@ -1,12 +1,12 @@
 """Pools: which ports of which public addresses phones may get, and which ports they never get (GEN-6, decision D18)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import LOWEST_PORT, PortBlock
-from voxpath.ports.buddy import Buddy, Piece
+from voxpath.ports.buddy import ORDERS, Buddy, Piece
 
 RESERVED_PORTS = frozenset(
     {
@@ -49,15 +49,59 @@ class Pool:
     def __contains__(self, block: PortBlock) -> bool:
         return block.public == self.public and self.first <= block.first and block.last <= self.last
 
+    def __str__(self) -> str:
+        return f"{self.public}:{self.first}-{self.last}"
+
 
 class Space:
-    """One pool with its free ports."""
+    """One pool with its free ports.
 
-    __slots__ = ("free", "pool")
+    :param store: the store of ports that it is part of, and at which place.
+    """
 
-    def __init__(self, pool: Pool, reserved: Iterable[int]) -> None:
+    __slots__ = ("_place", "_store", "free", "pool")
+
+    def __init__(self, pool: Pool, reserved: Iterable[int], store: "Store", place: int) -> None:
         self.pool = pool
         self.free = Buddy(pool.first, pool.last, reserved)
+        self._store = store
+        self._place = place
+
+    def give(self, first: int, size: int) -> None:
+        """Give ports back."""
+        self.free.give(first, size)
+        self._store.look_from(self._place)
+
+
+class Store:
+    """The pools of a realm in the order in which they are filled.
+
+    :ivar spaces: all of them.
+    """
+
+    __slots__ = ("_begin", "spaces")
+
+    def __init__(self) -> None:
+        self.spaces: list[Space] = []
+        # For each size, the first place where there may be room: full pools are not looked at again and again.
+        self._begin = [0] * ORDERS
+
+    def take(self, size: int) -> tuple[Space, int] | None:
+        """Take a block of the first pool that has one."""
+        order = size.bit_length() - 1
+        for place in range(self._begin[order], len(self.spaces)):
+            space = self.spaces[place]
+            first = space.free.take(size)
+            if first is not None:
+                self._begin[order] = place
+                return space, first
+        self._begin[order] = len(self.spaces)
+        return None
+
+    def look_from(self, place: int) -> None:
+        """There is room again at this place."""
+        if max(self._begin) > place:
+            self._begin = [min(begin, place) for begin in self._begin]
 
 
 Pieces = tuple[tuple[Space, Piece], ...]
@@ -67,13 +111,17 @@ Pieces = tuple[tuple[Space, Piece], ...]
 class Pools:
     """All pools of a gateway in their configured order: the first is filled before the next is used.
 
+    The pools of a realm are one store of ports, however many public addresses they have: a full one spills over into the next.
+
     :raises LocalError: two pools share a port.
     """
 
-    __slots__ = ("spaces",)
+    __slots__ = ("_by_public", "_stores", "spaces")
 
     def __init__(self, pools: Iterable[Pool], reserved: frozenset[int]) -> None:
         self.spaces: list[Space] = []
+        self._stores: dict[str, Store] = {}
+        self._by_public: dict[IPv4Address, list[Space]] = {}
         for pool in pools:
             for other in self.spaces:
                 taken = other.pool
@@ -81,39 +129,56 @@ class Pools:
                     raise LocalError(
                         f"two pools of {pool.public} share ports: {taken.first}-{taken.last}, {pool.first}-{pool.last}"
                     )
-            self.spaces.append(Space(pool, reserved))
+            store = self._stores.setdefault(pool.realm, Store())
+            space = Space(pool, reserved, store, len(store.spaces))
+            store.spaces.append(space)
+            self.spaces.append(space)
+            self._by_public.setdefault(pool.public, []).append(space)
 
-    def of_realm(self, realm: str) -> list[Space]:
-        """Where phones of a realm get ports: its own pools, or the common ones when it has none."""
-        own = [space for space in self.spaces if realm and space.pool.realm == realm]
-        return own or [space for space in self.spaces if not space.pool.realm]
+    def store_of(self, realm: str) -> str:
+        """Whose pools phones of a realm get ports from: the realm's own, or the common ones (an empty name) when it has none."""
+        return realm if realm in self._stores else ""
+
+    def of_realm(self, realm: str) -> Sequence[Space]:
+        """Where phones of a realm get ports, in the order in which the pools are filled."""
+        store = self._stores.get(self.store_of(realm))
+        return store.spaces if store is not None else ()
+
+    def take(self, size: int, realm: str) -> tuple[Space, int] | None:
+        """Take a free block for a phone of a realm; ``None`` when there is none."""
+        store = self._stores.get(self.store_of(realm))
+        return store.take(size) if store is not None else None
 
     def serves(self, block: PortBlock, realm: str) -> bool:
         """Whether a phone of this realm could be given this block today; the configuration may have changed since it was."""
         space = self.holding(block)
-        return space is not None and space in self.of_realm(realm) and space.free.allowed(block.first, block.size) == block.size
+        if space is None or space.pool.realm != self.store_of(realm):
+            return False
+        return space.free.allowed(block.first, block.size) == block.size
 
     def holding(self, block: PortBlock) -> Space | None:
         """The pool that a block lies in."""
-        return next((space for space in self.spaces if block in space.pool), None)
+        return next((space for space in self.of_public(block.public) if block in space.pool), None)
 
     def take_all(self, block: PortBlock) -> Pieces:
         """Take whatever is free inside a block."""
-        return tuple((space, piece) for space in self._of(block) for piece in space.free.take_all(block.first, block.size))
+        spaces = self.of_public(block.public)
+        return tuple((space, piece) for space in spaces for piece in space.free.take_all(block.first, block.size))
 
     def give(self, block: PortBlock) -> None:
         """Give back a whole block; parts of it that belong to no pool are left out."""
-        for space in self._of(block):
-            space.free.give(block.first, block.size)
+        for space in self.of_public(block.public):
+            space.give(block.first, block.size)
 
-    def _of(self, block: PortBlock) -> Iterator[Space]:
-        return (space for space in self.spaces if space.pool.public == block.public)
+    def of_public(self, public: IPv4Address) -> Sequence[Space]:
+        """The pools of a public address."""
+        return self._by_public.get(public, ())
 
 
 def give_back(pieces: Pieces) -> None:
     """Undo a taking."""
     for space, (first, size) in pieces:
-        space.free.give(first, size)
+        space.give(first, size)
 
 
 def ports_in(pieces: Pieces) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address
+from math import inf
 from typing import Any
 
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
@@ -22,4 +23,5 @@ def binding_from_row(row: Sequence[Any]) -> PortBinding:
     holder, public, first, size, private, realm, state, until, generation = row
     block = PortBlock(IPv4Address(public), first, size)
     inside = None if private is None else IPv4Address(private)
-    return PortBinding(holder, block, inside, realm, BindingState(state), until, generation)
+    # JSON, on the way to a subscriber, has no word for infinity.
+    return PortBinding(holder, block, inside, realm, BindingState(state), inf if until is None else until, generation)

@@ -149,3 +149,27 @@ class NotReached(Event):
     aor: str
     status: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSyncAnswered(Event):
+    """A phone answered a NOTIFY check-sync: with 200 it boots anew, with anything else it does not."""
+
+    ID: ClassVar[str] = "CHECK_SYNC_ANSWERED"
+    TEXT: ClassVar[str] = "{aor} was asked to boot anew and answered {status} {reason}"
+
+    aor: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSyncLost(Event):
+    """A phone did not answer a NOTIFY check-sync."""
+
+    ID: ClassVar[str] = "CHECK_SYNC_LOST"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{aor} was asked to boot anew and did not answer at {source}"
+
+    aor: str
+    source: str

@@ -9,6 +9,7 @@ from typing import Final
 
 from voxpath.core.effects import Commit, Datagram, Effect, Effects, Emit, Outcome
 from voxpath.core.errors import RemoteError
+from voxpath.core.timers import earliest
 from voxpath.model.address import BROADCAST_HOST
 from voxpath.model.call import Triangle
 from voxpath.model.contact import Contact
@@ -17,6 +18,7 @@ from voxpath.ports.directory import Directory, NoDirectory
 from voxpath.ports.place import ipv4
 from voxpath.sip.atlas import Atlas
 from voxpath.sip.calls import RedirectedCall, call_key
+from voxpath.sip.checksync import CheckSync
 from voxpath.sip.digest import Digest
 from voxpath.sip.event import SipRefused
 from voxpath.sip.header import parse_address, split_list, vias
@@ -67,6 +69,7 @@ class SipServer:
     :param triangle: the triangle decision.
     :param secret: what nonces are made with; it must not be known elsewhere, and a new one asks everybody for credentials again.
     :param directory: the port ledger or a copy of it; without one, phones are believed.
+    :ivar check_sync: has phones boot anew.
     """
 
     def __init__(self, settings: SipSettings, triangle: Triangle, secret: bytes, directory: Directory | None = None) -> None:
@@ -75,6 +78,7 @@ class SipServer:
         self._ladder = Ladder(settings.role, self.tally)
         digest = Digest(settings, secret)
         atlas = Atlas(directory or NoDirectory(), settings.realms)
+        self.check_sync = CheckSync(settings.role, secret)
         self._location = Location(lambda contact: atlas.forget(contact.uri, contact.source))
         self._peers = Peers(settings, atlas, self._location)
         self._registrar = Registrar(settings, atlas, self._location, digest)
@@ -106,7 +110,8 @@ class SipServer:
         try:
             message = parse(datagram.payload)
             if isinstance(message, Response):
-                return self._pass_over(RESPONSE)
+                answered = self.check_sync.answered(message, now)
+                return self._pass_over(RESPONSE) if answered is None else answered
             if message.method == "ACK":
                 return self._acknowledged(Incoming(message, datagram, None), now)
             check(message)
@@ -121,13 +126,11 @@ class SipServer:
     def tick(self, now: float) -> Effects:
         """Run the timers that are due."""
         self._redirect.calls.tick(now)
-        return self._registrar.tick(now)
+        return [*self._registrar.tick(now), *self.check_sync.tick(now)]
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
-        # Asked after each message.
-        one, other = self._registrar.next_due(), self._redirect.calls.next_due()
-        return one if other is None or (one is not None and one < other) else other
+        return earliest(self._registrar.next_due(), self._redirect.calls.next_due(), self.check_sync.next_due())
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take the outcome of a commit."""

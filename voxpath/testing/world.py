@@ -15,6 +15,7 @@ from voxpath.core.retransmit import Entropy
 from voxpath.dhcp.client import DhcpClient
 from voxpath.dhcp.message import SERVER_PORT
 from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.settings import DhcpSettings
 from voxpath.flow.admit import Admission
 from voxpath.flow.files import FilePolicy, Image, Rendered
 from voxpath.flow.route import NumberPlan
@@ -143,9 +144,9 @@ class World:
             last=IPv4Address("10.0.255.250"),
             realm=name,
         )
-        phone_class = PhoneClass("phones", (VENDOR_CLASS,), 32, 86400, IMAGE, tuple(mgcs), layout="voxpath")
+        phone_class = PhoneClass("phones", (VENDOR_CLASS,), 32, 86400, IMAGE, tuple(mgcs), layout="voxpath", forcerenew=True)
         everybody = [(Mac(b"\x02" + bytes(5)), Mac(b"\x02" + b"\xff" * 5))]
-        dhcp = DhcpServer([scope], Admission(everybody, [phone_class]), ledger)
+        dhcp = DhcpServer([scope], Admission(everybody, [phone_class]), ledger, DhcpSettings(secret=b"of the test"))
         store = MemoryStore()
         site = Site(name, public, lan, ledger, dhcp, nat, store, [])
         site.drivers = [self._serve_dhcp(site, host), self._serve_files(site, host)]

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from tests.manage.manhole.ground import Ground, Paper
 from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Console
-from voxpath.manage.facts import CommandError, NoFacts, SomeRow
+from voxpath.manage.facts import CommandError, NoFacts, Some
 from voxpath.manage.manhole.names import names_of
 from voxpath.manage.manhole.python import Python
 from voxpath.manage.memory import Memory
@@ -31,7 +31,7 @@ class Site(NoFacts):
     def contacts(self, identity: str = "") -> list[ContactRow]:
         return [replace(CONTACT, aor=aor) for aor in (f"b{AOR}", AOR)]
 
-    def gather(self, rows: Iterable[SomeRow]) -> "Deferred[list[SomeRow]]":
+    def gather(self, items: "Iterable[Some | None]") -> "Deferred[list[Some]]":
         return Deferred()
 
     def leases(self) -> list[Lease]:

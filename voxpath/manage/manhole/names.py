@@ -2,7 +2,7 @@
 
 import pydoc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
 
@@ -70,10 +70,10 @@ def _shown(command: Command, words: Sequence[str], answer: Answer) -> Shown:
 class Table:
     """A table of the process: its name alone shows it, a call gives the live rows.
 
-    :param answer: the answer to its verb, at once: a name cannot wait for what takes several turns of the reactor.
+    :param answer: the answer to its verb.
     """
 
-    def __init__(self, verb: str, rows: Callable[[], Iterable[Any]], answer: Callable[[], Answer]) -> None:
+    def __init__(self, verb: str, rows: Callable[[], Iterable[Any]], answer: Callable[[], "Answer | Deferred[Answer]"]) -> None:
         self._verb = verb
         self._rows = rows
         self._answer = answer
@@ -85,9 +85,15 @@ class Table:
 
     def __repr__(self) -> str:
         try:
-            return repr(_shown(COMMANDS[self._verb], (), self._answer()))
+            answer = self._answer()
         except LocalError as error:
             return str(error)
+        if isinstance(answer, Answer):
+            return repr(_shown(COMMANDS[self._verb], (), answer))
+        # A name cannot wait for what takes several turns of the reactor.
+        fired: list[str] = []
+        answer.addCallback(lambda told: fired.append(repr(_shown(COMMANDS[self._verb], (), told))))
+        return fired[0] if fired else f"that takes a moment: write ctl({self._verb!r})"
 
 
 class Help:
@@ -133,8 +139,7 @@ def names_of(console: Console, live: Mapping[str, object], words: Mapping[str, s
     ctl = Ctl(console)
 
     def table(verb: str, rows: Callable[[], Iterable[Any]]) -> Table:
-        # These verbs answer at once.
-        return Table(verb, rows, lambda: cast("Answer", carry_out(console, Request(verb))))
+        return Table(verb, rows, lambda: carry_out(console, Request(verb)))
 
     tables = {
         "leases": table("leases", facts.leases),

@@ -1,0 +1,62 @@
+"""Released blocks that wait for their holders' return, and give way when a pool has run dry: the oldest first."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from itertools import islice
+
+from voxpath.core.timers import TimerHeap
+from voxpath.model.ports import LARGEST_BLOCK, PortBinding
+
+MAX_JOIN_TRIES = 256
+"""How many released rows are tried as a part of a larger block when no released block is large enough itself."""
+
+
+class Kept:
+    """Reclaimable rows by the store of ports that they belong to, whatever their public address.
+
+    Only rows that nobody has spoken for stand here: not that of a phone that is back, and none that is being given to another one.
+    So the oldest is found at once, however many phones come at the same time.
+    """
+
+    __slots__ = ("_queues", "_rows")
+
+    def __init__(self) -> None:
+        self._queues: dict[tuple[str, int], TimerHeap[str]] = {}
+        self._rows: dict[str, dict[str, PortBinding]] = {}
+
+    def has(self, store: str, holder: str) -> bool:
+        """Whether this holder's row stands here."""
+        return holder in self._rows.get(store, ())
+
+    def add(self, store: str, row: PortBinding) -> None:
+        """Let a row be reclaimed from the end of its quarantine on."""
+        self._rows.setdefault(store, {})[row.holder] = row
+        self._queues.setdefault((store, row.block.size), TimerHeap()).arm(row.holder, row.until)
+
+    def remove(self, store: str, holder: str) -> None:
+        """Let a row alone; it is no error when it does not stand here."""
+        row = self._rows.get(store, {}).pop(holder, None)
+        if row is not None:
+            self._queues[store, row.block.size].disarm(holder)
+
+    def oldest(self, store: str, size: int, now: float) -> PortBinding | None:
+        """The row of the smallest sufficient size that was released first; ``None``: all are too small or in quarantine."""
+        while size <= LARGEST_BLOCK:
+            queue = self._queues.get((store, size))
+            holder = next(queue.due(now), None) if queue is not None else None
+            if queue is not None and holder is not None:
+                row = self._rows[store][holder]
+                queue.arm(holder, row.until)
+                return row
+            size *= 2
+        return None
+
+    def at(self, store: str, public: IPv4Address, size: int, now: float) -> PortBinding | None:
+        """A row of this size and public address; this goes through all rows, so it is for commands."""
+        rows = self._rows.get(store, {}).values()
+        return next((row for row in rows if row.block.size == size and row.block.public == public and row.until <= now), None)
+
+    def smaller(self, store: str, size: int) -> Iterator[PortBinding]:
+        """Some of the rows that are too small, as parts of a larger block."""
+        rows = self._rows.get(store, {})
+        return (row for row in islice(rows.values(), MAX_JOIN_TRIES) if row.block.size < size)
