@@ -9,7 +9,7 @@ import pytest
 from tests.dhcp.conftest import DESK, LOBBY, Phone, Site, mac
 from tests.dhcp.test_server import edited
 from voxpath.core.effects import Send
-from voxpath.core.errors import RemoteError
+from voxpath.core.errors import LocalError, RemoteError
 from voxpath.dhcp.event import DhcpDeclined, DhcpDropped, DhcpEnded, DhcpExhausted, DhcpNak, DhcpStaticRefused
 from voxpath.dhcp.explain import NOTHING, Question
 from voxpath.dhcp.message import MessageType
@@ -294,3 +294,23 @@ def test_a_phone_that_moves_between_scopes_has_one_lease(site, phones) -> None:
     block = phone.bind()
     assert [lease.first_port for lease in site.leases.values()] == [block.first]
     assert site.nat == {}
+
+
+def test_an_operator_cannot_change_ports_that_the_lease_names(site, phones) -> None:
+    """RFC 7618: a phone of a shared address has the ports of its lease, and cannot be told of others before it asks anew."""
+    phone = next(phones)
+    block = phone.bind()
+    other = PortBlock(SECOND, 20544, 64)
+    orders = site.server.orders
+    for order in (
+        lambda: orders.move(phone.mac, SECOND, None, site.now),
+        lambda: orders.reserve(phone.mac, other, site.now),
+        lambda: orders.place(phone.mac, other, site.now),
+        lambda: site.server.recall.ask(phone.mac, site.now),
+    ):
+        with pytest.raises(LocalError, match="shares its address"):
+            order()
+    site.run(orders.reserve(phone.mac, None, site.now))
+    assert site.bindings[str(phone.mac)].reserved
+    assert site.bindings[str(phone.mac)].block == block
+    assert phone.renew(block, o159=encode_port_set(port_set_of(block))) is MessageType.ACK
