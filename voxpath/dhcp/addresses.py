@@ -8,6 +8,7 @@ An address that somebody else answers for is *contested*: it is given to nobody 
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from voxpath.model.phone import Scope
 
@@ -36,6 +37,14 @@ class Demand:
             self.doubts[address] = scope
         else:
             self.overlooked += 1
+
+
+class Mark(NamedTuple):
+    """What a pool knows of its free addresses; see :class:`AddressPool`."""
+
+    stock: tuple[int, ...]
+    drawn: tuple[int, ...]
+    unverified: int
 
 
 class AddressPool:
@@ -75,6 +84,15 @@ class AddressPool:
         """Whether any phone may have this address without a reservation."""
         number = int(address)
         return self._first <= number <= self._last and number not in self._barred and number not in self._contested
+
+    def mark(self) -> Mark:
+        """How its free addresses stand, for :meth:`restore`."""
+        return Mark(tuple(self._stock), tuple(self._drawn), self.unverified)
+
+    def restore(self, mark: Mark) -> None:
+        """Put free addresses where they stood; whatever was taken since the mark was given back."""
+        self._stock, self._drawn = dict.fromkeys(mark.stock), dict.fromkeys(mark.drawn)
+        self.unverified = mark.unverified
 
     def take(self) -> IPv4Address | None:
         """Take the address of the stock that stands there longest, else the lowest free one; ``None`` when there is none."""
