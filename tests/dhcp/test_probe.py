@@ -18,6 +18,7 @@ from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
 from voxpath.dhcp.client import Offered, Refused
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
 from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied
+from voxpath.dhcp.explain import Question
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, REQUESTS, Prober, ProbeSettings
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.model.address import Endpoint, Mac
@@ -437,6 +438,20 @@ def test_what_ctl_shows(link) -> None:
     shown = dict(link.prober.summary(link.site.now))
     assert shown["probation of 10.0.0.10"].startswith(f"{STRANGER} answers for it; 35")
     assert shown["free addresses of lan"] == "3 verified, 0 being probed, 0 were given unverified"
+
+
+@pytest.mark.parametrize("waited_s", [0.0, PROBED_S / 2, PROBED_S])
+def test_a_dry_run_leaves_the_stock_and_its_order_and_what_is_being_probed(link, make_phone, waited_s: float) -> None:
+    """Before, while and after the stock is filled: the next phone gets what was told."""
+    link.wait(waited_s)
+    phone, server = make_phone(link.site, 1), link.site.server._server
+    before = list(link.prober.summary(link.site.now))
+    question = Question(phone.mac, b"desk", interface="eth0")
+    (told,) = {dict(server.explain(question, link.site.now))["answer"] for _ in range(5)}
+    assert list(link.prober.summary(link.site.now)) == before
+    assert told == f"OFFER {offer(link, phone)} of scope lan"
+    link.wait(PROBED_S)
+    assert dict(link.prober.summary(link.site.now))["free addresses of lan"].startswith("3 verified, 0 being probed")
 
 
 def test_commits_of_the_server_pass_through(link, make_phone) -> None:

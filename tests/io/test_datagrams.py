@@ -1,13 +1,16 @@
 """Real UDP ports on loopback: arrival interface, destination address, bursts, sources."""
 
 import socket
+from collections.abc import Callable
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent
+from twisted.python.failure import Failure
 
 from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.io.local import LocalPort
 from voxpath.io.packet import udp_packet
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import Endpoint
@@ -124,6 +127,52 @@ async def test_a_port_that_cannot_be_read_any_more_is_told(monkeypatch: pytest.M
         client.sendto(b"x", local)
         assert str(local) in await lost
     ports.close_all()
+
+
+class Connected(LocalPort):
+    """A port that gets errors with nothing to read, as one on an interface that goes down does."""
+
+    given_up: Deferred[None]
+    peer: tuple[str, int]
+
+    def reader(self) -> Callable[[], Datagram]:
+        return lambda: Datagram(self._socket.recv(100), ANY, "", "", self.name)
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        self.given_up.callback(None)
+
+
+async def given_up(told: Callable[[str], None]) -> Connected:
+    """A port that the reactor has given up on, since nobody hears where it is connected to."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        opened.connect(nobody.getsockname())
+    opened.setblocking(False)
+    local = Endpoint(*opened.getsockname())
+    port = Connected(reactor, "p", opened, local, lambda datagram: told(datagram.payload.decode()), "", told)
+    port.given_up, port.peer = Deferred(), opened.getpeername()
+    opened.send(b"to nobody")
+    await port.given_up
+    return port
+
+
+async def test_an_error_that_passes_leaves_the_port_open() -> None:
+    told: Deferred[str] = Deferred()
+    port = await given_up(told.callback)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(port.peer)
+        peer.sendto(b"heard", port.local)
+        assert await told == "heard"
+    port.close()
+
+
+async def test_an_error_that_does_not_pass_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxpath.io.local.PASSING", frozenset())
+    told: list[str] = []
+    port = await given_up(told.append)
+    assert told == [f"the UDP port {port.local} cannot be read: Connection refused"]
 
 
 def test_sending_from_a_port_that_is_not_open_is_an_error() -> None:

@@ -1,9 +1,11 @@
 """DHC-16: addresses that others use are found ahead of need, and no OFFER waits for it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.live import sites
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.capture import Capture
 from tests.live.dhcpclients import Phone
@@ -134,3 +136,19 @@ def test_a_phone_that_comes_back_does_not_get_an_address_that_somebody_took_mean
     assert told[0]["by"] == SQUATTER_MAC
     assert phone.udhcpc_in_vain("voxpath-phone")() == 1
     assert "no address of scope lan is left" in bench.why(phone, "DHCP_EXHAUSTED")[0]["text"]
+
+
+def test_without_the_right_to_raw_sockets_phones_are_served_and_the_operator_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody finds out who has an address; one warning names the right that is needed, and the first phone gets the lowest one."""
+    confined = tmp_path / "confined"
+    confined.write_text(f'#!/bin/sh\nexec setpriv --bounding-set=-net_raw --inh-caps=-net_raw -- {sites.TWISTD} "$@"\n')
+    confined.chmod(0o755)
+    monkeypatch.setattr(sites, "TWISTD", str(confined))
+    with bench_of(tmp_path, lambda made: made.configure(CONFIGURATION)) as bench:
+        (event,) = bench.events("DHCP_PROBE_OFF")
+        assert event["text"].endswith("needed is the right CAP_NET_RAW")
+        assert bench.phone().udhcpc()["ip"] == SQUATTED
+        assert not [item for item in facts(bench) if item.startswith("free addresses")]
+        bench.is_sound()

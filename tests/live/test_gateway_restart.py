@@ -15,6 +15,8 @@ from tests.live.sites import PROVIDER, until
 pytestmark = pytest.mark.live
 
 STOP_S = 3.0
+SQUATTED = "10.0.0.25"
+"""One of the addresses that are verified first."""
 
 
 @pytest.fixture
@@ -127,4 +129,30 @@ def test_a_bridge_that_is_made_anew_is_served_again(tmp_path: Path) -> None:
         assert phone.told[-1]["ip"] == told["ip"]
         assert phone.told[-1]["opt224"] == told["opt224"]
         (event,) = bench.events("ROLE_FAILED")
-        assert "lan0 was made anew" in str(event)
+        assert event["reason"] == "interface lan0 was made anew"
+        hears_arp(bench)
+
+
+def test_an_interface_that_goes_down_and_up_again_is_heard_as_before(tmp_path: Path) -> None:
+    """Nothing is restarted for it, and the probes go on; the kernel gives packet sockets an error, which passes."""
+    with bench_of(tmp_path) as bench:
+        told = bench.phone().udhcpc()
+        bench.net.ip(GATEWAY, "link", "set", "lan0", "down")
+        bench.net.ip(GATEWAY, "link", "set", "lan0", "up")
+        hears_arp(bench)
+        assert bench.phone().udhcpc()["ip"] != told["ip"]
+        assert bench.events("ROLE_FAILED") == []
+        bench.is_sound()
+
+
+def hears_arp(bench: Bench) -> None:
+    """A machine that has one of the next addresses is found by what it says."""
+    squatter = bench.phone()
+    bench.net.address(squatter.name, "eth0", f"{SQUATTED}/24")
+
+    def found() -> bool:
+        bench.net.ip(squatter.name, "neigh", "flush", "all")
+        bench.net.run(squatter.name, ["ping", "-c", "1", "-W", "1", "10.0.0.1"], check=False)
+        return (SQUATTED, squatter.mac) in {(event["address"], event["by"]) for event in bench.events("DHCP_OCCUPIED")}
+
+    until(found, "the machine is found")

@@ -57,6 +57,14 @@ class AddressUsage(NamedTuple):
         return self.total - self.used - self.kept
 
 
+class Mark(NamedTuple):
+    """What a pool knows of its free addresses; see :class:`AddressPool`."""
+
+    stock: tuple[int, ...]
+    drawn: tuple[int, ...]
+    unverified: int
+
+
 class AddressPool:
     """Free and used addresses; every operation costs the same however many leases there are.
 
@@ -101,6 +109,15 @@ class AddressPool:
         """Whether any phone may have this address without a reservation."""
         number = int(address)
         return self._is_common(number) and number not in self._contested
+
+    def mark(self) -> Mark:
+        """How its free addresses stand, for :meth:`restore`."""
+        return Mark(tuple(self._stock), tuple(self._drawn), self.unverified)
+
+    def restore(self, mark: Mark) -> None:
+        """Put free addresses where they stood; whatever was taken since the mark was given back."""
+        self._stock, self._drawn = dict.fromkeys(mark.stock), dict.fromkeys(mark.drawn)
+        self.unverified = mark.unverified
 
     def take(self) -> IPv4Address | None:
         """Take the address of the stock that stands there longest, else the lowest free one; ``None`` when there is none."""

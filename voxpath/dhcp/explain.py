@@ -2,10 +2,11 @@
 
 The same code decides as for a message from the wire.
 What it takes while it does so, an address and a block, is given back before anything else can happen.
-Only which of several equally good ones is the next to be given may be another one then.
+Only which of several leases or blocks that ended at the same moment gives way first may be another one then.
+An address that is not verified may be looked at in the background, as it would be for a phone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.octets import write_octets
-from voxpath.model.phone import PhoneClass
+from voxpath.model.phone import PhoneClass, Scope
 from voxpath.ports.change import Exhausted
 
 NOTHING = "nothing: the phone hears no answer"
@@ -137,14 +138,30 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
             return
     else:
         try:
-            offer = make_offer(parts, request, phone_class, fixed, now)
+            offer = _tried(parts, request, phone_class, fixed, scopes, now)
         except Exhausted as error:
             yield Finding("answer", f"{NOTHING}: {error}")
             return
+    yield from _answer(parts, request.about(offer.address), phone_class, offer)
+
+
+def _tried(
+    parts: Parts, request: Request, phone_class: PhoneClass, fixed: IPv4Address | None, scopes: Iterable[Scope], now: float
+) -> Offer:
+    """The offer that would be made; it is let go of at once, and its address stands again where it stood.
+
+    :raises Exhausted: there is none.
+    """
+    marks = [(pool, pool.mark()) for pool in (parts.book.pool(scope.name) for scope in scopes)]
+    try:
+        offer = make_offer(parts, request, phone_class, fixed, now)
         taken = parts.book.known(request.mac)
         assert taken is not None  # it has the offer
         parts.book.drop_offer(taken)
-    yield from _answer(parts, request.about(offer.address), phone_class, offer)
+        return offer
+    finally:
+        for pool, mark in marks:
+            pool.restore(mark)
 
 
 def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offer) -> Iterator[Finding]:

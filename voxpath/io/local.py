@@ -1,6 +1,7 @@
 """What all local ports have in common: a socket on the reactor that is read until it would block, so that no burst is lost."""
 
 import errno
+import os
 import socket
 from collections.abc import Callable
 
@@ -142,10 +143,18 @@ class LocalPort:
                 return
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor gave up on the socket."""
+        """The reactor gave up on the socket.
+
+        It does so too for an error that passes and comes with nothing to read, which asking for the error clears (socket(7)):
+        a packet socket has one when its interface goes down, and hears again when that is up.
+        """
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if self._socket.fileno() >= 0 else 0
+        if error in PASSING:
+            self._reactor.addReader(self)
+            return
         self._socket.close()
         where = f"the UDP port {self.local}" if self.local.port else f"the port {self.name} {self.device}".rstrip()
-        self._on_lost(f"{where} cannot be read: {reason.getErrorMessage()}")
+        self._on_lost(f"{where} cannot be read: {os.strerror(error) if error else reason.getErrorMessage()}")
 
     def logPrefix(self) -> str:
         """The name in Twisted's log."""

@@ -1,5 +1,6 @@
 """Ports for finding out who uses an address: ARP on a link, ICMP echo beyond it; both need the right to raw sockets."""
 
+import errno
 import socket
 from collections.abc import Callable
 
@@ -7,7 +8,7 @@ from twisted.internet.interfaces import IReactorFDSet
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.local import LocalPort
-from voxpath.model.address import ANY_HOST, Endpoint
+from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint
 
 ETH_P_ARP = 0x0806
 BROADCAST_LINK = b"\xff" * 6
@@ -52,8 +53,11 @@ class ArpPort(LocalPort):
 
     def send(self, send: Send) -> None:
         """Broadcast a packet; the sender's Ethernet address is the interface's of this moment."""
+        own = self._socket.getsockname()[_ADDRESS]
+        if len(own) != MAC_LENGTH:
+            raise OSError(errno.ENODEV, f"the interface {self.device} is gone")
         packet = bytearray(send.payload)
-        packet[SENDER] = self._socket.getsockname()[_ADDRESS]
+        packet[SENDER] = own
         self._socket.sendto(packet, (self.device, ETH_P_ARP, 0, 0, BROADCAST_LINK))
 
     def reader(self) -> Callable[[], Datagram]:

@@ -95,8 +95,8 @@ class UdpPorts:
         (ports[0] if len(ports) == 1 else _choose(ports, first)).burst(burst)
 
     def orphans(self) -> list[str]:
-        """Interfaces that were made anew since their ports were opened; those ports hear nothing any more."""
-        return [port.device for ports in self._ports.values() for port in ports if port.is_orphan]
+        """Interfaces that were made anew since their ports were opened, each once; those ports hear nothing any more."""
+        return list(dict.fromkeys(port.device for ports in self._ports.values() for port in ports if port.is_orphan))
 
     def close(self, name: str) -> None:
         """Close a port with all its sockets."""
