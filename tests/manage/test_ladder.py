@@ -1,6 +1,5 @@
 """The ladder: one phone's messages and decisions as text, whatever the events contain."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from hypothesis import given
@@ -16,8 +15,7 @@ PHONE = "02:00:00:00:0a:01"
 OTHER = "02:00:00:00:0a:02"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Granted(Event):
+class Granted(Event, frozen=True, kw_only=True):
     """A decision, for these tests."""
 
     ID: ClassVar[str] = "TEST_LADDER_GRANTED"

@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 from typing import ClassVar
@@ -22,8 +21,7 @@ from voxpath.model.event import Event, Level, MessageEvent
 from voxpath.testing.clock import VirtualClock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted(Event):
+class Noted(Event, frozen=True, kw_only=True):
     """A decision, for these tests."""
 
     ID: ClassVar[str] = "TEST_MEMORY_NOTED"

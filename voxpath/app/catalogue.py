@@ -6,7 +6,6 @@ Both are generated, so neither can disagree with the code; never edit them.
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import getdoc
@@ -101,7 +100,7 @@ def _event(kind: type[Event]) -> Iterator[str]:
     yield from text.partition("\n\n:")[0].splitlines()
     yield ""
     yield f"Level `{kind.LEVEL.name.lower()}`, text `{kind.TEXT}`"
-    own = [field.name for field in fields(kind) if field.name not in {"phone", "peer"}]
+    own = [name for name in kind.__struct_fields__ if name not in {"phone", "peer"}]
     if own:
         hints = get_type_hints(kind)
         yield ""

@@ -1,13 +1,11 @@
 """Events of the process itself: roles, store, links."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started(Event):
+class Started(Event, frozen=True, kw_only=True):
     """The process serves."""
 
     ID: ClassVar[str] = "STARTED"
@@ -17,8 +15,7 @@ class Started(Event):
     roles: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartOff(Event):
+class PartOff(Event, frozen=True, kw_only=True):
     """A part of a real site that is off here, and why."""
 
     ID: ClassVar[str] = "PART_OFF"
@@ -27,8 +24,7 @@ class PartOff(Event):
     what: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleFailed(Event):
+class RoleFailed(Event, frozen=True, kw_only=True):
     """A role could not start, or failed too often; it is tried again after a pause, which grows, and the other roles go on."""
 
     ID: ClassVar[str] = "ROLE_FAILED"
@@ -40,8 +36,7 @@ class RoleFailed(Event):
     pause_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreRowRefused(Event):
+class StoreRowRefused(Event, frozen=True, kw_only=True):
     """A stored row that cannot be used was left out; it stays in the file."""
 
     ID: ClassVar[str] = "STORE_ROW_REFUSED"
@@ -53,8 +48,7 @@ class StoreRowRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockNotReserved(Event):
+class BlockNotReserved(Event, frozen=True, kw_only=True):
     """A block that the configuration reserves for a phone is somebody else's: it is tried again at the next start."""
 
     ID: ClassVar[str] = "BLOCK_NOT_RESERVED"
@@ -65,8 +59,7 @@ class BlockNotReserved(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NatRepaired(Event):
+class NatRepaired(Event, frozen=True, kw_only=True):
     """The NAT's table differed from the ledger at the start, and was made equal to it."""
 
     ID: ClassVar[str] = "NAT_REPAIRED"
@@ -77,8 +70,7 @@ class NatRepaired(Event):
     mappings: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedLink(Event):
+class FeedLink(Event, frozen=True, kw_only=True):
     """A connection between a gateway and a subscriber began or ended."""
 
     ID: ClassVar[str] = "FEED_LINK"

@@ -1,13 +1,11 @@
 """What the DHCP server tells an operator; each of these is also a decision in ``voxpath ctl why``."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpIgnoredMac(Event):
+class DhcpIgnoredMac(Event, frozen=True, kw_only=True):
     """A client's Ethernet address is not among those that are served: no answer at all (DHC-3)."""
 
     ID: ClassVar[str] = "DHCP_IGNORED_MAC"
@@ -17,8 +15,7 @@ class DhcpIgnoredMac(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpIgnoredClass(Event):
+class DhcpIgnoredClass(Event, frozen=True, kw_only=True):
     """A client's Ethernet address is valid and its vendor class is not: no answer at all (DHC-4)."""
 
     ID: ClassVar[str] = "DHCP_IGNORED_CLASS"
@@ -28,8 +25,7 @@ class DhcpIgnoredClass(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpDropped(Event):
+class DhcpDropped(Event, frozen=True, kw_only=True):
     """A message was not answered for another reason."""
 
     ID: ClassVar[str] = "DHCP_DROPPED"
@@ -39,8 +35,7 @@ class DhcpDropped(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpExhausted(Event):
+class DhcpExhausted(Event, frozen=True, kw_only=True):
     """A valid phone gets no offer: no address or no port block is left (DHC-24)."""
 
     ID: ClassVar[str] = "DHCP_EXHAUSTED"
@@ -52,8 +47,7 @@ class DhcpExhausted(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpOffer(Event):
+class DhcpOffer(Event, frozen=True, kw_only=True):
     """An address and a port block were offered; both are kept for the phone until the offer ends."""
 
     ID: ClassVar[str] = "DHCP_OFFER"
@@ -65,8 +59,7 @@ class DhcpOffer(Event):
     phone_class: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpAck(Event):
+class DhcpAck(Event, frozen=True, kw_only=True):
     """A lease is stored, its port block is in the NAT, and the phone was told (DHC-6, DHC-7)."""
 
     ID: ClassVar[str] = "DHCP_ACK"
@@ -78,8 +71,7 @@ class DhcpAck(Event):
     phone_class: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpNak(Event):
+class DhcpNak(Event, frozen=True, kw_only=True):
     """A phone that passes both checks asked for an address that is not its own (decision D22)."""
 
     ID: ClassVar[str] = "DHCP_NAK"
@@ -90,8 +82,7 @@ class DhcpNak(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpStaticRefused(Event):
+class DhcpStaticRefused(Event, frozen=True, kw_only=True):
     """A phone that has its address by hand was told everything but a port block, which it cannot have at that address (PHN-18)."""
 
     ID: ClassVar[str] = "DHCP_STATIC_REFUSED"
@@ -102,8 +93,7 @@ class DhcpStaticRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpAdopted(Event):
+class DhcpAdopted(Event, frozen=True, kw_only=True):
     """An operator let an Ethernet address be served that the configuration does not name."""
 
     ID: ClassVar[str] = "DHCP_ADOPTED"
@@ -112,8 +102,7 @@ class DhcpAdopted(Event):
     mac: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpDisowned(Event):
+class DhcpDisowned(Event, frozen=True, kw_only=True):
     """An operator took back that an Ethernet address is served."""
 
     ID: ClassVar[str] = "DHCP_DISOWNED"
@@ -122,8 +111,7 @@ class DhcpDisowned(Event):
     mac: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpAdoptionFailed(Event):
+class DhcpAdoptionFailed(Event, frozen=True, kw_only=True):
     """An adoption, or its end, could not be stored: nothing has changed."""
 
     ID: ClassVar[str] = "DHCP_ADOPTION_FAILED"
@@ -134,8 +122,7 @@ class DhcpAdoptionFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpEnded(Event):
+class DhcpEnded(Event, frozen=True, kw_only=True):
     """A lease ended: its ports are out of the NAT and in quarantine; address and block stay remembered (decision D17).
 
     :ivar cause: ``released``, ``expired``, ``declined`` or ``withdrawn``.
@@ -148,8 +135,7 @@ class DhcpEnded(Event):
     cause: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpDeclined(Event):
+class DhcpDeclined(Event, frozen=True, kw_only=True):
     """A phone found its address in use by somebody else; nobody gets it for a while."""
 
     ID: ClassVar[str] = "DHCP_DECLINED"
@@ -160,8 +146,7 @@ class DhcpDeclined(Event):
     probation_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpFailed(Event):
+class DhcpFailed(Event, frozen=True, kw_only=True):
     """A change could not be stored or not be brought into the NAT: it was withdrawn, and nothing was acknowledged."""
 
     ID: ClassVar[str] = "DHCP_FAILED"
@@ -174,8 +159,7 @@ class DhcpFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpOccupied(Event):
+class DhcpOccupied(Event, frozen=True, kw_only=True):
     """Somebody answers for an address that is leased to nobody: it is not offered until its probation ends (DHC-16).
 
     :ivar by: the Ethernet address that answered.
@@ -191,8 +175,7 @@ class DhcpOccupied(Event):
     probation_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpConflict(Event):
+class DhcpConflict(Event, frozen=True, kw_only=True):
     """An address that is leased to a phone is used by another machine, too: give that one another address."""
 
     ID: ClassVar[str] = "DHCP_CONFLICT"
@@ -203,8 +186,7 @@ class DhcpConflict(Event):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpNotBelieved(Event):
+class DhcpNotBelieved(Event, frozen=True, kw_only=True):
     """A machine answers for so many free addresses that it cannot have them all: a router with proxy ARP, or an attack."""
 
     ID: ClassVar[str] = "DHCP_NOT_BELIEVED"
@@ -214,8 +196,7 @@ class DhcpNotBelieved(Event):
     addresses: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpProbeOff(Event):
+class DhcpProbeOff(Event, frozen=True, kw_only=True):
     """Addresses are offered without having been verified: the probes cannot be sent (DHC-16)."""
 
     ID: ClassVar[str] = "DHCP_PROBE_OFF"
@@ -225,8 +206,7 @@ class DhcpProbeOff(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockMoved(Event):
+class BlockMoved(Event, frozen=True, kw_only=True):
     """An operator gave a phone another block: it is stored and in the NAT, and the phone hears of it at its next renewal.
 
     The former block is in quarantine; its mapping is gone, so calls under way lose their media until the phone has renewed.
@@ -239,8 +219,7 @@ class BlockMoved(Event):
     former: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockReserved(Event):
+class BlockReserved(Event, frozen=True, kw_only=True):
     """A block is reserved for a phone: nobody else ever gets it."""
 
     ID: ClassVar[str] = "BLOCK_RESERVED"
@@ -249,8 +228,7 @@ class BlockReserved(Event):
     block: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockLoosened(Event):
+class BlockLoosened(Event, frozen=True, kw_only=True):
     """A reservation has ended: the phone keeps the block as any other phone does."""
 
     ID: ClassVar[str] = "BLOCK_LOOSENED"
@@ -259,8 +237,7 @@ class BlockLoosened(Event):
     block: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressesLow(Event):
+class AddressesLow(Event, frozen=True, kw_only=True):
     """A scope's addresses run short: so many percent of them are in use that a threshold was passed (DHC-24).
 
     :ivar used: those that a new phone cannot get; remembered ones give way and are not counted.
@@ -276,8 +253,7 @@ class AddressesLow(Event):
     threshold: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressesRecovered(Event):
+class AddressesRecovered(Event, frozen=True, kw_only=True):
     """A scope's addresses in use fell clearly below a threshold again."""
 
     ID: ClassVar[str] = "ADDRESSES_RECOVERED"
@@ -289,8 +265,7 @@ class AddressesRecovered(Event):
     threshold: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortsLow(Event):
+class PortsLow(Event, frozen=True, kw_only=True):
     """A pool's ports run short: so many percent of them are in use that a threshold was passed (DHC-24).
 
     :ivar used: those that a new phone cannot get: held, reserved, in quarantine, or on offer.
@@ -306,8 +281,7 @@ class PortsLow(Event):
     threshold: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortsRecovered(Event):
+class PortsRecovered(Event, frozen=True, kw_only=True):
     """A pool's ports in use fell clearly below a threshold again."""
 
     ID: ClassVar[str] = "PORTS_RECOVERED"
@@ -319,8 +293,7 @@ class PortsRecovered(Event):
     threshold: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpRecalled(Event):
+class DhcpRecalled(Event, frozen=True, kw_only=True):
     """An operator has a phone boot anew: it was sent a FORCERENEW, and its next renewal is refused, so that it begins at DISCOVER.
 
     A client that ignores the FORCERENEW boots when it renews by itself.

@@ -1,13 +1,11 @@
 """Events of the driver, the ports and the store."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreFault(Event):
+class CoreFault(Event, frozen=True, kw_only=True):
     """A core raised: our own bug. The transaction ended, its input is in the log, and all others go on."""
 
     ID: ClassVar[str] = "CORE_FAULT"
@@ -18,8 +16,7 @@ class CoreFault(Event):
     input: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceQuarantined(Event):
+class SourceQuarantined(Event, frozen=True, kw_only=True):
     """The same input from one source raised too often: the source is not listened to for a while."""
 
     ID: ClassVar[str] = "SOURCE_QUARANTINED"
@@ -31,8 +28,7 @@ class SourceQuarantined(Event):
     times: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendFailed(Event):
+class SendFailed(Event, frozen=True, kw_only=True):
     """The kernel did not take a datagram; the protocol's own retransmission has to make up for it."""
 
     ID: ClassVar[str] = "SEND_FAILED"
@@ -43,8 +39,7 @@ class SendFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitRefused(Event):
+class CommitRefused(Event, frozen=True, kw_only=True):
     """A change did not become durable: nothing was acknowledged, and memory is as before."""
 
     ID: ClassVar[str] = "COMMIT_REFUSED"
@@ -54,8 +49,7 @@ class CommitRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyRefused(Event):
+class ApplyRefused(Event, frozen=True, kw_only=True):
     """A stored change did not reach the NAT back end: nothing was acknowledged."""
 
     ID: ClassVar[str] = "APPLY_REFUSED"

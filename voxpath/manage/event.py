@@ -1,13 +1,11 @@
 """Events of the operator's console: who entered the manhole, from where, and what was run there."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManholeOpened(Event):
+class ManholeOpened(Event, frozen=True, kw_only=True):
     """The manhole listens: whoever may log in can do everything that this process can."""
 
     ID: ClassVar[str] = "MANHOLE_OPENED"
@@ -18,8 +16,7 @@ class ManholeOpened(Event):
     where: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManholeEntered(Event):
+class ManholeEntered(Event, frozen=True, kw_only=True):
     """Somebody logged in to the manhole.
 
     :ivar who: by SSH the key's fingerprint and comment, and the user name that was given; by telnet the user.
@@ -35,8 +32,7 @@ class ManholeEntered(Event):
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManholeLoginRefused(Event):
+class ManholeLoginRefused(Event, frozen=True, kw_only=True):
     """Somebody tried to log in to the manhole and was refused.
 
     :ivar who: whom he said to be, and the fingerprint of the key that he offered.
@@ -51,8 +47,7 @@ class ManholeLoginRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManholeLine(Event):
+class ManholeLine(Event, frozen=True, kw_only=True):
     """A line that somebody is about to run in the manhole; a long one is told in several events, in order.
 
     :ivar line: Python, with control characters escaped.
@@ -67,8 +62,7 @@ class ManholeLine(Event):
     line: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManholeLeft(Event):
+class ManholeLeft(Event, frozen=True, kw_only=True):
     """Somebody left the manhole, or was sent away."""
 
     ID: ClassVar[str] = "MANHOLE_LEFT"
@@ -80,8 +74,7 @@ class ManholeLeft(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManholeRefused(Event):
+class ManholeRefused(Event, frozen=True, kw_only=True):
     """A connection to the manhole was ended before anybody logged in: too many, too slow, too much, or no SSH or telnet at all."""
 
     ID: ClassVar[str] = "MANHOLE_REFUSED"

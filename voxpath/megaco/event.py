@@ -1,13 +1,11 @@
 """What happens between a media gateway controller and its gateways."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MegacoPeerError(Event):
+class MegacoPeerError(Event, frozen=True, kw_only=True):
     """A peer could not read our message, and says so."""
 
     ID: ClassVar[str] = "MEGACO_PEER_ERROR"
@@ -18,8 +16,7 @@ class MegacoPeerError(Event):
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MegacoRefused(Event):
+class MegacoRefused(Event, frozen=True, kw_only=True):
     """A request was refused before it was looked at."""
 
     ID: ClassVar[str] = "MEGACO_REFUSED"
@@ -30,8 +27,7 @@ class MegacoRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayRegistered(Event):
+class GatewayRegistered(Event, frozen=True, kw_only=True):
     """A media gateway registered; the addresses are what calls will use.
 
     :ivar origin: where the private address comes from.
@@ -48,8 +44,7 @@ class GatewayRegistered(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationRefused(Event):
+class RegistrationRefused(Event, frozen=True, kw_only=True):
     """A media gateway was not registered."""
 
     ID: ClassVar[str] = "MGC_REGISTRATION_REFUSED"
@@ -61,8 +56,7 @@ class RegistrationRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayWithdrawn(Event):
+class GatewayWithdrawn(Event, frozen=True, kw_only=True):
     """A media gateway ended its registration, or its phone registered anew under another name."""
 
     ID: ClassVar[str] = "MGC_WITHDRAWN"
@@ -72,8 +66,7 @@ class GatewayWithdrawn(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayLost(Event):
+class GatewayLost(Event, frozen=True, kw_only=True):
     """A media gateway does not answer; its registration and calls are cleared."""
 
     ID: ClassVar[str] = "MGC_GATEWAY_LOST"
@@ -85,8 +78,7 @@ class GatewayLost(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineRefused(Event):
+class LineRefused(Event, frozen=True, kw_only=True):
     """A line could not be prepared for calls."""
 
     ID: ClassVar[str] = "MGC_LINE_REFUSED"
@@ -97,8 +89,7 @@ class LineRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriangleDecided(Event):
+class TriangleDecided(Event, frozen=True, kw_only=True):
     """Which addresses the two sides of a call are given (TRI-1)."""
 
     ID: ClassVar[str] = "MGC_TRIANGLE"
@@ -111,8 +102,7 @@ class TriangleDecided(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRinging(Event):
+class CallRinging(Event, frozen=True, kw_only=True):
     """The callee rings."""
 
     ID: ClassVar[str] = "MGC_CALL_RINGING"
@@ -122,8 +112,7 @@ class CallRinging(Event):
     digits: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallAnswered(Event):
+class CallAnswered(Event, frozen=True, kw_only=True):
     """The callee answered."""
 
     ID: ClassVar[str] = "MGC_CALL_ANSWERED"
@@ -132,8 +121,7 @@ class CallAnswered(Event):
     call: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallReleased(Event):
+class CallReleased(Event, frozen=True, kw_only=True):
     """A call is over, and no context of it is left.
 
     :ivar cause: why, as :class:`voxpath.megaco.call.Cause` names it.
@@ -151,8 +139,7 @@ class CallReleased(Event):
     callee_statistics: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRefused(Event):
+class CallRefused(Event, frozen=True, kw_only=True):
     """A call could not be set up; the caller hears why (CSU-14)."""
 
     ID: ClassVar[str] = "MGC_CALL_REFUSED"

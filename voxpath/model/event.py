@@ -4,9 +4,10 @@ Log, ladder and ``voxpath ctl why`` are fed from events alone.
 A package declares its events in its own ``event`` module by subclassing :class:`Event`.
 """
 
-from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 
 class Level(IntEnum):
@@ -19,9 +20,8 @@ class Level(IntEnum):
     ERROR = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """The base of all events.
+class Event(Struct, frozen=True, kw_only=True):
+    """The base of all events; a :class:`msgspec.Struct`, since every message on the wire makes some of them.
 
     :cvar ID: stable identifier, printed in logs and documented; unique over all subclasses.
     :cvar LEVEL: importance.
@@ -40,11 +40,9 @@ class Event:
     phone: str = ""
     peer: str = ""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        # dataclass(slots=True) makes the class a second time: the later one replaces the first.
-        # The zero-argument super() would look for the class cell of the first one.
+    def __init_subclass__(cls) -> None:
         known = Event.catalogue.get(cls.ID)
-        if known is not None and known.__qualname__ != cls.__qualname__:
+        if known is not None:
             raise TypeError(f"event identifier {cls.ID} is used by {known.__qualname__} and {cls.__qualname__}")
         if cls.ID:
             Event.catalogue[cls.ID] = cls
@@ -56,11 +54,10 @@ class Event:
 
     def fields(self) -> dict[str, Any]:
         """The event's fields by name, for structured logs and for JSON."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageEvent(Event):
+class MessageEvent(Event, frozen=True, kw_only=True):
     """A protocol message that was sent or received: one arrow of a ladder.
 
     :ivar protocol: its name: ``DHCP``, ``TFTP``, ``MEGACO``, ``RTP``.
@@ -79,8 +76,7 @@ class MessageEvent(Event):
     summary: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Malformed(Event):
+class Malformed(Event, frozen=True, kw_only=True):
     """A peer's message broke its protocol; it was counted and cost nothing else."""
 
     ID: ClassVar[str] = "MALFORMED"

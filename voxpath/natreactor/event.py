@@ -1,13 +1,11 @@
 """What an operator may see of the NAT."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpoofedPort(Event):
+class SpoofedPort(Event, frozen=True, kw_only=True):
     """A phone sent from a port that is not in its block (NAP-5); ``peer`` is the phone that holds the port, where one does."""
 
     ID: ClassVar[str] = "NAT_SPOOFED_PORT"
@@ -19,8 +17,7 @@ class SpoofedPort(Event):
     packets: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownPhone(Event):
+class UnknownPhone(Event, frozen=True, kw_only=True):
     """An inside address that holds no port block sent to the outside."""
 
     ID: ClassVar[str] = "NAT_UNKNOWN_PHONE"
@@ -32,8 +29,7 @@ class UnknownPhone(Event):
     packets: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnleasedPort(Event):
+class UnleasedPort(Event, frozen=True, kw_only=True):
     """Packets came for ports that nobody holds (NAP-6): usually somebody outside who scans."""
 
     ID: ClassVar[str] = "NAT_UNLEASED_PORT"
@@ -42,8 +38,7 @@ class UnleasedPort(Event):
     packets: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped(Event):
+class Dropped(Event, frozen=True, kw_only=True):
     """Packets were dropped for any other reason of :class:`voxpath.nappt.verdict.Reason`."""
 
     ID: ClassVar[str] = "NAT_DROPPED"
@@ -53,8 +48,7 @@ class Dropped(Event):
     packets: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableAdopted(Event):
+class TableAdopted(Event, frozen=True, kw_only=True):
     """The kernel's table of a previous run goes on being used, so running calls never stopped."""
 
     ID: ClassVar[str] = "NAT_ADOPTED"
@@ -64,8 +58,7 @@ class TableAdopted(Event):
     mappings: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableLost(Event):
+class TableLost(Event, frozen=True, kw_only=True):
     """Somebody else removed or changed our kernel table, such as a firewall's restart; it was built again."""
 
     ID: ClassVar[str] = "NAT_TABLE_LOST"
@@ -75,8 +68,7 @@ class TableLost(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unwatched(Event):
+class Unwatched(Event, frozen=True, kw_only=True):
     """The kernel's counters cannot be read; packets may still be translated."""
 
     ID: ClassVar[str] = "NAT_UNWATCHED"
@@ -86,8 +78,7 @@ class Unwatched(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostSetting(Event):
+class HostSetting(Event, frozen=True, kw_only=True):
     """A kernel parameter was changed because translation needs it."""
 
     ID: ClassVar[str] = "NAT_HOST_SETTING"
@@ -98,8 +89,7 @@ class HostSetting(Event):
     after: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackEndChosen(Event):
+class BackEndChosen(Event, frozen=True, kw_only=True):
     """Which NAT back end runs, and why."""
 
     ID: ClassVar[str] = "NAT_BACK_END"

@@ -1,13 +1,11 @@
 """What happens on the phone's own side."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaSent(Event):
+class MediaSent(Event, frozen=True, kw_only=True):
     """The first packet of a stream left the phone."""
 
     ID: ClassVar[str] = "MEDIA_SENT"
@@ -18,8 +16,7 @@ class MediaSent(Event):
     tone_hz: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaHeard(Event):
+class MediaHeard(Event, frozen=True, kw_only=True):
     """What the phone hears changed: a tone began, or another one, or silence (``tone_hz`` 0)."""
 
     ID: ClassVar[str] = "MEDIA_HEARD"
@@ -30,8 +27,7 @@ class MediaHeard(Event):
     level_dbm0: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaRefused(Event):
+class MediaRefused(Event, frozen=True, kw_only=True):
     """A packet came from elsewhere than the remote side of the call; told once per remote, counted always."""
 
     ID: ClassVar[str] = "MEDIA_REFUSED"
@@ -42,8 +38,7 @@ class MediaRefused(Event):
     remote: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneState(Event):
+class PhoneState(Event, frozen=True, kw_only=True):
     """The boot machine entered a state (figures 5A and 5B of the source; the number is the figure's step)."""
 
     ID: ClassVar[str] = "PHONE_STATE"
@@ -53,8 +48,7 @@ class PhoneState(Event):
     step: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferIgnored(Event):
+class OfferIgnored(Event, frozen=True, kw_only=True):
     """An OFFER lacked what the phone cannot do without (PHN-6)."""
 
     ID: ClassVar[str] = "PHONE_OFFER_IGNORED"
@@ -65,8 +59,7 @@ class OfferIgnored(Event):
     missing: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadFailed(Event):
+class LoadFailed(Event, frozen=True, kw_only=True):
     """A file could not be read from the server (PHN-13, PHN-14)."""
 
     ID: ClassVar[str] = "PHONE_LOAD_FAILED"
@@ -78,8 +71,7 @@ class LoadFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneReboots(Event):
+class PhoneReboots(Event, frozen=True, kw_only=True):
     """The phone begins again at step 502."""
 
     ID: ClassVar[str] = "PHONE_REBOOTS"
@@ -89,8 +81,7 @@ class PhoneReboots(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneBooted(Event):
+class PhoneBooted(Event, frozen=True, kw_only=True):
     """The phone runs, with all that it was given (PHN-17)."""
 
     ID: ClassVar[str] = "PHONE_BOOTED"
@@ -102,8 +93,7 @@ class PhoneBooted(Event):
     mgcs: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseRenewed(Event):
+class LeaseRenewed(Event, frozen=True, kw_only=True):
     """The lease was extended; address and block are the same."""
 
     ID: ClassVar[str] = "PHONE_LEASE_RENEWED"
@@ -113,8 +103,7 @@ class LeaseRenewed(Event):
     lease_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneRegistering(Event):
+class PhoneRegistering(Event, frozen=True, kw_only=True):
     """The phone asks a controller to register it."""
 
     ID: ClassVar[str] = "PHONE_REGISTERING"
@@ -125,8 +114,7 @@ class PhoneRegistering(Event):
     method: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneRegistered(Event):
+class PhoneRegistered(Event, frozen=True, kw_only=True):
     """A controller registered the phone."""
 
     ID: ClassVar[str] = "PHONE_REGISTERED"
@@ -136,8 +124,7 @@ class PhoneRegistered(Event):
     controller: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneNotRegistered(Event):
+class PhoneNotRegistered(Event, frozen=True, kw_only=True):
     """No controller registered the phone, state FAILED of the source documents (606); it tries again after a random time.
 
     :ivar again_s: when; 0: never, since another lease is needed.
@@ -151,8 +138,7 @@ class PhoneNotRegistered(Event):
     again_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControllerLost(Event):
+class ControllerLost(Event, frozen=True, kw_only=True):
     """The controller does not answer, or does not know the phone any more."""
 
     ID: ClassVar[str] = "PHONE_CONTROLLER_LOST"
@@ -163,8 +149,7 @@ class ControllerLost(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortFailed(Event):
+class PortFailed(Event, frozen=True, kw_only=True):
     """A port of the phone's block cannot be opened."""
 
     ID: ClassVar[str] = "PHONE_PORT_FAILED"
@@ -175,8 +160,7 @@ class PortFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneNotReady(Event):
+class PhoneNotReady(Event, frozen=True, kw_only=True):
     """The user did something before the phone had booted."""
 
     ID: ClassVar[str] = "PHONE_NOT_READY"
@@ -187,8 +171,7 @@ class PhoneNotReady(Event):
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShimUp(Event):
+class ShimUp(Event, frozen=True, kw_only=True):
     """Programs on the phone's host show its combination address from now on (DNT-4, DNT-7).
 
     :ivar combination: public address and ports.
@@ -204,8 +187,7 @@ class ShimUp(Event):
     how: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShimDown(Event):
+class ShimDown(Event, frozen=True, kw_only=True):
     """The shim was taken away: the phone stops, or its lease is over."""
 
     ID: ClassVar[str] = "SHIM_DOWN"
@@ -214,8 +196,7 @@ class ShimDown(Event):
     combination: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShimFailed(Event):
+class ShimFailed(Event, frozen=True, kw_only=True):
     """The shim could not be set up, or was found broken; it is tried again.
 
     :ivar again_s: when; 0: at once.
@@ -230,8 +211,7 @@ class ShimFailed(Event):
     again_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShimNotRemoved(Event):
+class ShimNotRemoved(Event, frozen=True, kw_only=True):
     """The shim could not be taken away: what is left of it is replaced when one is set up here again."""
 
     ID: ClassVar[str] = "SHIM_NOT_REMOVED"
@@ -241,8 +221,7 @@ class ShimNotRemoved(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShimDropped(Event):
+class ShimDropped(Event, frozen=True, kw_only=True):
     """The shim dropped packets: a program used a port that is not the phone's, or somebody sends in its name.
 
     :ivar packets: how many since the last event of this reason.

@@ -1,13 +1,11 @@
 """Events between an active server and its standby."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbyDegraded(Event):
+class StandbyDegraded(Event, frozen=True, kw_only=True):
     """Acknowledgements no longer wait for the standby; what is acknowledged now is on this host only, until it has caught up."""
 
     ID: ClassVar[str] = "STANDBY_DEGRADED"
@@ -19,8 +17,7 @@ class StandbyDegraded(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbyRestored(Event):
+class StandbyRestored(Event, frozen=True, kw_only=True):
     """The standby has caught up, and acknowledgements wait for its commit again."""
 
     ID: ClassVar[str] = "STANDBY_RESTORED"
@@ -30,8 +27,7 @@ class StandbyRestored(Event):
     generation: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbyLink(Event):
+class StandbyLink(Event, frozen=True, kw_only=True):
     """A connection between active and standby began or ended."""
 
     ID: ClassVar[str] = "STANDBY_LINK"
@@ -41,8 +37,7 @@ class StandbyLink(Event):
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbyRefused(Event):
+class StandbyRefused(Event, frozen=True, kw_only=True):
     """A connection between active and standby was refused, by this side or by the other one."""
 
     ID: ClassVar[str] = "STANDBY_REFUSED"
@@ -53,8 +48,7 @@ class StandbyRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbySnapshot(Event):
+class StandbySnapshot(Event, frozen=True, kw_only=True):
     """The standby got everything anew, since the journal does not lead on from where it was."""
 
     ID: ClassVar[str] = "STANDBY_SNAPSHOT"
@@ -65,8 +59,7 @@ class StandbySnapshot(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbyBroken(Event):
+class StandbyBroken(Event, frozen=True, kw_only=True):
     """The standby's own store failed or did not take a change: it asks for the next connection, or for a snapshot."""
 
     ID: ClassVar[str] = "STANDBY_BROKEN"
@@ -77,8 +70,7 @@ class StandbyBroken(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbyFiles(Event):
+class StandbyFiles(Event, frozen=True, kw_only=True):
     """A directory of files on the standby is equal again."""
 
     ID: ClassVar[str] = "STANDBY_FILES"
@@ -90,8 +82,7 @@ class StandbyFiles(Event):
     removed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandbyFilesFailed(Event):
+class StandbyFilesFailed(Event, frozen=True, kw_only=True):
     """Files could not be made equal; it is tried again."""
 
     ID: ClassVar[str] = "STANDBY_FILES_FAILED"

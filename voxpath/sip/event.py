@@ -1,13 +1,11 @@
 """Events of the SIP server."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactBound(Event):
+class ContactBound(Event, frozen=True, kw_only=True):
     """A contact was bound to an address-of-record, or its address changed; plain refreshes are not told.
 
     :ivar aor: the address-of-record.
@@ -25,8 +23,7 @@ class ContactBound(Event):
     place: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactUnbound(Event):
+class ContactUnbound(Event, frozen=True, kw_only=True):
     """A binding ended.
 
     :ivar reason: the phone removed it, it expired, or another one took its place.
@@ -40,8 +37,7 @@ class ContactUnbound(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SipRefused(Event):
+class SipRefused(Event, frozen=True, kw_only=True):
     """A request was refused; challenges for credentials are not told.
 
     :ivar method: the request's method.
@@ -60,8 +56,7 @@ class SipRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialsRefused(Event):
+class CredentialsRefused(Event, frozen=True, kw_only=True):
     """Credentials were wrong: the password, the user, or whose address-of-record it is.
 
     :ivar user: the user name that was given.
@@ -77,8 +72,7 @@ class CredentialsRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignContact(Event):
+class ForeignContact(Event, frozen=True, kw_only=True):
     """A phone registered a public address and port that belong to another phone; its own source is used instead.
 
     :ivar holder: whose they are.
@@ -94,8 +88,7 @@ class ForeignContact(Event):
     holder: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redirected(Event):
+class Redirected(Event, frozen=True, kw_only=True):
     """A caller was told where a user is.
 
     :ivar caller: who asked: as his credentials say if he was asked for any, else as its From header says.
@@ -114,8 +107,7 @@ class Redirected(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeedsProxy(Event):
+class NeedsProxy(Event, frozen=True, kw_only=True):
     """A caller beyond its realm was sent to a phone that shows its private address in its dialogs.
 
     The call rings, but the caller's ACK and BYE go to the private address and are lost.
@@ -134,8 +126,7 @@ class NeedsProxy(Event):
     contact: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotReached(Event):
+class NotReached(Event, frozen=True, kw_only=True):
     """A user who is called has no contact that this caller can be given.
 
     :ivar status: the status code of the answer.
@@ -151,8 +142,7 @@ class NotReached(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSyncAnswered(Event):
+class CheckSyncAnswered(Event, frozen=True, kw_only=True):
     """A phone answered a NOTIFY check-sync: with 200 it boots anew, with anything else it does not."""
 
     ID: ClassVar[str] = "CHECK_SYNC_ANSWERED"
@@ -163,8 +153,7 @@ class CheckSyncAnswered(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSyncLost(Event):
+class CheckSyncLost(Event, frozen=True, kw_only=True):
     """A phone did not answer a NOTIFY check-sync."""
 
     ID: ClassVar[str] = "CHECK_SYNC_LOST"

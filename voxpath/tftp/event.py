@@ -1,13 +1,11 @@
 """What the TFTP server tells an operator."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from voxpath.model.event import Event, Level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TftpServed(Event):
+class TftpServed(Event, frozen=True, kw_only=True):
     """A file was read to its end.
 
     :ivar repeated: messages that had to be sent again: a measure of loss on the way.
@@ -24,8 +22,7 @@ class TftpServed(Event):
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TftpRefused(Event):
+class TftpRefused(Event, frozen=True, kw_only=True):
     """A request was answered with an error, or dropped because a table is full (``code`` -1)."""
 
     ID: ClassVar[str] = "TFTP_REFUSED"
@@ -38,8 +35,7 @@ class TftpRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TftpAborted(Event):
+class TftpAborted(Event, frozen=True, kw_only=True):
     """A transfer began and did not come to its end."""
 
     ID: ClassVar[str] = "TFTP_ABORTED"
@@ -53,8 +49,7 @@ class TftpAborted(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TftpStored(Event):
+class TftpStored(Event, frozen=True, kw_only=True):
     """A phone wrote a file; it was on the disk before its last block was acknowledged.
 
     :ivar name: where it lies, below the directory of uploads.
@@ -69,8 +64,7 @@ class TftpStored(Event):
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TftpWriteAborted(Event):
+class TftpWriteAborted(Event, frozen=True, kw_only=True):
     """A phone began to write a file and did not come to its end; nothing of it was kept.
 
     :ivar block: the last block that came.
@@ -86,8 +80,7 @@ class TftpWriteAborted(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TftpStray(Event):
+class TftpStray(Event, frozen=True, kw_only=True):
     """A packet for a transfer came from a port that is no part of it; it was answered with error 5 (RFC 1350 section 4)."""
 
     ID: ClassVar[str] = "TFTP_STRAY"
