@@ -58,9 +58,14 @@ def room_of(request: Message) -> int:
     return min(MAX_MESSAGE, max(least, announced - HEADER_OCTETS))
 
 
+def in_order(options: Mapping[int, bytes]) -> dict[int, bytes]:
+    """The same options in the order in which they are written."""
+    return {option: options[option] for option in sorted(options, key=RANK.__getitem__)}
+
+
 def fit(request: Message, options: Mapping[int, bytes]) -> Fitted:
     """Bring options into their order, and leave out what does not fit."""
-    chosen = dict(sorted(options.items(), key=_rank))
+    chosen = in_order(options)
     room = room_of(request)
     if message_octets(chosen) <= room:
         return Fitted(chosen)
@@ -77,10 +82,6 @@ def fit(request: Message, options: Mapping[int, bytes]) -> Fitted:
 
 def _spread(request: Message, options: Mapping[int, bytes], room: int) -> Spread | None:
     return spread_options(options, room) if request.lists(code.OVERLOAD) else None
-
-
-def _rank(item: tuple[int, bytes]) -> int:
-    return RANK[item[0]]
 
 
 def _dispensable(request: Message, options: Mapping[int, bytes]) -> Iterator[int]:

@@ -59,19 +59,21 @@ def relay_agent(message: Message) -> RelayAgent:
     return RelayAgent(circuit, remote, _address(found, LINK_SELECTION), _address(found, SERVER_ID_OVERRIDE))
 
 
-def echo(request: Message, options: dict[int, bytes]) -> None:
+def echo(request: Message, options: dict[int, bytes], server: IPv4Address) -> None:
     """Let a reply repeat what its request said of client and relay.
 
     A relay that wants to be taken for the server is told to phones as the server.
+
+    :param server: our own identifier.
     """
     for option in ECHOED:
         value = request.options.get(option)
         if value is not None and len(value) <= LONGEST_ECHO:
             options[option] = value
-    if code.RELAY_AGENT in options and code.SERVER_ID in options:
-        server = relay_agent(request).server
-        if server is not None:
-            options[code.SERVER_ID] = server.packed
+    if code.RELAY_AGENT in options and code.MESSAGE_TYPE in request.options:
+        stands_for = relay_agent(request).server
+        if stands_for is not None:
+            options[code.SERVER_ID] = stands_for.packed
 
 
 def _address(found: dict[int, bytes], sub: int) -> IPv4Address | None:

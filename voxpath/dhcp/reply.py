@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import Part, known_parts, named_by, pack_sub_options, write_parts
-from voxpath.dhcp.fit import fit
+from voxpath.dhcp.fit import fit, room_of
+from voxpath.dhcp.form import Form, form_of
 from voxpath.dhcp.layout import LAYOUTS, OWN_LAYOUT, Told
 from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, INFINITE_S, Message, MessageType
 from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
@@ -17,7 +18,7 @@ from voxpath.dhcp.port_parameters import encode_port_set, port_set_of
 from voxpath.dhcp.relay import echo
 from voxpath.dhcp.shared import takes_port_set
 from voxpath.dhcp.value import decode_sip_servers, decode_value, encode_addresses
-from voxpath.dhcp.wire import encode
+from voxpath.dhcp.wire import AROUND_OPTIONS, encode, encode_with
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import MEGACO_PORT, PhoneClass, Scope
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
@@ -26,6 +27,15 @@ BOOT_FILE_BLOCK = 512
 """Option 13 counts in these octets (RFC 2132 3.15); beyond 65 535 of them, 32 MiB, it cannot say the size and is left out."""
 
 LONGEST_FILE = 127
+
+MAX_FORMS = 1024
+"""Forms that are kept: there is one for each kind of reply, scope, class and way of asking."""
+
+BLANKS = (
+    *(code.HOST_NAME, code.VENDOR, code.CLIENT_ID, code.RELAY_AGENT, code.AUTHENTICATION, code.SUBNET_SELECTION, code.ENTERPRISE),
+    *(code.PORT_PARAMETERS, *code.FLAT_CODES),
+)
+"""Options whose values differ from phone to phone."""
 
 NOTHING_MORE: Mapping[int, bytes] = MappingProxyType({})
 
@@ -68,15 +78,19 @@ class Common(NamedTuple):
 
     :ivar asked: options for those only who list them.
     :ivar parts: what option 125 says, by enterprise number.
-    :ivar tftp: the TFTP servers; the first one is siaddr.
+    :ivar siaddr: the first TFTP server; ``sname`` is its text.
     :ivar subs: sub-options of option 43 beyond those of the layout.
+    :ivar mgcs: the controllers.
     """
 
     options: Mapping[int, bytes]
     asked: Mapping[int, bytes]
     parts: tuple[Part, ...]
-    tftp: tuple[IPv4Address, ...]
+    siaddr: IPv4Address
+    sname: bytes
+    file: bytes
     subs: bytes
+    mgcs: tuple[Endpoint, ...]
 
 
 class Replies:
@@ -88,6 +102,7 @@ class Replies:
     def __init__(self, enterprise: int = 0) -> None:
         self._enterprise = enterprise
         self._common: dict[tuple[str, str], Common] = {}
+        self._forms: dict[tuple[object, ...], Form] = {}
 
     def answer(
         self,
@@ -108,32 +123,28 @@ class Replies:
         :param more: further options, of this phone alone.
         """
         common = self._common_of(scope, phone_class)
-        options = dict(common.options)
-        if kind is not None:
-            options |= {code.MESSAGE_TYPE: bytes((kind,)), code.SERVER_ID: scope.server.packed}
-            if address is not None:
-                options.update(_times(phone_class.lease_s))
-        options[code.HOST_NAME] = name.encode("ascii")
-        options.update((option, value) for option, value in common.asked.items() if request.lists(option))
-        options.update(self._own(request, scope, phone_class, block, common))
-        options.update(more)
-        echo(request, options)
-        fitted = fit(request, options)
+        own = {code.HOST_NAME: name.encode("ascii"), **self._own(request, scope, phone_class, block, common), **more}
+        echo(request, own, scope.server)
         reply = Message(
             BOOTREPLY,
             request.xid,
             request.chaddr,
-            fitted.options,
+            own,
             htype=request.htype,
             flags=request.flags,
             ciaddr=ANY if kind is MessageType.OFFER else request.ciaddr,
             yiaddr=address or ANY,
-            siaddr=common.tftp[0],
+            siaddr=common.siaddr,
             giaddr=request.giaddr,
-            sname=str(common.tftp[0]).encode("ascii"),
-            file=_file(phone_class),
+            sname=common.sname,
+            file=common.file,
         )
-        return Answer(encode(reply, spread=fitted.spread), fitted.left_out)
+        form = self._form_of(kind, request, scope, phone_class, common, leased=address is not None)
+        written = form.filled(own, room_of(request) - AROUND_OPTIONS)
+        if written is not None:
+            return Answer(encode_with(reply, written))
+        fitted = fit(request, {**form.constant, **own})
+        return Answer(encode(reply._replace(options=fitted.options), spread=fitted.spread), fitted.left_out)
 
     def refusal(self, request: Message, scope: Scope, reason: str) -> bytes:
         """A NAK (RFC 2131 table 3); a relay is told to broadcast it, since the phone's address may be wrong on its link."""
@@ -142,23 +153,52 @@ class Replies:
             code.SERVER_ID: scope.server.packed,
             code.MESSAGE: reason.encode("ascii", "replace"),
         }
-        echo(request, options)
+        echo(request, options, scope.server)
         flags = request.flags if request.giaddr == ANY else request.flags | BROADCAST_FLAG
         return encode(
             Message(BOOTREPLY, request.xid, request.chaddr, options, htype=request.htype, flags=flags, giaddr=request.giaddr)
         )
 
+    def _form_of(
+        self, kind: MessageType | None, request: Message, scope: Scope, phone_class: PhoneClass, common: Common, *, leased: bool
+    ) -> Form:
+        """What a reply to a client that asks like this one has in common with others."""
+        options = request.options
+        asks = (options.get(code.PARAMETER_REQUEST_LIST), options.get(code.ENTERPRISE_CLASS), options.get(code.ENTERPRISE))
+        key = (kind, leased, scope.name, phone_class.name, asks)
+        form = self._forms.get(key)
+        if form is None:
+            if len(self._forms) >= MAX_FORMS:
+                # Clients that ask in ever new ways; those that are there ask again.
+                self._forms.clear()
+            constant = self._constant(kind, request, scope, phone_class, common, leased=leased)
+            form = self._forms[key] = form_of(constant, BLANKS)
+        return form
+
+    def _constant(
+        self, kind: MessageType | None, request: Message, scope: Scope, phone_class: PhoneClass, common: Common, *, leased: bool
+    ) -> dict[int, bytes]:
+        options = dict(common.options)
+        if kind is not None:
+            options |= {code.MESSAGE_TYPE: bytes((kind,)), code.SERVER_ID: scope.server.packed}
+            if leased:
+                options.update(_times(phone_class.lease_s))
+        options.update((option, value) for option, value in common.asked.items() if request.lists(option))
+        return options
+
     def _own(
         self, request: Message, scope: Scope, phone_class: PhoneClass, block: PortBlock | None, common: Common
     ) -> dict[int, bytes]:
         """Port range, MGC list and NAT address: in option 43 for our own classes, and otherwise to whoever asks for them (D1)."""
-        flat = flat_options(Assignment(block, _endpoints(phone_class.mgcs), block.public if block is not None else None))
-        options = {option: value for option, value in flat.items() if request.wants(option)}
+        flat = flat_options(Assignment(block, common.mgcs, block.public if block is not None else None))
+        wanted = request.options.get(code.PARAMETER_REQUEST_LIST)
+        options = dict(flat) if wanted is None else {option: value for option, value in flat.items() if option in wanted}
         if phone_class.layout == OWN_LAYOUT:
             options[code.VENDOR] = pack_vendor(flat) + common.subs
-        parts = self._parts(request, flat, common)
-        if parts:
-            options[code.ENTERPRISE] = write_parts(parts)
+        if self._enterprise or common.parts:
+            parts = self._parts(request, flat, common)
+            if parts:
+                options[code.ENTERPRISE] = write_parts(parts)
         if scope.shared and block is not None and takes_port_set(request, phone_class):
             options[code.PORT_PARAMETERS] = encode_port_set(port_set_of(block))
         return options
@@ -168,8 +208,6 @@ class Replies:
         parts = common.parts
         if self._enterprise:
             parts = ((self._enterprise, pack_vendor(flat)), *parts)
-        if not parts:
-            return ()
         named = named_by((request.options.get(code.ENTERPRISE_CLASS), request.options.get(code.ENTERPRISE)))
         if named:
             return tuple(part for part in parts if part[0] in named)
@@ -204,7 +242,8 @@ def common_of(scope: Scope, phone_class: PhoneClass) -> Common:
     if subs:
         options[code.VENDOR] = written.get(code.VENDOR, b"") + subs
     asked = {code.TFTP_SERVERS: encode_addresses(tftp)}
-    return Common(options, asked, tuple(parts.items()), tftp, subs)
+    sname = str(tftp[0]).encode("ascii")
+    return Common(options, asked, tuple(parts.items()), tftp[0], sname, _file(phone_class), subs, _endpoints(phone_class.mgcs))
 
 
 def longest_reply(scope: Scope, phone_class: PhoneClass) -> int:

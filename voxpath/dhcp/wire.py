@@ -21,6 +21,8 @@ MAX_HARDWARE = 16
 
 _HEADER = Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 _OPTIONS_AT = _HEADER.size
+AROUND_OPTIONS = _OPTIONS_AT + 1
+"""Octets of a message beside its options: the header, the cookie and the end option."""
 CHADDR_AT = 28
 """Where a message has the client's hardware address."""
 SNAME_OCTETS = 64
@@ -107,23 +109,30 @@ def encode(message: Message, limit: int = MAX_MESSAGE, spread: Spread | None = N
     :param spread: the message's options by field, when ``sname`` and ``file`` carry some of them in the place of what they say.
     :raises LocalError: a field does not fit, or the message is longer than the limit.
     """
-    sname, file = message.sname, message.file
     if spread is None:
-        options = encode_options(message.options)
-    else:
-        used = _OVERLOAD_FILE * bool(spread.file) + _OVERLOAD_SNAME * bool(spread.sname)
-        # The relay's own option stays the last one (RFC 3046 section 2.1).
-        relays = {option: value for option, value in spread.options.items() if option == code.RELAY_AGENT}
-        others = {option: value for option, value in spread.options.items() if option != code.RELAY_AGENT}
-        options = encode_options(others) + bytes((code.OVERLOAD, 1, used)) + encode_options(relays)
-        sname = encode_options(spread.sname) + _END if spread.sname else sname
-        file = encode_options(spread.file) + _END if spread.file else file
-    if len(message.chaddr) > MAX_HARDWARE or len(sname) > SNAME_OCTETS or len(file) > FILE_OCTETS:
+        return encode_with(message, encode_options(message.options), limit)
+    used = _OVERLOAD_FILE * bool(spread.file) + _OVERLOAD_SNAME * bool(spread.sname)
+    # The relay's own option stays the last one (RFC 3046 section 2.1).
+    relays = {option: value for option, value in spread.options.items() if option == code.RELAY_AGENT}
+    others = {option: value for option, value in spread.options.items() if option != code.RELAY_AGENT}
+    options = encode_options(others) + bytes((code.OVERLOAD, 1, used)) + encode_options(relays)
+    sname = encode_options(spread.sname) + _END if spread.sname else message.sname
+    file = encode_options(spread.file) + _END if spread.file else message.file
+    return encode_with(message._replace(sname=sname, file=file), options, limit)
+
+
+def encode_with(message: Message, options: bytes, limit: int = MAX_MESSAGE) -> bytes:
+    """Write a message with these encoded options, whatever options it has itself.
+
+    :raises LocalError: a field does not fit, or the message is longer than the limit.
+    """
+    chaddr, sname, file = message.chaddr, message.sname, message.file
+    if len(chaddr) > MAX_HARDWARE or len(sname) > SNAME_OCTETS or len(file) > FILE_OCTETS:
         raise LocalError("a DHCP header field does not fit: chaddr 16, sname 64, file 128 octets")
     header = _HEADER.pack(
-        message.op, message.htype, len(message.chaddr), message.hops, message.xid, message.secs, message.flags,
+        message.op, message.htype, len(chaddr), message.hops, message.xid, message.secs, message.flags,
         message.ciaddr.packed, message.yiaddr.packed, message.siaddr.packed, message.giaddr.packed,
-        message.chaddr, sname, file, MAGIC_COOKIE,
+        chaddr, sname, file, MAGIC_COOKIE,
     )  # fmt: skip
     data = header + options + _END
     if len(data) > limit:
@@ -138,7 +147,7 @@ def octets_of(value: bytes) -> int:
 
 def message_octets(options: Mapping[int, bytes]) -> int:
     """How long a message with these options is, without overload."""
-    return _OPTIONS_AT + sum(map(octets_of, options.values())) + 1
+    return AROUND_OPTIONS + sum(map(octets_of, options.values()))
 
 
 def spread_options(options: Mapping[int, bytes], limit: int) -> Spread | None:

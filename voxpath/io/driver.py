@@ -6,7 +6,7 @@ It owns the core's single timer, isolates faults to the transaction in which the
 
 from collections.abc import Callable, Hashable
 from traceback import format_exception
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -23,6 +23,7 @@ from voxpath.core.effects import (
     Core,
     Datagram,
     Done,
+    Effect,
     Effects,
     Emit,
     Failed,
@@ -132,6 +133,17 @@ class Driver:
         self._begun = 0
         self._stopped: Deferred[None] | None = None
         self._reports = PerSecond(REPORTED_PER_SECOND)
+        # Looked up by type: matching one pattern after the other costs more than most of what the effects ask for.
+        self._ways: dict[type[Effect], Callable[[Any], None]] = {
+            Send: self._send,
+            Burst: self._send,
+            Emit: self._emit,
+            Commit: self._commit,
+            Apply: self._apply,
+            Ask: self._ask,
+            Open: self._open,
+            Close: self._close,
+        }
 
     def feed(self, datagram: Datagram) -> None:
         """Give a datagram to the core, and carry out what it asks for."""
@@ -154,25 +166,7 @@ class Driver:
     def run(self, effects: Effects) -> None:
         """Carry out effects, in order."""
         for effect in effects:
-            match effect:
-                case Send() | Burst():
-                    self._send(effect)
-                case Emit(event=Malformed()):
-                    # Refused by the core itself, with an answer to the peer; it counts as what is refused without one.
-                    self.faults.malformed += 1
-                    self._report(effect.event)
-                case Emit():
-                    self._bus.publish(self.role, effect.event)
-                case Commit():
-                    self._commit(effect)
-                case Apply():
-                    self._apply(effect)
-                case Ask():
-                    self._ask(effect)
-                case Open():
-                    self._open(effect)
-                case Close():
-                    self._ports.close(effect.port)
+            self._ways[type(effect)](effect)
 
     def stop(self) -> Deferred[None]:
         """Take no more input, wait for the commits and NAT changes that were begun, then close every port."""
@@ -194,6 +188,17 @@ class Driver:
                 self._ports.burst(send)
         except OSError as error:
             self._report(SendFailed(destination=str(send.destination), reason=str(error)))
+
+    def _emit(self, effect: Emit) -> None:
+        if isinstance(effect.event, Malformed):
+            # Refused by the core itself, with an answer to the peer; it counts as what is refused without one.
+            self.faults.malformed += 1
+            self._report(effect.event)
+        else:
+            self._bus.publish(self.role, effect.event)
+
+    def _close(self, effect: Close) -> None:
+        self._ports.close(effect.port)
 
     def _open(self, effect: Open) -> None:
         try:
