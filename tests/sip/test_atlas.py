@@ -1,9 +1,9 @@
 """Places that are remembered: never longer than the ledger says the same."""
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
+from msgspec.structs import replace
 
 from tests.sip.test_reach import A1, A2, OF_A1, REALMS, STRANGER, A, held
 from tests.sip.test_redirect import OF_B1, invite, server

@@ -5,6 +5,8 @@ from enum import Enum
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
@@ -80,8 +82,7 @@ class Client:
         return self.lease is not None or self.offer is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One change of a client, from its beginning until it is settled or withdrawn.
 
     :ivar lease: the lease after it; ``None``: none.

@@ -1,8 +1,9 @@
 """Changes under way: first the store, then the NAT, then the answer; and the way back when one of them fails (DHC-6, DHC-7)."""
 
 from collections.abc import Hashable, Iterable
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from voxpath.core.effects import Apply, Commit, Effect, Emit, Failed, Outcome
 from voxpath.dhcp.event import DhcpEnded, DhcpFailed

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from math import isinf
 
+from msgspec import Struct
+
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
 from voxpath.model.user import SipAccount
@@ -146,8 +148,7 @@ class Adoption:
         return str(self.mac)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A phone's lease, as it stands in the store before the ACK leaves (DHC-6).
 
     :ivar expires: end of the lease in seconds of the server's clock; the row itself stays (decision D17).

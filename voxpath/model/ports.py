@@ -1,10 +1,14 @@
-"""Port blocks, the bindings that give them to a holder, and the transactions by which they change."""
+"""Port blocks, the bindings that give them to a holder, and the transactions by which they change.
 
-from dataclasses import dataclass
+They are structs: every phone that boots makes several of each.
+"""
+
 from enum import Enum
 from ipaddress import IPv4Address
 from math import isinf
 from typing import NamedTuple
+
+from msgspec import Struct
 
 SMALLEST_BLOCK = 1
 LARGEST_BLOCK = 1024
@@ -13,8 +17,7 @@ MAX_DIGITS = 5
 """Digits of a port number."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PortBlock:
+class PortBlock(Struct, frozen=True, order=True):
     """``size`` consecutive ports of one public address, aligned to their size (GEN-6).
 
     The size is a power of two from 1 to 1024.
@@ -71,8 +74,7 @@ class BindingState(Enum):
     RELEASED = "released"
 
 
-@dataclass(frozen=True, slots=True)
-class PortBinding:
+class PortBinding(Struct, frozen=True):
     """Who holds a port block (the ledger's row).
 
     :ivar holder: a phone's MAC in text form, or ``service:NAME`` for a role, or ``gateway:NAME``.
@@ -111,8 +113,7 @@ class Mapping(NamedTuple):
     block: PortBlock
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(Struct, frozen=True):
     """One atomic change of the NAPPT table; removals come before additions.
 
     Generations grow, with gaps where a change was refused by the store.

@@ -1,7 +1,8 @@
 """What a change of the ledger is: rows before and after, and the NAT transaction that goes with them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.errors import VoxpathError
@@ -17,8 +18,7 @@ class Taken(VoxpathError):
     """A claimed port belongs to somebody else; the reason names both."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Struct, frozen=True):
     """Space that is kept for a holder in memory, before anything is written.
 
     :ivar victims: released rows whose space it will take.
@@ -32,8 +32,7 @@ class Reservation:
     pieces: Pieces = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerChange:
+class LedgerChange(Struct, frozen=True):
     """One atomic change: pending from the moment it is made until it is settled or withdrawn.
 
     :ivar holder: for whom it was made.

@@ -12,9 +12,10 @@ A reserved block is its holder's for ever, whether he is there or not.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from ipaddress import IPv4Address
 from math import inf
+
+from msgspec.structs import replace
 
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
