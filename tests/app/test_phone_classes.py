@@ -91,7 +91,7 @@ def test_the_table_has_known_options_only() -> None:
 
     from msgspec.structs import fields
 
-    from voxpath.app.schema import PhoneClass
+    from voxpath.app.schema_dhcp import PhoneClass
 
     known = {field.encode_name for field in fields(PhoneClass)} - {LIKE, "name"} | {"about", "seen"}
     table = tomllib.loads(files("voxpath.app").joinpath("phone_classes.toml").read_text())

@@ -4,8 +4,9 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 from tests.live.capture import Capture
@@ -15,6 +16,9 @@ from voxpath.manage.client import ask
 
 GATEWAY = SITE_A.gateway
 OUTSIDE = "isp"
+RELAY, CIRCUIT = "relay", "down0"
+"""A router with a relay, and its interface to phones, whose name is their circuit."""
+
 FOREIGN_MAC = "06:00:00:00:00:{:02x}"
 OWN_MAC = "02:00:00:00:0c:{:02x}"
 
@@ -40,6 +44,25 @@ class Bench(Stage):
         """Give the gateway a LAN."""
         self.net.bridge(GATEWAY, name)
         self.net.address(GATEWAY, name, prefix)
+
+    def add_relay(self) -> None:
+        """Put the host :data:`RELAY` beyond ``trunk0``: a router to 10.2.0.0/24, whose phones stand on :data:`CIRCUIT`."""
+        net = self.net
+        self.add_lan("trunk0", "10.9.0.1/24")
+        net.create(RELAY)
+        net.veth(RELAY, "up0", GATEWAY, "cable0")
+        net.plug(GATEWAY, "trunk0", "cable0")
+        net.address(RELAY, "up0", "10.9.0.2/24")
+        net.route(RELAY, "default", "10.9.0.1")
+        net.sysctl(RELAY, "net.ipv4.ip_forward", "1")
+        net.bridge(RELAY, CIRCUIT)
+        net.address(RELAY, CIRCUIT, "10.2.0.1/24")
+        net.route(GATEWAY, "10.2.0.0/24", "10.9.0.2")
+
+    def relays(self) -> AbstractContextManager[Popen[bytes]]:
+        """Let isc-dhcp-relay pass on what it hears, with the circuit in option 82."""
+        argv = ["dhcrelay", "-4", "-d", "-a", "-pf", str(self.directory / "dhcrelay.pid"), "-id", CIRCUIT, "-iu", "up0", "10.9.0.1"]
+        return self.net.running(RELAY, argv)
 
     def configure(self, text: str) -> None:
         """Write a configuration of one's own."""
@@ -67,6 +90,14 @@ class Bench(Stage):
         self.net.mac(name, "eth0", chosen)
         self.net.plug(GATEWAY, lan, name)
         return Phone(self.net, name, chosen, self.directory)
+
+    def far_phone(self, *, mac: str = "") -> Phone:
+        """Plug a new phone in behind :data:`RELAY`."""
+        phone = self.phone(mac=mac)
+        self.net.ip(GATEWAY, "link", "set", phone.name, "nomaster")
+        self.net.ip(GATEWAY, "link", "set", phone.name, "netns", self.net.full(RELAY))
+        self.net.plug(RELAY, CIRCUIT, phone.name)
+        return phone
 
     def capture(self, name: str, interface: str, expression: str = "") -> Capture:
         """See what passes an interface."""

@@ -51,6 +51,20 @@ outside = ["wan0"]
 enabled = false
 """
 
+FAR_SQUATTED = "10.2.0.11"
+FAR_CONFIGURATION = CONFIGURATION.replace('"10.0.0.0/24"]', '"10.0.0.0/8"]').replace('["lan0"]', '["lan0", "trunk0"]')
+FAR_CONFIGURATION += f"""
+[[scope]]
+name = "far"
+interface = "trunk0"
+subnet = "10.2.0.0/24"
+server = "10.9.0.1"
+router = "10.2.0.1"
+relays = ["10.2.0.1"]
+range = ["{FAR_SQUATTED}", "10.2.0.14"]
+realm = "site"
+"""
+
 
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Capture]]:
@@ -152,3 +166,37 @@ def test_without_the_right_to_raw_sockets_phones_are_served_and_the_operator_is_
         assert bench.phone().udhcpc()["ip"] == SQUATTED
         assert not [item for item in facts(bench) if item.startswith("free addresses")]
         bench.is_sound()
+
+
+def test_beyond_a_relay_an_echo_finds_who_has_an_address(tmp_path: Path) -> None:
+    """By the order of frames: all requests for the address that is offered come before the DISCOVER, none before the OFFER."""
+
+    def configure(made: Bench) -> None:
+        made.add_relay()
+        squatter = made.far_phone(mac=SQUATTER_MAC)
+        made.net.address(squatter.name, "eth0", f"{FAR_SQUATTED}/24")
+        made.net.route(squatter.name, "default", "10.2.0.1")
+        made.configure(FAR_CONFIGURATION)
+        captures.append(made.capture(GATEWAY, "trunk0", "icmp or udp").__enter__())
+
+    captures: list[Capture] = []
+    with bench_of(tmp_path, configure) as bench, bench.relays():
+        (seen,) = captures
+        until(lambda: facts(bench).get("free addresses of far", "").startswith("2 verified"), f"the stock is full: {facts(bench)}")
+        (event,) = bench.events("DHCP_OCCUPIED")
+        assert (event["address"], event["scope"], event["by"]) == (FAR_SQUATTED, "far", "a machine beyond a relay")
+        phone = bench.far_phone()
+        assert phone.udhcpc("-t", "6")["ip"] == "10.2.0.12"
+        until(lambda: [address for _, address in echoes(seen)].count("10.2.0.14") == 3, "the stock is filled again", 5)
+        kinds = {kind: int(number) for number, kind in reversed(seen.tshark("dhcp", "frame.number", "dhcp.option.dhcp"))}
+        discover, offer = kinds["1"], kinds["2"]
+        assert [number < discover for number, address in echoes(seen) if address == "10.2.0.12"] == [True] * 3
+        assert not [number for number, _ in echoes(seen) if discover < number < offer]
+        seen.__exit__()
+        bench.is_sound()
+
+
+def echoes(capture: Capture) -> list[tuple[int, str]]:
+    """The gateway's ICMP echo requests: number of the frame, and the address asked for."""
+    rows = capture.tshark("icmp.type == 8 && ip.src == 10.9.0.1", "frame.number", "ip.dst")
+    return [(int(number), address) for number, address in rows]

@@ -9,15 +9,14 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from tests.live.bench import GATEWAY, Bench, bench_of
+from tests.live.bench import CIRCUIT, GATEWAY, RELAY, Bench, bench_of
 from tests.live.dhcpclients import Phone, ports_of
 from tests.live.sites import SITE_A, until
 
 pytestmark = pytest.mark.live
 
-RELAY = "relay"
 BOOTP_MAC = "02:00:00:00:0d:01"
-CLIENT, CIRCUIT = "desk-7", "down0"
+CLIENT = "desk-7"
 UNKNOWN = "06:00:00:00:00:07"
 STORM, STORMING, ROUNDS = 20_000, 16, 5
 """DISCOVERs at once, of how many phones, and how often at the most."""
@@ -107,19 +106,9 @@ enabled = false
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     def configure(made: Bench) -> None:
-        net = made.net
         made.add_lan("lan1", "10.1.0.1/24")
-        net.address(GATEWAY, "lan1", "10.1.1.1/24")
-        made.add_lan("trunk0", "10.9.0.1/24")
-        net.create(RELAY)
-        net.veth(RELAY, "up0", GATEWAY, "cable0")
-        net.plug(GATEWAY, "trunk0", "cable0")
-        net.address(RELAY, "up0", "10.9.0.2/24")
-        net.route(RELAY, "default", "10.9.0.1")
-        net.sysctl(RELAY, "net.ipv4.ip_forward", "1")
-        net.bridge(RELAY, CIRCUIT)
-        net.address(RELAY, CIRCUIT, "10.2.0.1/24")
-        net.route(GATEWAY, "10.2.0.0/24", "10.9.0.2")
+        made.net.address(GATEWAY, "lan1", "10.1.1.1/24")
+        made.add_relay()
         made.configure(CONFIGURATION)
 
     with bench_of(tmp_path_factory.mktemp("who"), configure) as made:
@@ -297,20 +286,10 @@ def test_an_exhausted_scope_spills_over(bench: Bench) -> None:
     assert [each["router"] for each in told] == ["10.1.0.1", "10.1.1.1", "10.1.1.1"]
 
 
-def far_phone(bench: Bench) -> Phone:
-    phone = bench.phone()
-    bench.net.ip(GATEWAY, "link", "set", phone.name, "nomaster")
-    bench.net.ip(GATEWAY, "link", "set", phone.name, "netns", bench.net.full(RELAY))
-    bench.net.plug(RELAY, CIRCUIT, phone.name)
-    return phone
-
-
 def test_a_relay_with_option_82(bench: Bench) -> None:
     """isc-dhcp-relay adds the circuit: it is echoed, or the relay would not pass the answers on; the phone renews past it."""
-    phone = far_phone(bench)
-    argv = ["dhcrelay", "-4", "-d", "-a", "-pf", str(bench.directory / "dhcrelay.pid"), "-id", CIRCUIT, "-iu", "up0", "10.9.0.1"]
-    with bench.capture(GATEWAY, "trunk0", "udp port 67") as capture:
-        relay = bench.net.spawn(RELAY, argv)
+    phone = bench.far_phone()
+    with bench.capture(GATEWAY, "trunk0", "udp port 67") as capture, bench.relays():
         process, told = phone.udhcpc_stays()
         assert (told["ip"], told["router"], told["serverid"]) == ("10.2.0.7", "10.2.0.1", "10.9.0.1")
         circuit = "dhcp.option.agent_information_option.agent_circuit_id"
@@ -319,17 +298,17 @@ def test_a_relay_with_option_82(bench: Bench) -> None:
         assert {bytes.fromhex(row[2].replace(":", "")) for row in answers} == {CIRCUIT.encode()}
         phone.udhcpc_renews(process)
         assert until(lambda: capture.tshark("dhcp.type == 2 && ip.dst == 10.2.0.7", "dhcp.option.dhcp"), "renewal") == [("5",)]
-    bench.net.end(process)
-    bench.net.end(relay)
+        bench.net.end(process)
     assert bench.row_of("leases", phone)["scope"] == "far"
 
 
 def test_a_relay_without_option_82(bench: Bench) -> None:
     """dnsmasq as a relay."""
-    phone = far_phone(bench)
+    phone = bench.far_phone()
     argv = ["dnsmasq", "--no-daemon", "--port=0", "--conf-file=/dev/null", "--pid-file=", "--dhcp-relay=10.2.0.1,10.9.0.1"]
     relay = bench.net.spawn(RELAY, argv)
-    assert phone.udhcpc("-t", "6")["ip"] == "10.2.0.11"
+    told = phone.udhcpc("-t", "6")
+    assert (bench.row_of("leases", phone)["scope"], bench.row_of("leases", phone)["address"]) == ("far", told["ip"])
     bench.net.end(relay)
 
 

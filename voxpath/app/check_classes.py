@@ -8,7 +8,8 @@ from voxpath.app.check_addresses import duplicates
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.phone_classes import shipped
-from voxpath.app.schema import Config, PhoneClass
+from voxpath.app.schema import Config
+from voxpath.app.schema_dhcp import PhoneClass
 from voxpath.model.event import printable
 
 

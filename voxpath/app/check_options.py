@@ -6,7 +6,8 @@ from typing import NamedTuple
 from voxpath.app import values, values_options
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.schema import Config, PhoneClass, Scope
+from voxpath.app.schema import Config
+from voxpath.app.schema_dhcp import PhoneClass, Scope
 from voxpath.app.schema_options import Option
 from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import MAX_DATA

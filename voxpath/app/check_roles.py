@@ -8,7 +8,8 @@ from voxpath.app import values
 from voxpath.app.check_addresses import duplicates, listening
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine, readable, unwritable, writable_by_all
-from voxpath.app.schema import Config, PhoneClass, Pool
+from voxpath.app.schema import Config, Pool
+from voxpath.app.schema_dhcp import PhoneClass
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.manage.control import check_place
 from voxpath.megaco.digitmap import DigitMap

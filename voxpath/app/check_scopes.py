@@ -7,7 +7,8 @@ from itertools import combinations
 from voxpath.app.check_addresses import duplicates, is_foreign, unknown_realm
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.schema import Config, Reservation, Scope
+from voxpath.app.schema import Config
+from voxpath.app.schema_dhcp import Reservation, Scope
 
 MARKS = ("mac", "client_id", "circuit_id")
 """What a reservation knows its phone by."""

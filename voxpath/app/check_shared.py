@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.schema import Config, Scope
+from voxpath.app.schema import Config
+from voxpath.app.schema_dhcp import Scope
 from voxpath.app.values import link_of
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import fields
 
-from voxpath.app.schema import PhoneClass
+from voxpath.app.schema_dhcp import PhoneClass
 
 LIKE = "like"
 

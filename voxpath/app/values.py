@@ -6,7 +6,8 @@ All functions take a configuration that :func:`voxpath.app.check.check` found no
 from dataclasses import replace
 from pathlib import Path
 
-from voxpath.app.schema import Config, PhoneClass, Scope
+from voxpath.app.schema import Config
+from voxpath.app.schema_dhcp import PhoneClass, Scope
 from voxpath.app.secret import FORCERENEW_KEY, secret_in
 from voxpath.app.values_options import class_options, scope_options, vendor_subs
 from voxpath.dhcp.message import INFINITE_S

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from voxpath.app.schema import PhoneClass, Scope
+from voxpath.app.schema_dhcp import PhoneClass, Scope
 from voxpath.app.schema_options import Option
 from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import pack_sub_options, write_parts
