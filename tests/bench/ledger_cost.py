@@ -95,7 +95,7 @@ def look_up(ledger: Ledger, number: int) -> None:
     row = ledger.binding_of(phone(number))
     assert row is not None
     assert ledger.holder_of(row.block.public, row.block.first + 5) is row
-    ledger.usage_around(row.block, 1.0)
+    ledger.used_around(row.block, 1.0)
 
 
 OPERATIONS_BY_NAME: dict[str, tuple[bool, Callable[[Ledger, int], None]]] = {

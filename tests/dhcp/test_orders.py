@@ -3,6 +3,8 @@
 from ipaddress import IPv4Address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.client import Acknowledged, Refused
@@ -141,13 +143,24 @@ def test_a_reservation_ends_by_an_order_and_changes_nothing_else(site, phone) ->
 
 
 def test_a_watermark_tells_a_threshold_once_and_its_end_only_well_below() -> None:
-    mark = Watermark((80, 95))
+    mark = Watermark((80, 95), 100)
     told = []
     for used in (10, 79, 80, 79, 85, 80, 76, 94, 95, 96, 92, 91, 90, 89, 76, 75, 74, 80, 100, 0):
-        if mark.moves(used, 100):
+        if mark.moves(used):
             told.append((used, mark.level))
     assert told == [(80, 80), (95, 95), (89, 80), (74, 0), (80, 80), (100, 95), (0, 0)]
-    assert not Watermark((80,)).moves(0, 0)
+    assert not Watermark((80,), 0).moves(0)
+
+
+@given(total=st.integers(1, 300), walk=st.lists(st.floats(0, 1), max_size=40))
+def test_a_watermark_has_the_level_of_its_definition_after_any_walk(total: int, walk: list[float]) -> None:
+    """A threshold holds from its share on until the share is five percent points below it."""
+    mark, levels = Watermark((60, 80, 95), total), {60: False, 80: False, 95: False}
+    for used in (round(share * total) for share in walk):
+        mark.moves(used)
+        for level, held in levels.items():
+            levels[level] = used * 100 >= (level - 5 if held else level) * total
+        assert mark.level == max((level for level, held in levels.items() if held), default=0)
 
 
 def test_ports_that_run_short_are_told_before_there_are_none(make_site, make_phone) -> None:

@@ -109,7 +109,7 @@ def scope_rows(server: DhcpServer) -> Iterator[ScopeRow]:
             free=usage.free,
             kept=usage.kept,
             percent=_percent(usage.used, usage.total),
-            passed=server.pressure.level(scope.name),
+            passed=server.pressure.level_of_scope(scope.name),
         )
 
 
@@ -128,7 +128,7 @@ def pool_rows(server: DhcpServer, now: float) -> Iterator[PoolRow]:
             kept=usage.kept,
             pending=usage.pending,
             percent=_percent(usage.used, usage.total),
-            passed=server.pressure.level(usage.pool),
+            passed=server.pressure.level_of_pool(usage.pool),
         )
 
 

@@ -66,6 +66,10 @@ class Book:
         """The addresses of a scope; raise :class:`KeyError` when there is none of this name."""
         return self._pools[scope]
 
+    def used(self, scope: str) -> int:
+        """How many addresses of a scope a new phone cannot get, not even one that is remembered for another phone."""
+        return self._pools[scope].taken - len(self._unbound[scope])
+
     def usage(self, scope: str) -> AddressUsage:
         """What the addresses of a scope are used for."""
         pool, kept = self._pools[scope], len(self._unbound[scope])

@@ -19,25 +19,39 @@ CLEAR_BELOW = 5
 class Watermark:
     """The highest threshold that one share has passed.
 
+    :param thresholds: in percent.
+    :ivar total: the whole that shares are of.
     :ivar level: that threshold in percent; 0: none.
     """
 
-    __slots__ = ("_thresholds", "level")
+    __slots__ = ("_thresholds", "_unmoved", "level", "total")
 
-    def __init__(self, thresholds: Iterable[int]) -> None:
+    def __init__(self, thresholds: Iterable[int], total: int) -> None:
         self.level = 0
+        self.total = total
         self._thresholds = sorted(thresholds, reverse=True)
+        self._unmoved = self._range()
 
-    def moves(self, used: int, total: int) -> bool:
+    def moves(self, used: int) -> bool:
         """Look at a share; tell whether it has passed a threshold upwards, or has fallen clearly below one."""
-        passed = self._passed(used, total, 0)
-        left = self._passed(used, total, CLEAR_BELOW)
+        if used in self._unmoved:
+            return False
+        passed = self._passed(used, 0)
+        left = self._passed(used, CLEAR_BELOW)
         # Between the two lines everything stays as it is.
         level = max(passed, min(self.level, left))
         moved, self.level = level != self.level, level
+        self._unmoved = self._range()
         return moved
 
-    def _passed(self, used: int, total: int, slack: int) -> int:
+    def _range(self) -> range:
+        """The shares at which nothing moves: nearly always it is one of these."""
+        above = min((level for level in self._thresholds if level > self.level), default=None)
+        first = -(-(self.level - CLEAR_BELOW) * self.total // 100) if self.level else 0
+        return range(first, self.total + 1 if above is None else -(-above * self.total // 100))
+
+    def _passed(self, used: int, slack: int) -> int:
+        total = self.total
         return next((level for level in self._thresholds if total and used * 100 >= (level - slack) * total), 0)
 
 
@@ -47,47 +61,53 @@ class Pressure:
     def __init__(self, book: Book, warn_at: Iterable[int] = WARN_AT) -> None:
         self._book = book
         self._warn_at = tuple(warn_at)
-        self._marks: dict[str | Pool, Watermark] = {}
+        self._scopes: dict[str, Watermark] = {}
+        self._pools: dict[Pool, Watermark] = {}
 
-    def level(self, of: str | Pool) -> int:
-        """The highest threshold that a scope or a pool has passed, in percent; 0: none."""
-        mark = self._marks.get(of)
+    def level_of_scope(self, name: str) -> int:
+        """The highest threshold that a scope has passed, in percent; 0: none."""
+        mark = self._scopes.get(name)
+        return mark.level if mark is not None else 0
+
+    def level_of_pool(self, pool: Pool) -> int:
+        """The highest threshold that a pool has passed, in percent; 0: none."""
+        mark = self._pools.get(pool)
         return mark.level if mark is not None else 0
 
     def after(self, step: Step, now: float) -> list[Effect]:
         """What is to be told after a change; a renewal changes nothing here."""
-        if not step.ledger and step.offer is None:
+        change = step.ledger
+        if not change and step.offer is None:
             return []
         effects: list[Effect] = []
-        for lease in (step.lease, step.before):
-            if lease is not None and lease.scope in self._book.scopes:
-                effects += self._scope(lease.scope)
-        for row in (*step.ledger.written, *step.ledger.removed):
+        for name in {lease.scope for lease in (step.lease, step.before) if lease is not None}:
+            effects += self._scope(name)
+        for row in (*change.written, *change.removed):
             effects += self._pool(row.block, now)
         return effects
 
     def _scope(self, name: str) -> list[Effect]:
-        usage = self._book.usage(name)
-        mark = self._mark(name)
-        before = mark.level
-        if not mark.moves(usage.used, usage.total):
+        if name not in self._book.scopes:
+            return []
+        mark = self._scopes.get(name)
+        if mark is None:
+            mark = self._scopes[name] = Watermark(self._warn_at, self._book.usage(name).total)
+        used, before = self._book.used(name), mark.level
+        if not mark.moves(used):
             return []
         event = AddressesLow if mark.level > before else AddressesRecovered
-        return [Emit(event(scope=name, used=usage.used, total=usage.total, threshold=max(before, mark.level)))]
+        return [Emit(event(scope=name, used=used, total=mark.total, threshold=max(before, mark.level)))]
 
     def _pool(self, block: PortBlock, now: float) -> list[Effect]:
-        usage = self._book.ledger.usage_around(block, now)
-        if usage is None:
+        found = self._book.ledger.used_around(block, now)
+        if found is None:
             return []
-        mark = self._mark(usage.pool)
+        space, used = found
+        mark = self._pools.get(space.pool)
+        if mark is None:
+            mark = self._pools[space.pool] = Watermark(self._warn_at, space.free.total)
         before = mark.level
-        if not mark.moves(usage.used, usage.total):
+        if not mark.moves(used):
             return []
         event = PortsLow if mark.level > before else PortsRecovered
-        return [Emit(event(pool=str(usage.pool), used=usage.used, total=usage.total, threshold=max(before, mark.level)))]
-
-    def _mark(self, key: str | Pool) -> Watermark:
-        mark = self._marks.get(key)
-        if mark is None:
-            mark = self._marks[key] = Watermark(self._warn_at)
-        return mark
+        return [Emit(event(pool=str(space.pool), used=used, total=mark.total, threshold=max(before, mark.level)))]

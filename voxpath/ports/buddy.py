@@ -22,13 +22,14 @@ Piece = tuple[int, int]
 class Buddy:
     """The free ports from ``first`` to ``last`` but for the barred ones."""
 
-    __slots__ = ("_barred", "_first", "_free", "_heaps", "_last", "_total")
+    __slots__ = ("_barred", "_first", "_free", "_heaps", "_last", "_total", "_vacant")
 
     def __init__(self, first: int, last: int, barred: Iterable[int] = ()) -> None:
         self._first = first
         self._last = last
         self._barred = sorted({port for port in barred if first <= port <= last})
         self._total = last - first + 1 - len(self._barred)
+        self._vacant = 0
         self._free: list[set[int]] = [set() for _ in range(ORDERS)]
         self._heaps: list[list[int]] = [[] for _ in range(ORDERS)]
         for start, size in split_range(first, last):
@@ -42,7 +43,7 @@ class Buddy:
     @property
     def free(self) -> int:
         """How many ports are free now."""
-        return sum(len(blocks) << order for order, blocks in enumerate(self._free))
+        return self._vacant
 
     def snapshot(self) -> frozenset[Piece]:
         """The free space as its largest aligned blocks."""
@@ -55,6 +56,7 @@ class Buddy:
             if self._free[order]:
                 first = self._lowest(order)
                 self._split(first, order, first, wanted)
+                self._vacant -= size
                 return first
         return None
 
@@ -65,13 +67,17 @@ class Buddy:
             start = first & -(1 << order)
             if start in self._free[order]:
                 self._split(start, order, first, wanted)
+                self._vacant -= size
                 return ((first, size),)
-        return tuple(self._gather(first, wanted))
+        pieces = tuple(self._gather(first, wanted))
+        self._vacant -= sum(size for _, size in pieces)
+        return pieces
 
     def give(self, first: int, size: int) -> None:
         """Give an aligned block back; ports that are barred or outside the range are left out."""
         if self.allowed(first, size) == size:
             self._merge(first, size.bit_length() - 1)
+            self._vacant += size
         elif size > 1:
             half = size // 2
             self.give(first, half)

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.ports.change import Exhausted, LedgerChange, Reservation, Taken
-from voxpath.ports.pools import RESERVED_PORTS, Pool, Pools, give_back
+from voxpath.ports.pools import RESERVED_PORTS, Pool, Pools, Space, give_back
 from voxpath.ports.room import Room
 from voxpath.ports.usage import PoolUsage
 
@@ -86,10 +86,10 @@ class Ledger:
         """What the ports of each pool are used for."""
         return tuple(self._room.usage.of(space, now) for space in self._pools.spaces)
 
-    def usage_around(self, block: PortBlock, now: float) -> PoolUsage | None:
-        """What the ports of this block's pool are used for; ``None``: it lies in none."""
+    def used_around(self, block: PortBlock, now: float) -> tuple[Space, int] | None:
+        """This block's pool, and how many of its ports a new phone cannot get now; ``None``: it lies in none."""
         space = self._pools.holding(block)
-        return self._room.usage.of(space, now) if space is not None else None
+        return (space, self._room.usage.used(space, now)) if space is not None else None
 
     def lasting(self, row: PortBinding) -> bool:
         """Whether a row's block is its holder's for ever, by an operator's word or by the configuration."""

@@ -66,6 +66,12 @@ class Usage:
         self._count(row, self._uses.pop(row.holder)[1], -1)
         self._ends.disarm(row.holder)
 
+    def used(self, space: Space, now: float) -> int:
+        """Ports of one pool that a new phone cannot get now."""
+        self._end_quarantines(now)
+        free = space.free
+        return free.total - free.free - self._counts[space][KEPT]
+
     def of(self, space: Space, now: float) -> PoolUsage:
         """What one pool is used for."""
         self._end_quarantines(now)
