@@ -5,18 +5,22 @@ The driver (:mod:`voxpath.io.driver`) carries them out in order.
 Effects that depend on another one stand in its ``then``: a DHCPACK stands in the ``then`` of the NAT change, which stands in
 the ``then`` of the commit, so no acknowledgement can precede what it acknowledges.
 
+They are structs, as events are: every packet makes some, and a struct costs a third of a named tuple.
+
 Timers are no effects: a core keeps its own :class:`~voxpath.core.timers.TimerHeap` and tells when the next one is due.
 """
 
 from collections.abc import Hashable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
 
 
-class Datagram(NamedTuple):
+class Datagram(Struct, frozen=True):
     """A datagram that arrived.
 
     :ivar destination: the local address that it was sent to; empty when the port did not tell.
@@ -31,7 +35,7 @@ class Datagram(NamedTuple):
     port: str = ""
 
 
-class Send(NamedTuple):
+class Send(Struct, frozen=True):
     """Send a datagram.
 
     :ivar port: the name of the core's local port to send from.
@@ -48,7 +52,7 @@ class Send(NamedTuple):
     link: bytes = b""
 
 
-class Burst(NamedTuple):
+class Burst(Struct, frozen=True):
     """Send several datagrams to one place; as many :class:`Send` do the same, for more.
 
     :ivar payloads: in the order in which they are sent.
@@ -60,26 +64,26 @@ class Burst(NamedTuple):
     source: str = ""
 
 
-class Open(NamedTuple):
+class Open(Struct, frozen=True):
     """Open a local UDP port under a name; port 0 lets the kernel choose. Failure comes back as :class:`Failed`."""
 
     port: str
     local: Endpoint
 
 
-class Close(NamedTuple):
+class Close(Struct, frozen=True):
     """Close a local port."""
 
     port: str
 
 
-class Put(NamedTuple):
+class Put(Struct, frozen=True):
     """Write a row: the value's type chooses the table (:mod:`voxpath.store`)."""
 
     value: object
 
 
-class Delete(NamedTuple):
+class Delete(Struct, frozen=True):
     """Remove the row that has this value's key."""
 
     value: object
@@ -88,7 +92,7 @@ class Delete(NamedTuple):
 Change: TypeAlias = Put | Delete
 
 
-class Commit(NamedTuple):
+class Commit(Struct, frozen=True):
     """Make changes durable, all or none; then run ``then``.
 
     The outcome comes back to the core as ``resolve(token, Done())`` before ``then`` runs, or as ``resolve(token, Failed(...))``,
@@ -100,7 +104,7 @@ class Commit(NamedTuple):
     token: Hashable = None
 
 
-class Apply(NamedTuple):
+class Apply(Struct, frozen=True):
     """Bring a change of the NAPPT table into the kernel; then run ``then``. The outcome comes back as for :class:`Commit`."""
 
     transaction: Transaction
@@ -108,7 +112,7 @@ class Apply(NamedTuple):
     token: Hashable = None
 
 
-class Ask(NamedTuple):
+class Ask(Struct, frozen=True):
     """Ask the outside a question; the answer comes back as ``resolve(token, Done(answer))`` or ``resolve(token, Failed(...))``.
 
     The question is a value of a type that the asking package defines; :mod:`voxpath.app` plugs in who answers it.
@@ -118,7 +122,7 @@ class Ask(NamedTuple):
     token: Hashable
 
 
-class Emit(NamedTuple):
+class Emit(Struct, frozen=True):
     """Tell the event bus."""
 
     event: Event
@@ -128,13 +132,13 @@ Effect: TypeAlias = Send | Burst | Open | Close | Commit | Apply | Ask | Emit
 Effects: TypeAlias = Iterable[Effect]
 
 
-class Done(NamedTuple):
+class Done(Struct, frozen=True):
     """A :class:`Commit`, :class:`Apply` or :class:`Ask` succeeded."""
 
     answer: Any = None
 
 
-class Failed(NamedTuple):
+class Failed(Struct, frozen=True):
     """A :class:`Commit`, :class:`Apply`, :class:`Ask` or :class:`Open` failed, and why in one line."""
 
     reason: str

@@ -1,8 +1,8 @@
 """The event bus: the one place where log, ladder and ``why`` learn what happens."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from voxpath.io.clock import Clock
@@ -11,7 +11,7 @@ from voxpath.model.event import Event
 log = Logger()
 
 
-class Record(NamedTuple):
+class Record(Struct, frozen=True):
     """An event as it was published: when (seconds of the server's clock), and by which role."""
 
     at: float

@@ -37,6 +37,11 @@ def _interface_name(index: int) -> str:
         return ""
 
 
+@lru_cache(maxsize=256)
+def _pktinfo(index: int, source: str) -> bytes:
+    return _PKTINFO.pack(index, socket.inet_aton(source or ANY_HOST), bytes(4))
+
+
 class UdpPort(LocalPort):
     """A UDP socket on the reactor.
 
@@ -70,10 +75,10 @@ class UdpPort(LocalPort):
 
     def send(self, send: Send) -> None:
         """Send a datagram; raise :class:`OSError` when the kernel does not take it."""
-        payload, to, _, source, interface, link = send
-        if not link and not interface and (not source or source == self.told):
+        source = send.source
+        if not send.link and not send.interface and (not source or source == self.told):
             # The way of nearly all.
-            self._socket.sendto(payload, to)
+            self._socket.sendto(send.payload, send.destination)
         else:
             self._send_by(send)
 
@@ -85,17 +90,15 @@ class UdpPort(LocalPort):
             return
         # Without the right to send frames a broadcast reaches a client that has no address yet; RFC 2131 4.1 allows it.
         destination = Endpoint(BROADCAST_HOST, send.destination.port) if send.link else send.destination
-        index = socket.if_nametoindex(send.interface) if send.interface else 0
-        source = socket.inet_aton(send.source) if send.source else b"\0\0\0\0"
-        info = _PKTINFO.pack(index, source, b"\0\0\0\0")
-        self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, destination)
+        # A socket that is bound to the interface sends by it anyway.
+        index = socket.if_nametoindex(send.interface) if send.interface not in ("", self.device) else 0
+        self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, _pktinfo(index, send.source))], 0, destination)
 
     def burst(self, burst: Burst) -> None:
         """Send several datagrams; raise :class:`OSError` when the kernel does not take one."""
-        _, destination, _, source = burst
-        if source in {"", self.told}:
+        if burst.source in {"", self.told}:
             for payload in burst.payloads:
-                self._socket.sendto(payload, destination)
+                self._socket.sendto(payload, burst.destination)
             return
         super().burst(burst)
 

@@ -2,6 +2,7 @@
 
 import struct
 from ipaddress import IPv4Address
+from socket import inet_aton
 from typing import NamedTuple
 
 from voxpath.core.errors import RemoteError
@@ -16,7 +17,7 @@ _IPV4_HEADER, _UDP_HEADER = 20, 8
 def udp_packet(payload: bytes, source: Endpoint, destination: Endpoint) -> bytes:
     """Build the whole IPv4 packet, checksums included (RFC 791, RFC 768)."""
     length = 8 + len(payload)
-    addresses = IPv4Address(source.host).packed + IPv4Address(destination.host).packed
+    addresses = inet_aton(source.host) + inet_aton(destination.host)
     udp = struct.pack("!HHHH", source.port, destination.port, length, 0)
     # The checksum covers a pseudo header; a computed 0 is sent as 0xffff, since 0 means "none".
     checksum = total(addresses + struct.pack("!BBH", 0, UDP, length) + udp + payload) ^ 0xFFFF

@@ -1,5 +1,7 @@
 """What is told of each message: an arrow of the ladder for a request, and one for whatever is sent because of it."""
 
+from msgspec.structs import replace
+
 from voxpath.core.effects import Commit, Effect, Effects, Emit, Send
 from voxpath.model.event import MessageEvent
 from voxpath.sip import summary
@@ -47,7 +49,7 @@ class Ladder:
                     if self._tells(sender, now):
                         told.append(Emit(self._answer(effect, method, sender, peer)))
                 case Commit(then=then):
-                    told.append(effect._replace(then=tuple(self.told(then, method, sender, peer, now))))
+                    told.append(replace(effect, then=tuple(self.told(then, method, sender, peer, now))))
                 case Emit(event=event) if not self._tally.admits(event, now):
                     pass
                 case _:
