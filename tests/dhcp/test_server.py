@@ -417,14 +417,15 @@ def test_a_change_of_class_gives_another_block_in_one_transaction(site, phone, m
 
 def test_the_broadcast_flag_is_obeyed(site, phone) -> None:
     phone.offer()
-    assert site.sent[-1][1:] == (Endpoint("255.255.255.255", 68), "dhcp", "10.0.0.1", "eth0", b"")
+    sent = site.sent[-1]
+    assert sent == Send(sent.payload, Endpoint("255.255.255.255", 68), "dhcp", "10.0.0.1", "eth0", b"")
 
 
 def test_without_the_flag_the_frame_goes_to_the_ethernet_address(site, make_phone) -> None:
     phone = make_phone(site, 1, broadcast=False)
     phone.boot()
     for sent in site.sent:
-        assert sent[1:] == (Endpoint("10.0.0.10", 68), "dhcp", "10.0.0.1", "eth0", bytes(phone.mac))
+        assert sent == Send(sent.payload, Endpoint("10.0.0.10", 68), "dhcp", "10.0.0.1", "eth0", bytes(phone.mac))
 
 
 # Scopes.

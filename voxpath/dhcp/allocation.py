@@ -15,8 +15,9 @@ from voxpath.dhcp.message import ANY, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Refusal
 from voxpath.dhcp.record import Client, lease_fits
-from voxpath.dhcp.reply import Answer
+from voxpath.dhcp.reply import Answer, host_name
 from voxpath.dhcp.request import Request
+from voxpath.model.address import text_of
 from voxpath.model.phone import PhoneClass
 from voxpath.ports.change import Exhausted
 
@@ -48,9 +49,11 @@ class Allocation:
         except Exhausted as error:
             return self._silence.exhausted(request, phone_class, error)
         request = request.about(offer.address)
-        answer = parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
-        told = DhcpOffer(phone=request.phone, address=str(offer.address), block=str(offer.block), phone_class=phone_class.name)
-        return [Emit(told), *parts.send(request, answer, offer.address, f"OFFER {offer.address}")]
+        name = host_name(request.message, request.mac)
+        answer = parts.answer(MessageType.OFFER, request, phone_class, name, offer.block, offer.address)
+        address = text_of(offer.address)
+        told = DhcpOffer(phone=request.phone, address=address, block=str(offer.block), phone_class=phone_class.name)
+        return [Emit(told), *parts.send(request, answer, offer.address, f"OFFER {address}")]
 
     def request(self, request: Request, now: float) -> list[Effect]:
         """RFC 2131 section 4.3.2: selecting names a server, init-reboot an address, renewing and rebinding only ciaddr."""

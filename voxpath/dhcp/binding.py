@@ -12,6 +12,7 @@ from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.record import Client, Kind, Offer, Step, Timer
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
+from voxpath.model.address import text_of
 from voxpath.model.phone import Lease, PhoneClass, Scope
 from voxpath.ports.change import Exhausted
 
@@ -82,7 +83,7 @@ def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass
     change = parts.ledger.grant(client.phone, phone_class.ports, private, scope.realm, now)
     block = change.written[-1].block if change.written else parts.held(client.phone)
     assert block is not None  # an empty change means that the block is held
-    kind = request.message.type
+    kind, name = request.message.type, host_name(request.message, request.mac)
     lease_s = phone_class.lease_s if kind is MessageType.REQUEST else INFINITE_S
     lease = Lease(
         request.mac,
@@ -90,12 +91,13 @@ def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass
         scope.name,
         address,
         phone_class.name,
-        host_name(request.message, request.mac),
+        name,
         inf if lease_s == INFINITE_S else now + lease_s,
         block.first if scope.shared else 0,
     )
     given = None if kind is MessageType.INFORM else address
-    answer = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, block, given)
-    told = DhcpAck(phone=client.phone, address=str(address), block=str(block), lease_s=lease_s, phone_class=phone_class.name)
-    sent = parts.send(request, answer, address, f"{'REPLY' if kind is None else 'ACK'} {address}")
+    answer = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, name, block, given)
+    text = text_of(address)
+    told = DhcpAck(phone=client.phone, address=text, block=str(block), lease_s=lease_s, phone_class=phone_class.name)
+    sent = parts.send(request, answer, address, f"{'REPLY' if kind is None else 'ACK'} {text}")
     return parts.steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), [Emit(told), *sent])

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from voxpath.core.effects import Send
 from voxpath.dhcp.message import ANY, SERVER_PORT
 from voxpath.dhcp.request import Request
-from voxpath.model.address import BROADCAST_HOST, Endpoint
+from voxpath.model.address import BROADCAST_HOST, Endpoint, text_of
 
 
 def address_reply(payload: bytes, request: Request, given: IPv4Address | None, client_port: int) -> Send:
@@ -18,14 +18,15 @@ def address_reply(payload: bytes, request: Request, given: IPv4Address | None, c
     :param given: the address that the phone has or is given; ``None``: the reply is a NAK.
     """
     message, scope = request.message, request.scope
-    link = b""
+    has_address = message.ciaddr != ANY
+    port, link = client_port, b""
     if message.giaddr != ANY:
-        return Send(payload, Endpoint(str(message.giaddr), SERVER_PORT), request.port, str(scope.server), scope.interface)
-    if message.ciaddr != ANY and not scope.shared and (given is not None or scope.relays):
-        host = str(message.ciaddr)
-    elif given is None or (message.ciaddr == ANY and message.broadcast):
+        host, port = text_of(message.giaddr), SERVER_PORT
+    elif has_address and not scope.shared and (given is not None or scope.relays):
+        host = text_of(message.ciaddr)
+    elif given is None or (message.broadcast and not has_address):
         host = BROADCAST_HOST
     else:
         # The client cannot answer ARP for an address that it does not have yet, or that others have, too.
-        host, link = str(given), message.chaddr
-    return Send(payload, Endpoint(host, client_port), request.port, str(scope.server), scope.interface, link)
+        host, link = text_of(given), message.chaddr
+    return Send(payload, Endpoint(host, port), request.port, text_of(scope.server), scope.interface, link)

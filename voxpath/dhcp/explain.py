@@ -17,6 +17,7 @@ from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, INFINITE_S, Messag
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Admitted, Refusal
 from voxpath.dhcp.record import Client, Offer
+from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
@@ -169,7 +170,8 @@ def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offe
     yield Finding("ports", str(offer.block))
     lease_s = phone_class.lease_s
     yield Finding("lease time", "for ever" if lease_s == INFINITE_S else f"{lease_s} s")
-    answer = parts.answer(MessageType.OFFER, request, phone_class, offer.block, offer.address)
+    name = host_name(request.message, request.mac)
+    answer = parts.answer(MessageType.OFFER, request, phone_class, name, offer.block, offer.address)
     reply = decode(answer.payload)
     yield Finding("boot file", printable(reply.file.decode("utf-8", "replace")) or "none")
     for option, value in reply.options.items():

@@ -9,6 +9,7 @@ from voxpath.dhcp.event import DhcpStaticRefused
 from voxpath.dhcp.message import ANY, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Refusal
+from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
 from voxpath.model.phone import PhoneClass
 from voxpath.ports.change import Exhausted
@@ -70,5 +71,6 @@ class Inform:
 
     def _tell(self, request: Request, phone_class: PhoneClass) -> list[Effect]:
         parts = self._parts
-        answer = parts.answer(MessageType.ACK, request, phone_class, parts.held(request.phone), None)
+        name = host_name(request.message, request.mac)
+        answer = parts.answer(MessageType.ACK, request, phone_class, name, parts.held(request.phone), None)
         return parts.send(request, answer, request.message.ciaddr, "ACK")

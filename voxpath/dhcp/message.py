@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
-from voxpath.model.address import MAC_LENGTH, Mac
+from voxpath.model.address import MAC_LENGTH, Mac, text_of
 from voxpath.model.event import printable
 
 BOOTREQUEST = 1
@@ -19,6 +20,8 @@ CLIENT_PORT = 68
 INFINITE_S = 0xFFFFFFFF
 """A lease time that never ends (RFC 2131 section 3.3)."""
 ANY = IPv4Address(0)
+MAX_SHOWN = 256
+"""Vendor classes of which the text for events is kept; phones send few, and strangers any."""
 
 
 class MessageType(IntEnum):
@@ -151,21 +154,26 @@ class Message(NamedTuple):
     @property
     def summary(self) -> str:
         """The message in a few words, safe for a terminal."""
-        kind = self.type
-        words = [kind.name if kind is not None else "BOOTP"]
+        kind, options = self.type, self.options
+        told = kind.name if kind is not None else "BOOTP"
         if self.yiaddr != ANY:
-            words.append(str(self.yiaddr))
+            told += f" {text_of(self.yiaddr)}"
         elif self.ciaddr != ANY:
-            words.append(f"from {self.ciaddr}")
-        wanted = self.options.get(code.REQUESTED_ADDRESS)
+            told += f" from {text_of(self.ciaddr)}"
+        wanted = options.get(code.REQUESTED_ADDRESS)
         if wanted is not None:
-            words.append(f"wants {'.'.join(map(str, wanted[:4]))}")
-        if code.VENDOR_CLASS in self.options:
-            words.append(f"class {printable(self.text(code.VENDOR_CLASS), 40)}")
-        return " ".join(words)
+            told += f" wants {'.'.join(map(str, wanted[:4]))}"
+        if code.VENDOR_CLASS in options:
+            told += f" class {_shown(options[code.VENDOR_CLASS])}"
+        return told
 
 
 _TYPES = tuple(MessageType(value) for value in range(0x100))
+
+
+@lru_cache(MAX_SHOWN)
+def _shown(vendor_class: bytes) -> str:
+    return printable(vendor_class.rstrip(b"\0").decode("ascii", "replace"), 40)
 
 
 def _wrong_length(option: int, value: bytes) -> RemoteError:

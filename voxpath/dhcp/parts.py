@@ -9,7 +9,7 @@ from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.policy import Policy
 from voxpath.dhcp.recall import Recall
-from voxpath.dhcp.reply import NOTHING_MORE, Answer, Replies, host_name
+from voxpath.dhcp.reply import NOTHING_MORE, Answer, Replies
 from voxpath.dhcp.request import Request
 from voxpath.dhcp.settings import DhcpSettings
 from voxpath.dhcp.silence import Silence
@@ -43,11 +43,14 @@ class Parts:
         kind: MessageType | None,
         request: Request,
         phone_class: PhoneClass,
+        name: str,
         block: PortBlock | None,
         address: IPv4Address | None,
     ) -> Answer:
-        """An OFFER, an ACK, or the answer to a BOOTP request; without an address given it tells no lease."""
-        name = host_name(request.message, request.mac)
+        """An OFFER, an ACK, or the answer to a BOOTP request; without an address given it tells no lease.
+
+        :param name: the host name that the phone is told.
+        """
         more = self.recall.options(request.message, request.mac) if kind is MessageType.ACK else NOTHING_MORE
         return self.replies.answer(kind, request.message, request.scope, phone_class, name, block, address, more)
 

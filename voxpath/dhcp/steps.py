@@ -15,10 +15,14 @@ STORE, NAT, UNDO = "store", "NAT", "undo"
 
 
 class Token(NamedTuple):
-    """Which part of which change an outcome is about."""
+    """Which part of which change an outcome is about.
+
+    :ivar last: whether the change is done when this part is.
+    """
 
     number: int
     part: str
+    last: bool = True
 
 
 class Steps:
@@ -59,7 +63,7 @@ class Steps:
         transaction = step.ledger.transaction
         if transaction:
             then = (Apply(transaction, tuple(then), Token(number, NAT)),)
-        return [Commit(step.changes, tuple(then), Token(number, STORE))]
+        return [Commit(step.changes, tuple(then), Token(number, STORE, last=not transaction))]
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> list[Effect]:
         """Take the outcome of one part."""
@@ -69,7 +73,7 @@ class Steps:
             return self._failed(token, step, outcome.reason, now)
         if token.part == UNDO:
             self._withdraw(token.number, step, now)
-        elif token.part == NAT or not step.ledger.transaction:
+        elif token.last:
             del self._steps[token.number]
             self._book.settle(step, now, self._probation_s)
             return self._pressure.after(step, now)

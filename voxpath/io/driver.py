@@ -261,7 +261,8 @@ class Driver:
     # The core's single timer.
 
     def _arm(self) -> None:
-        if self._stopped is not None:
+        if self._stopped is not None or (self._timer is not None and self._timer_due <= self._clock.now()):
+            # One that is due already looks for itself.
             return
         due = self.core.next_due()
         if due is None:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from voxpath.model.address import text_of
+
 SMALLEST_BLOCK = 1
 LARGEST_BLOCK = 1024
 LOWEST_PORT = 1024
@@ -51,7 +53,8 @@ class PortBlock(Struct, frozen=True, order=True):
         return self.public == other.public and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
-        return f"{self.public}:{self.first}-{self.last}" if self.size > 1 else f"{self.public}:{self.first}"
+        public = text_of(self.public)
+        return f"{public}:{self.first}-{self.last}" if self.size > 1 else f"{public}:{self.first}"
 
     @classmethod
     def parse(cls, text: str) -> "PortBlock":

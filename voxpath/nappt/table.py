@@ -164,7 +164,7 @@ class Table:
             self._take_back(added, removed)
             raise
         self.generation = max(self.generation, transaction.generation)
-        both = set(added) & set(removed)
+        both = set(added).intersection(removed) if removed else ()
         return Transaction(
             transaction.generation,
             tuple(mapping for mapping in added if mapping not in both),

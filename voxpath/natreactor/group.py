@@ -59,13 +59,11 @@ def merged(transactions: Iterable[Transaction]) -> Transaction | None:
     """One transaction with the effect of all, in their order; ``None`` when a later one removes what an earlier one adds."""
     add: list[Mapping] = []
     remove: list[Mapping] = []
-    added: set[Mapping] = set()
     generation = 0
     for transaction in transactions:
-        if not added.isdisjoint(transaction.remove):
+        if transaction.remove and not set(add).isdisjoint(transaction.remove):
             return None
         remove += transaction.remove
         add += transaction.add
-        added.update(transaction.add)
         generation = max(generation, transaction.generation)
     return Transaction(generation, tuple(add), tuple(remove))

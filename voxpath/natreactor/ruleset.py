@@ -16,6 +16,7 @@ from string import Template
 from typing import Any
 
 from voxpath.core.errors import LocalError
+from voxpath.model.address import text_of
 from voxpath.model.ports import Mapping, PortBlock, Transaction
 from voxpath.nappt.table import Table, cells
 from voxpath.nappt.verdict import Reason
@@ -226,15 +227,17 @@ def total(text: str) -> tuple[int, int]:
 def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
     """One command for each map that is concerned."""
     found: dict[str, list[str]] = {name: [] for name in MAPS}
-    for private, block in mappings:
+    for mapping in mappings:
+        block = mapping.block
+        private, public = text_of(mapping.private), text_of(block.public)
         masked, ports = cells(block, settings.block_size)
         kind = "block" if masked else "port"
         # What a cell or a port cannot tell: of which block it is a part.
         note = f' comment "{block.first}/{block.size}"' if block.size != settings.block_size else ""
         for port in ports:
-            inward, outward = f"{block.public} . {port}", f"{private} . {port}"
+            inward, outward = f"{public} . {port}", f"{private} . {port}"
             if verb == "add":
-                inward, outward = f"{inward}{note} : {private}", f"{outward} : {block.public}"
+                inward, outward = f"{inward}{note} : {private}", f"{outward} : {public}"
             found[f"in_{kind}"].append(inward)
             found[f"out_{kind}"].append(outward)
     for name, elements in found.items():
@@ -243,7 +246,7 @@ def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> 
 
 
 def _phones(verb: str, settings: NatSettings, phones: set[IPv4Address]) -> str:
-    return f"{verb} element ip {settings.table} phones {{ {', '.join(map(str, phones))} }}" if phones else ""
+    return f"{verb} element ip {settings.table} phones {{ {', '.join(map(text_of, phones))} }}" if phones else ""
 
 
 def _state(settings: NatSettings, generation: int) -> str:

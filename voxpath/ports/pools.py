@@ -46,9 +46,6 @@ class Pool:
         if not LOWEST_PORT <= self.first <= self.last <= 0xFFFF:
             raise LocalError(f"a pool of ports {self.first} to {self.last}: it has to lie within {LOWEST_PORT} to 65535")
 
-    def __contains__(self, block: PortBlock) -> bool:
-        return block.public == self.public and self.first <= block.first and block.last <= self.last
-
     def __str__(self) -> str:
         return f"{self.public}:{self.first}-{self.last}"
 
@@ -158,7 +155,11 @@ class Pools:
 
     def holding(self, block: PortBlock) -> Space | None:
         """The pool that a block lies in."""
-        return next((space for space in self.of_public(block.public) if block in space.pool), None)
+        first, last = block.first, block.last
+        for space in self.of_public(block.public):
+            if space.pool.first <= first and last <= space.pool.last:
+                return space
+        return None
 
     def take_all(self, block: PortBlock) -> Pieces:
         """Take whatever is free inside a block."""

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 from math import inf
 from typing import Any
 
+from voxpath.model.address import text_of
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 
 BINDING_COLUMNS = ("holder", "public", "first", "size", "private", "realm", "state", "until", "generation")
@@ -13,8 +14,8 @@ BINDING_COLUMNS = ("holder", "public", "first", "size", "private", "realm", "sta
 def binding_row(binding: PortBinding) -> Sequence[Any]:
     """A binding's row, in the order of :data:`BINDING_COLUMNS`."""
     block = binding.block
-    private = None if binding.private is None else str(binding.private)
-    place = (binding.holder, str(block.public), block.first, block.size)
+    private = None if binding.private is None else text_of(binding.private)
+    place = (binding.holder, text_of(block.public), block.first, block.size)
     return (*place, private, binding.realm, binding.state.value, binding.until, binding.generation)
 
 

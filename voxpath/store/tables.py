@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from voxpath.core.errors import LocalError
-from voxpath.model.address import Endpoint, Mac
+from voxpath.model.address import Endpoint, Mac, text_of
 from voxpath.model.contact import Contact
 from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
@@ -62,11 +62,11 @@ def _address(text: str | None) -> IPv4Address | None:
 
 
 def _text(address: IPv4Address | None) -> str | None:
-    return None if address is None else str(address)
+    return None if address is None else text_of(address)
 
 
 def _lease_row(lease: Lease) -> Row:
-    place = (str(lease.mac), lease.client_id, lease.scope, str(lease.address))
+    place = (str(lease.mac), lease.client_id, lease.scope, text_of(lease.address))
     return (*place, lease.phone_class, lease.host_name, lease.expires, lease.first_port)
 
 
