@@ -1,6 +1,6 @@
 """The role ``tftp``: images from a directory, a configuration file for each phone, rendered from its lease, and drop boxes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -10,6 +10,7 @@ from voxpath.app import values, values_sip
 from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.app.schema import Config
+from voxpath.app.shelf import make_shelf, read_templates
 from voxpath.flow.files import FilePolicy
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io.driver import Driver
@@ -36,6 +37,7 @@ class FileRole(Role):
     """Serves files, and keeps what phones write.
 
     :ivar uploads: the phones' drop boxes; ``None``: nobody may write, or the role does not run.
+    :ivar policy: which file is for whom; ``None`` before the role ran.
     """
 
     def __init__(self, node: Node, leases: Leases) -> None:
@@ -43,16 +45,14 @@ class FileRole(Role):
         self._node = node
         self._leases = leases
         self.uploads: Uploads | None = None
+        self.policy: FilePolicy | None = None
 
     async def begin(self) -> None:
         """Listen on every configured address."""
         node, config = self._node, self._node.config
         reactor: Any = node.reactor
-        source = FileSource(
-            FilePolicy(self._leases, values_sip.accounts(config), images=[entry.image for entry in config.classes]),
-            str(values.in_state(config, config.tftp.root)),
-            self._in_thread,
-        )
+        self.policy = self._make_policy(config)
+        source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
         core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
         ports = UdpPorts(reactor, self.restart)
@@ -66,6 +66,15 @@ class FileRole(Role):
         """Finish the commits and close every port; transfers under way end."""
         await self._node.stop_drivers(self.role)
         self.uploads = None
+
+    def silent(self) -> Mapping[str, int]:
+        """How many requests were refused since they were for files of other phones (TFT-9)."""
+        return {"somebody asked for another phone's file": self.policy.misused} if self.policy is not None else {}
+
+    def _make_policy(self, config: Config) -> FilePolicy:
+        shared = [name for entry in config.classes for name in (entry.image, entry.application)]
+        shelf = make_shelf(config, read_templates(config).texts)
+        return FilePolicy(self._leases, values_sip.accounts(config), shared, shelf)
 
     def _boxes(self, config: Config) -> Uploads | None:
         options = config.tftp

@@ -1,7 +1,6 @@
 """The configuration: one typed structure per section, with default, effect and example of each option.
 
-This module and :mod:`voxpath.app.schema_sip`, :mod:`voxpath.app.schema_redundancy` and :mod:`voxpath.app.schema_manhole` are the
-only places where an option is described.
+This module and those whose names begin with ``schema_`` are the only places where an option is described.
 ``etc/voxpath.toml`` and ``docs/reference/configuration.md`` are generated from it (:mod:`voxpath.app.reference`).
 """
 
@@ -26,6 +25,7 @@ from voxpath.app.schema_options import (
 )
 from voxpath.app.schema_redundancy import Redundancy
 from voxpath.app.schema_sip import Domain, Sip, User
+from voxpath.app.schema_tftp import FilesName, Tftp
 from voxpath.app.section import FramePriority, Port, Section, doc
 from voxpath.model.address import Mac
 from voxpath.ports.ledger import QUARANTINE_S
@@ -246,6 +246,21 @@ class PhoneClass(Section, frozen=True):
         int, doc("Length of a lease, in seconds; 4294967295: for ever, never renewed.", 86400, ge=60, le=0xFFFFFFFF)
     ] = 3600
     image: Annotated[str, doc("Boot image below `tftp.root`; empty: the phone needs none.", "desk-1.4.bin")] = ""
+    application: Annotated[
+        str,
+        doc(
+            "What the phone loads after its configuration, which names it: firmware or telephony application below `tftp.root`.",
+            "desk-app-1.4.bin",
+        ),
+    ] = ""
+    files: Annotated[
+        FilesName,
+        doc(
+            "Whose configuration files are rendered for these phones, by a name of `docs/reference/phone-files.md`; "
+            "empty: those of `layout`, if it has any; `none`: nothing, all files lie below `tftp.root`.",
+            "yealink",
+        ),
+    ] = ""
     root_path: Annotated[str, doc("Root path told to phones (DHCP option 17); empty: none.", "/desk", max_length=255)] = ""
     mgcs: Annotated[
         tuple[EndpointText, ...],
@@ -310,42 +325,6 @@ class Reservation(Section, frozen=True):
     phone_class: Annotated[
         str, doc("Class that this phone has, whatever it says of itself; BOOTP needs it; empty: that which it selects.", "desk")
     ] = field(name="class", default="")
-
-
-class Tftp(Section, frozen=True):
-    """The TFTP server: boot images, a configuration file per phone, made from its lease, and a drop box per phone."""
-
-    enabled: Annotated[bool, doc("Whether the role starts.", False)] = True
-    listen: Annotated[
-        tuple[EndpointText, ...], doc("Where it listens; the well-known port 69 needs root.", ["10.0.0.1:69"], min_length=1)
-    ] = (EndpointText("127.0.0.1:6969"),)
-    root: Annotated[str, doc("Directory of the boot images; a relative path lies in `state`.", "/srv/images")] = "images"
-    blksize_max: Annotated[int, doc("Largest block size that is agreed to, in octets (RFC 2348).", 512, ge=8, le=65464)] = 1468
-    windowsize_max: Annotated[
-        int, doc("Largest window that is agreed to, in blocks (RFC 7440); 1: each block is waited for.", 64, ge=1, le=64)
-    ] = 16
-    data_ports: Annotated[
-        tuple[Port, ...],
-        doc(
-            "First and last local port of transfers, for firewalls: each transfer takes one; empty: any port.",
-            [40000, 40999],
-            max_length=2,
-        ),
-    ] = ()
-    single_port: Annotated[
-        bool, doc("Whether all transfers run from the port that takes requests, for firewalls and containers.", True)
-    ] = False
-    uploads: Annotated[
-        str,
-        doc(
-            "Directory of the phones' drop boxes; a relative path lies in `state`; empty: nobody may write.",
-            "uploads",
-        ),
-    ] = ""
-    upload_octets: Annotated[
-        int, doc("Octets of a file that a phone may write; it is in memory until it is kept.", 262144, ge=1, le=1 << 26)
-    ] = 1 << 20
-    upload_quota: Annotated[int, doc("Octets of all files in one phone's box.", 4194304, ge=1)] = 1 << 24
 
 
 class Nat(Section, frozen=True):

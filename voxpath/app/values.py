@@ -41,7 +41,8 @@ def realms(config: Config) -> tuple[Realm, ...]:
 
 def replicated(config: Config) -> dict[str, Path]:
     """The directories that are the same on a standby, by the name that both hosts call them (TFT-7)."""
-    return {"images": in_state(config, config.tftp.root)}
+    found = {"images": config.tftp.root, "templates": config.tftp.templates}
+    return {name: in_state(config, path) for name, path in found.items() if path}
 
 
 def scopes(config: Config) -> tuple[model.Scope, ...]:
@@ -105,6 +106,7 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             parameters=entry.parameters,
             options=class_options(entry),
             sub_options=vendor_subs(entry.options),
+            application=entry.application,
         )
         for entry in config.classes
     )
