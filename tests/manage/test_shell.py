@@ -251,7 +251,7 @@ def test_completion_offers_verbs_first_and_then_phones_asked_for_late(monkeypatc
     now = 0.0
     processes = Processes(monkeypatch, ["02:00:00:00:0a:01", "a1@voip.example"])
     completion = Completion(["x"], ("help",), lambda: now)
-    assert completion.candidates("", "re") == ["registrations ", "release "]
+    assert completion.candidates("", "re") == ["registrations ", "release ", "render "]
     assert completion.candidates("help ", "lad") == ["ladder "]
     assert completion.candidates("status ", "") == []
     assert completion.candidates("dial 02:00:00:00:0a:01 ", "") == [], "nobody can know the digits"

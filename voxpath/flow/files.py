@@ -24,6 +24,9 @@ NO_FILE = Refused(ErrorCode.NOT_FOUND, "no such file")
 NOT_YOURS = "this file is for another phone"
 """Said for a known and for an unknown phone alike, so that nobody can find out who is here by asking."""
 
+DIRECTORY = "directory"
+"""Where what is not rendered comes from."""
+
 
 class Provisions(Protocol):
     """What the phones were given, as far as files are rendered from it."""
@@ -133,14 +136,16 @@ class FilePolicy:
         if provision is None:
             return
         mac, kind = provision.lease.mac, provision.phone_class
+        names: dict[str, str] = {}
+        # Of two that have one name the first one counts, here as for the phone.
         for alias in self._shelf.aliases(kind.name):
-            name = alias.pattern.example(mac)
-            yield Listed(name, alias.template or alias.file, self._for(provision, name))
+            names.setdefault(alias.pattern.example(mac), alias.template or alias.file)
         for file in self._shelf.files(kind.name):
-            name = file.names[0].example(mac)
-            yield Listed(name, file.template, self._for(provision, name))
+            names.setdefault(file.names[0].example(mac), file.template)
         for name in filter(None, (kind.image, kind.application)):
-            yield Listed(name, "directory", Image(name))
+            names.setdefault(name, DIRECTORY)
+        for name, origin in names.items():
+            yield Listed(name, origin, self._for(provision, name))
 
     def _phone(self, name: str, client: str) -> str:
         """The phone that a client is: the holder of its address; of a shared address the one that the name means."""
