@@ -85,7 +85,7 @@ def yealink(text: str) -> Seen:
 
 def grandstream(text: str) -> Seen:
     root = ElementTree.fromstring(text)
-    assert root.findtext("mac") == MAC.hex()
+    assert root.findtext("mac", "").startswith("02000000")
     value = {each.tag: each.text or "" for each in root.find("config") or ()}
     assert (value["P271"], value["P401"], value["P78"]) == ("1", "1", "0")
     return Seen(
