@@ -101,6 +101,13 @@ def test_every_shipped_file_is_made_for_every_sample() -> None:
     assert {file.template for each in shipped_sets().values() for file in each.files} == set(shipped_templates())
 
 
+def test_every_text_of_a_record_is_one_line() -> None:
+    """So a template that passes over what writes values lets nothing through either."""
+    record = record_of(provision(host_name="a\nb\u2028c"), users("u\nv", password="p\rq"))
+    assert record.host_name == "a\\nb\\u2028c"
+    assert (record.accounts[0].user, record.accounts[0].password) == ("u\\nv", "p\\rq")
+
+
 def test_a_masked_record_has_no_password() -> None:
     record = record_of(provision(), users("a1", password="topsecret"))
     assert "topsecret" not in repr(record)
@@ -180,11 +187,16 @@ def test_an_alias_leads_to_a_file_of_the_directory_or_to_a_rendered_one() -> Non
 
 def test_an_alias_leads_to_nobody_elses_file_and_not_round_in_a_circle() -> None:
     policy = aliased(
-        Alias(NamePattern("get-{name}"), "{name}.cfg"), Alias(NamePattern("a"), "b"), Alias(NamePattern("b"), "a"),
-    )  # fmt: skip
-    assert policy.choose(Fetch("get-0004f2000001", HOME)) == Refused(2, NOT_YOURS)
-    assert policy.choose(Fetch("a", HOME)) == Image("b")
+        Alias(NamePattern("{a}+{b}"), "{a}{b}.cfg"),
+        Alias(NamePattern("a"), "b"),
+        Alias(NamePattern("b"), "a"),
+        Alias(NamePattern("{mac}.ini"), "{mac}.cfg"),
+    )
+    assert policy.choose(Fetch("0004f2+000001", HOME)) == Refused(2, NOT_YOURS)
     assert policy.misused == 1
+    assert isinstance(policy.choose(Fetch("020000+000a01", HOME)), Rendered)
+    assert policy.choose(Fetch("a", HOME)) == Image("b")
+    assert policy.choose(Fetch("000000000028.ini", HOME)) == Image("000000000028.ini"), "everybody's, and not this phone's own"
 
 
 def test_an_alias_is_for_the_classes_that_it_names() -> None:

@@ -74,3 +74,25 @@ class FeedLink(Event):
 
     name: str
     state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplatesRead(Event):
+    """Templates of phones' files were changed, and count from now on."""
+
+    ID: ClassVar[str] = "TEMPLATES_READ"
+    TEXT: ClassVar[str] = "{count} templates of phones' files were read anew"
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplatesRefused(Event):
+    """A template of phones' files was changed and is wrong: phones get their files by those that were there before."""
+
+    ID: ClassVar[str] = "TEMPLATES_REFUSED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the templates stay as they were, since {where}: {reason}"
+
+    where: str
+    reason: str

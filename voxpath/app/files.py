@@ -11,6 +11,7 @@ from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.app.schema import Config
 from voxpath.app.shelf import make_shelf, read_templates
+from voxpath.app.template_watch import TemplateWatch
 from voxpath.flow.files import DIRECTORY, FilePolicy, Image, Listed
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io.driver import Driver
@@ -50,12 +51,15 @@ class FileRole(Role):
         self._leases = leases
         self.uploads: Uploads | None = None
         self.policy: FilePolicy | None = None
+        self._watch: TemplateWatch | None = None
 
     async def begin(self) -> None:
         """Listen on every configured address."""
         node, config = self._node, self._node.config
         reactor: Any = node.reactor
         self.policy = self.make_policy(config)
+        self._watch = TemplateWatch(config, self.clock, self.bus, self._in_thread, self.policy.use)
+        self._watch.start()
         source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
         core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
@@ -68,6 +72,9 @@ class FileRole(Role):
 
     async def end(self) -> None:
         """Finish the commits and close every port; transfers under way end."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
         await self._node.stop_drivers(self.role)
         self.uploads = None
 

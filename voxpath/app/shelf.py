@@ -39,7 +39,7 @@ def read_templates(config: Config) -> Read:
     try:
         if not directory.is_dir():
             return Read({}, (Fault(str(directory), "there is no such directory"),))
-        found = sorted(path for path in directory.rglob("*") if path.is_file() and not _is_passed(path.relative_to(directory)))
+        found = _files(directory)
     except (OSError, ValueError) as error:
         return Read({}, (Fault(str(directory), printable(str(error))),))
     if len(found) > TEMPLATES_LIMIT:
@@ -53,6 +53,15 @@ def read_templates(config: Config) -> Read:
         except (OSError, ValueError) as error:
             faults.append(Fault(name, printable(str(error))))
     return Read(texts, tuple(faults))
+
+
+def look_at(config: Config) -> object:
+    """What tells whether a template was changed since the last look: names, times and sizes."""
+    directory = in_state(config, config.tftp.templates)
+    try:
+        return [(path, status.st_mtime_ns, status.st_size) for path in _files(directory) for status in (path.stat(),)]
+    except (OSError, ValueError) as error:
+        return str(error)
 
 
 def make_shelf(config: Config, texts: Mapping[str, str]) -> Shelf:
@@ -80,6 +89,10 @@ def faults(shelf: Shelf) -> Iterator[Fault]:
                     shelf.templates.render(name, record, {**parts[name], MAC: SAMPLE_MAC.hex()})
         except TemplateFault as fault:
             yield Fault(f"{fault.template}{f' line {fault.line}' if fault.line else ''}", fault.what)
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file() and not _is_passed(path.relative_to(directory)))
 
 
 def _is_passed(path: Path) -> bool:

@@ -106,6 +106,10 @@ class FilePolicy:
         self._shelf = Shelf() if shelf is None else shelf
         self.misused = 0
 
+    def use(self, shelf: Shelf) -> None:
+        """Render by another shelf from now on: templates were changed."""
+        self._shelf = shelf
+
     def choose(self, fetch: Fetch) -> Choice:
         """Decide; a leading slash means the same directory, since many clients send one."""
         name = fetch.name.lstrip("/")
