@@ -1,6 +1,8 @@
 """Templates and aliases that would give phones nothing, or too much, are told before the start."""
 
+import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -132,3 +134,19 @@ def test_a_standby_gets_the_templates_too(state: Path) -> None:
     """TFT-7."""
     assert set(values.replicated(decoded(state, ""))) == {"images", "templates"}
     assert set(values.replicated(Config())) == {"images"}
+
+
+def blocks(language: str) -> list[str]:
+    """The examples of the how-to in one language."""
+    text = (Path(__file__).parents[2] / "docs/how-to/provision-phones.md").read_text()
+    return [dedent(found) for found in re.findall(rf"(?ms)^ *```{language}\n(.*?)^ *```$", text)]
+
+
+def test_the_examples_of_the_how_to_work_as_they_stand(state: Path) -> None:
+    site, aliases = blocks("toml")[0], blocks("toml")[-1]
+    (template,) = blocks("jinja")
+    put(state, "yealink/mac.cfg", template)
+    put(state, "spa/phone.xml", "<spa>{{ parts.model }}</spa>")
+    classes = '[[class]]\nlike = "cisco-spa"\n'
+    assert problems(state, aliases + classes + site) == []
+    assert len(blocks("toml")) == 3
