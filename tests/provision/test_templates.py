@@ -84,6 +84,34 @@ def test_xml_is_known_by_its_first_sign_and_lines_are_left_as_they_are() -> None
     assert made.render("l", record, {}) == b"x=<&>"
 
 
+@pytest.mark.parametrize(
+    ("text", "xml"),
+    [
+        ("<x>{{ host_name }}", True),
+        ("{# why #}\n{% set x = 1 %}\n<x>{{ host_name }}", True),
+        ('{% include "shipped/cisco/dialplan.xml" %}{{ host_name }}', True),
+        ('{%- extends "shipped/snom/phone.xml" -%}{{ host_name }}', True),
+        ('{# why #}{% import "u" as u %}{% include "u" %}{{ host_name }}', True),
+        ('{% include "shipped/yealink/mac.cfg" %}<{{ host_name }}', False),
+        ('{% include "t" %}', False),
+        ('{% include "none" %}', False),
+        ("x={{ host_name }}<", False),
+        ("{% if true %}x={{ host_name }}{% endif %}", False),
+        ("{# open", False),
+        ("", False),
+    ],
+)
+def test_a_template_that_begins_with_another_is_of_its_kind(text: str, xml: bool) -> None:
+    """An operator's template that only adds to a shipped one escapes as that does."""
+    assert Templates(shipped_templates(), {"t": text, "u": '{% include "v" %}', "v": "<v/>"}).makes_xml("t") is xml
+
+
+def test_what_is_added_to_shipped_xml_is_escaped() -> None:
+    own = {"snom/common.xml": '{% include "shipped/snom/common.xml" %}<!-- {{ host_name }} -->'}
+    made = Templates(shipped_templates(), own).render("snom/common.xml", replace(RECORD, host_name="--><x>"), {})
+    assert made.endswith(b"<!-- --&gt;&lt;x&gt; -->")
+
+
 def test_no_part_of_a_name_brings_a_line() -> None:
     made = Templates({}, {"l": "x={{ parts.name }}{% macro m(x) %}[{{ x }}]\n{% endmacro %}{{ m(parts.name) }}"})
     assert made.render("l", RECORD, {"name": "a\nb"}) == b"x=a\\nb[a\\nb]\n"

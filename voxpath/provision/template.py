@@ -1,9 +1,11 @@
 """Templates: a sandboxed Jinja with strict names, which writes each value as the format of the file wants it.
 
-A template whose text begins with ``<`` makes XML, and its values are escaped; all others make lines.
+A template whose text begins with ``<``, or with another one that makes XML, makes XML, and its values are escaped.
+All others make lines.
 Values are texts of one line already (:mod:`voxpath.provision.record`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +21,15 @@ LARGEST_OCTETS = 1 << 18
 """Octets of a rendered file; phones' files have some thousand."""
 SEPARATORS = frozenset(' \t;,"<>\\')
 """What would end a word in lines that have several."""
+
+DEEPEST = 10
+"""Templates that each begin with the next one."""
+_HEAD = re.compile(
+    r"""(?:\s|\{#.*?#\}|\{%(?![-+]?\s*(?:include|extends)\b).*?%\})*"""
+    r"""(?:\{%[-+]?\s*(?:include|extends)\s+["'](?P<other>[^"']*)["'].*?%\})?\s*(?P<rest>.?)""",
+    re.DOTALL,
+)
+"""The tags and comments that a template begins with, the other one that it begins with, and the first sign of its own text."""
 
 SHIPPED = "shipped/"
 """By this in front of its name a template reaches the shipped one, also if it replaces it."""
@@ -69,24 +80,34 @@ class Templates:
         :raises TemplateFault: the template is wrong, or its file too large.
         """
         template = self._template(name)
-        made, octets = [], 0
+        made, length = [], 0
         try:
             for piece in template.generate(record.names, parts=parts):
-                made.append(piece.encode("utf-8", "replace"))
-                octets += len(made[-1])
-                if octets > LARGEST_OCTETS:
-                    raise TemplateFault(name, 0, f"makes more than {LARGEST_OCTETS} octets")
-        except TemplateFault:
-            raise
+                made.append(piece)
+                length += len(piece)
+                if length > LARGEST_OCTETS:
+                    break
         # A template is a program of somebody else: whatever it raises is its fault, and told as such.
         except Exception as error:
             raise _fault(name, error) from error
-        return b"".join(made)
+        octets = "".join(made).encode("utf-8", "replace")
+        if len(octets) > LARGEST_OCTETS:
+            raise TemplateFault(name, 0, f"makes more than {LARGEST_OCTETS} octets")
+        return octets
+
+    def makes_xml(self, name: str) -> bool:
+        """Whether the file begins as XML does; a template that begins with another one is of its kind."""
+        for _ in range(DEEPEST):
+            head = _HEAD.match(self._texts.get(name, ""))
+            assert head is not None, "it matches everything"
+            if head["other"] is None:
+                return head["rest"] == "<"
+            name = head["other"]
+        return False
 
     def _template(self, name: str) -> Template:
-        xml = self._texts.get(name, "").lstrip().startswith("<")
         try:
-            return (self._xml if xml else self._lines).get_template(name)
+            return (self._xml if self.makes_xml(name) else self._lines).get_template(name)
         except TemplateError as error:
             raise _fault(name, error) from error
 
