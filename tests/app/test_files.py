@@ -37,7 +37,7 @@ def role(tmp_path: Path) -> FileRole:
     assert config is not None
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "desk-1.4.bin").write_bytes(b"image")
-    (tmp_path / "images" / "y000000000000.boot").write_bytes(b"mine")
+    (tmp_path / "images" / "y0000000000x.cfg").write_bytes(b"mine")
     made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), Provisions(provision()))
     made.policy = made.make_policy(config)
     return made
@@ -48,8 +48,7 @@ def test_every_file_is_listed_with_what_it_comes_from(role: FileRole) -> None:
     assert found["logo.bmp"] == FileRow("logo.bmp", "directory", -1, "there is no art/logo.bmp")
     assert found["020000000a01.cfg"].origin == "yealink/mac.cfg"
     assert found["020000000a01.cfg"].octets == len(role.text(PHONE, "020000000a01.cfg", secrets=True))
-    assert found["y000000000000.boot"] == FileRow("y000000000000.boot", "directory", 4, "")
-    assert found["y0000000000x.cfg"].origin == "yealink/common.cfg"
+    assert found["y0000000000x.cfg"] == FileRow("y0000000000x.cfg", "directory", 4, "")
     assert found["desk-1.4.bin"] == FileRow("desk-1.4.bin", "directory", 5, "")
 
 
@@ -64,7 +63,7 @@ def test_passwords_are_shown_only_if_they_are_asked_for(role: FileRole) -> None:
     ("phone", "name", "words"),
     [
         (PHONE, "desk-1.4.bin", "is not rendered"),
-        (PHONE, "y000000000000.boot", "is not rendered"),
+        (PHONE, "y0000000000x.cfg", "is not rendered"),
         ("02:00:00:00:0a:99", "x", "holds no lease"),
         ("nobody", "x", "holds no lease"),
     ],

@@ -132,9 +132,9 @@ def test_no_makers_file_goes_to_another_address(bench: Bench, booted: dict[str, 
 
 
 def test_a_boot_file_is_rendered_and_leads_on(booted: dict[str, Booted]) -> None:
-    """TFT-10: the first file names the second."""
-    said, octets = booted["yealink"].fetch("y000000000000.boot")
-    assert f'include:config "{booted["yealink"].mac}.cfg"'.encode() in octets, said
+    """TFT-10: the first file, which the lease names, names the second."""
+    said, octets = booted["poly"].fetch("000000000000.cfg")
+    assert f'CONFIG_FILES="{booted["poly"].mac}-voxpath.cfg"'.encode() in octets, said
     said, octets = booted["cisco"].fetch(f"CTLSEP{booted['cisco'].mac.upper()}.tlv")
     assert "Error code 1" in said
 

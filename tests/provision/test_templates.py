@@ -261,3 +261,10 @@ def test_a_password_is_shown_only_if_it_is_wanted() -> None:
         choice = policy.shown(str(MAC), "020000000a01/accounts", masked)
         assert isinstance(choice, Rendered)
         assert (b"topsecret" in choice.content) is not masked
+
+
+def test_the_file_server_is_the_one_that_dhcp_tells() -> None:
+    made = provision()
+    assert record_of(made).tftp_server == "10.0.0.1"
+    kind = replace(made.phone_class, options=((150, bytes((10, 0, 0, 9, 10, 0, 0, 8))),))
+    assert record_of(replace(made, phone_class=kind)).tftp_server == "10.0.0.9"

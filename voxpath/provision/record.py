@@ -16,8 +16,8 @@ from voxpath.model.phone import MEGACO_PORT, Provision
 from voxpath.model.ports import PortBlock
 from voxpath.model.user import Showing, SipAccount
 
-LOG_SERVERS, NTP_SERVERS, TIME_SERVERS = 7, 42, 4
-"""Codes of the DHCP options (RFC 2132) that files tell again, since not all phones take them from DHCP."""
+TIME_SERVERS, LOG_SERVERS, NTP_SERVERS, TFTP_SERVERS = 4, 7, 42, 150
+"""Codes of the DHCP options (RFC 2132, RFC 5859) that files tell again, since not all phones take them from DHCP."""
 ADDRESS_OCTETS = 4
 
 MASK = "********"
@@ -187,7 +187,7 @@ def record_of(provision: Provision, users: tuple[SipAccount, ...] = ()) -> Phone
         netmask=str(scope.subnet.netmask),
         router=str(scope.router or scope.server),
         server=str(scope.server),
-        tftp_server=str(scope.server),
+        tftp_server=next(iter(_addresses(told, TFTP_SERVERS)), str(scope.server)),
         dns=tuple(map(str, scope.dns)),
         domain=_line(scope.domain),
         host_name=_line(lease.host_name),
