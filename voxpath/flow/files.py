@@ -14,7 +14,7 @@ from voxpath.model.event import printable
 from voxpath.model.phone import Provision
 from voxpath.model.user import SipAccount
 from voxpath.provision.name import MAC, fill
-from voxpath.provision.record import PhoneRecord, record_of
+from voxpath.provision.record import record_of
 from voxpath.provision.table import Shelf
 from voxpath.provision.template import TemplateFault
 from voxpath.tftp.message import ErrorCode
@@ -120,11 +120,6 @@ class FilePolicy:
             return self._misuse()
         provision = self._provisions.provision_of(phone) if phone else None
         return Image(name) if provision is None else self._for(provision, name)
-
-    def record(self, phone: str) -> PhoneRecord | None:
-        """What this phone's files are rendered from; ``None``: it holds no lease."""
-        provision = self._provisions.provision_of(phone)
-        return record_of(provision, self._accounts.get(phone, ())) if provision is not None else None
 
     def shown(self, phone: str, name: str, masked: bool) -> Choice:
         """What this phone would be given, for the eyes of an operator.

@@ -23,9 +23,6 @@ ADDRESS_OCTETS = 4
 MASK = "********"
 """In place of a password that is not to be shown."""
 
-MEDIA_BLOCK = 4
-"""Ports of the smallest block with room for media: signalling, one left out, RTP, RTCP."""
-
 PLACE_HOLDERS: dict[str, Callable[[Provision], object]] = {
     "mac": lambda provision: provision.lease.mac,
     "address": lambda provision: provision.lease.address,

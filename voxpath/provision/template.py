@@ -6,7 +6,7 @@ Values are texts of one line already (:mod:`voxpath.provision.record`).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError, Undefined
@@ -65,9 +65,6 @@ class Templates:
 
     def __contains__(self, name: str) -> bool:
         return name in self._texts
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self._texts if not name.startswith(SHIPPED))
 
     def check(self, name: str) -> None:
         """Read a template; raise :class:`TemplateFault`."""
