@@ -9,7 +9,12 @@ from setuptools import find_packages, setup
 setup(
     packages=find_packages(include=["voxpath", "voxpath.*"]),
     py_modules=["twisted.plugins.voxpath_plugins"],
-    package_data={"voxpath.store": ["schema/*.sql"], "voxpath.app": ["phone_classes.toml"], "voxpath": ["py.typed"]},
+    package_data={
+        "voxpath.store": ["schema/*.sql"],
+        "voxpath.app": ["phone_classes.toml"],
+        "voxpath.provision": ["shipped/files.toml", "shipped/*/*"],
+        "voxpath": ["py.typed"],
+    },
     # With the default editable mode the twistd subcommands would silently be missing.
     options={"editable_wheel": {"mode": "compat"}},
 )

@@ -15,6 +15,9 @@ NEEDED = (
     "voxpath/store/schema/0004.sql",
     "voxpath/store/schema/0005.sql",
     "voxpath/app/phone_classes.toml",
+    "voxpath/provision/shipped/files.toml",
+    "voxpath/provision/shipped/baresip/uuid",
+    "voxpath/provision/shipped/yealink/mac.cfg",
     "voxpath/app/taps/everything.py",
     "voxpath/app/taps/sip.py",
 )

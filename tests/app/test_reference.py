@@ -8,6 +8,7 @@ from voxpath.app.check import check
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config
+from voxpath.provision.record import FIELDS
 
 ROOT = Path(__file__).parents[2]
 MACHINE = Machine(root=True, interfaces=frozenset({"eth0", "eth1"}), addresses=frozenset())
@@ -18,6 +19,12 @@ def test_generated_files_are_current() -> None:
     assert (ROOT / reference.EXAMPLE_FILE).read_text() == reference.example_file()
     assert (ROOT / reference.REFERENCE_FILE).read_text() == reference.reference_page()
     assert (ROOT / reference.PHONE_CLASSES_FILE).read_text() == reference.phone_classes_page()
+    assert (ROOT / reference.PHONE_FILES_FILE).read_text() == reference.phone_files_page()
+
+
+def test_every_name_that_a_template_knows_is_told() -> None:
+    text = reference.phone_files_page()
+    assert all(f"| `{name}` | " in text for name in FIELDS)
 
 
 def test_the_file_as_it_stands_changes_nothing() -> None:
@@ -54,8 +61,8 @@ def test_every_example_differs_from_the_default() -> None:
         f"{table.heading}.{option.name}"
         for table in reference.tables()
         for option in table.options
-        # A shared scope has public addresses; the example of a scope has private ones.
-        if option.example == option.default and option.name not in {"termination", "shared"}
+        # A shared scope has public addresses; the example of a scope has private ones. An alias has a file or a template.
+        if option.example == option.default and option.name not in {"termination", "shared", "template"}
     ]
     assert same == []
 

@@ -1,11 +1,9 @@
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
-from re import compile as pattern
 
 import pytest
 
-from voxpath.flow.files import MAC_CFG, NOT_YOURS, FileForm, FilePolicy, Image, Rendered
-from voxpath.flow.rendering import voxpath_phone
+from voxpath.flow.files import NOT_YOURS, FilePolicy, Image, Rendered
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
@@ -112,17 +110,12 @@ def test_names_of_nothing_are_not_found(name: str) -> None:
     assert choice.code == 1
 
 
-def test_another_form_can_be_added() -> None:
-    """Other phones want other names and other contents."""
-    grandstream = FileForm(pattern(r"cfg(?P<mac>[0-9a-f]{12})\.xml"), lambda what: f"<port>{what.block.first}</port>")
-    choice = FilePolicy(Provisions(provision()), forms=(MAC_CFG, grandstream)).choose(Fetch("cfg020000000a01.xml", HOME))
-    assert choice == Rendered(b"<port>2048</port>")
-
-
 def test_no_value_of_the_file_is_cut() -> None:
     """Half a list of servers, or half a name, is another one."""
     scope = replace(SCOPE, domain="x" * 60 + ".example" * 24, dns=tuple(IPv4Address(0x0A000001 + n) for n in range(40)))
-    text = voxpath_phone(replace(provision(), scope=scope))
+    choice = FilePolicy(Provisions(replace(provision(), scope=scope))).choose(Fetch("020000000a01.cfg", HOME))
+    assert isinstance(choice, Rendered)
+    text = choice.content.decode()
     assert f"domain={scope.domain}\n" in text
     assert f"dns={','.join(map(str, scope.dns))}\n" in text
 

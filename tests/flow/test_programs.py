@@ -6,9 +6,9 @@ import pytest
 
 from tests.flow.test_files import HOME, NOT_YOURS, Provisions, provision
 from voxpath.flow.files import FilePolicy, Image, Rendered
-from voxpath.flow.rendering import place_holders
 from voxpath.model.phone import Provision
 from voxpath.model.user import Showing, SipAccount, SipUser
+from voxpath.provision.record import place_holders
 from voxpath.tftp.question import Fetch, Refused
 
 SERVER = "198.51.100.10"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import Deferred, execute, succeed
 
-from voxpath.flow.files import FilePolicy
+from voxpath.flow.files import FilePolicy, Image, Rendered
 from voxpath.io.files import BUSY, MAX_READS, FileSource, StoredFile
 from voxpath.model.phone import Provision
 from voxpath.tftp.content import ContentLost
@@ -230,3 +230,18 @@ def test_too_many_reads_at_once_are_refused_as_busy(root: Path) -> None:
     for number in range(MAX_READS):
         files.answer(Fetch(f"f{number}", "10.0.0.11"))
     assert fetch(files, "one-more") == BUSY
+
+
+def test_what_is_not_in_the_directory_may_be_rendered_instead(root: Path) -> None:
+    """A file of the operator's counts; only one that is not there is made, and none that is forbidden."""
+
+    class Common(FilePolicy):
+        def choose(self, fetch: Fetch) -> Image:
+            return Image(fetch.name, Rendered(b"made"))
+
+    files = FileSource(Common(Nobody()), str(root), at_once)
+    assert fetch(files, "vox.img") == CONTENT
+    assert fetch(files, "none.img") == b"made"
+    refused = fetch(files, "out.img")
+    assert isinstance(refused, Refused)
+    assert refused.code == 2

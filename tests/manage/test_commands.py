@@ -16,7 +16,7 @@ from voxpath.manage.control import carry_out, reply_of
 from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts, UserFacts
 from voxpath.manage.leasing import AT_ONCE, _Leases, in_order
 from voxpath.manage.memory import Memory
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, draw
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, draw
 from voxpath.manage.wire import Request
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Malformed, MessageEvent
@@ -81,6 +81,12 @@ class Site(NoFacts):
 
     def uploads(self) -> "Deferred[list[UploadRow]]":
         return succeed([UploadRow(PHONE, "boot.log", 7, ""), UploadRow("02:00:00:00:0a:02", "app.log", 8, "")])
+
+    def files(self, phone: str) -> Iterable[FileRow]:
+        return [FileRow(f"{phone}.cfg", "voxpath/phone.cfg", 9, ""), FileRow("a.bin", "directory", -1, "there is no a.bin")]
+
+    def render(self, phone: str, name: str, secrets: bool) -> str:
+        return f"{phone} {name}\nsecrets {secrets}\n"
 
     def nat(self) -> NatFacts:
         return NatFacts("memory", "not root", False, 3, 4, {"spoofed port": 7})
@@ -203,6 +209,14 @@ def test_uploads_of_all_phones_or_of_one() -> None:
     assert table("uploads") == [[PHONE, "boot.log", "7", "-"], ["02:00:00:00:0a:02", "app.log", "8", "-"]]
     assert table("uploads", PHONE.upper()) == [[PHONE, "boot.log", "7", "-"]]
     assert run("uploads", "02:00:00:00:0a:03").note == "nothing was uploaded"
+
+
+def test_the_files_of_a_phone_are_listed_and_shown_line_by_line() -> None:
+    assert table("files", PHONE.upper())[0] == [f"{PHONE}.cfg", "voxpath/phone.cfg", "9", "-"]
+    assert [row.text for row in run("render", "02-00-00-00-0A-01", "x.cfg").rows] == [f"{PHONE} x.cfg", "secrets False"]
+    assert [row.text for row in run("render", PHONE, "x.cfg", "secrets").rows][1] == "secrets True"
+    with pytest.raises(CommandError, match="write secrets, or nothing"):
+        run("render", PHONE, "x.cfg", "all")
 
 
 def test_a_phone_is_used_from_the_command_line() -> None:

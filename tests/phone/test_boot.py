@@ -497,3 +497,35 @@ def test_a_transfer_port_that_cannot_be_opened_counts_as_a_failure() -> None:
     world.loss = 0.0
     world.run(1010.0)
     assert world.phone.state is State.RUN
+
+
+def with_application(content: bytes | None) -> World:
+    world = World()
+    world.files["020000000a01.cfg"] = b"# voxpath-phone 1\napplication=app-2.bin\n"
+    if content is not None:
+        world.files["app-2.bin"] = content
+    return world.start()
+
+
+def test_the_application_is_loaded_after_the_boot_image_and_the_configuration() -> None:
+    """TFT-10: two stages, in order; the phone runs when all is there."""
+    world = with_application(IMAGE[::-1])
+    world.run(1100.0)
+    assert world.requested == ["vox.img", "020000000a01.cfg", "app-2.bin"]
+    booted = world.phone.booted
+    assert booted is not None
+    assert (booted.image, booted.application) == (IMAGE, IMAGE[::-1])
+    assert world.phone.stored == StoredImage("vox.img", IMAGE), "the image stays the one that was indicated"
+
+
+def test_an_application_that_is_not_there_is_tried_again_and_then_the_phone_reboots() -> None:
+    """TFT-10, PHN-13 to PHN-15: a failed second stage goes to step 582, and after more than four to 502."""
+    world = with_application(None)
+    while not world.told(PhoneReboots):
+        world.run(world.now + 0.001)
+    assert world.requested == ["vox.img", "020000000a01.cfg", *["app-2.bin"] * (THRESHOLD + 1)]
+    assert len(world.told(LoadFailed)) == THRESHOLD + 1
+    world.files["app-2.bin"] = b"found"
+    world.run(world.now + 60)
+    assert world.phone.booted is not None
+    assert world.phone.booted.application == b"found"

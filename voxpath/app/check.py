@@ -8,6 +8,7 @@ from typing import NamedTuple
 from voxpath.app import (
     check_addresses,
     check_classes,
+    check_files,
     check_manhole,
     check_options,
     check_redundancy,
@@ -58,6 +59,7 @@ CHECKS = (
     _reading("tftp mgc sip subscription redundancy manhole", check_roles.check_listening),
     _reading("tftp mgc sip subscription redundancy manhole", check_addresses.check_listening_addresses),
     _reading("state tftp mgc sip subscription redundancy manhole", check_tftp.check_tftp),
+    _reading("state tftp class", check_files.check_files),
     _reading("nat", check_roles.check_backend),
     _reading("nat", check_roles.check_nat),
     _reading("number", check_roles.check_numbers),

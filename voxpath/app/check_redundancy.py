@@ -24,9 +24,8 @@ def check_redundancy(config: Config, machine: Machine) -> Iterator[Problem]:
         for name, path in values.replicated(config).items():
             reason = unwritable(path)
             if reason:
-                yield Problem(
-                    "tftp.root", f"the standby cannot write its {name}: {reason}", "name a directory it can write or make"
-                )
+                key = "tftp.root" if name == "images" else f"tftp.{name}"
+                yield Problem(key, f"the standby cannot write its {name}: {reason}", "name a directory it can write or make")
 
 
 def as_run(config: Config) -> Config:

@@ -7,8 +7,8 @@ from voxpath.app.check_addresses import duplicates
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config
-from voxpath.flow.rendering import PLACE_HOLDERS, place_holders
 from voxpath.model.user import Algorithm
+from voxpath.provision.record import PLACE_HOLDERS, place_holders
 
 HASHES = {Algorithm.MD5: "md5", Algorithm.SHA_256: "sha256", Algorithm.SHA_512_256: "sha512_256"}
 """What the cryptographic library calls the hash of a digest algorithm."""

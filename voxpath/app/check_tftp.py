@@ -11,9 +11,10 @@ from voxpath.app.schema import Config
 
 
 def check_tftp(config: Config, machine: Machine) -> Iterator[Problem]:
-    """Transfers have ports of their own, and no phone reads what another one wrote."""
+    """Transfers have ports of their own, and no phone reads what another one wrote, or a template."""
     if config.tftp.enabled:
         yield from _data_ports(config, machine)
+        yield from _apart(config)
         yield from _uploads(config)
 
 
@@ -35,13 +36,20 @@ def _data_ports(config: Config, machine: Machine) -> Iterator[Problem]:
             yield Problem(where, f"holds port {local.port} of {name}", "choose ports where nothing listens")
 
 
+def _apart(config: Config) -> Iterator[Problem]:
+    options = config.tftp
+    images = _resolved(values.in_state(config, options.root))
+    for key, told, why in (("uploads", options.uploads, "what is written"), ("templates", options.templates, "templates")):
+        path = _resolved(values.in_state(config, told))
+        if told and (_is_within(path, images) or _is_within(images, path)):
+            yield Problem(f"tftp.{key}", f"{path} and tftp.root lie in each other: {why} could be read", "choose one beside it")
+
+
 def _uploads(config: Config) -> Iterator[Problem]:
     options, where = config.tftp, "tftp.uploads"
     if not options.uploads:
         return
-    uploads, images = (_resolved(values.in_state(config, path)) for path in (options.uploads, options.root))
-    if _is_within(uploads, images) or _is_within(images, uploads):
-        yield Problem(where, f"{uploads} and tftp.root lie in each other: what is written could be read", "choose one beside it")
+    uploads = _resolved(values.in_state(config, options.uploads))
     reason = unwritable(uploads)
     if reason:
         yield Problem(where, reason, "name a directory that this user can write, or can make")

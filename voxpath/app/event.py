@@ -78,3 +78,23 @@ class FeedLink(Event, frozen=True, kw_only=True):
 
     name: str
     state: str
+
+
+class TemplatesRead(Event, frozen=True, kw_only=True):
+    """Templates of phones' files were changed, and count from now on."""
+
+    ID: ClassVar[str] = "TEMPLATES_READ"
+    TEXT: ClassVar[str] = "{count} templates of phones' files were read anew"
+
+    count: int
+
+
+class TemplatesRefused(Event, frozen=True, kw_only=True):
+    """A template of phones' files was changed and is wrong: phones get their files by those that were there before."""
+
+    ID: ClassVar[str] = "TEMPLATES_REFUSED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the templates stay as they were, since {where}: {reason}"
+
+    where: str
+    reason: str

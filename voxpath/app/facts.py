@@ -16,7 +16,7 @@ from voxpath.app.role import Role
 from voxpath.dhcp.explain import Finding, Question
 from voxpath.io.uploads import Uploaded
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts, Some, UserFacts
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, when
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, when
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding, PortBlock
@@ -245,6 +245,16 @@ class ProcessFacts(NoFacts):
             return [UploadRow(_phone(file.box), file.name, file.octets, when(file.at)) for file in found]
 
         return files.uploads.files().addCallback(named)
+
+    def files(self, phone: str) -> Iterable[FileRow]:
+        """The files that a phone would be given."""
+        files = self._process.files
+        return super().files(phone) if files is None else files.rows(phone)
+
+    def render(self, phone: str, name: str, secrets: bool) -> str:
+        """The text of a phone's file."""
+        files = self._process.files
+        return super().render(phone, name, secrets) if files is None else files.text(phone, name, secrets)
 
     def phones(self) -> Iterable[PhoneRow]:
         """The software phones."""

@@ -1,6 +1,6 @@
 """The role ``tftp``: images from a directory, a configuration file for each phone, rendered from its lease, and drop boxes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -10,14 +10,20 @@ from voxpath.app import values, values_sip
 from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.app.schema import Config
-from voxpath.flow.files import FilePolicy
+from voxpath.app.shelf import make_shelf, read_templates
+from voxpath.app.template_watch import TemplateWatch
+from voxpath.flow.files import DIRECTORY, FilePolicy, Image, Listed
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
 from voxpath.io.ports import UdpPorts
 from voxpath.io.uploads import BoxLimits, Uploads
+from voxpath.manage.facts import CommandError
+from voxpath.manage.rows import FileRow
+from voxpath.model.address import Mac
+from voxpath.model.event import printable
 from voxpath.model.phone import Provision
-from voxpath.tftp.question import Admit, Keep
+from voxpath.tftp.question import Admit, Keep, Refused
 from voxpath.tftp.server import TftpServer
 from voxpath.tftp.session import PORT
 
@@ -36,6 +42,7 @@ class FileRole(Role):
     """Serves files, and keeps what phones write.
 
     :ivar uploads: the phones' drop boxes; ``None``: nobody may write, or the role does not run.
+    :ivar policy: which file is for whom; ``None`` before the role ran.
     """
 
     def __init__(self, node: Node, leases: Leases) -> None:
@@ -43,16 +50,17 @@ class FileRole(Role):
         self._node = node
         self._leases = leases
         self.uploads: Uploads | None = None
+        self.policy: FilePolicy | None = None
+        self._watch: TemplateWatch | None = None
 
     async def begin(self) -> None:
         """Listen on every configured address."""
         node, config = self._node, self._node.config
         reactor: Any = node.reactor
-        source = FileSource(
-            FilePolicy(self._leases, values_sip.accounts(config), images=[entry.image for entry in config.classes]),
-            str(values.in_state(config, config.tftp.root)),
-            self._in_thread,
-        )
+        self.policy = self.make_policy(config)
+        self._watch = TemplateWatch(config, self.clock, self.bus, self._in_thread, self.policy.use)
+        self._watch.start()
+        source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
         core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
         ports = UdpPorts(reactor, self.restart)
@@ -64,8 +72,64 @@ class FileRole(Role):
 
     async def end(self) -> None:
         """Finish the commits and close every port; transfers under way end."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
         await self._node.stop_drivers(self.role)
         self.uploads = None
+
+    def rows(self, phone: str) -> Iterable[FileRow]:
+        """The files that a phone would be given (TFT-9)."""
+        return [self._row(entry) for entry in self._known("files", phone).listed(phone)]
+
+    def text(self, phone: str, name: str, secrets: bool) -> str:
+        """The text of a file that is rendered for a phone."""
+        choice = self._known("render", phone).shown(phone, name, masked=not secrets)
+        if isinstance(choice, Image):
+            found = choice.otherwise
+            if found is None or self._octets(choice.name) >= 0:
+                path = values.in_state(self._node.config, self._node.config.tftp.root) / choice.name
+                raise CommandError("render", f"{printable(name, 100)!r} is not rendered", f"look for {printable(str(path))}")
+            choice = found
+        if isinstance(choice, Refused):
+            raise CommandError("render", choice.detail or choice.reason, "see files and the reference of phones' files")
+        return choice.content.decode("utf-8", "replace")
+
+    def _known(self, verb: str, phone: str) -> FilePolicy:
+        if self.policy is None:
+            raise CommandError(verb, "the file server is not running", "see roles and events for the reason")
+        if not is_mac(phone) or self._leases.provision_of(phone) is None:
+            raise CommandError(verb, f"{printable(phone, 40)} holds no lease", "see leases")
+        return self.policy
+
+    def _row(self, entry: Listed) -> FileRow:
+        choice, origin = entry.choice, entry.origin
+        if isinstance(choice, Image):
+            octets = self._octets(choice.name)
+            if octets >= 0 or choice.otherwise is None:
+                return FileRow(entry.name, DIRECTORY, octets, "" if octets >= 0 else f"there is no {choice.name}")
+            choice = choice.otherwise
+        if isinstance(choice, Refused):
+            return FileRow(entry.name, origin, -1, choice.detail or choice.reason)
+        return FileRow(entry.name, origin, len(choice.content), "")
+
+    def _octets(self, name: str) -> int:
+        """The size of a file of the directory; -1: there is none."""
+        path = values.in_state(self._node.config, self._node.config.tftp.root) / name
+        try:
+            return path.stat().st_size if path.is_file() else -1
+        except (OSError, ValueError):
+            return -1
+
+    def silent(self) -> Mapping[str, int]:
+        """How many requests were refused since they were for files of other phones (TFT-9)."""
+        return {"somebody asked for another phone's file": self.policy.misused} if self.policy is not None else {}
+
+    def make_policy(self, config: Config) -> FilePolicy:
+        """Which file is for whom, with the templates as they are on the disk now."""
+        shared = [name for entry in config.classes for name in (entry.image, entry.application)]
+        shelf = make_shelf(config, read_templates(config).texts)
+        return FilePolicy(self._leases, values_sip.accounts(config), shared, shelf)
 
     def _boxes(self, config: Config) -> Uploads | None:
         options = config.tftp
@@ -78,6 +142,15 @@ class FileRole(Role):
     def _in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":
         reactor: Any = self._node.reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+
+def is_mac(text: str) -> bool:
+    """Whether a phone's identity is its Ethernet address, as that of everyone who holds a lease."""
+    try:
+        Mac.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def answerer(source: FileSource, uploads: Uploads | None) -> Callable[[object], "Deferred[object]"]:

@@ -6,6 +6,7 @@ from typing import Any, Self
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import printable
 from voxpath.model.octets import read_octets
+from voxpath.provision.name import NamePattern
 
 
 class EndpointText(str):
@@ -58,6 +59,19 @@ class OctetsText(str):
         return made
 
 
+class PatternText(str):
+    """A pattern for names of files; :ivar pattern: its value."""
+
+    __slots__ = ("pattern",)
+    pattern: NamePattern
+
+    def __new__(cls, text: str) -> Self:
+        """Read it; raise :class:`ValueError` with the reason."""
+        made = super().__new__(cls, text)
+        made.pattern = NamePattern(text)
+        return made
+
+
 KINDS: dict[type[Any], tuple[str, str]] = {
     IPv4Address: ("an IPv4 address", "192.0.2.1"),
     IPv4Network: ("an IPv4 prefix with no host bits set", "10.0.0.0/24"),
@@ -65,6 +79,7 @@ KINDS: dict[type[Any], tuple[str, str]] = {
     EndpointText: ("an address and a port", "192.0.2.1:2944"),
     MacRange: ("an Ethernet address or a range of them", "02:00:00:00:00:00-02:00:00:ff:ff:ff"),
     Mac: ("an Ethernet address", "02:00:00:00:0a:01"),
+    PatternText: ("a name of a file with parts in braces", "SEP{mac}.cnf.xml"),
     OctetsText: ("ASCII text, or hexadecimal pairs with colons", "01:02:00:00:00:0a:01"),
 }
 """What each kind is called, and an example of it."""

@@ -14,6 +14,7 @@ from voxpath.app.schema_dhcp import Dhcp, PhoneClass, Reservation, Scope
 from voxpath.app.schema_manhole import Manhole
 from voxpath.app.schema_redundancy import Redundancy
 from voxpath.app.schema_sip import Domain, Sip, User
+from voxpath.app.schema_tftp import Tftp
 from voxpath.app.section import Port, Section, doc
 from voxpath.model.address import Mac
 from voxpath.ports.ledger import QUARANTINE_S
@@ -76,42 +77,6 @@ class Ports(Section, frozen=True):
         sorted(RESERVED_PORTS)
     )
     services: Annotated[tuple[ServicePort, ...], doc("Ports of the gateway's own roles.", [])] = field(name="service", default=())
-
-
-class Tftp(Section, frozen=True):
-    """The TFTP server: boot images, a configuration file per phone, made from its lease, and a drop box per phone."""
-
-    enabled: Annotated[bool, doc("Whether the role starts.", False)] = True
-    listen: Annotated[
-        tuple[EndpointText, ...], doc("Where it listens; the well-known port 69 needs root.", ["10.0.0.1:69"], min_length=1)
-    ] = (EndpointText("127.0.0.1:6969"),)
-    root: Annotated[str, doc("Directory of the boot images; a relative path lies in `state`.", "/srv/images")] = "images"
-    blksize_max: Annotated[int, doc("Largest block size that is agreed to, in octets (RFC 2348).", 512, ge=8, le=65464)] = 1468
-    windowsize_max: Annotated[
-        int, doc("Largest window that is agreed to, in blocks (RFC 7440); 1: each block is waited for.", 64, ge=1, le=64)
-    ] = 16
-    data_ports: Annotated[
-        tuple[Port, ...],
-        doc(
-            "First and last local port of transfers, for firewalls: each transfer takes one; empty: any port.",
-            [40000, 40999],
-            max_length=2,
-        ),
-    ] = ()
-    single_port: Annotated[
-        bool, doc("Whether all transfers run from the port that takes requests, for firewalls and containers.", True)
-    ] = False
-    uploads: Annotated[
-        str,
-        doc(
-            "Directory of the phones' drop boxes; a relative path lies in `state`; empty: nobody may write.",
-            "uploads",
-        ),
-    ] = ""
-    upload_octets: Annotated[
-        int, doc("Octets of a file that a phone may write; it is in memory until it is kept.", 262144, ge=1, le=1 << 26)
-    ] = 1 << 20
-    upload_quota: Annotated[int, doc("Octets of all files in one phone's box.", 4194304, ge=1)] = 1 << 24
 
 
 class Nat(Section, frozen=True):

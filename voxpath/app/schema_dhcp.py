@@ -18,6 +18,7 @@ from voxpath.app.schema_options import (
     TimeServers,
     Url,
 )
+from voxpath.app.schema_tftp import FilesName
 from voxpath.app.section import FramePriority, Section, doc
 from voxpath.dhcp.pressure import WARN_AT
 from voxpath.model.address import Mac
@@ -203,6 +204,21 @@ class PhoneClass(Section, frozen=True):
         int, doc("Length of a lease, in seconds; 4294967295: for ever, never renewed.", 86400, ge=60, le=0xFFFFFFFF)
     ] = 3600
     image: Annotated[str, doc("Boot image below `tftp.root`; empty: the phone needs none.", "desk-1.4.bin")] = ""
+    application: Annotated[
+        str,
+        doc(
+            "What the phone loads after its configuration, which names it: firmware or telephony application below `tftp.root`.",
+            "desk-app-1.4.bin",
+        ),
+    ] = ""
+    files: Annotated[
+        FilesName,
+        doc(
+            "Whose configuration files are rendered for these phones, by a name of `docs/reference/phone-files.md`; "
+            "empty: those of `layout`, if it has any; `none`: nothing, all files lie below `tftp.root`.",
+            "yealink",
+        ),
+    ] = ""
     root_path: Annotated[str, doc("Root path told to phones (DHCP option 17); empty: none.", "/desk", max_length=255)] = ""
     mgcs: Annotated[
         tuple[EndpointText, ...],

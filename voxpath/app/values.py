@@ -43,7 +43,8 @@ def realms(config: Config) -> tuple[Realm, ...]:
 
 def replicated(config: Config) -> dict[str, Path]:
     """The directories that are the same on a standby, by the name that both hosts call them (TFT-7)."""
-    return {"images": in_state(config, config.tftp.root)}
+    found = {"images": config.tftp.root, "templates": config.tftp.templates}
+    return {name: in_state(config, path) for name, path in found.items() if path}
 
 
 def scopes(config: Config) -> tuple[model.Scope, ...]:
@@ -108,6 +109,7 @@ def classes(config: Config) -> tuple[model.PhoneClass, ...]:
             options=class_options(entry),
             sub_options=vendor_subs(entry.options),
             forcerenew=entry.forcerenew,
+            application=entry.application,
         )
         for entry in config.classes
     )

@@ -1,26 +1,31 @@
-"""Which file a client may read: its own configuration, rendered from its lease, or an image (TFT-1, TFT-8, TFT-9).
+"""Which file a client may read: its own, rendered from its lease, or one of the directory (TFT-1, TFT-8, TFT-9).
 
 A MAC is no secret, so a file under a MAC's name goes only to the address that holds the lease of that MAC.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from re import IGNORECASE, Pattern
-from re import compile as pattern
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
-from voxpath.flow import baresip, twinkle
-from voxpath.flow.owner import is_of_another
-from voxpath.flow.rendering import MEDIA_BLOCK, voxpath_phone
+from voxpath.flow.owner import MAC_DIGITS, is_of_another, macs_in
 from voxpath.model.address import Mac
+from voxpath.model.event import printable
 from voxpath.model.phone import Provision
 from voxpath.model.user import SipAccount
+from voxpath.provision.name import MAC, fill
+from voxpath.provision.record import record_of
+from voxpath.provision.table import Shelf
+from voxpath.provision.template import TemplateFault
 from voxpath.tftp.message import ErrorCode
 from voxpath.tftp.question import Fetch, Refused
 
+NO_FILE = Refused(ErrorCode.NOT_FOUND, "no such file")
 NOT_YOURS = "this file is for another phone"
 """Said for a known and for an unknown phone alike, so that nobody can find out who is here by asking."""
+
+DIRECTORY = "directory"
+"""Where what is not rendered comes from."""
 
 
 class Provisions(Protocol):
@@ -34,94 +39,162 @@ class Provisions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FileForm:
-    """A family of configuration files: how they are named, and what is in them.
-
-    :ivar name: matches the whole name; its group ``mac`` is the phone's MAC.
-    :ivar render: makes the file.
-    :ivar ports: the smallest block that such a phone can work with.
-    """
-
-    name: Pattern[str]
-    render: Callable[[Provision], str]
-    ports: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A file of the image directory, by a relative name that has not been checked against the disk."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Rendered:
     """A file that was made for this client."""
 
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A file of the image directory, by a relative name that has not been checked against the disk.
+
+    :ivar otherwise: what is given when there is no such file; ``None``: nothing.
+    """
+
+    name: str
+    otherwise: Rendered | Refused | None = None
+
+
 Choice: TypeAlias = Image | Rendered | Refused
 
-_MAC = r"(?P<mac>[0-9a-f]{12}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5})"
+
+class Listed(NamedTuple):
+    """A file that a phone would be given.
+
+    :ivar name: one that it may ask by.
+    :ivar origin: the template, or the file of the directory.
+    """
+
+    name: str
+    origin: str
+    choice: Choice
 
 
-def _of_program(program: str, file: str, render: Callable[[Provision], str]) -> FileForm:
-    """``baresip/020000000a01/config``, or without the program's name: files that a program wants under their own names."""
-    return FileForm(pattern(rf"(?:{program}/)?{_MAC}/{file}", IGNORECASE), render, MEDIA_BLOCK)
+class _Source(NamedTuple):
+    """What a name means for a phone: a template, or a name in the directory.
 
+    :ivar parts: the parts of the name that was asked for.
+    :ivar ports: the smallest block that it is for.
+    """
 
-MAC_CFG = FileForm(pattern(rf"{_MAC}\.cfg", IGNORECASE), voxpath_phone)
-"""``020000000a01.cfg`` or ``02-00-00-00-0a-01.cfg``, in any case of letters."""
-FORMS = (
-    MAC_CFG,
-    _of_program("baresip", "config", baresip.config),
-    _of_program("baresip", "accounts", baresip.accounts),
-    _of_program("baresip", "contacts", baresip.contacts),
-    _of_program("baresip", "uuid", baresip.uuid),
-    _of_program("twinkle", r"twinkle\.cfg", twinkle.profile),
-    _of_program("twinkle", r"twinkle\.sys", twinkle.system),
-)
-"""The files that are rendered."""
+    parts: Mapping[str, str]
+    template: str = ""
+    file: str = ""
+    ports: int = 1
 
 
 class FilePolicy:
-    """Decides what a name means; the first form that matches wins, and what matches none is an image.
+    """Decides what a name means: aliases first, then the files of the phone's class, then the directory.
 
     :param accounts: the SIP users of each phone.
     :param images: names that are everybody's, whatever they look like: the images of the classes.
+    :param shelf: what is rendered for whom.
+    :ivar misused: how often a phone's file was asked for from an address that does not hold its lease.
     """
 
     def __init__(
         self,
         provisions: Provisions,
         accounts: Mapping[str, tuple[SipAccount, ...]] = MappingProxyType({}),
-        forms: tuple[FileForm, ...] = FORMS,
         images: Collection[str] = (),
+        shelf: Shelf | None = None,
     ) -> None:
         self._provisions = provisions
-        self._images = frozenset(images)
         self._accounts = accounts
-        self._forms = forms
+        self._images = frozenset(images)
+        self._shelf = Shelf() if shelf is None else shelf
+        self.misused = 0
+
+    def use(self, shelf: Shelf) -> None:
+        """Render by another shelf from now on: templates were changed."""
+        self._shelf = shelf
 
     def choose(self, fetch: Fetch) -> Choice:
         """Decide; a leading slash means the same directory, since many clients send one."""
         name = fetch.name.lstrip("/")
         if not name or "\0" in name:
-            return Refused(ErrorCode.NOT_FOUND, "no such file")
-        for form in self._forms:
-            found = form.name.fullmatch(name)
-            if found is not None:
-                return self._configuration(form, found["mac"], fetch.client)
-        if name not in self._images and is_of_another(name, self._provisions.phone_at(fetch.client)):
-            return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS)
-        return Image(name)
+            return NO_FILE
+        phone = self._phone(name, fetch.client)
+        if name not in self._images and is_of_another(name, phone):
+            return self._misuse()
+        provision = self._provisions.provision_of(phone) if phone else None
+        return Image(name) if provision is None else self._for(provision, name)
 
-    def _configuration(self, form: FileForm, mac: str, client: str) -> Choice:
-        phone = str(Mac(bytes.fromhex(mac.replace("-", ""))))
+    def shown(self, phone: str, name: str, masked: bool) -> Choice:
+        """What this phone would be given, for the eyes of an operator.
+
+        :param masked: whether its passwords are left out.
+        """
         provision = self._provisions.provision_of(phone)
-        if provision is None or str(provision.lease.address) != client:
-            return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS)
-        if provision.block.size < form.ports:
-            return Refused(ErrorCode.NOT_DEFINED, f"a block of {provision.block.size} ports is too small for such a phone")
-        return Rendered(form.render(replace(provision, accounts=self._accounts.get(phone, ()))).encode())
+        return NO_FILE if provision is None else self._for(provision, name.lstrip("/"), masked)
+
+    def listed(self, phone: str) -> Iterator[Listed]:
+        """What is rendered for this phone, and its image and application."""
+        provision = self._provisions.provision_of(phone)
+        if provision is None:
+            return
+        mac, kind = provision.lease.mac, provision.phone_class
+        names: dict[str, str] = {}
+        # Of two that have one name the first one counts, here as for the phone.
+        for alias in self._shelf.aliases(kind.name):
+            names.setdefault(alias.pattern.example(mac), alias.template or alias.file)
+        for file in self._shelf.files(kind.name):
+            names.setdefault(file.names[0].example(mac), file.template)
+        for name in filter(None, (kind.image, kind.application)):
+            names.setdefault(name, DIRECTORY)
+        for name, origin in names.items():
+            yield Listed(name, origin, self._for(provision, name))
+
+    def _phone(self, name: str, client: str) -> str:
+        """The phone that a client is: the holder of its address; of a shared address the one that the name means."""
+        for digits in macs_in(name):
+            for at in range(len(digits) - MAC_DIGITS + 1):
+                phone = str(Mac(bytes.fromhex(digits[at : at + MAC_DIGITS])))
+                provision = self._provisions.provision_of(phone)
+                if provision is not None and str(provision.lease.address) == client:
+                    return phone
+        return self._provisions.phone_at(client)
+
+    def _misuse(self) -> Refused:
+        self.misused += 1
+        return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS)
+
+    def _for(self, provision: Provision, name: str, masked: bool = False) -> Choice:
+        source = self._source(provision, name)
+        if source.file:
+            name = source.file
+            if name not in self._images and is_of_another(name, provision.lease.phone):
+                return self._misuse()
+        if not source.template:
+            return Image(name)
+        made = self._rendered(provision, source, masked)
+        # What is a phone's own follows from its lease alone; what is common may also lie in the directory, and then counts.
+        return made if MAC in source.parts else Image(name, made)
+
+    def _source(self, provision: Provision, name: str) -> _Source:
+        """An alias stands for a template, or for another name, which is no alias again."""
+        mac, kind = provision.lease.mac.hex(), provision.phone_class.name
+        for alias in self._shelf.aliases(kind):
+            parts = alias.pattern.match(name)
+            if parts is None or parts.get(MAC, mac) != mac:
+                continue
+            if alias.template:
+                return _Source(parts, alias.template)
+            name = fill(alias.file, {MAC: mac, **parts})
+            break
+        for file in self._shelf.files(kind):
+            parts = file.match(name, mac)
+            if parts is not None:
+                return _Source(parts, file.template, name, file.ports)
+        return _Source({}, file=name)
+
+    def _rendered(self, provision: Provision, source: _Source, masked: bool) -> Rendered | Refused:
+        size = provision.block.size
+        if size < source.ports:
+            return Refused(ErrorCode.NOT_DEFINED, f"a block of {size} ports is too small for such a phone")
+        record = record_of(provision, self._accounts.get(provision.lease.phone, ()))
+        try:
+            return Rendered(self._shelf.templates.render(source.template, record.masked() if masked else record, source.parts))
+        except TemplateFault as fault:
+            return Refused(ErrorCode.NOT_DEFINED, "the file cannot be made", printable(str(fault)))

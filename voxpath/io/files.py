@@ -104,9 +104,13 @@ class FileSource:
         """Answer a :class:`Fetch` with the file, its octets, or :class:`Refused`."""
         assert isinstance(question, Fetch), f"no question for files: {question!r}"
         choice = self._policy.choose(question)
-        if isinstance(choice, Image):
-            return self._image(choice.name)
-        return succeed(choice.content if isinstance(choice, Rendered) else choice)
+        if not isinstance(choice, Image):
+            return succeed(_made(choice))
+        found = self._image(choice.name)
+        otherwise = choice.otherwise
+        if otherwise is not None:
+            found.addCallback(lambda answer: _made(otherwise) if answer == NOT_FOUND else answer)
+        return found
 
     def _image(self, name: str) -> "Deferred[object]":
         """Open a file once for all who want it now."""
@@ -169,6 +173,10 @@ class FileSource:
             return known
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
         return StoredFile(os.dup(descriptor), key, os.pread(descriptor, PIECE_OCTETS, 0))
+
+
+def _made(choice: Rendered | Refused) -> bytes | Refused:
+    return choice.content if isinstance(choice, Rendered) else choice
 
 
 def _open_below(root: str, relative: str) -> int:

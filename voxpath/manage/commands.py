@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from voxpath.manage import leasing, rows, serving
+from voxpath.manage import leasing, provisioning, rows, serving
 from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.entry import Entry, entry_of
 from voxpath.manage.facts import CommandError
@@ -214,6 +214,8 @@ COMMANDS: dict[str, Command] = {
         Command("known", ("[BEGINNING]",), "phones and users whose name begins so, as completion offers them", _known),
         Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
         Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
+        provisioning.FILES,
+        provisioning.RENDER,
         Command("uploads", ("[PHONE]",), "files that phones wrote by TFTP: logs and error reports", _uploads),
         Command("standby", ("[sync]",), "active server and standby: generation, lag, files; sync compares the files now", _standby),
         leasing.RELEASE,

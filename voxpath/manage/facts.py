@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.explain import Finding, Question
-from voxpath.manage.rows import CallRow, ContactRow, CounterRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow
+from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding, PortBlock
@@ -113,6 +113,12 @@ class Facts(Protocol):
 
     def uploads(self) -> "Deferred[list[UploadRow]]":
         """The files that phones wrote, in the order of phones and names."""
+
+    def files(self, phone: str) -> Iterable[FileRow]:
+        """The files that a phone would be given."""
+
+    def render(self, phone: str, name: str, secrets: bool) -> str:
+        """The text of a file that a phone would be given, with its passwords or without."""
 
     def phones(self) -> Iterable[PhoneRow]:
         """The software phones of this process."""
@@ -227,6 +233,14 @@ class NoFacts:
     def uploads(self) -> "Deferred[list[UploadRow]]":
         """No file server here."""
         raise _absent("uploads", "file server")
+
+    def files(self, phone: str) -> Iterable[FileRow]:
+        """No file server here."""
+        raise _absent("files", "file server")
+
+    def render(self, phone: str, name: str, secrets: bool) -> str:
+        """No file server here."""
+        raise _absent("render", "file server")
 
     def phones(self) -> Iterable[PhoneRow]:
         """No software phone here."""

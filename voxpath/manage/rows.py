@@ -194,6 +194,29 @@ class UploadRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class FileRow(Row):
+    """One file that a phone would be given.
+
+    :ivar origin: the template that it is made from, or ``directory``.
+    :ivar octets: its size; -1: there is no such file.
+    :ivar note: why it would not be given; empty: it would be.
+    """
+
+    name: str
+    origin: str
+    octets: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow(Row):
+    """One line of a file."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoleRow(Row):
     """One role of the process.
 

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
-from voxpath.model.user import SipAccount
 
 MEGACO_PORT = 2944
 """Where a controller listens that is named without a port (RFC 3525 annex D.1)."""
@@ -54,6 +53,7 @@ class PhoneClass:
     :ivar image_octets: size of the image; 0: not known.
     :ivar root_path: path of the phone's root directory on the file server; empty: it has none.
     :ivar forcerenew: whether these phones take a FORCERENEW (RFC 3203).
+    :ivar application: what the phone loads after its boot image and its configuration, which names it (TFT-10); empty: nothing.
     :ivar settings: lines of the phone program's configuration file that do not follow from the lease, with place-holders.
     :ivar client_ids: the client identifiers (option 61) that select it when no vendor class does.
     :ivar fingerprints: the parameter request lists (option 55), octet by octet, that select it when neither does.
@@ -76,6 +76,7 @@ class PhoneClass:
     options: tuple[tuple[int, bytes], ...] = ()
     sub_options: tuple[tuple[int, bytes], ...] = ()
     forcerenew: bool = False
+    application: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +178,12 @@ class Lease(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """All that one phone was given: its lease, its port block and its class; files are rendered from it (TFT-9).
-
-    :ivar accounts: the SIP users of this phone.
-    """
+    """All that one phone was given: its lease, its port block and its class; files are rendered from it (TFT-9)."""
 
     lease: Lease
     block: PortBlock
     phone_class: PhoneClass
     scope: Scope
-    accounts: tuple[SipAccount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,13 @@ class Booted:
 
     :ivar image: the boot image that runs; ``None``: the lease names none.
     :ivar configuration: the text of the phone's configuration file; empty: none was fetched.
+    :ivar application: what the configuration names to be loaded after it; ``None``: it names nothing.
     """
 
     lease: BootLease
     image: bytes | None
     configuration: str
+    application: bytes | None = None
 
 
 class BootMachine:
@@ -295,7 +297,7 @@ class BootMachine:
         lease = self.lease
         assert lease is not None, "a phone runs with a lease"
         image = loading.image
-        self.booted = Booted(lease, image.content if image else None, loading.configuration or "")
+        self.booted = Booted(lease, image.content if image else None, loading.configuration or "", loading.application)
         if self._settings.static is None:
             self._renewal = Renewal(lease, self._client, self._settings.interface, now)
         told = PhoneBooted(

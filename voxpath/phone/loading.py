@@ -29,13 +29,20 @@ def server_address(text: str) -> bool:
     return True
 
 
+def application_of(configuration: str) -> str:
+    """What a configuration file has the phone load after it; empty: nothing."""
+    lines = (line.partition("=") for line in configuration.splitlines())
+    return next((value for name, _, value in lines if name == "application"), "")
+
+
 class Loading:
-    """Loads what is missing: first the image (TFT-8), then the configuration (TFT-9).
+    """Loads what is missing: first the image (TFT-8), then the configuration (TFT-9), then the application (TFT-10).
 
     :param stored: the image in the phone's own memory.
     :param configuration: whether the configuration is wanted too.
     :ivar given_up: whether it failed more often than it may (584).
     :ivar configuration: the text of the configuration; ``None`` before it is there.
+    :ivar application: the application that the configuration names; ``None`` before it is there.
     """
 
     def __init__(self, lease: BootLease, stored: StoredImage | None, configuration: bool, tftp_port: int, entropy: Entropy) -> None:
@@ -49,6 +56,7 @@ class Loading:
         self._failures = self._opened = 0
         self.stored = stored
         self.configuration: str | None = None
+        self.application: bytes | None = None
         self.given_up = False
 
     @property
@@ -65,7 +73,9 @@ class Loading:
             return ""
         if lease.boot_file and self.image is None:
             return lease.boot_file
-        return f"{lease.mac.hex()}.cfg" if self._wants_configuration and self.configuration is None else ""
+        if self._wants_configuration and self.configuration is None:
+            return f"{lease.mac.hex()}.cfg"
+        return application_of(self.configuration or "") if self.application is None else ""
 
     def request(self, now: float) -> Effects:
         """Steps 544 and 546: ask the server of the lease for what is missing (PHN-11)."""
@@ -134,11 +144,14 @@ class Loading:
     def _keep(self, name: str, content: bytes) -> Effects:
         """Step 554: store what was loaded (PHN-12)."""
         self._failures = 0
-        if name != self._lease.boot_file:
+        if name == self._lease.boot_file and self.image is None:
+            self.stored = StoredImage(name, content)
+            return [Ask(KeepImage(self._lease.mac, self.stored), KEEP)]
+        if self._wants_configuration and self.configuration is None:
             self.configuration = content.decode("utf-8", "replace")
-            return []
-        self.stored = StoredImage(name, content)
-        return [Ask(KeepImage(self._lease.mac, self.stored), KEEP)]
+        else:
+            self.application = content
+        return []
 
     def _count(self, name: str, reason: str, now: float) -> Effects:
         """Steps 580 to 584: count the failure; ask again, or after more than four give up (PHN-13 to PHN-15)."""

@@ -1,0 +1,80 @@
+"""What an operator is shown of phones' files, and what the role counts (TFT-9)."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.flow.test_files import HOME, MAC, Provisions, provision
+from voxpath.app.decode import decode
+from voxpath.app.files import FileRole
+from voxpath.manage.facts import CommandError
+from voxpath.manage.rows import FileRow
+from voxpath.tftp.question import Fetch
+
+PHONE = str(MAC)
+CONFIG = """
+[[domain]]
+name = "voip.example"
+[[user]]
+name = "a1"
+password = "topsecret"
+phone = "02:00:00:00:0a:01"
+[[class]]
+name = "desk"
+vendor_classes = ["desk"]
+files = "yealink"
+[[tftp.alias]]
+pattern = "logo.bmp"
+file = "art/logo.bmp"
+"""
+
+
+@pytest.fixture
+def role(tmp_path: Path) -> FileRole:
+    config = decode(f'state = "{tmp_path}"\n{CONFIG}'.encode()).config
+    assert config is not None
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "desk-1.4.bin").write_bytes(b"image")
+    (tmp_path / "images" / "y0000000000x.cfg").write_bytes(b"mine")
+    made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), Provisions(provision()))
+    made.policy = made.make_policy(config)
+    return made
+
+
+def test_every_file_is_listed_with_what_it_comes_from(role: FileRole) -> None:
+    found = {row.name: row for row in role.rows(PHONE)}
+    assert found["logo.bmp"] == FileRow("logo.bmp", "directory", -1, "there is no art/logo.bmp")
+    assert found["020000000a01.cfg"].origin == "yealink/mac.cfg"
+    assert found["020000000a01.cfg"].octets == len(role.text(PHONE, "020000000a01.cfg", secrets=True))
+    assert found["y0000000000x.cfg"] == FileRow("y0000000000x.cfg", "directory", 4, "")
+    assert found["desk-1.4.bin"] == FileRow("desk-1.4.bin", "directory", 5, "")
+
+
+def test_passwords_are_shown_only_if_they_are_asked_for(role: FileRole) -> None:
+    masked, whole = (role.text(PHONE, "020000000a01.cfg", secrets=secrets) for secrets in (False, True))
+    assert "account.1.password = ********\n" in masked
+    assert "account.1.password = topsecret\n" in whole
+    assert masked.replace("********", "topsecret") == whole
+
+
+@pytest.mark.parametrize(
+    ("phone", "name", "words"),
+    [
+        (PHONE, "desk-1.4.bin", "is not rendered"),
+        (PHONE, "y0000000000x.cfg", "is not rendered"),
+        ("02:00:00:00:0a:99", "x", "holds no lease"),
+        ("nobody", "x", "holds no lease"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(role: FileRole, phone: str, name: str, words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        role.text(phone, name, secrets=False)
+
+
+def test_requests_for_other_phones_files_are_counted(role: FileRole) -> None:
+    assert role.policy is not None
+    role.policy.choose(Fetch("020000000a01.cfg", "10.0.0.12"))
+    role.policy.choose(Fetch("020000000a01.cfg", HOME))
+    assert list(role.silent().values()) == [1]
