@@ -8,6 +8,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
+from msgspec import structs
 
 from tests.flow.test_files import HOME, MAC, Provisions, provision
 from voxpath.flow.files import NOT_YOURS, FilePolicy, Image, Rendered
@@ -281,7 +282,9 @@ def test_phones_that_share_an_address_are_told_apart_by_the_name() -> None:
     """RFC 7618: both are at home there."""
     other = Mac.parse("02:00:00:00:0a:02")
     first = provision()
-    second = replace(first, lease=replace(first.lease, mac=other, first_port=2112), block=replace(first.block, first=2112))
+    second = replace(
+        first, lease=structs.replace(first.lease, mac=other, first_port=2112), block=structs.replace(first.block, first=2112)
+    )
 
     class Shared(Provisions):
         def provision_of(self, phone: str) -> Provision | None:
