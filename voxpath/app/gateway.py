@@ -1,5 +1,6 @@
 """The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
 
+import gc
 from collections.abc import Iterable
 from collections.abc import Mapping as ReadOnly
 from ipaddress import IPv4Address
@@ -99,6 +100,8 @@ class GatewayRole(Role):
         await self._claim_own_ports()
         await self._place_fixed(fixed)
         await self._repair(adopted)
+        # The rows that were loaded stay: the garbage collector need not look at all of them again and again.
+        gc.freeze()
         self._start_feed()
         self._listen()
         self.ready = True

@@ -6,6 +6,7 @@ Effects that depend on another one stand in its ``then``: a DHCPACK stands in th
 the ``then`` of the commit, so no acknowledgement can precede what it acknowledges.
 
 They are structs, as events are: every packet makes some, and a struct costs a third of a named tuple.
+None of them refers back to what made it, so the garbage collector need not look at them (``gc=False``).
 
 Timers are no effects: a core keeps its own :class:`~voxpath.core.timers.TimerHeap` and tells when the next one is due.
 """
@@ -20,7 +21,7 @@ from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
 
 
-class Datagram(Struct, frozen=True):
+class Datagram(Struct, frozen=True, gc=False):
     """A datagram that arrived.
 
     :ivar destination: the local address that it was sent to; empty when the port did not tell.
@@ -35,7 +36,7 @@ class Datagram(Struct, frozen=True):
     port: str = ""
 
 
-class Send(Struct, frozen=True):
+class Send(Struct, frozen=True, gc=False):
     """Send a datagram.
 
     :ivar port: the name of the core's local port to send from.
@@ -52,7 +53,7 @@ class Send(Struct, frozen=True):
     link: bytes = b""
 
 
-class Burst(Struct, frozen=True):
+class Burst(Struct, frozen=True, gc=False):
     """Send several datagrams to one place; as many :class:`Send` do the same, for more.
 
     :ivar payloads: in the order in which they are sent.
@@ -64,26 +65,26 @@ class Burst(Struct, frozen=True):
     source: str = ""
 
 
-class Open(Struct, frozen=True):
+class Open(Struct, frozen=True, gc=False):
     """Open a local UDP port under a name; port 0 lets the kernel choose. Failure comes back as :class:`Failed`."""
 
     port: str
     local: Endpoint
 
 
-class Close(Struct, frozen=True):
+class Close(Struct, frozen=True, gc=False):
     """Close a local port."""
 
     port: str
 
 
-class Put(Struct, frozen=True):
+class Put(Struct, frozen=True, gc=False):
     """Write a row: the value's type chooses the table (:mod:`voxpath.store`)."""
 
     value: object
 
 
-class Delete(Struct, frozen=True):
+class Delete(Struct, frozen=True, gc=False):
     """Remove the row that has this value's key."""
 
     value: object
@@ -92,7 +93,7 @@ class Delete(Struct, frozen=True):
 Change: TypeAlias = Put | Delete
 
 
-class Commit(Struct, frozen=True):
+class Commit(Struct, frozen=True, gc=False):
     """Make changes durable, all or none; then run ``then``.
 
     The outcome comes back to the core as ``resolve(token, Done())`` before ``then`` runs, or as ``resolve(token, Failed(...))``,
@@ -104,7 +105,7 @@ class Commit(Struct, frozen=True):
     token: Hashable = None
 
 
-class Apply(Struct, frozen=True):
+class Apply(Struct, frozen=True, gc=False):
     """Bring a change of the NAPPT table into the kernel; then run ``then``. The outcome comes back as for :class:`Commit`."""
 
     transaction: Transaction
@@ -112,7 +113,7 @@ class Apply(Struct, frozen=True):
     token: Hashable = None
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """Ask the outside a question; the answer comes back as ``resolve(token, Done(answer))`` or ``resolve(token, Failed(...))``.
 
     The question is a value of a type that the asking package defines; :mod:`voxpath.app` plugs in who answers it.
@@ -122,7 +123,7 @@ class Ask(Struct, frozen=True):
     token: Hashable
 
 
-class Emit(Struct, frozen=True):
+class Emit(Struct, frozen=True, gc=False):
     """Tell the event bus."""
 
     event: Event
@@ -132,13 +133,13 @@ Effect: TypeAlias = Send | Burst | Open | Close | Commit | Apply | Ask | Emit
 Effects: TypeAlias = Iterable[Effect]
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, gc=False):
     """A :class:`Commit`, :class:`Apply` or :class:`Ask` succeeded."""
 
     answer: Any = None
 
 
-class Failed(Struct, frozen=True):
+class Failed(Struct, frozen=True, gc=False):
     """A :class:`Commit`, :class:`Apply`, :class:`Ask` or :class:`Open` failed, and why in one line."""
 
     reason: str

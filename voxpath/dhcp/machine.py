@@ -50,7 +50,7 @@ class Book:
         client = self._clients.get(mac)
         if client is not None and not client.pending:
             self.drop_offer(client)
-        return self._clients.setdefault(mac, client or Client(mac))
+        return self._clients.setdefault(mac, client or Client(mac, str(mac)))
 
     def leave(self, client: Client) -> None:
         """Forget a client that has neither lease nor offer nor a change under way: it was only visited."""
@@ -109,7 +109,7 @@ class Book:
     def load(self, leases: Iterable[Lease], now: float) -> None:
         """Take the leases of the store; a lease is bound if it has time left and the ledger says that its block is held."""
         for lease in sorted(leases, key=lambda lease: lease.expires):
-            client = self._clients.setdefault(lease.mac, Client(lease.mac))
+            client = self._clients.setdefault(lease.mac, Client(lease.mac, lease.phone))
             client.lease = lease
             if lease.scope in self._pools and not is_shared(lease):
                 self._pools[lease.scope].take_exactly(lease.address)
@@ -139,7 +139,7 @@ class Book:
         :param fixed: the only address that it may have in this scope; ``None``: any.
         :raises Exhausted: no address or no block is left.
         """
-        client = self._clients.get(mac) or Client(mac)
+        client = self._clients.get(mac) or Client(mac, str(mac))
         offer = client.offer
         if offer is not None:
             if offer.scope is scope and offer.phone_class == phone_class and self.entitled(fixed, scope, offer.address):

@@ -1,9 +1,7 @@
 """What the server keeps of a phone: its offer, its lease, and a change of them that is under way."""
 
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -29,7 +27,7 @@ OF_BLOCKS = (Kind.MOVE, Kind.RESERVE)
 """Changes of a phone's port block alone, on an operator's word; its lease stays as it is."""
 
 
-class Timer(NamedTuple):
+class Timer(Struct, frozen=True, gc=False):
     """What a timer is for: the end of an offer, lease, probation, or of the pause before a repeated undo or FORCERENEW."""
 
     what: str
@@ -39,8 +37,7 @@ class Timer(NamedTuple):
     number: int = 0
 
 
-@dataclass(slots=True)
-class Offer:
+class Offer(Struct, gc=False):
     """What is kept for a client until it asks for it.
 
     :ivar fresh: the address was free before the offer, and is free again if nothing comes of it.
@@ -55,7 +52,7 @@ class Offer:
     victim: "Client | None"
 
 
-class Client:
+class Client(Struct, gc=False, eq=False):
     """One phone.
 
     :ivar lease: its last lease, bound or not, as the store has it.
@@ -64,17 +61,14 @@ class Client:
     :ivar recalled: it is to boot anew when it renews.
     """
 
-    __slots__ = ("bound", "displaced", "lease", "mac", "offer", "pending", "phone", "recalled")
-
-    def __init__(self, mac: Mac) -> None:
-        self.mac = mac
-        self.phone = str(mac)
-        self.lease: Lease | None = None
-        self.bound = False
-        self.offer: Offer | None = None
-        self.pending = 0
-        self.displaced = False
-        self.recalled = False
+    mac: Mac
+    phone: str
+    lease: Lease | None = None
+    bound: bool = False
+    offer: Offer | None = None
+    pending: int = 0
+    displaced: bool = False
+    recalled: bool = False
 
     @property
     def known(self) -> bool:
@@ -82,7 +76,7 @@ class Client:
         return self.lease is not None or self.offer is not None
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """One change of a client, from its beginning until it is settled or withdrawn.
 
     :ivar lease: the lease after it; ``None``: none.

@@ -11,7 +11,7 @@ from voxpath.model.event import Event
 log = Logger()
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """An event as it was published: when (seconds of the server's clock), and by which role."""
 
     at: float

@@ -20,7 +20,7 @@ class Level(IntEnum):
     ERROR = 3
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """The base of all events; a :class:`msgspec.Struct`, since every message on the wire makes some of them.
 
     :cvar ID: stable identifier, printed in logs and documented; unique over all subclasses.

@@ -149,7 +149,7 @@ class Adoption:
         return str(self.mac)
 
 
-class Lease(Struct, frozen=True):
+class Lease(Struct, frozen=True, gc=False):
     """A phone's lease, as it stands in the store before the ACK leaves (DHC-6).
 
     :ivar expires: end of the lease in seconds of the server's clock; the row itself stays (decision D17).

@@ -19,7 +19,7 @@ MAX_DIGITS = 5
 """Digits of a port number."""
 
 
-class PortBlock(Struct, frozen=True, order=True):
+class PortBlock(Struct, frozen=True, order=True, gc=False):
     """``size`` consecutive ports of one public address, aligned to their size (GEN-6).
 
     The size is a power of two from 1 to 1024.
@@ -77,7 +77,7 @@ class BindingState(Enum):
     RELEASED = "released"
 
 
-class PortBinding(Struct, frozen=True):
+class PortBinding(Struct, frozen=True, gc=False):
     """Who holds a port block (the ledger's row).
 
     :ivar holder: a phone's MAC in text form, or ``service:NAME`` for a role, or ``gateway:NAME``.
@@ -116,7 +116,7 @@ class Mapping(NamedTuple):
     block: PortBlock
 
 
-class Transaction(Struct, frozen=True):
+class Transaction(Struct, frozen=True, gc=False):
     """One atomic change of the NAPPT table; removals come before additions.
 
     Generations grow, with gaps where a change was refused by the store.

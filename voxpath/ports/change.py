@@ -18,7 +18,7 @@ class Taken(VoxpathError):
     """A claimed port belongs to somebody else; the reason names both."""
 
 
-class Reservation(Struct, frozen=True):
+class Reservation(Struct, frozen=True, gc=False):
     """Space that is kept for a holder in memory, before anything is written.
 
     :ivar victims: released rows whose space it will take.
@@ -32,7 +32,7 @@ class Reservation(Struct, frozen=True):
     pieces: Pieces = ()
 
 
-class LedgerChange(Struct, frozen=True):
+class LedgerChange(Struct, frozen=True, gc=False):
     """One atomic change: pending from the moment it is made until it is settled or withdrawn.
 
     :ivar holder: for whom it was made.
