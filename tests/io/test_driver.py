@@ -24,7 +24,7 @@ from voxpath.core.effects import (
     Put,
     Send,
 )
-from voxpath.core.errors import LocalError, RemoteError
+from voxpath.core.errors import RemoteError
 from voxpath.core.timers import TimerHeap
 from voxpath.io.bus import EventBus, Record
 from voxpath.io.driver import REPORTED_PER_SECOND, Driver
@@ -76,7 +76,7 @@ class Bench:
         self.log: list[object] = []
         self.records: list[Record] = []
         self.commits: list[tuple[tuple[Change, ...], Callable[[str | None], None]]] = []
-        self.applied: Deferred[None] = Deferred()
+        self.applied: Callable[[str | None], None] = lambda reason: None
         self.answer: Deferred[object] = Deferred()
         self.broken_ports = False
         clock = VirtualClock(self.clock)
@@ -116,8 +116,8 @@ class Bench:
     def commit(self, changes: tuple[Change, ...], done: Callable[[str | None], None]) -> None:
         self.commits.append((changes, done))
 
-    def apply(self, transaction: Transaction) -> Deferred[None]:
-        return self.applied
+    def apply(self, transaction: Transaction, done: Callable[[str | None], None]) -> None:
+        self.applied = done
 
 
 def acknowledged() -> Effects:
@@ -132,7 +132,7 @@ def test_an_acknowledgement_follows_the_commit_and_the_nat_change() -> None:
     bench.commits[0][1](None)
     assert bench.core.outcomes == [("commit", Done())]
     assert bench.log == []
-    bench.applied.callback(None)
+    bench.applied(None)
     assert bench.core.outcomes == [("commit", Done()), ("nat", Done())]
     assert bench.log == [ACK]
 
@@ -148,9 +148,9 @@ def test_a_failed_commit_sends_nothing_and_tells_the_core_and_the_operator() -> 
 
 def test_a_failed_nat_change_sends_nothing() -> None:
     bench = Bench({b"request": acknowledged()})
-    bench.applied = fail(LocalError("table full"))
     bench.feed(b"request")
     bench.commits[0][1](None)
+    bench.applied("table full")
     assert bench.core.outcomes == [("commit", Done()), ("nat", Failed("table full"))]
     assert bench.log == []
 
@@ -263,7 +263,7 @@ def test_a_fault_in_a_timer_or_an_outcome_is_contained(step: str, monkeypatch: p
     bench.feed(b"good")
     assert ACK in bench.log
     stopped = bench.driver.stop()
-    bench.applied.callback(None)
+    bench.applied(None)
     assert stopped.called
 
 
@@ -277,6 +277,6 @@ def test_a_stop_takes_no_more_input_and_waits_for_what_was_begun() -> None:
     assert not stopped.called
     bench.commits[0][1](None)
     assert not stopped.called
-    bench.applied.callback(None)
+    bench.applied(None)
     assert stopped.called
     assert bench.log == [ACK, "closed"]

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from voxpath.core.effects import (
     Apply,
@@ -42,6 +41,9 @@ from voxpath.model.event import Event, Malformed, printable
 from voxpath.model.ports import Transaction
 
 log = Logger()
+
+DONE = Done()
+"""The outcome of nearly all commits and NAT changes."""
 
 SHOWN_INPUT = 256
 """Octets of an input that are logged with a fault."""
@@ -80,10 +82,10 @@ class Committer(Protocol):
 
 
 class Applier(Protocol):
-    """Where NAPPT tables live (:class:`voxpath.natreactor.interface.INATReactor`)."""
+    """Where NAPPT tables live (:mod:`voxpath.natreactor.group`)."""
 
-    def apply(self, transaction: Transaction) -> Deferred[None]:
-        """Apply a transaction as a whole or not at all."""
+    def apply(self, transaction: Transaction, done: Callable[[str | None], None]) -> None:
+        """Apply a transaction as a whole or not at all, then call ``done`` with ``None``, or with the reason why not."""
 
 
 Answerer = Callable[[object], "Deferred[object]"]
@@ -214,7 +216,7 @@ class Driver:
             self._begun -= 1
             if reason is not None:
                 self._bus.publish(self.role, CommitRefused(reason=reason))
-            self._conclude(effect, Done() if reason is None else Failed(reason))
+            self._conclude(effect, DONE if reason is None else Failed(reason))
 
         self._store.commit(effect.changes, done)
 
@@ -222,25 +224,22 @@ class Driver:
         assert self._nat is not None, f"{self.role} changes the NAT, but was given none"
         self._begun += 1
 
-        def applied(_: object) -> None:
+        def done(reason: str | None) -> None:
             self._begun -= 1
-            self._conclude(effect, Done())
+            if reason is not None:
+                self._bus.publish(self.role, ApplyRefused(reason=reason))
+            self._conclude(effect, DONE if reason is None else Failed(reason))
 
-        def refused(failure: Failure) -> None:
-            self._begun -= 1
-            reason = printable(failure.getErrorMessage())
-            self._bus.publish(self.role, ApplyRefused(reason=reason))
-            self._conclude(effect, Failed(reason))
-
-        self._nat.apply(effect.transaction).addCallbacks(applied, refused)
+        self._nat.apply(effect.transaction, done)
 
     def _conclude(self, effect: Commit | Apply, outcome: Outcome) -> None:
         if effect.token is not None:
             self._resolve(effect.token, outcome)
-        if isinstance(outcome, Done):
+        if outcome is DONE and effect.then:
             self.run(effect.then)
         self._arm()
-        self._finish_stop()
+        if self._stopped is not None:
+            self._finish_stop()
 
     def _ask(self, effect: Ask) -> None:
         assert self._answer is not None, f"{self.role} asks, but nobody was given to answer"
@@ -256,7 +255,10 @@ class Driver:
         )
 
     def _resolve(self, token: Hashable, outcome: Outcome) -> None:
-        self._guarded(lambda: self.core.resolve(token, outcome, self._clock.now()))
+        try:
+            self.run(self.core.resolve(token, outcome, self._clock.now()))
+        except Exception as error:
+            self._fault(error, None)
 
     # The core's single timer.
 

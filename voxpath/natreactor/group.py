@@ -3,19 +3,22 @@
 A call into the kernel costs far more than a mapping does, and after a group commit of the store many changes come at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
+from voxpath.model.event import printable
 from voxpath.model.ports import Mapping, Transaction
 
-Waiting = tuple[Transaction, "Deferred[None]"]
+Told = Callable[[str | None], None]
+"""Is called with ``None`` when a transaction stands in the back end, or with the reason why not."""
 
 
-class Applier(Protocol):
-    """What the group is handed to: a back end."""
+class BackEnd(Protocol):
+    """What the group is handed to (:class:`voxpath.natreactor.interface.INATReactor`)."""
 
     def apply(self, transaction: Transaction) -> "Deferred[None]":
         """Apply a transaction as a whole or not at all."""
@@ -24,18 +27,16 @@ class Applier(Protocol):
 class TransactionGroup:
     """Applies transactions in their order; one that is refused is refused alone."""
 
-    def __init__(self, nat: Applier, clock: IReactorTime) -> None:
+    def __init__(self, nat: BackEnd, clock: IReactorTime) -> None:
         self._nat = nat
         self._clock = clock
-        self._waiting: list[Waiting] = []
+        self._waiting: list[tuple[Transaction, Told]] = []
 
-    def apply(self, transaction: Transaction) -> "Deferred[None]":
-        """Let a transaction be part of this turn's group; the Deferred fires as the back end's does."""
-        applied: Deferred[None] = Deferred()
-        self._waiting.append((transaction, applied))
+    def apply(self, transaction: Transaction, done: Told) -> None:
+        """Let a transaction be part of this turn's group."""
+        self._waiting.append((transaction, done))
         if len(self._waiting) == 1:
             self._clock.callLater(0, self._flush)
-        return applied
 
     def _flush(self) -> None:
         group, self._waiting = self._waiting, []
@@ -44,15 +45,24 @@ class TransactionGroup:
             self._apply_each(group)
             return
 
-        def applied(_: object) -> None:
-            for _transaction, deferred in group:
-                deferred.callback(None)
+        def applied(_: None) -> None:
+            for _transaction, done in group:
+                done(None)
 
         self._nat.apply(whole).addCallbacks(applied, lambda _: self._apply_each(group))
 
-    def _apply_each(self, group: list[Waiting]) -> None:
-        for transaction, deferred in group:
-            self._nat.apply(transaction).addCallbacks(deferred.callback, deferred.errback)
+    def _apply_each(self, group: list[tuple[Transaction, Told]]) -> None:
+        for transaction, done in group:
+            apply_alone(self._nat, transaction, done)
+
+
+def apply_alone(nat: BackEnd, transaction: Transaction, done: Told) -> None:
+    """Apply one transaction at once."""
+
+    def refused(failure: Failure) -> None:
+        done(printable(failure.getErrorMessage()))
+
+    nat.apply(transaction).addCallbacks(done, refused)
 
 
 def merged(transactions: Iterable[Transaction]) -> Transaction | None:

@@ -27,7 +27,9 @@ from voxpath.megaco.mgc import Controller, ControllerSettings
 from voxpath.model.address import ANY_HOST, Endpoint, Mac
 from voxpath.model.call import Line
 from voxpath.model.phone import BootLease, PhoneClass, Provision, Scope
+from voxpath.model.ports import Transaction
 from voxpath.model.realm import Realm
+from voxpath.natreactor.group import BackEnd, Told, apply_alone
 from voxpath.natreactor.interface import Outside
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.settings import NatSettings
@@ -100,6 +102,17 @@ class Site:
     def phone_at(self, address: str) -> str:
         """Who lives at an address."""
         return self.dhcp.phone_at(address)
+
+
+class AtOnce:
+    """Applies each transaction by itself: in virtual time a group would not be larger."""
+
+    def __init__(self, nat: BackEnd) -> None:
+        self._nat = nat
+
+    def apply(self, transaction: Transaction, done: Told) -> None:
+        """Apply it now."""
+        apply_alone(self._nat, transaction, done)
 
 
 class World:
@@ -195,7 +208,7 @@ class World:
 
     def _serve_dhcp(self, site: Site, host: Host) -> Driver:
         ports = host.ports()
-        driver = Driver("dhcp", site.dhcp, self.time, self.bus, ports=ports, store=site.store, nat=site.nat)
+        driver = Driver("dhcp", site.dhcp, self.time, self.bus, ports=ports, store=site.store, nat=AtOnce(site.nat))
         ports.open("dhcp", Endpoint(ANY_HOST, SERVER_PORT), driver.feed)
         return driver
 
