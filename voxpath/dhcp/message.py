@@ -162,7 +162,7 @@ class Message(NamedTuple):
             told += f" from {text_of(self.ciaddr)}"
         wanted = options.get(code.REQUESTED_ADDRESS)
         if wanted is not None:
-            told += f" wants {'.'.join(map(str, wanted[:4]))}"
+            told += f" wants {text_of(IPv4Address(wanted)) if len(wanted) == 4 else 'no address'}"
         if code.VENDOR_CLASS in options:
             told += f" class {_shown(options[code.VENDOR_CLASS])}"
         return told

@@ -270,11 +270,10 @@ class Ledger:
         if not change:
             return
         self._end(change)
-        used = {row.block for row in change.written}
         for row in change.removed:
             self._room.forget(row)
             self._victims.discard(row.holder)
-            self._room.free_unused(row.block, used)
+            self._room.free_unused(row.block, {new.block for new in change.written})
         for row in change.written:
             self._room.enter(row)
         for listener in self._listeners:

@@ -91,6 +91,8 @@ class Usage:
             self._counts[space][use] += sign * ports
 
     def _shares(self, row: PortBinding) -> Iterator[tuple[Space, int]]:
+        block = row.block
+        whole = self._pools.holding(block)
         # The gateway's own ports may lie in several pools, or in none.
-        for space in self._pools.of_public(row.block.public):
-            yield space, space.free.allowed(row.block.first, row.block.size)
+        for space in self._pools.of_public(block.public) if whole is None else (whole,):
+            yield space, space.free.allowed(block.first, block.size)
