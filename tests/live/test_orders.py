@@ -34,7 +34,9 @@ def test_a_phone_is_moved_and_booted_anew_by_forcerenew_and_calls_from_its_new_p
         stage.build()
         stage.write_gateway(SITE_A)
         file = tmp_path / "sga.toml"
-        file.write_text(file.read_text().replace("own_options = true", "own_options = true\nforcerenew = true", 1))
+        text, line = file.read_text(), 'layout = "voxpath"'
+        assert line in text
+        file.write_text(text.replace(line, f"{line}\nforcerenew = true", 1))
         stage.write_controller("mgc1")
         stage.start("mgc1", "voxpath-mgc")
         stage.start("sga", "voxpath-sg")
