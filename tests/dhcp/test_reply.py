@@ -11,9 +11,10 @@ from tests.dhcp.conftest import DESK, scope
 from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import read_parts, sub_options, write_parts
 from voxpath.dhcp.fit import NECESSARY, OWN, fit, room_of
+from voxpath.dhcp.form import Form
 from voxpath.dhcp.message import BOOTREQUEST, Message, MessageType
 from voxpath.dhcp.options import read_assignment
-from voxpath.dhcp.reply import Answer, Replies
+from voxpath.dhcp.reply import MAX_FORMS, Answer, Replies
 from voxpath.dhcp.value import encode_sip_servers, encode_value
 from voxpath.dhcp.wire import DEFAULT_MESSAGE, decode, encode, message_octets, spread_options
 from voxpath.model.phone import PhoneClass, Scope
@@ -231,3 +232,34 @@ def test_spreading_keeps_every_option_whole_or_tells_that_there_is_no_room(optio
     payload = encode(Message(2, 7, b"123456", options), limit, spread)
     assert dict(decode(payload).options) == options
     assert len(payload) <= limit
+
+
+REQUESTS = st.builds(
+    lambda asked, ids, size, more: discover(*asked, **ids, **size, **more),
+    st.lists(st.integers(1, 254), max_size=20, unique=True),
+    st.one_of(st.just({}), st.binary(min_size=2, max_size=255).map(lambda octets: {"o61": octets})),
+    st.one_of(st.just({}), st.integers(0, 1500).map(lambda size: {"o57": size.to_bytes(2, "big")})),
+    st.one_of(st.just({}), st.binary(max_size=40).map(lambda octets: {"o82": b"\x01" + bytes((len(octets),)) + octets})),
+)
+CLASSES = st.sampled_from([PLAIN, DESK, replace(DESK, name="yealink", layout="yealink", url="http://prov.example", root_path="/x")])
+
+
+@given(st.lists(st.tuples(REQUESTS, CLASSES), min_size=1, max_size=6), st.sampled_from([0, ENTERPRISE]))
+def test_a_form_that_is_filled_in_is_the_reply_that_would_be_written_from_nothing(
+    asked: list[tuple[Message, PhoneClass]], enterprise: int
+) -> None:
+    """What replies have in common is kept, and whatever it was kept from, each reply is its own."""
+    replies = Replies(enterprise)
+    for request, phone_class in asked:
+        given = replies.answer(MessageType.OFFER, request, LAN, phone_class, "phone", BLOCK, ADDRESS)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Form, "filled", lambda form, values, room: None)
+            anew = Replies(enterprise).answer(MessageType.OFFER, request, LAN, phone_class, "phone", BLOCK, ADDRESS)
+        assert given == anew
+
+
+def test_clients_that_ask_in_ever_new_ways_cost_a_bounded_memory() -> None:
+    replies = Replies()
+    for number in range(MAX_FORMS + 10):
+        replies.answer(MessageType.OFFER, discover(*number.to_bytes(2, "big")), LAN, PLAIN, "phone", BLOCK, ADDRESS)
+    assert len(replies._forms) == 10

@@ -19,10 +19,11 @@ from voxpath.dhcp.event import (
     DhcpIgnoredClass,
     DhcpIgnoredMac,
     DhcpNak,
+    DhcpOffer,
 )
 from voxpath.dhcp.message import BOOTREPLY, INFINITE_S, MessageType
 from voxpath.dhcp.reply import common_of, rebinding_s, renewal_s
-from voxpath.dhcp.server import DhcpServer
+from voxpath.dhcp.server import MESSAGES_TOLD, DhcpServer
 from voxpath.dhcp.wire import decode, encode
 from voxpath.model.address import Endpoint
 from voxpath.model.event import MessageEvent
@@ -668,6 +669,19 @@ def test_every_message_is_an_arrow_of_the_ladder(site, phone) -> None:
         ("dhcp", who, "ACK"),
     ]
     assert all(event.phone == who for event in site.events)
+
+
+def test_a_storm_is_told_by_its_decisions_and_not_by_its_messages(site, make_phone) -> None:
+    """Memory for ladders is bounded, and a storm must not push out all that it holds."""
+    phone = make_phone(site, 1)
+    for _ in range(MESSAGES_TOLD + 5):
+        phone.offer()
+    told = [event for event in site.events if isinstance(event, MessageEvent)]
+    assert len(told) == 2 * MESSAGES_TOLD
+    assert sum(isinstance(event, DhcpOffer) for event in site.events) == MESSAGES_TOLD + 5
+    site.now += 1
+    phone.offer()
+    assert sum(isinstance(event, MessageEvent) for event in site.events) == 2 * MESSAGES_TOLD + 2
 
 
 def test_requests_for_forgotten_offers_are_bounded_as_offers_are(make_site, make_phone) -> None:

@@ -56,6 +56,9 @@ class Parts:
 
     def send(self, request: Request, answer: Answer, given: IPv4Address | None, summary: str) -> list[Effect]:
         """Send a reply, and tell of it; without an address given it is a NAK."""
+        reply = address_reply(answer.payload, request, given, self.settings.client_port)
+        if not request.told:
+            return [reply]
         summary += answer.note
         told = MessageEvent(phone=request.phone, protocol="DHCP", sender="dhcp", receiver=request.phone, summary=summary)
-        return [Emit(told), address_reply(answer.payload, request, given, self.settings.client_port)]
+        return [Emit(told), reply]

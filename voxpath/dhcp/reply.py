@@ -44,8 +44,8 @@ _LABEL = pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 def host_name(message: Message, mac: Mac) -> str:
     """The name that the phone sent if it is a valid label (RFC 1123 section 2.1), else one made from its address (DHC-11)."""
-    label = message.text(code.HOST_NAME).partition(".")[0]
-    return label if _LABEL.fullmatch(label) else f"phone-{mac.hex()}"
+    label = message.text(code.HOST_NAME).partition(".")[0] if code.HOST_NAME in message.options else ""
+    return label if label and _LABEL.fullmatch(label) else f"phone-{mac.hex()}"
 
 
 def renewal_s(lease_s: int) -> int:

@@ -21,6 +21,7 @@ class Request(NamedTuple):
     :ivar scope: the scope of the link that it is about: the first one, until more is known.
     :ivar agent: what the relay said of it.
     :ivar port: name of the local port that it came to.
+    :ivar told: whether its messages are told for ladders.
     """
 
     message: Message
@@ -31,6 +32,7 @@ class Request(NamedTuple):
     scope: Scope
     agent: RelayAgent
     port: str
+    told: bool = True
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome
+from voxpath.core.rate import PerSecond
 from voxpath.dhcp.addresses import AddressUsage
 from voxpath.dhcp.adoption import Adoptions, AdoptionToken
 from voxpath.dhcp.allocation import Allocation
@@ -37,6 +38,12 @@ from voxpath.model.event import MessageEvent
 from voxpath.model.phone import Adoption, Lease, Provision, Scope
 from voxpath.ports.ledger import Ledger
 
+MESSAGES_TOLD = 500
+"""Requests of a second that are told message by message, for ladders; in a storm the decisions about each phone are enough.
+
+Memory holds a thousand phones: if a storm were told in full, it would push out all that was worth remembering.
+"""
+
 
 class DhcpServer:
     """The core; several scopes, on links that an interface or a relay has.
@@ -57,6 +64,7 @@ class DhcpServer:
         self.pressure = Pressure(self._book, settings.warn_at)
         self._steps = Steps(self._book, settings.probation_s, settings.retry_s, self.pressure)
         self._silence = Silence()
+        self._ladders = PerSecond(MESSAGES_TOLD)
         self.recall = Recall(self._book, policy, settings.secret, settings.client_port)
         self.orders = Orders(self._book, self._steps)
         replies = Replies(settings.enterprise)
@@ -125,7 +133,7 @@ class DhcpServer:
         :raises NoLink: it would come from nowhere that is served, or from one of several interfaces.
         """
         interface = question.interface or self._place_of(question)
-        request = self._request_of(question.message(), question.mac, interface, "")
+        request = self._request_of(question.message(), question.mac, str(question.mac), interface, "")
         return list(explain(self._parts, request, now))
 
     # The core.
@@ -136,17 +144,19 @@ class DhcpServer:
         mac = message.mac if message.op == BOOTREQUEST else None
         if mac is None:
             return self._silence.drop_unread("", message.summary, "it is no request of an Ethernet client")
-        phone = str(mac)
-        heard = Emit(MessageEvent(phone=phone, protocol="DHCP", sender=phone, receiver="dhcp", summary=message.summary))
+        phone, told = str(mac), self._ladders.admits(now)
+        heard: list[Effect] = []
+        if told:
+            heard.append(Emit(MessageEvent(phone=phone, protocol="DHCP", sender=phone, receiver="dhcp", summary=message.summary)))
         kind = message.type
         answer = self._bootp if kind is None else self._answers.get(kind)
         if answer is None:
-            return [heard, *self._silence.drop_unread(phone, message.summary, "its type is not served")]
+            return heard + self._silence.drop_unread(phone, message.summary, "its type is not served")
         try:
-            request = self._request_of(message, mac, datagram.interface, datagram.port)
+            request = self._request_of(message, mac, phone, datagram.interface, datagram.port, told=told)
         except NoLink as error:
-            return [heard, *self._silence.drop_unread(phone, message.summary, str(error), error.kind)]
-        return [heard, *answer(request, now)]
+            return heard + self._silence.drop_unread(phone, message.summary, str(error), error.kind)
+        return heard + answer(request, now)
 
     def next_due(self) -> float | None:
         """When the next timer is due."""
@@ -173,13 +183,13 @@ class DhcpServer:
             return last.interface
         return self._links.only(question.relay)
 
-    def _request_of(self, message: Message, mac: Mac, interface: str, port: str) -> Request:
+    def _request_of(self, message: Message, mac: Mac, phone: str, interface: str, port: str, *, told: bool = False) -> Request:
         agent = relay_agent(message)
         link = self._links.find(message, agent, interface)
         if self._circuits and agent.circuit_id is None and message.ciaddr in self._circuits:
             agent = self._remembered(message, mac, agent)
         applicant = applicant_of(message, mac, link, agent, adopted=mac in self.adoptions)
-        return Request(message, mac, str(mac), applicant, link, link.first, agent, port)
+        return Request(message, mac, phone, applicant, link, link.first, agent, port, told)
 
     def _remembered(self, message: Message, mac: Mac, agent: RelayAgent) -> RelayAgent:
         """A phone beyond a relay renews without it: its reserved address then stands for the circuit that got it."""
