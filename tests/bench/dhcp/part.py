@@ -1,4 +1,4 @@
-"""DHCP beside Kea: new phones, one full exchange each."""
+"""DHCP beside Kea and dnsmasq: new phones, one full exchange each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +29,8 @@ METHOD = """\
   *voxpath, NAT in memory* leaves out the kernel's map alone.
 - *Kea* runs the configuration `tests/bench/dhcp/kea.json.in`: one thread, and a memory file with `persist`.
   That file is written and not flushed, so a power failure may lose acknowledged leases; Kea keeps no port blocks and no NAT.
+- *dnsmasq* gives addresses alone, and asks nobody whether they are in use (`no-ping`).
+  It writes its whole lease file anew for every ACK, without flushing it.
 - CPU is the time that the threads of the server's process tree spent on a processor (`/proc/PID/task/*/schedstat`), per ACK.
   It is taken from the first request to half a second after the last one.
   The kernel's soft interrupts are in it as far as the kernel accounts them to the process.
@@ -76,7 +78,7 @@ DHCP = Part(
     rates=(500, 1000, 2000, 3000, 4000, 6000, 8000),
     kept_up="sustained",
     columns={"done/s": ".0f", "lost": ".1%", "OFFER p99 ms": ".1f", "ACK p50 ms": ".1f", "ACK p99 ms": ".1f"},
-    versions={"Kea": ("kea-dhcp4", "-v")},
+    versions={"Kea": ("kea-dhcp4", "-v"), "dnsmasq": ("dnsmasq", "--version")},
     method=METHOD,
     ready=ready,
 )

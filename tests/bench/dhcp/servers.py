@@ -47,6 +47,31 @@ def kea(directory: Path) -> list[str]:
     return ["env", f"KEA_PIDFILE_DIR={directory}", f"KEA_LOCKFILE_DIR={directory}", "kea-dhcp4", "-c", str(configuration)]
 
 
-SERVERS = (Server("voxpath", voxpath), Server("voxpath, NAT in memory", voxpath_memory), Server("Kea", kea))
+def dnsmasq(directory: Path) -> list[str]:
+    """dnsmasq with its lease file, which it writes anew as a whole for every ACK; it asks nobody whether an address is in use."""
+    options = {
+        "port": "0",
+        "interface": LAN,
+        "bind-dynamic": "",
+        "dhcp-range": "10.65.0.0,10.96.255.255,255.192.0.0,4000",
+        "dhcp-leasefile": directory / "leases",
+        "dhcp-lease-max": "1000000",
+        "dhcp-authoritative": "",
+        "no-ping": "",
+        "user": "root",
+        "pid-file": directory / "pid",
+        "log-facility": directory / "log",
+    }
+    configuration = directory / "dnsmasq.conf"
+    configuration.write_text("".join(f"{name}={value}\n" if value else f"{name}\n" for name, value in options.items()))
+    return ["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"]
+
+
+SERVERS = (
+    Server("voxpath", voxpath),
+    Server("voxpath, NAT in memory", voxpath_memory),
+    Server("Kea", kea),
+    Server("dnsmasq", dnsmasq),
+)
 BASE = "Kea"
 """The server that ratios refer to."""
