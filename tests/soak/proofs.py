@@ -17,6 +17,7 @@ from tests.soak.crash import crash_sweep
 from tests.soak.fuzz import CODECS, fuzz
 from tests.soak.fuzz_dhcp_server import fuzz_server as fuzz_dhcp_server
 from tests.soak.fuzz_sip_server import fuzz_server
+from tests.soak.storm import storm
 
 TRANSACTIONS_PER_LINE = 2000
 """Both ends of a line ask 1000 times each."""
@@ -117,6 +118,13 @@ PROOFS = (
         "kill -9 of the gateway during a DHCP load loses no acknowledged lease or port block, and gives nothing twice.",
         100,
         crash_sweep,
+        live=True,
+    ),
+    Proof(
+        "storm",
+        "Power returns: so many phones boot at once, each gets its lease, and no address or port has two owners.",
+        10_000,
+        storm,
         live=True,
     ),
     Proof(
