@@ -4,7 +4,7 @@ One driver per core.
 It owns the core's single timer, isolates faults to the transaction in which they happen, and on a stop waits for what was begun.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from traceback import format_exception
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from voxpath.core.effects import (
+    Answer,
     Apply,
     Ask,
     Burst,
@@ -22,6 +23,7 @@ from voxpath.core.effects import (
     Commit,
     Core,
     Datagram,
+    Direct,
     Done,
     Effects,
     Emit,
@@ -63,6 +65,9 @@ class Ports(Protocol):
 
     def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None]) -> None:
         """Open a port; raise :class:`OSError` when that is impossible."""
+
+    def direct(self, direct: Direct, answer: Answer | None) -> None:
+        """Let a port send what ``answer`` returns to the peer, and receive only what it does not answer; ``None``: no longer."""
 
     def close(self, name: str) -> None:
         """Close a port, if it is open."""
@@ -169,10 +174,8 @@ class Driver:
                     self._apply(effect)
                 case Ask():
                     self._ask(effect)
-                case Open():
-                    self._open(effect)
-                case Close():
-                    self._ports.close(effect.port)
+                case Open() | Close() | Direct():
+                    self._change_ports(effect)
 
     def stop(self) -> Deferred[None]:
         """Take no more input, wait for the commits and NAT changes that were begun, then close every port."""
@@ -195,11 +198,38 @@ class Driver:
         except OSError as error:
             self._report(SendFailed(destination=str(send.destination), reason=str(error)))
 
+    def _change_ports(self, effect: Open | Close | Direct) -> None:
+        if isinstance(effect, Open):
+            self._open(effect)
+        elif isinstance(effect, Close):
+            self._ports.close(effect.port)
+        else:
+            self._direct(effect)
+
     def _open(self, effect: Open) -> None:
         try:
             self._ports.open(effect.port, effect.local, self.feed)
         except OSError as error:
             self._resolve(effect.port, Failed(error.strerror or str(error)))
+
+    def _direct(self, effect: Direct) -> None:
+        """Let a port ask the core's reply first; what goes wrong there goes wrong as in :meth:`feed`."""
+        reply = effect.reply
+        if reply is None:
+            self._ports.direct(effect, None)
+            return
+
+        def answer(payload: bytes) -> Sequence[bytes]:
+            if self._stopped is not None or self.faults.quarantined:
+                # Then each datagram is looked at.
+                return ()
+            try:
+                return reply(payload, self._clock.now())
+            except Exception as error:
+                self._fault(error, Datagram(payload, effect.peer, port=effect.port))
+                return ()
+
+        self._ports.direct(effect, answer)
 
     def _commit(self, effect: Commit) -> None:
         assert self._store is not None, f"{self.role} commits, but was given no store"

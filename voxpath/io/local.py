@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Send
 from voxpath.io.backlog import Backlog
 from voxpath.model.address import Endpoint
 
@@ -72,6 +72,9 @@ class LocalPort:
         """Send several datagrams to one place; raise :class:`OSError` when the kernel does not take one."""
         for payload in burst.payloads:
             self.send(Send(payload, burst.destination, burst.port, burst.source))
+
+    def direct(self, peer: Endpoint, answer: Answer | None) -> None:
+        """Let ``answer`` have what comes from one peer first, if this port has such a short way."""
 
     def reader(self) -> Callable[[], Datagram | None]:
         """What takes one datagram out of the kernel's buffer, and raises :class:`BlockingIOError` when there is none.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Direct, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.datagrams import UdpPort
 from voxpath.io.local import LocalPort
@@ -93,6 +93,12 @@ class UdpPorts:
         if ports is None:
             raise OSError(f"port {burst.port!r} is not open")
         (ports[0] if len(ports) == 1 else _choose(ports, first)).burst(burst)
+
+    def direct(self, direct: Direct, answer: Answer | None) -> None:
+        """Let ``answer`` have first what the peer sends to the port that answers it, if that is open."""
+        ports = self._ports.get(direct.port)
+        if ports is not None:
+            _choose(ports, Send(b"", direct.peer, direct.port, direct.source)).direct(direct.peer, answer)
 
     def orphans(self) -> list[str]:
         """Interfaces that were made anew since their ports were opened; those ports hear nothing any more."""

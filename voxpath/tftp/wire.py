@@ -70,12 +70,11 @@ def write(message: Message) -> bytes:
     """
     if isinstance(message, Data):
         # Nearly all that a server sends.
-        block, payload = message
-        if len(payload) > LARGEST_BLOCK:
-            raise LocalError(f"a block of {len(payload)} octets: TFTP carries {LARGEST_BLOCK}")
-        return _DATA + block.to_bytes(2, "big") + payload
+        if len(message.payload) > LARGEST_BLOCK:
+            raise LocalError(f"a block of {len(message.payload)} octets: TFTP carries {LARGEST_BLOCK}")
+        return write_data(*message)
     if isinstance(message, Ack):
-        return _ACK + message.block.to_bytes(2, "big")
+        return write_ack(message.block)
     writer = Writer(LARGEST_REQUEST)
     match message:
         case ReadRequest(name, mode, options) | WriteRequest(name, mode, options):
@@ -89,6 +88,16 @@ def write(message: Message) -> bytes:
             writer.u16(Opcode.OACK)
             _put_texts(writer, *(text for pair in options for text in pair))
     return writer.bytes()
+
+
+def write_data(block: int, payload: bytes | memoryview) -> bytes:
+    """Write a DATA whose size was agreed."""
+    return _DATA + block.to_bytes(2, "big") + payload
+
+
+def write_ack(block: int) -> bytes:
+    """Write an ACK."""
+    return _ACK + block.to_bytes(2, "big")
 
 
 def _request(kind: type[ReadRequest] | type[WriteRequest], reader: Reader) -> Request:
