@@ -14,6 +14,7 @@ from voxpath.flow.files import FilePolicy
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
+from voxpath.io.gathered import Gathered
 from voxpath.io.ports import UdpPorts
 from voxpath.io.uploads import BoxLimits, Uploads
 from voxpath.model.phone import Provision
@@ -55,7 +56,7 @@ class FileRole(Role):
         )
         self.uploads = self._boxes(config)
         core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
-        ports = UdpPorts(reactor, self.restart)
+        ports = UdpPorts(Gathered(reactor), self.restart)
         answer = answerer(source, self.uploads)
         driver = Driver(self.role, core, node.clock, node.bus, ports=ports, answer=answer, on_fault=self.fault)
         node.own(self.role, driver)

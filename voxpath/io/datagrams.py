@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from twisted.internet.interfaces import IReactorFDSet
-
 from voxpath.core.effects import Answer, Burst, Datagram, Send
 from voxpath.io.backlog import Backlog
-from voxpath.io.local import LocalPort
+from voxpath.io.local import LocalPort, Readers
 from voxpath.io.packet import udp_packet
 from voxpath.io.segments import Ancillary, Outlet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
@@ -54,7 +52,7 @@ class UdpPort(LocalPort):
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Readers,
         name: str,
         local: Endpoint,
         receive: Callable[[Datagram], None],

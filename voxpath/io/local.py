@@ -3,8 +3,9 @@
 import errno
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -28,6 +29,16 @@ PASSING = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, 
 """Errors that say something of an earlier datagram, or that the interface is down at the moment; the socket lives on."""
 
 
+class Readers(Protocol):
+    """What a port needs of a reactor, or of :class:`~voxpath.io.gathered.Gathered`."""
+
+    def addReader(self, reader: IReadDescriptor) -> object:
+        """Let it read when there is something."""
+
+    def removeReader(self, reader: IReadDescriptor) -> object:
+        """No more."""
+
+
 @implementer(IReadDescriptor)
 class LocalPort:
     """A socket on the reactor; a subclass says how one datagram is read, and how one is sent.
@@ -43,7 +54,7 @@ class LocalPort:
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Readers,
         name: str,
         opened: socket.socket,
         local: Endpoint,

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorFDSet
-
 from voxpath.core.effects import Answer, Burst, Datagram, Direct, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.datagrams import UdpPort
-from voxpath.io.local import LocalPort
+from voxpath.io.local import LocalPort, Readers
 from voxpath.io.neighbours import ArpPort, EchoPort
 from voxpath.io.trunk import TrunkPort
 from voxpath.model.address import Endpoint
@@ -25,7 +23,7 @@ class UdpPorts:
     :param on_lost: is told why, when a port cannot be read any more.
     """
 
-    def __init__(self, reactor: IReactorFDSet, on_lost: Callable[[str], None] = lambda reason: None) -> None:
+    def __init__(self, reactor: Readers, on_lost: Callable[[str], None] = lambda reason: None) -> None:
         self._reactor = reactor
         self._on_lost = on_lost
         self._ports: dict[str, list[LocalPort]] = {}
