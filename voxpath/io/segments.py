@@ -61,7 +61,7 @@ class Outlet:
 def segments(payloads: Sequence[bytes]) -> int:
     """How many of these datagrams can be sent at once: 1 unless all are of one size, but for a shorter last one."""
     size, last = len(payloads[0]), len(payloads[-1])
-    alike = 0 < last <= size and all(len(payload) == size for payload in payloads[:-1])
+    alike = 0 < last <= size and set(map(len, payloads[:-1])) <= {size}
     return max(1, min(MOST_SEGMENTS, MOST_OCTETS // size)) if alike else 1
 
 

@@ -189,7 +189,9 @@ class Sending(Transfer):
         """
         size = self._agreed.block_size
         if self._final is None and newest * size > self._piece_end:
-            wanted = max(PIECE_OCTETS, self._agreed.window * size)
+            window = self._agreed.window * size
+            # Whole windows: a part of one would be read again with the rest of it.
+            wanted = -(-PIECE_OCTETS // window) * window
             self._piece = memoryview(self._content.read(first * size, wanted))
             self._piece_at = first * size
             self._piece_end = self._piece_at + len(self._piece)

@@ -63,7 +63,7 @@ METHOD = """\
   150 MiB/s, which is 0.77 of atftpd's rate, and 8000 us, which is 1.23 of its time; and no request of 300 at once lost.
 - Aimed at: not more time than atftpd in any table.
 - Where one client waits for each block, the server sleeps before each, and waking up costs Python and Twisted more than the block.
-  A Twisted server that did nothing but read an ACK and send a block took 1.2 to 1.9 of atftpd's time there, so this aim is out of reach.
+  A Twisted server that did nothing but read an ACK and send a block took 1.2 to 1.9 of atftpd's time there: that is the floor.
 
 ### What is not measured
 
