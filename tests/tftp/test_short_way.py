@@ -82,6 +82,16 @@ def test_the_first_ack_after_a_timeout_takes_the_long_way_so_that_the_timer_is_l
     assert sending.reply(write(Ack(2)), 1.6)
 
 
+def test_a_long_transfer_is_not_given_up_at_its_first_loss() -> None:
+    """What counts is how long a block has not been answered, not how long ago the core was asked."""
+    sending = begun(Octets(bytes(SIZE * 90)))
+    for block in range(1, 61):
+        assert sending.reply(write(Ack(block)), block * 0.9)
+    assert sending.due == pytest.approx(55)
+    assert list(sending.tick(55.1)) == [Data(61, bytes(SIZE))]
+    assert sending.ending is None
+
+
 def test_while_windows_leave_in_bursts_the_short_way_is_closed() -> None:
     sending = begun(Octets(bytes(SIZE * 90)), window=4)
     assert len(sending.reply(write(Ack(4)), 0.1)) == 4

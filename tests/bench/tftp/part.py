@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tests.bench.part import Load, Measured, Part, Server
 from tests.bench.tftp import client
 from tests.bench.tftp.account import Account, accounted
-from tests.bench.tftp.servers import BASE, FILES, SERVERS, files
+from tests.bench.tftp.servers import BASE, FILES, SERVERS, files, program
 from tests.bench.tftp.site import CLIENTS, SERVER_ADDRESS, Cable
 
 MIB = 1 << 20
@@ -121,7 +121,7 @@ TFTP = Part(
     rates=(),
     kept_up="complete",
     columns={"MiB/s": ".1f", "lost": ".0f", "repeated": ".0f", "window": ".0f"},
-    versions={"tftpd-hpa": ("apt-cache", "policy", "tftpd-hpa"), BASE: ("apt-cache", "policy", "atftpd")},
+    versions={"tftpd-hpa": (program("tftpd-hpa", "in.tftpd"), "-V"), BASE: (program("atftpd", "atftpd"), "--version")},
     method=METHOD,
     ready=ready,
     asked="clients",
