@@ -72,7 +72,7 @@ class Line:
     def _answer(self, octets: bytes, to: int) -> Iterable[Message]:
         if to == 0 and self._short and (payloads := self.sides[0].reply(octets, self.now)):
             self.shortened += 1
-            return map(parse, payloads)
+            return map(parse, map(bytes, payloads))
         return self.sides[to].take(parse(octets), self.now)
 
 

@@ -297,8 +297,8 @@ def test_a_read_takes_the_short_way_and_begins_and_ends_by_the_long_one(single_p
     assert direct[:2] + direct[3:] == (port, CLIENT, SERVER)
     assert direct.reply is not None
     assert sends(say(core, Ack(1), port)) == [Data(2, content[512:1024])]
-    assert [parse(octets) for octets in direct.reply(write(Ack(2)), 0.2)] == [Data(3, content[1024:1536])]
-    assert [parse(octets) for octets in direct.reply(write(Ack(3)), 0.3)] == [Data(4, content[1536:])]
+    assert [parse(bytes(octets)) for octets in direct.reply(write(Ack(2)), 0.2)] == [Data(3, content[1024:1536])]
+    assert [parse(bytes(octets)) for octets in direct.reply(write(Ack(3)), 0.3)] == [Data(4, content[1536:])]
     assert direct.reply(write(Ack(4)), 0.4) == ()
     last = say(core, Ack(4), port, now=0.4)
     (served,) = events(last, TftpServed)

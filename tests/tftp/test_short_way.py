@@ -69,7 +69,7 @@ def test_the_short_way_answers_one_ack_and_changes_nothing_by_any_other_message(
     before = vars(sending).copy()
     assert sending.reply(octets, 0.5) == ()
     assert vars(sending) == before
-    assert [parse(payload) for payload in sending.reply(write(Ack(1)), 0.5)] == [Data(2, bytes(SIZE))]
+    assert [parse(bytes(payload)) for payload in sending.reply(write(Ack(1)), 0.5)] == [Data(2, bytes(SIZE))]
 
 
 def test_the_first_ack_after_a_timeout_takes_the_long_way_so_that_the_timer_is_looked_at() -> None:

@@ -73,13 +73,15 @@ class Close(NamedTuple):
     port: str
 
 
-Reply: TypeAlias = Callable[[bytes, float], Sequence[bytes]]
+Payload: TypeAlias = bytes | memoryview
+
+Reply: TypeAlias = Callable[[bytes, float], Sequence[Payload]]
 """Answers one kind of datagram, and nothing else happens by it: payload and time in, the answer's payloads out.
 
 No answer: it is of another kind, and nothing has changed.
 """
 
-Answer: TypeAlias = Callable[[bytes], Sequence[bytes]]
+Answer: TypeAlias = Callable[[bytes], Sequence[Payload]]
 """The same as a port is given it: it knows the time by itself, and never raises."""
 
 

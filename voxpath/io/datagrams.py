@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from voxpath.core.effects import Answer, Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Payload, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.local import LocalPort, Readers
 from voxpath.io.packet import udp_packet
@@ -129,7 +129,7 @@ class UdpPort(LocalPort):
             return None
         return Datagram(payload, Endpoint(*source), self.told, "", self.name)
 
-    def _say(self, payloads: Sequence[bytes], peer: tuple[str, int]) -> None:
+    def _say(self, payloads: Sequence[Payload], peer: tuple[str, int]) -> None:
         """Answer; what does not leave is lost, as on any wire: the core repeats it in time, and that is told if it fails, too."""
         try:
             if len(payloads) == 1:

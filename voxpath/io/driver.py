@@ -30,6 +30,7 @@ from voxpath.core.effects import (
     Failed,
     Open,
     Outcome,
+    Payload,
     Send,
 )
 from voxpath.core.errors import RemoteError
@@ -219,7 +220,7 @@ class Driver:
             self._ports.direct(effect, None)
             return
 
-        def answer(payload: bytes) -> Sequence[bytes]:
+        def answer(payload: bytes) -> Sequence[Payload]:
             if self._stopped is not None or self.faults.quarantined:
                 # Then each datagram is looked at.
                 return ()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
+from voxpath.core.effects import Payload
 from voxpath.model.address import Endpoint
 
 UDP_SEGMENT: Final = 103
@@ -33,7 +34,7 @@ class Outlet:
         self._socket = opened
         self._segments = kernel_segments()
 
-    def send(self, payloads: Sequence[bytes], destination: Endpoint, ancillary: Sequence[Ancillary] = ()) -> None:
+    def send(self, payloads: Sequence[Payload], destination: Endpoint, ancillary: Sequence[Ancillary] = ()) -> None:
         """Send datagrams in their order; raise :class:`OSError` when the kernel does not take one."""
         together = segments(payloads) if self._segments else 1
         for first in range(0, len(payloads), together):
@@ -47,7 +48,7 @@ class Outlet:
                 self.send(payloads[first:], destination, ancillary)
                 return
 
-    def _send(self, payloads: Sequence[bytes], destination: Endpoint, ancillary: Sequence[Ancillary]) -> None:
+    def _send(self, payloads: Sequence[Payload], destination: Endpoint, ancillary: Sequence[Ancillary]) -> None:
         """One datagram, or the segments of one send."""
         if len(payloads) > 1:
             size = (socket.IPPROTO_UDP, UDP_SEGMENT, _SIZE.pack(len(payloads[0])))
@@ -58,7 +59,7 @@ class Outlet:
             self._socket.sendto(payloads[0], destination)
 
 
-def segments(payloads: Sequence[bytes]) -> int:
+def segments(payloads: Sequence[Payload]) -> int:
     """How many of these datagrams can be sent at once: 1 unless all are of one size, but for a shorter last one."""
     size, last = len(payloads[0]), len(payloads[-1])
     alike = 0 < last <= size and set(map(len, payloads[:-1])) <= {size}

@@ -15,23 +15,20 @@ Instead the window goes out in bursts of half the size, with a pause between the
 :meth:`Sending.reply` takes this step from octets to octets; :meth:`Sending.take` would do the same, and does all the rest.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from voxpath.core.retransmit import Entropy
 from voxpath.tftp.content import PIECE_OCTETS, Content, ContentLost
 from voxpath.tftp.machine import BLOCK_MODULUS, FIRST_SENDINGS, Ending, Transfer
 from voxpath.tftp.message import Ack, Data, Error, ErrorCode, Message, OptionAck
 from voxpath.tftp.options import Agreed
-from voxpath.tftp.wire import write_ack, write_data
+from voxpath.tftp.wire import HEADER_LENGTH, write_ack, write_blocks
 
 PAUSE_S: Final = 0.005
 """Between two bursts of a window, after a loss."""
 CLEAN_WINDOWS: Final = 16
 """After so many windows without a loss a burst is twice as large."""
-
-Block = TypeVar("Block")
-"""A block as a message, or as octets."""
 
 
 class Sending(Transfer):
@@ -55,8 +52,8 @@ class Sending(Transfer):
         self._believed = False
         self._clean = 0
         self._piece = memoryview(b"")
-        self._piece_at = 0
-        self._piece_end = 0
+        self._piece_first = 0
+        self._at_hand = 0
         self._awaited = b""
 
     @property
@@ -82,16 +79,16 @@ class Sending(Transfer):
             return self._fail(f"the client says: {message.text}", message.code)
         return self._refuse(ErrorCode.ILLEGAL_OPERATION, "only ACK and ERROR belong here")
 
-    def reply(self, octets: bytes, now: float) -> Sequence[bytes]:
+    def reply(self, octets: bytes, now: float) -> Sequence[memoryview]:
         """Answer the ACK of all that was sent by the next window; nothing: this is another message, or the file is lost.
 
         The timer of :attr:`due` need not be moved for it: it fires early, and then finds that nothing is due.
         """
         if octets != self._awaited:
             return ()
-        first, size = self.sent, self._agreed.block_size
+        first = self.sent
         newest = first + self._agreed.window
-        if newest * size > self._piece_end:
+        if newest > self._at_hand:
             try:
                 newest = self._reach(first, newest)
             except ContentLost:
@@ -101,7 +98,7 @@ class Sending(Transfer):
         self._first_sent = now
         self.due = now + self._wait_s
         self._awaited = write_ack(newest % BLOCK_MODULUS) if newest != self._final else b""
-        return self._cut(first, newest, write_data)
+        return self._cut(first, newest)
 
     def tick(self, now: float) -> Sequence[Message]:
         """Send the next burst of a window if it is time to; or repeat what was not answered, or give up."""
@@ -178,7 +175,8 @@ class Sending(Transfer):
         self.repeated += min(newest, self._newest) - first
         self._newest = max(newest, self._newest)
         self.due = now + (PAUSE_S if count < self._agreed.window and self._pausing else self._wait_s)
-        return self._cut(first, newest, Data)
+        blocks = enumerate(self._cut(first, newest), first + 1)
+        return [Data(number % BLOCK_MODULUS, block[HEADER_LENGTH:]) for number, block in blocks]
 
     # The file.
 
@@ -187,26 +185,25 @@ class Sending(Transfer):
 
         :param first: blocks that have arrived, and are never needed again.
         """
-        size = self._agreed.block_size
-        if self._final is None and newest * size > self._piece_end:
+        if self._final is None and newest > self._at_hand:
+            size = self._agreed.block_size
             window = self._agreed.window * size
             # Whole windows: a part of one would be read again with the rest of it.
             wanted = -(-PIECE_OCTETS // window) * window
-            self._piece = memoryview(self._content.read(first * size, wanted))
-            self._piece_at = first * size
-            self._piece_end = self._piece_at + len(self._piece)
-            if len(self._piece) < wanted:
-                self._final = self._piece_end // size + 1
+            octets = self._content.read(first * size, wanted)
+            self._piece, self._piece_first = memoryview(write_blocks(first + 1, octets, size)), first
+            self._at_hand = first + len(octets) // size
+            if len(octets) < wanted:
+                self._final = self._at_hand + 1
         return newest if self._final is None else min(newest, self._final)
 
-    def _cut(self, first: int, newest: int, make: Callable[[int, memoryview], Block]) -> list[Block]:
-        """The blocks from behind the first ones to the newest, each made of its number and its octets."""
-        piece, size, at = self._piece, self._agreed.block_size, first * self._agreed.block_size - self._piece_at
+    def _cut(self, first: int, newest: int) -> list[memoryview]:
+        """The blocks from behind the first ones to the newest, as they are sent."""
+        piece, length = self._piece, HEADER_LENGTH + self._agreed.block_size
+        at = (first - self._piece_first) * length
         if newest == first + 1:
-            return [make(newest % BLOCK_MODULUS, piece[at : at + size])]
-        numbers = range(first + 1, newest + 1)
-        places = range(at, at + len(numbers) * size, size)
-        return [make(number % BLOCK_MODULUS, piece[at : at + size]) for number, at in zip(numbers, places, strict=True)]
+            return [piece[at : at + length]]
+        return [piece[place : place + length] for place in range(at, at + (newest - first) * length, length)]
 
     def _exhausted(self) -> bool:
         first = -1 if self._agreed.answer else 0
