@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Burst, Datagram, Direct, Send
 from voxpath.io.local import LocalPort
 from voxpath.io.packet import udp_packet
 from voxpath.io.ports import UdpPorts
@@ -96,6 +97,62 @@ async def test_several_datagrams_leave_together_in_their_order(host: str, source
     ports.close_all()
     with pytest.raises(OSError, match="not open"):
         ports.burst(Burst((b"1", b"2"), Endpoint("127.0.0.1", 9), "server"))
+
+
+async def test_a_port_answers_its_peer_without_the_core_as_long_as_there_is_an_answer() -> None:
+    ports = UdpPorts(reactor)
+    heard: list[bytes] = []
+    received: list[Datagram] = []
+    complete: Deferred[None] = Deferred()
+
+    def receive(datagram: Datagram) -> None:
+        received.append(datagram)
+        if len(received) == 3:
+            complete.callback(None)
+
+    ports.open("server", ANY, receive)
+    ports.open("peer", ANY, lambda datagram: heard.append(datagram.payload))
+    ports.open("other", ANY, lambda datagram: None)
+    to, peer = ports.local("server"), ports.local("peer")
+    answers = {b"one": (b"1",), b"two": (b"2", b"22")}
+    ports.direct(Direct("server", peer, None), lambda payload: answers.get(payload, ()))
+    for payload in (b"one", b"two", b"three"):
+        ports.send(Send(payload, to, "peer"))
+    ports.send(Send(b"one", to, "other"))
+    while len(received) < 2 or len(heard) < 3:
+        await deferLater(reactor, 0.01)
+    ports.direct(Direct("server", peer, None), None)
+    ports.send(Send(b"one", to, "peer"))
+    await complete
+    assert heard == [b"1", b"2", b"22"]
+    assert received[2] == Datagram(b"one", peer, to.host, "", "server")
+    assert {(datagram.payload, datagram.source) for datagram in received[:2]} == {(b"three", peer), (b"one", ports.local("other"))}
+    ports.close_all()
+
+
+async def test_an_answer_that_cannot_leave_is_lost_and_the_port_goes_on() -> None:
+    ports = UdpPorts(reactor)
+    heard: Deferred[bytes] = Deferred()
+    ports.open("server", ANY, lambda datagram: None)
+    ports.open("peer", ANY, lambda datagram: heard.callback(datagram.payload))
+    ports.direct(Direct("server", ports.local("peer"), None), lambda payload: (payload * 20_000,))
+    for payload in (b"too long", b"x"):
+        ports.send(Send(payload, ports.local("server"), "peer"))
+    assert await heard == b"x" * 20_000
+    ports.close_all()
+
+
+async def test_a_port_with_every_address_gives_all_to_the_core() -> None:
+    """Each datagram has to tell the address that it was sent to, which the answer leaves from."""
+    ports = UdpPorts(reactor)
+    received: Deferred[Datagram] = Deferred()
+    ports.open("server", Endpoint("0.0.0.0", 0), received.callback)
+    ports.open("peer", ANY, lambda datagram: None)
+    ports.direct(Direct("server", ports.local("peer"), None), lambda payload: (b"1",))
+    ports.direct(Direct("closed", ports.local("peer"), None), lambda payload: (b"1",))
+    ports.send(Send(b"one", Endpoint("127.0.0.1", ports.local("server").port), "peer"))
+    assert (await received).payload == b"one"
+    ports.close_all()
 
 
 async def test_a_receiver_that_raises_does_not_make_the_port_deaf(no_logged_failure: list[LogEvent]) -> None:

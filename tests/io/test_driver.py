@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from voxpath.core.effects import (
+    Answer,
     Apply,
     Ask,
     Burst,
@@ -15,6 +16,7 @@ from voxpath.core.effects import (
     Close,
     Commit,
     Datagram,
+    Direct,
     Done,
     Effects,
     Emit,
@@ -22,6 +24,7 @@ from voxpath.core.effects import (
     Open,
     Outcome,
     Put,
+    Reply,
     Send,
 )
 from voxpath.core.errors import RemoteError
@@ -78,6 +81,7 @@ class Bench:
         self.commits: list[tuple[tuple[Change, ...], Callable[[str | None], None]]] = []
         self.applied: Callable[[str | None], None] = lambda reason: None
         self.answer: Deferred[object] = Deferred()
+        self.answers: list[Answer | None] = []
         self.broken_ports = False
         clock = VirtualClock(self.clock)
         bus = EventBus(clock)
@@ -101,6 +105,9 @@ class Bench:
         if self.broken_ports:
             raise OSError("network is unreachable")
         self.log.append(send)
+
+    def direct(self, direct: Direct, answer: Answer | None) -> None:
+        self.answers.append(answer)
 
     def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None]) -> None:
         if self.broken_ports:
@@ -240,6 +247,49 @@ def test_an_exception_ends_its_transaction_only_and_the_third_of_the_same_input_
     bench.clock.advance(61)
     bench.feed(b"good")
     assert len(bench.log) == 4
+
+
+def shortened(reply: Reply) -> tuple[Bench, Answer]:
+    """A driver whose core has let its port take the short way."""
+    bench = Bench(
+        {b"begin": (Direct("t1", PEER, reply),), b"end": (Direct("t1", PEER, None),), b"poison": ZeroDivisionError("bug")}
+    )
+    bench.feed(b"begin")
+    (answer,) = bench.answers
+    assert answer is not None
+    return bench, answer
+
+
+def test_a_port_asks_the_reply_with_the_time_until_it_is_told_not_to() -> None:
+    bench, answer = shortened(lambda payload, now: (payload, b"%g" % now))
+    bench.clock.advance(2)
+    assert answer(b"x") == (b"x", b"2")
+    bench.feed(b"end")
+    assert bench.answers[1:] == [None]
+
+
+def test_a_reply_that_raises_is_a_fault_and_the_long_way_is_taken() -> None:
+    def broken(payload: bytes, now: float) -> tuple[bytes, ...]:
+        raise ZeroDivisionError("bug")
+
+    bench, answer = shortened(broken)
+    assert answer(b"x") == ()
+    assert bench.events == [CoreFault]
+    assert bench.driver.faults.count == 1
+
+
+def test_the_short_way_is_closed_to_all_while_anybody_is_in_quarantine_and_after_a_stop() -> None:
+    """The long way looks who it is."""
+    bench, answer = shortened(lambda payload, now: (b"y",))
+    other = Endpoint("192.0.2.2", 68)
+    for _ in range(3):
+        bench.feed(b"poison", other)
+    assert answer(b"x") == ()
+    bench.clock.advance(61)
+    bench.feed(b"end", other)
+    assert answer(b"x") == (b"y",)
+    bench.driver.stop()
+    assert answer(b"x") == ()
 
 
 @pytest.mark.parametrize("step", ["tick", "resolve"])

@@ -23,6 +23,7 @@ from voxpath.io.bus import EventBus
 from voxpath.io.clock import ServerClock
 from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
+from voxpath.io.gathered import Gathered
 from voxpath.io.ports import UdpPorts
 from voxpath.io.uploads import BoxLimits, Uploads
 from voxpath.model.address import Endpoint, Mac
@@ -66,7 +67,7 @@ def main() -> None:
     source = FileSource(FilePolicy(residents), directory, in_thread)
     uploads = Uploads(UploadPolicy(residents), boxes, directory, BoxLimits(1 << 20, 3 << 19), in_thread) if boxes else None
     core = TftpServer(residents, SystemRandom(), TftpSettings(**{"writes": 4 if boxes else 0, **json.loads(settings)}))
-    ports = UdpPorts(reactor)
+    ports = UdpPorts(Gathered(reactor))
     driver = Driver(PORT, core, clock, bus, ports=ports, answer=answerer(source, uploads))
     ports.open(PORT, Endpoint(address, 69), driver.feed)
     reactor.callWhenRunning(print, "ready", flush=True)

@@ -31,11 +31,15 @@ class Line:
     """Carries octets, as a real one; it keeps what was put in.
 
     :param sender: the side that sends DATA; it is not told anything any more when it has ended.
+    :param short: whether the sender's short way is tried first, as a port does.
+    :ivar shortened: how many messages the short way answered.
     """
 
-    def __init__(self, sender: Transfer, receiver: Transfer, dice: Random, quality: Quality = CLEAN) -> None:
-        self.sides = (sender, receiver)
+    def __init__(self, sender: Sending, receiver: Transfer, dice: Random, quality: Quality = CLEAN, short: bool = False) -> None:
+        self.sides: tuple[Sending, Transfer] = (sender, receiver)
         self.now = 0.0
+        self.shortened = 0
+        self._short = short
         self.sent: list[Message] = []
         self._dice = dice
         self._quality = quality
@@ -61,9 +65,15 @@ class Line:
             while self._on_the_way and self._on_the_way[0][0] <= self.now:
                 _, _, to, octets = heappop(self._on_the_way)
                 if to == 1 or self.sides[0].ending is None:
-                    self.put(self.sides[to].take(parse(octets), self.now), 1 - to)
+                    self.put(self._answer(octets, to), 1 - to)
             for to, side in enumerate(self.sides):
                 self.put(side.tick(self.now), 1 - to)
+
+    def _answer(self, octets: bytes, to: int) -> Iterable[Message]:
+        if to == 0 and self._short and (payloads := self.sides[0].reply(octets, self.now)):
+            self.shortened += 1
+            return map(parse, map(bytes, payloads))
+        return self.sides[to].take(parse(octets), self.now)
 
 
 class Read(NamedTuple):
@@ -74,7 +84,9 @@ class Read(NamedTuple):
     reading: Reading
 
 
-def read(content: Content | bytes, options: Options, seed: int, quality: Quality = CLEAN, mode: str = "octet") -> Read:
+def read(
+    content: Content | bytes, options: Options, seed: int, quality: Quality = CLEAN, mode: str = "octet", short: bool = False
+) -> Read:
     """Read a file; the request has already arrived, and the line carries all that follows."""
     dice = Random(seed)
     stored = Octets(content) if isinstance(content, bytes) else content
@@ -82,7 +94,7 @@ def read(content: Content | bytes, options: Options, seed: int, quality: Quality
     reading = Reading(request, 1 << 24, dice)
     list(reading.start(0.0))
     sending = Sending(stored, answer_options(request, stored.size, LIMITS), dice)
-    line = Line(sending, reading, dice, quality)
+    line = Line(sending, reading, dice, quality, short)
     line.put(sending.start(0.0), 1)
     line.run()
     return Read(line, sending, reading)

@@ -3,13 +3,13 @@ from typing import Any, TypeGuard
 
 import pytest
 
-from voxpath.core.effects import Ask, Burst, Close, Datagram, Done, Effects, Emit, Failed, Open, Send
+from voxpath.core.effects import Ask, Burst, Close, Datagram, Direct, Done, Effects, Emit, Failed, Open, Send
 from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent
 from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest, WriteRequest
-from voxpath.tftp.question import Fetch, Refused
+from voxpath.tftp.question import Admitted, Fetch, Refused
 from voxpath.tftp.sending import PAUSE_S
 from voxpath.tftp.server import TftpServer
 from voxpath.tftp.session import OPENINGS, TftpSettings
@@ -281,6 +281,53 @@ def test_a_timer_that_fires_before_its_time_says_nothing() -> None:
     assert list(core.tick(1.0)) == []
     assert core.next_due() == pytest.approx(1.9)
     assert sends(core.tick(1.9)) == [Data(2, bytes(512))]
+
+
+def directs(effects: Effects | list[object]) -> list[Direct]:
+    return [effect for effect in effects if isinstance(effect, Direct)]
+
+
+@pytest.mark.parametrize("single_port", [False, True])
+def test_a_read_takes_the_short_way_and_begins_and_ends_by_the_long_one(single_port: bool) -> None:
+    core = server(single_port=single_port)
+    content = Random(3).randbytes(2000)
+    _, effects = begin(core, ReadRequest("f"), content)
+    (direct,) = directs(effects)
+    port = "tftp" if single_port else "t1"
+    assert direct.reply is not None
+    assert direct == Direct(port, CLIENT, direct.reply, SERVER)
+    assert direct.reply is not None
+    assert sends(say(core, Ack(1), port)) == [Data(2, content[512:1024])]
+    assert [parse(bytes(octets)) for octets in direct.reply(write(Ack(2)), 0.2)] == [Data(3, content[1024:1536])]
+    assert [parse(bytes(octets)) for octets in direct.reply(write(Ack(3)), 0.3)] == [Data(4, content[1536:])]
+    assert direct.reply(write(Ack(4)), 0.4) == ()
+    last = say(core, Ack(4), port, now=0.4)
+    (served,) = events(last, TftpServed)
+    assert isinstance(served, TftpServed)
+    assert (served.octets, served.blocks, served.repeated) == (2000, 4, 0)
+    assert last[-1] == (Direct(port, CLIENT, None, SERVER) if single_port else Close(port))
+
+
+def test_what_the_short_way_sent_is_repeated_in_time() -> None:
+    core = server()
+    port, effects = begin(core, ReadRequest("f"), bytes(2000))
+    (direct,) = directs(effects)
+    assert direct.reply is not None
+    say(core, Ack(1), port, now=0.5)
+    assert direct.reply(write(Ack(2)), 0.9)
+    told: list[object] = []
+    while not sends(told):
+        due = core.next_due()
+        assert due is not None
+        told += core.tick(due)
+    assert due == pytest.approx(1.9)
+    assert sends(told) == [Data(3, bytes(512))]
+
+
+def test_a_write_has_no_short_way() -> None:
+    core = server(writes=1)
+    say(core, WriteRequest("log"))
+    assert directs(core.resolve("t1", Done(Admitted(1000)), 0.0)) == []
 
 
 def ports_of(effects: list[object]) -> list[int]:

@@ -16,6 +16,7 @@ from voxpath.flow.files import DIRECTORY, FilePolicy, Image, Listed
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
+from voxpath.io.gathered import Gathered
 from voxpath.io.ports import UdpPorts
 from voxpath.io.uploads import BoxLimits, Uploads
 from voxpath.manage.facts import CommandError
@@ -63,7 +64,7 @@ class FileRole(Role):
         source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
         core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
-        ports = UdpPorts(reactor, self.restart)
+        ports = UdpPorts(Gathered(reactor), self.restart)
         answer = answerer(source, self.uploads)
         driver = Driver(self.role, core, node.clock, node.bus, ports=ports, answer=answer, on_fault=self.fault)
         node.own(self.role, driver)

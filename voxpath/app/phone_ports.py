@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Direct, Send
 from voxpath.dhcp.message import CLIENT_PORT
 from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.datagrams import UdpPort
@@ -103,6 +103,10 @@ class PhonePorts:
     def burst(self, burst: Burst) -> None:
         """Send several datagrams from one of the phone's own ports."""
         self._own.burst(burst)
+
+    def direct(self, direct: Direct, answer: Answer | None) -> None:
+        """Let one of the phone's own ports answer by the short way."""
+        self._own.direct(direct, answer)
 
     def close(self, name: str) -> None:
         """Close a port."""

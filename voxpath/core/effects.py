@@ -11,7 +11,7 @@ None of them refers back to what made it, so the garbage collector need not look
 Timers are no effects: a core keeps its own :class:`~voxpath.core.timers.TimerHeap` and tells when the next one is due.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -78,6 +78,35 @@ class Close(Struct, frozen=True, gc=False):
     port: str
 
 
+Payload: TypeAlias = bytes | memoryview
+
+Reply: TypeAlias = Callable[[bytes, float], Sequence[Payload]]
+"""Answers one kind of datagram, and nothing else happens by it: payload and time in, the answer's payloads out.
+
+No answer: it is of another kind, and nothing has changed.
+"""
+
+Answer: TypeAlias = Callable[[bytes], Sequence[Payload]]
+"""The same as a port is given it: it knows the time by itself, and never raises."""
+
+
+class Direct(Struct, frozen=True, gc=False):
+    """Let a port ask ``reply`` about what comes from one peer, before the core is given what that does not answer.
+
+    It is the short way of conversations in which one datagram is like the next: without effects, events, or a look at the timers.
+    Ports need not know it, since the core would answer the same.
+    It ends with the port.
+
+    :ivar reply: ``None``: the core is given everything again.
+    :ivar source: the local address of the conversation, where a port has several.
+    """
+
+    port: str
+    peer: Endpoint
+    reply: Reply | None
+    source: str = ""
+
+
 class Put(Struct, frozen=True, gc=False):
     """Write a row: the value's type chooses the table (:mod:`voxpath.store`)."""
 
@@ -129,7 +158,7 @@ class Emit(Struct, frozen=True, gc=False):
     event: Event
 
 
-Effect: TypeAlias = Send | Burst | Open | Close | Commit | Apply | Ask | Emit
+Effect: TypeAlias = Send | Burst | Open | Close | Direct | Commit | Apply | Ask | Emit
 Effects: TypeAlias = Iterable[Effect]
 
 

@@ -6,16 +6,15 @@ A socket that is bound to one address hears nothing that was sent to another one
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from twisted.internet.interfaces import IReactorFDSet
-
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Payload, Send
 from voxpath.io.backlog import Backlog
-from voxpath.io.local import LocalPort
+from voxpath.io.local import LocalPort, Readers
 from voxpath.io.packet import udp_packet
+from voxpath.io.segments import Ancillary, Outlet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
 
 BUFFER_OCTETS = 4 * 1024 * 1024
@@ -37,11 +36,6 @@ def _interface_name(index: int) -> str:
         return ""
 
 
-@lru_cache(maxsize=256)
-def _pktinfo(index: int, source: str) -> bytes:
-    return _PKTINFO.pack(index, socket.inet_aton(source or ANY_HOST), bytes(4))
-
-
 class UdpPort(LocalPort):
     """A UDP socket on the reactor.
 
@@ -58,7 +52,7 @@ class UdpPort(LocalPort):
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Readers,
         name: str,
         local: Endpoint,
         receive: Callable[[Datagram], None],
@@ -72,6 +66,8 @@ class UdpPort(LocalPort):
         super().__init__(reactor, name, opened, Endpoint(host, port), receive, device, on_lost, backlog)
         self.told = "" if device or host == ANY_HOST else host
         self._frames = _FrameSocket(device, priority) if device else None
+        self._outlet = Outlet(opened)
+        self._answers: dict[tuple[str, int], Answer] = {}
 
     def send(self, send: Send) -> None:
         """Send a datagram; raise :class:`OSError` when the kernel does not take it."""
@@ -91,16 +87,21 @@ class UdpPort(LocalPort):
         # Without the right to send frames a broadcast reaches a client that has no address yet; RFC 2131 4.1 allows it.
         destination = Endpoint(BROADCAST_HOST, send.destination.port) if send.link else send.destination
         # A socket that is bound to the interface sends by it anyway.
-        index = socket.if_nametoindex(send.interface) if send.interface not in ("", self.device) else 0
-        self._socket.sendmsg([send.payload], [(socket.IPPROTO_IP, IP_PKTINFO, _pktinfo(index, send.source))], 0, destination)
+        # A socket that is bound to an interface sends by it anyway.
+        interface = "" if send.interface == self.device else send.interface
+        self._socket.sendmsg([send.payload], [_origin(send.source, interface)], 0, destination)
 
     def burst(self, burst: Burst) -> None:
         """Send several datagrams; raise :class:`OSError` when the kernel does not take one."""
-        if burst.source in {"", self.told}:
-            for payload in burst.payloads:
-                self._socket.sendto(payload, burst.destination)
-            return
-        super().burst(burst)
+        source = burst.source
+        self._outlet.send(burst.payloads, burst.destination, () if source in {"", self.told} else (_origin(source),))
+
+    def direct(self, peer: Endpoint, answer: Answer | None) -> None:
+        """Let ``answer`` have what comes from one peer first; a port that has to ask for the address of each datagram does not."""
+        if answer is None:
+            self._answers.pop(peer, None)
+        elif self.told:
+            self._answers[peer] = answer
 
     def close(self) -> None:
         """Stop reading and close the sockets."""
@@ -110,7 +111,7 @@ class UdpPort(LocalPort):
 
     # Reading.
 
-    def reader(self) -> Callable[[], Datagram]:
+    def reader(self) -> Callable[[], Datagram | None]:
         """How one datagram is read."""
         return self._read_plain if self.told else self._read
 
@@ -123,9 +124,23 @@ class UdpPort(LocalPort):
                 interface, destination = _interface_name(index), socket.inet_ntoa(addressed)
         return Datagram(payload, Endpoint(*source), destination, interface, self.name)
 
-    def _read_plain(self) -> Datagram:
+    def _read_plain(self) -> Datagram | None:
         payload, source = self._socket.recvfrom(LARGEST_DATAGRAM)
+        answer = self._answers.get(source)
+        if answer is not None and (payloads := answer(payload)):
+            self._say(payloads, source)
+            return None
         return Datagram(payload, Endpoint(*source), self.told, "", self.name)
+
+    def _say(self, payloads: Sequence[Payload], peer: tuple[str, int]) -> None:
+        """Answer; what does not leave is lost, as on any wire: the core repeats it in time, and that is told if it fails, too."""
+        try:
+            if len(payloads) == 1:
+                self._socket.sendto(payloads[0], peer)
+            else:
+                self._outlet.send(payloads, Endpoint(*peer))
+        except OSError:
+            return
 
 
 class _FrameSocket:
@@ -150,6 +165,16 @@ class _FrameSocket:
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
+
+
+def _origin(source: str, interface: str = "") -> Ancillary:
+    """What tells the kernel where a datagram leaves: from an address, by an interface; empty: its own choice."""
+    return socket.IPPROTO_IP, IP_PKTINFO, _pktinfo(socket.if_nametoindex(interface) if interface else 0, source)
+
+
+@lru_cache(maxsize=256)
+def _pktinfo(index: int, source: str) -> bytes:
+    return _PKTINFO.pack(index, socket.inet_aton(source or ANY_HOST), bytes(4))
 
 
 def _set_priority(opened: socket.socket, priority: int | None) -> None:

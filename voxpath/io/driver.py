@@ -4,7 +4,7 @@ One driver per core.
 It owns the core's single timer, isolates faults to the transaction in which they happen, and on a stop waits for what was begun.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from traceback import format_exception
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from voxpath.core.effects import (
+    Answer,
     Apply,
     Ask,
     Burst,
@@ -21,6 +22,7 @@ from voxpath.core.effects import (
     Commit,
     Core,
     Datagram,
+    Direct,
     Done,
     Effect,
     Effects,
@@ -28,6 +30,7 @@ from voxpath.core.effects import (
     Failed,
     Open,
     Outcome,
+    Payload,
     Send,
 )
 from voxpath.core.errors import RemoteError
@@ -66,6 +69,9 @@ class Ports(Protocol):
 
     def open(self, name: str, local: Endpoint, receive: Callable[[Datagram], None]) -> None:
         """Open a port; raise :class:`OSError` when that is impossible."""
+
+    def direct(self, direct: Direct, answer: Answer | None) -> None:
+        """Let a port send what ``answer`` returns to the peer, and receive only what it does not answer; ``None``: no longer."""
 
     def close(self, name: str) -> None:
         """Close a port, if it is open."""
@@ -145,6 +151,7 @@ class Driver:
             Ask: self._ask,
             Open: self._open,
             Close: self._close,
+            Direct: self._direct,
         }
 
     def feed(self, datagram: Datagram) -> None:
@@ -207,6 +214,25 @@ class Driver:
             self._ports.open(effect.port, effect.local, self.feed)
         except OSError as error:
             self._resolve(effect.port, Failed(error.strerror or str(error)))
+
+    def _direct(self, effect: Direct) -> None:
+        """Let a port ask the core's reply first; what goes wrong there goes wrong as in :meth:`feed`."""
+        reply = effect.reply
+        if reply is None:
+            self._ports.direct(effect, None)
+            return
+
+        def answer(payload: bytes) -> Sequence[Payload]:
+            if self._stopped is not None or self.faults.quarantined:
+                # Then each datagram is looked at.
+                return ()
+            try:
+                return reply(payload, self._clock.now())
+            except Exception as error:
+                self._fault(error, Datagram(payload, effect.peer, port=effect.port))
+                return ()
+
+        self._ports.direct(effect, answer)
 
     def _commit(self, effect: Commit) -> None:
         assert self._store is not None, f"{self.role} commits, but was given no store"

@@ -16,14 +16,17 @@ MAX_REMEMBERED = 1024
 
 
 class Faults:
-    """Counts exceptions by input and source, in a bounded table."""
+    """Counts exceptions by input and source, in a bounded table.
+
+    :ivar quarantined: the sources that are in quarantine, or were and have not been heard since, and until when.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.malformed = 0
         self.ignored = 0
         self._seen: OrderedDict[tuple[str, int], int] = OrderedDict()
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self.quarantined: OrderedDict[str, float] = OrderedDict()
 
     def add(self, source: str, payload: bytes, now: float) -> bool:
         """Count an exception; tell whether its source went into quarantine by it."""
@@ -35,20 +38,20 @@ class Faults:
         if times < QUARANTINE_AFTER:
             return False
         del self._seen[key]
-        self._until[source] = now + QUARANTINE_S
-        _bound(self._until)
+        self.quarantined[source] = now + QUARANTINE_S
+        _bound(self.quarantined)
         return True
 
     def ignores(self, datagram: Datagram, source_of: Callable[[Datagram], str], now: float) -> bool:
         """Whether the datagram's source is in quarantine; counts what is ignored. Costs nothing while nobody is."""
-        if not self._until:
+        if not self.quarantined:
             return False
         source = source_of(datagram)
-        until = self._until.get(source)
+        until = self.quarantined.get(source)
         if until is None:
             return False
         if until <= now:
-            del self._until[source]
+            del self.quarantined[source]
             return False
         self.ignored += 1
         return True

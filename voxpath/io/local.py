@@ -4,13 +4,14 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Send
 from voxpath.io.backlog import Backlog
 from voxpath.model.address import Endpoint
 
@@ -29,6 +30,16 @@ PASSING = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, 
 """Errors that say something of an earlier datagram, or that the interface is down at the moment; the socket lives on."""
 
 
+class Readers(Protocol):
+    """What a port needs of a reactor, or of :class:`~voxpath.io.gathered.Gathered`."""
+
+    def addReader(self, reader: IReadDescriptor) -> object:
+        """Let it read when there is something."""
+
+    def removeReader(self, reader: IReadDescriptor) -> object:
+        """No more."""
+
+
 @implementer(IReadDescriptor)
 class LocalPort:
     """A socket on the reactor; a subclass says how one datagram is read, and how one is sent.
@@ -44,7 +55,7 @@ class LocalPort:
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Readers,
         name: str,
         opened: socket.socket,
         local: Endpoint,
@@ -73,6 +84,9 @@ class LocalPort:
         """Send several datagrams to one place; raise :class:`OSError` when the kernel does not take one."""
         for payload in burst.payloads:
             self.send(Send(payload, burst.destination, burst.port, burst.source))
+
+    def direct(self, peer: Endpoint, answer: Answer | None) -> None:
+        """Let ``answer`` have what comes from one peer first, if this port has such a short way."""
 
     def reader(self) -> Callable[[], Datagram | None]:
         """What takes one datagram out of the kernel's buffer, and raises :class:`BlockingIOError` when there is none.

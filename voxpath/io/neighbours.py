@@ -4,10 +4,8 @@ import errno
 import socket
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorFDSet
-
 from voxpath.core.effects import Datagram, Send
-from voxpath.io.local import LocalPort
+from voxpath.io.local import LocalPort, Readers
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint
 
 ETH_P_ARP = 0x0806
@@ -36,7 +34,7 @@ class ArpPort(LocalPort):
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Readers,
         name: str,
         receive: Callable[[Datagram], None],
         device: str,
@@ -76,7 +74,7 @@ class EchoPort(LocalPort):
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Readers,
         name: str,
         receive: Callable[[Datagram], None],
         on_lost: Callable[[str], None] = lambda reason: None,

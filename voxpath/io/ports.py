@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorFDSet
-
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Direct, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.datagrams import UdpPort
-from voxpath.io.local import LocalPort
+from voxpath.io.local import LocalPort, Readers
 from voxpath.io.neighbours import ArpPort, EchoPort
 from voxpath.io.trunk import TrunkPort
 from voxpath.model.address import Endpoint
@@ -25,7 +23,7 @@ class UdpPorts:
     :param on_lost: is told why, when a port cannot be read any more.
     """
 
-    def __init__(self, reactor: IReactorFDSet, on_lost: Callable[[str], None] = lambda reason: None) -> None:
+    def __init__(self, reactor: Readers, on_lost: Callable[[str], None] = lambda reason: None) -> None:
         self._reactor = reactor
         self._on_lost = on_lost
         self._ports: dict[str, list[LocalPort]] = {}
@@ -93,6 +91,12 @@ class UdpPorts:
         if ports is None:
             raise OSError(f"port {burst.port!r} is not open")
         (ports[0] if len(ports) == 1 else _choose(ports, first)).burst(burst)
+
+    def direct(self, direct: Direct, answer: Answer | None) -> None:
+        """Let ``answer`` have first what the peer sends to the port that answers it, if that is open."""
+        ports = self._ports.get(direct.port)
+        if ports is not None:
+            _choose(ports, Send(b"", direct.peer, direct.port, direct.source)).direct(direct.peer, answer)
 
     def orphans(self) -> list[str]:
         """Interfaces that were made anew since their ports were opened, each once; those ports hear nothing any more."""

@@ -10,14 +10,12 @@ import struct
 from collections import OrderedDict
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorFDSet
-
 from voxpath.core.effects import Datagram, Send
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.backlog import Backlog
 from voxpath.io.ethernet import CUSTOMER_TAG, IPV4, Frame, Tag, read_frame, tag_of
-from voxpath.io.local import LocalPort
+from voxpath.io.local import LocalPort, Readers
 from voxpath.io.packet import read_udp, udp_packet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, MAC_LENGTH, Endpoint
 
@@ -51,7 +49,7 @@ class TrunkPort(LocalPort):
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Readers,
         name: str,
         receive: Callable[[Datagram], None],
         device: str,

@@ -11,7 +11,7 @@ from random import Random
 
 from twisted.internet.interfaces import IReactorTime
 
-from voxpath.core.effects import Burst, Datagram, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Direct, Send
 from voxpath.io.packet import udp_packet
 from voxpath.model.address import ANY_HOST, BROADCAST_HOST, Endpoint
 from voxpath.nappt.verdict import Translated
@@ -187,6 +187,9 @@ class MemoryPorts:
         """Send several datagrams from an open port."""
         for payload in burst.payloads:
             self.send(Send(payload, burst.destination, burst.port, burst.source))
+
+    def direct(self, direct: Direct, answer: Answer | None) -> None:
+        """Everything goes the long way here."""
 
     def close(self, name: str) -> None:
         """Close a port, if it is open."""

@@ -10,6 +10,9 @@ So a line that doubles everything ends at one block, where it is not believed an
 **After a loss less is sent at once.**
 The receiver counts to the agreed window size before it sends an ACK, so a smaller window would leave both sides waiting.
 Instead the window goes out in bursts of half the size, with a pause between them; clean windows let the bursts grow again.
+
+**Most of a transfer is one step, again and again**: all that was sent has arrived, so the next window is sent.
+:meth:`Sending.reply` takes this step from octets to octets; :meth:`Sending.take` would do the same, and does all the rest.
 """
 
 from collections.abc import Sequence
@@ -20,6 +23,7 @@ from voxpath.tftp.content import PIECE_OCTETS, Content, ContentLost
 from voxpath.tftp.machine import BLOCK_MODULUS, FIRST_SENDINGS, Ending, Transfer
 from voxpath.tftp.message import Ack, Data, Error, ErrorCode, Message, OptionAck
 from voxpath.tftp.options import Agreed
+from voxpath.tftp.wire import HEADER_LENGTH, write_ack, write_blocks
 
 PAUSE_S: Final = 0.005
 """Between two bursts of a window, after a loss."""
@@ -48,8 +52,9 @@ class Sending(Transfer):
         self._believed = False
         self._clean = 0
         self._piece = memoryview(b"")
-        self._piece_at = 0
-        self._piece_ends = False
+        self._piece_first = 0
+        self._at_hand = 0
+        self._awaited = b""
 
     @property
     def blocks(self) -> int:
@@ -74,6 +79,27 @@ class Sending(Transfer):
             return self._fail(f"the client says: {message.text}", message.code)
         return self._refuse(ErrorCode.ILLEGAL_OPERATION, "only ACK and ERROR belong here")
 
+    def reply(self, octets: bytes, now: float) -> Sequence[memoryview]:
+        """Answer the ACK of all that was sent by the next window; nothing: this is another message, or the file is lost.
+
+        The timer of :attr:`due` need not be moved for it: it fires early, and then finds that nothing is due.
+        """
+        if octets != self._awaited:
+            return ()
+        first = self.sent
+        newest = first + self._agreed.window
+        if newest > self._at_hand:
+            try:
+                newest = self._reach(first, newest)
+            except ContentLost:
+                return ()
+        self.acked = first
+        self.sent = self._newest = newest
+        self._first_sent = now
+        self.due = now + self._wait_s
+        self._awaited = write_ack(newest % BLOCK_MODULUS) if newest != self._final else b""
+        return self._cut(first, newest)
+
     def tick(self, now: float) -> Sequence[Message]:
         """Send the next burst of a window if it is time to; or repeat what was not answered, or give up."""
         if self.due is not None and now >= self.due and self._pausing:
@@ -95,7 +121,10 @@ class Sending(Transfer):
         elif self.burst < self._agreed.window:
             self._grow()
         self._await(now)
-        return self._window(now)
+        messages = self._window(now)
+        if self.burst == self._agreed.window and self.sent != self._final and self.ending is None:
+            self._awaited = write_ack(self.sent % BLOCK_MODULUS)
+        return messages
 
     def _duplicate(self, now: float) -> Sequence[Message]:
         """The ACK of the block before this window came again: its first block may be lost."""
@@ -116,6 +145,7 @@ class Sending(Transfer):
     def _lost(self) -> None:
         self.burst = max(1, self.burst // 2)
         self._clean = 0
+        self._awaited = b""
 
     def _grow(self) -> None:
         self._clean += 1
@@ -135,44 +165,45 @@ class Sending(Transfer):
 
     def _burst(self, now: float) -> Sequence[Message]:
         """The next blocks of the window."""
-        agreed, first = self._agreed, self.sent
-        size = agreed.block_size
-        count = 1 if agreed.window == 1 else min(self.burst, self.acked + agreed.window - first)
-        begin = first * size - self._piece_at
-        if begin + count * size > len(self._piece) and not self._piece_ends:
-            try:
-                self._read_on()
-            except ContentLost as lost:
-                self._fail(f"the file cannot be read: {lost.reason}", ErrorCode.NOT_DEFINED)
-                return (Error(ErrorCode.NOT_DEFINED, "the file cannot be read"),)
-            begin = first * size - self._piece_at
-        messages = self._data(first, count, begin)
-        self.sent = newest = first + len(messages)
-        if len(messages[-1].payload) < size:
-            self._final = newest
-        if newest > self._newest:
-            self.repeated += self._newest - first
-            self._newest = newest
-        else:
-            self.repeated += len(messages)
-        self.due = now + (PAUSE_S if count < agreed.window and self._pausing else self._wait_s)
-        return messages
+        first = self.sent
+        count = min(self.burst, self.acked + self._agreed.window - first)
+        try:
+            self.sent = newest = self._reach(self.acked, first + count)
+        except ContentLost as lost:
+            self._fail(f"the file cannot be read: {lost.reason}", ErrorCode.NOT_DEFINED)
+            return (Error(ErrorCode.NOT_DEFINED, "the file cannot be read"),)
+        self.repeated += min(newest, self._newest) - first
+        self._newest = max(newest, self._newest)
+        self.due = now + (PAUSE_S if count < self._agreed.window and self._pausing else self._wait_s)
+        blocks = enumerate(self._cut(first, newest), first + 1)
+        return [Data(number % BLOCK_MODULUS, block[HEADER_LENGTH:]) for number, block in blocks]
 
-    def _data(self, first: int, count: int, begin: int) -> list[Data]:
-        """So many blocks behind the first ones, from a place in the piece on; the last block of a file is the last of them."""
-        piece, size = self._piece, self._agreed.block_size
-        if count == 1:
-            return [Data((first + 1) % BLOCK_MODULUS, piece[begin : begin + size])]
-        numbers, places = range(first + 1, first + count + 1), range(begin, min(begin + count * size, len(piece) + 1), size)
-        return [Data(number % BLOCK_MODULUS, piece[at : at + size]) for number, at in zip(numbers, places, strict=False)]
+    # The file.
 
-    def _read_on(self) -> None:
-        """Read the next piece, from the first block on that may have to be sent again; raise :class:`ContentLost`."""
-        size = self._agreed.block_size
-        wanted = max(PIECE_OCTETS, self._agreed.window * size)
-        self._piece_at = self.acked * size
-        self._piece = memoryview(self._content.read(self._piece_at, wanted))
-        self._piece_ends = len(self._piece) < wanted
+    def _reach(self, first: int, newest: int) -> int:
+        """Have the blocks at hand up to the newest, or up to the file's last one, which is told then; raise :class:`ContentLost`.
+
+        :param first: blocks that have arrived, and are never needed again.
+        """
+        if self._final is None and newest > self._at_hand:
+            size = self._agreed.block_size
+            window = self._agreed.window * size
+            # Whole windows: a part of one would be read again with the rest of it.
+            wanted = -(-PIECE_OCTETS // window) * window
+            octets = self._content.read(first * size, wanted)
+            self._piece, self._piece_first = memoryview(write_blocks(first + 1, octets, size)), first
+            self._at_hand = first + len(octets) // size
+            if len(octets) < wanted:
+                self._final = self._at_hand + 1
+        return newest if self._final is None else min(newest, self._final)
+
+    def _cut(self, first: int, newest: int) -> list[memoryview]:
+        """The blocks from behind the first ones to the newest, as they are sent."""
+        piece, length = self._piece, HEADER_LENGTH + self._agreed.block_size
+        at = (first - self._piece_first) * length
+        if newest == first + 1:
+            return [piece[at : at + length]]
+        return [piece[place : place + length] for place in range(at, at + (newest - first) * length, length)]
 
     def _exhausted(self) -> bool:
         first = -1 if self._agreed.answer else 0

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Protocol
 
-from voxpath.core.effects import Ask, Burst, Close, Datagram, Effect, Effects, Emit, Failed, Open, Outcome, Send
+from voxpath.core.effects import Ask, Burst, Close, Datagram, Direct, Effect, Effects, Emit, Failed, Open, Outcome, Send
 from voxpath.core.errors import RemoteError
 from voxpath.core.retransmit import Entropy
 from voxpath.core.timers import TimerHeap
@@ -142,7 +142,7 @@ class TftpServer:
         except RemoteError as error:
             return self._end_refused(session, error.code or ErrorCode.NOT_DEFINED, error.reason)
         opened = [] if session.outlet == PORT else [self._open(session)]
-        return [*opened, *self._carry(session, session.transfer.start(now), now)]
+        return [*opened, *self._carry(session, session.transfer.start(now), now), *_direct(session)]
 
     def _transfer(self, session: Session, answer: bytes | Content | Admitted) -> Sending | Writing:
         """Agree on the options; raise :class:`RemoteError`."""
@@ -245,7 +245,9 @@ class TftpServer:
     def _end(self, session: Session) -> list[Effect]:
         self._sessions.end(session)
         self._timers.disarm(session.name)
-        return [] if session.transfer is None or session.outlet == PORT else [Close(session.name)]
+        if session.transfer is None:
+            return []
+        return [Direct(PORT, session.client, None, session.local) if session.outlet == PORT else Close(session.name)]
 
     def _end_refused(self, session: Session, code: int, reason: str, detail: str = "") -> list[Effect]:
         """End a session with an error, from the port that the client knows."""
@@ -272,6 +274,12 @@ class TftpServer:
             Send(answer, datagram.source, datagram.port, datagram.destination),
             Emit(Malformed(phone=phone, protocol="TFTP", source=str(datagram.source), reason=str(error))),
         ]
+
+
+def _direct(session: Session) -> list[Effect]:
+    """Most of a read takes the short way."""
+    transfer = session.transfer
+    return [Direct(session.outlet, session.client, transfer.reply, session.local)] if isinstance(transfer, Sending) else []
 
 
 def _keep(session: Session, writing: Writing) -> Ask:

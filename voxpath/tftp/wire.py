@@ -21,7 +21,8 @@ LARGEST_REQUEST = 512
 LARGEST_BLOCK = 65464
 """Octets of a DATA block, RFC 2348."""
 MAX_OPTIONS = 16
-_HEADER_LENGTH = 4
+HEADER_LENGTH = 4
+"""Of a DATA, before its block; an ACK is no longer."""
 _DATA = b"\0\x03"
 _ACK = b"\0\x04"
 _REQUESTS = (b"\0\x01", b"\0\x02")
@@ -34,7 +35,7 @@ def parse(octets: bytes) -> Message:
 
     :raises RemoteError: it breaks RFC 1350 or RFC 2347; the code is the one to answer with.
     """
-    if len(octets) == _HEADER_LENGTH and octets[:2] == _ACK:
+    if len(octets) == HEADER_LENGTH and octets[:2] == _ACK:
         # Nearly all that a server receives.
         return Ack(octets[2] << 8 | octets[3])
     reader = Reader(octets)
@@ -70,12 +71,11 @@ def write(message: Message) -> bytes:
     """
     if isinstance(message, Data):
         # Nearly all that a server sends.
-        block, payload = message
-        if len(payload) > LARGEST_BLOCK:
-            raise LocalError(f"a block of {len(payload)} octets: TFTP carries {LARGEST_BLOCK}")
-        return _DATA + block.to_bytes(2, "big") + payload
+        if len(message.payload) > LARGEST_BLOCK:
+            raise LocalError(f"a block of {len(message.payload)} octets: TFTP carries {LARGEST_BLOCK}")
+        return _DATA + message.block.to_bytes(2, "big") + message.payload
     if isinstance(message, Ack):
-        return _ACK + message.block.to_bytes(2, "big")
+        return write_ack(message.block)
     writer = Writer(LARGEST_REQUEST)
     match message:
         case ReadRequest(name, mode, options) | WriteRequest(name, mode, options):
@@ -89,6 +89,23 @@ def write(message: Message) -> bytes:
             writer.u16(Opcode.OACK)
             _put_texts(writer, *(text for pair in options for text in pair))
     return writer.bytes()
+
+
+def write_blocks(number: int, octets: bytes | memoryview, size: int) -> bytes:
+    """Write the DATA of a piece of a file one behind the other; one that is not of this size, if need be empty, ends them.
+
+    :param number: of the first one, not reduced to 16 bits.
+    """
+    parts: list[bytes | memoryview] = []
+    view = memoryview(octets)
+    for block, at in enumerate(range(0, len(octets) + 1, size), number):
+        parts += (_DATA + (block & 0xFFFF).to_bytes(2, "big"), view[at : at + size])
+    return b"".join(parts)
+
+
+def write_ack(block: int) -> bytes:
+    """Write an ACK."""
+    return _ACK + block.to_bytes(2, "big")
 
 
 def _request(kind: type[ReadRequest] | type[WriteRequest], reader: Reader) -> Request:
@@ -110,7 +127,7 @@ def _options(reader: Reader) -> Options:
 
 def _block(reader: Reader) -> bytes:
     if reader.remaining > LARGEST_BLOCK:
-        raise RemoteError(f"a block of {reader.remaining} octets", offset=_HEADER_LENGTH)
+        raise RemoteError(f"a block of {reader.remaining} octets", offset=HEADER_LENGTH)
     return reader.rest()
 
 
