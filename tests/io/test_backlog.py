@@ -2,13 +2,14 @@
 
 import socket
 
+import pytest
 from twisted.internet import reactor as real_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from voxpath.core.effects import Datagram
 from voxpath.io import backlog as module
-from voxpath.io.backlog import SERVED_PER_TURN, Backlog
+from voxpath.io.backlog import MOST_PER_TURN, SERVED_PER_TURN, TURNS_WAITING, Backlog
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import Endpoint
 
@@ -62,6 +63,15 @@ def test_never_a_request_however_many_discovers_come() -> None:
     assert [text for text in storm.served if text[0] == "R"] == [f"R{number}" for number in range(1000)]
     assert [text for text in storm.served if text[0] == "D"] == [f"D999.{each}" for each in range(5, 10)]
     assert not [text for text in storm.dropped if text[0] == "R"]
+
+
+@pytest.mark.parametrize(("waiting", "served"), [(20, SERVED_PER_TURN), (TURNS_WAITING * 30, 30), (5000, MOST_PER_TURN)])
+def test_the_more_wait_the_longer_is_a_turn(waiting: int, served: int) -> None:
+    """A turn that serves few lets commits be told soon; when far too many came, what counts is how many are served."""
+    storm = Storm(limit=10_000)
+    storm.add(*(f"D{number}" for number in range(waiting)))
+    storm.backlog.work()
+    assert len(storm.served) == served
 
 
 def test_one_turn_serves_a_portion_and_requests_come_first() -> None:

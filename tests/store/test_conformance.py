@@ -294,3 +294,25 @@ async def test_a_value_that_cannot_be_written_is_refused_and_the_next_one_stored
     assert reasons[1] is None
     assert store.load(Lease) == [lease(2, "10.0.0.12")]
     await store.close()
+
+
+async def test_commits_that_come_close_together_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each group costs a flush; the first one after a rest does not wait for others."""
+    monkeypatch.setattr("voxpath.store.sqlite.GATHER_S", 0.5)
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    statements: list[str] = []
+    store._connection.set_trace_callback(statements.append)
+    second: Deferred[str | None] = Deferred()
+
+    def first_done(reason: str | None) -> None:
+        assert reason is None
+        store.commit((Put(lease(2, "10.0.0.12")),), second.callback)
+
+    store.commit((Put(lease(1, "10.0.0.11")),), first_done)
+    # Longer than a flush, and shorter than what the next group waits.
+    await deferLater(reactor, 0.1)
+    assert not second.called
+    third = Deferred.fromCoroutine(commit(store, Put(lease(3, "10.0.0.13"))))
+    assert [await second, await third] == [None, None]
+    assert statements.count("COMMIT") == 2
+    await store.close()

@@ -1,13 +1,14 @@
 """What all roles of one process share: clock, bus, memory of events, store, randomness, and the configuration."""
 
 import fcntl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 from typing import IO
 
-from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorThreads, IReactorTime, IReactorUNIX
+from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorThreads, IReactorUNIX
 from twisted.internet.threads import deferToThreadPool
 
 from voxpath.app.event import StoreRowRefused
@@ -20,13 +21,21 @@ from voxpath.io.driver import Driver
 from voxpath.manage.memory import Memory
 from voxpath.store.copy import SqliteCopy
 from voxpath.store.interface import Store
-from voxpath.store.sqlite import SqliteStore
+from voxpath.store.sqlite import SqliteStore, StoreReactor
 
 DATABASE = "voxpath.db"
 LOCK = "voxpath.lock"
 
 
-class Reactor(IReactorTime, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorThreads):
+SWITCH_S = 0.0005
+"""How long a thread that wants to run waits while another one runs.
+
+The store's flusher needs the interpreter twice for each group, for some microseconds; Python's own 5 ms would be most of the time
+that an acknowledgement takes.
+"""
+
+
+class Reactor(StoreReactor, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorThreads):
     """What the process needs of the reactor."""
 
 
@@ -56,6 +65,7 @@ class Node:
 
         :raises LocalError: the store cannot be used.
         """
+        sys.setswitchinterval(SWITCH_S)
         clock = ServerClock(reactor)
         bus = EventBus(clock)
         memory = Memory()

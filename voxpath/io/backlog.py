@@ -20,8 +20,14 @@ WAITING_LIMIT = 10_000
 URGENT_LIMIT = 20_000
 """Other datagrams that wait, about 10 MB of them; then the socket is not read for a while."""
 
-SERVED_PER_TURN = 64
-"""Datagrams that the core is given in one turn of the reactor, so that finished commits, timers and other roles have their turn."""
+SERVED_PER_TURN, MOST_PER_TURN = 16, 64
+"""Datagrams that the core is given in one turn of the reactor, so that finished commits, timers and other roles have their turn.
+
+More than can be served in time are served faster in longer turns; then nobody is answered soon anyway.
+"""
+
+TURNS_WAITING = 8
+"""Turns become longer when more wait than so many of them could serve."""
 
 
 class Backlog:
@@ -84,7 +90,7 @@ class Backlog:
 
     def _work(self) -> None:
         self._turn = None
-        for _ in range(SERVED_PER_TURN):
+        for _ in range(min(MOST_PER_TURN, max(SERVED_PER_TURN, len(self) // TURNS_WAITING))):
             line = self._urgent or self._waiting
             if not line:
                 return

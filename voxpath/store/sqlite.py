@@ -22,7 +22,7 @@ from threading import Thread
 from typing import NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from voxpath.core.effects import Change, Put
 from voxpath.core.errors import LocalError
@@ -37,6 +37,12 @@ Value = TypeVar("Value")
 MAX_GROUP = 512
 """Commits that are written by one transaction."""
 
+GATHER_S = 0.008
+"""While commits keep coming, a group begins so many seconds after the one before it at the earliest.
+
+Each group costs a flush, a switch of threads and a transaction of the NAT, however small it is.
+"""
+
 REOPEN_S = 1.0
 """A file that failed is tried again after so many seconds at the earliest."""
 
@@ -47,6 +53,10 @@ LOCK_PAUSE_S = 0.01
 """Pause between two looks at a locked file."""
 
 _TABLE_OF_SQL = {kind: (table.put_sql, table.delete_sql) for kind, table in TABLES.items()}
+
+
+class StoreReactor(IReactorFromThreads, IReactorTime):
+    """What the store needs of the reactor."""
 
 
 class _Request(NamedTuple):
@@ -73,7 +83,7 @@ class SqliteStore:
     def __init__(
         self,
         path: Path,
-        reactor: IReactorFromThreads,
+        reactor: StoreReactor,
         *,
         epoch: str = "",
         refused_row: Callable[[str, str, str], None] = lambda table, row, reason: None,
@@ -89,6 +99,7 @@ class SqliteStore:
         self._busy = False
         self._closed: Deferred[None] | None = None
         self._suspect = ""
+        self._begun = 0.0
         self._try_again = self._locked_until = 0.0
         self._position = NOWHERE
         self._connection = open_file(path)
@@ -169,6 +180,7 @@ class SqliteStore:
                 self._fail(error)
             return
         self._locked_until = 0.0
+        self._begun = time.monotonic()
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
         try:
             outcomes = self._write(group)
@@ -237,7 +249,15 @@ class SqliteStore:
                 request.done(failure or reason)
 
         self.gate.committed(entry if error is None else None, release)
-        self._begin()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin the next group when it has had time to gather; one that comes after a rest begins at once (:meth:`commit`)."""
+        pause = self._begun + GATHER_S - time.monotonic()
+        if self._waiting and pause > 0 and self._closed is None:
+            self._reactor.callLater(pause, self._begin)
+        else:
+            self._begin()
 
     def _fail(self, error: sqlite3.Error) -> None:
         group, self._waiting = list(self._waiting), deque()
