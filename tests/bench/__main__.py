@@ -1,4 +1,4 @@
-"""``python -m tests.bench [dhcp] [sip] [tftp]``: measure voxpath beside its peers, and write docs/performance.md. Needs root."""
+"""``python -m tests.bench [PART...]``: measure voxpath beside its peers, and write docs/performance.md. Needs root."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.bench.dhcp.filled import FILLED
 from tests.bench.dhcp.part import DHCP
 from tests.bench.machine import machine
 from tests.bench.page import section, write
@@ -15,7 +16,7 @@ from tests.bench.tftp.part import TFTP
 from tests.live.namespaces import end_on_signals
 
 PAGE = ROOT / "docs/performance.md"
-PARTS = {part.name: part for part in (DHCP, SIP, TFTP)}
+PARTS = {part.name: part for part in (DHCP, FILLED, SIP, TFTP)}
 
 GIVE_UP_AFTER = 2
 """A server is not asked for more after so many rates in a row at which it did not keep up."""

@@ -47,6 +47,9 @@ METHOD = """\
 """
 
 
+COLUMNS = {"done/s": ".0f", "lost": ".1%", "OFFER p99 ms": ".1f", "ACK p50 ms": ".1f", "ACK p99 ms": ".1f"}
+
+
 @contextmanager
 def ready(work: str, server: Server) -> Iterator[Load]:
     """Every load finds a new server."""
@@ -77,7 +80,7 @@ DHCP = Part(
     base=BASE,
     rates=(500, 1000, 2000, 3000, 4000, 6000, 8000),
     kept_up="sustained",
-    columns={"done/s": ".0f", "lost": ".1%", "OFFER p99 ms": ".1f", "ACK p50 ms": ".1f", "ACK p99 ms": ".1f"},
+    columns=COLUMNS,
     versions={"Kea": ("kea-dhcp4", "-v"), "dnsmasq": ("dnsmasq", "--version")},
     method=METHOD,
     ready=ready,

@@ -14,9 +14,12 @@ PUBLICS = 100
 """Public addresses: with 64 ports for each phone some 1000 phones fit behind one."""
 
 
-def voxpath_configuration(directory: Path, nat: str) -> str:
-    """The configuration of voxpath: the full policy, a port block for each phone, all of it stored before the ACK."""
-    publics = [str(FIRST_PUBLIC + number) for number in range(PUBLICS)]
+def voxpath_configuration(directory: Path, nat: str, addresses: int = PUBLICS) -> str:
+    """The configuration of voxpath: the full policy, a port block for each phone, all of it stored before the ACK.
+
+    :param addresses: how many public addresses it has.
+    """
+    publics = [str(FIRST_PUBLIC + number) for number in range(addresses)]
     pools = "\n".join(f'[[pool]]\npublic = "{public}"\nports = [1024, 65535]\nrealm = "bench"' for public in publics)
     template = (HERE / "voxpath.toml.in").read_text()
     return template.format(
@@ -24,10 +27,10 @@ def voxpath_configuration(directory: Path, nat: str) -> str:
     )
 
 
-def voxpath(directory: Path, nat: str = "nftables") -> list[str]:
+def voxpath(directory: Path, nat: str = "nftables", addresses: int = PUBLICS) -> list[str]:
     """``twistd voxpath-sg`` as an operator starts it."""
     configuration = directory / "voxpath.toml"
-    configuration.write_text(voxpath_configuration(directory, nat))
+    configuration.write_text(voxpath_configuration(directory, nat, addresses))
     return twistd("voxpath-sg", configuration)
 
 
