@@ -208,6 +208,8 @@ def test_an_image_in_memory_is_not_fetched_again() -> None:
 def test_a_port_that_cannot_be_opened_is_tried_again() -> None:
     world = static("")
     world.obey(world.phone.resolve("dhcp", Failed("address in use"), world.now))
+    world.run(1004.0)
+    assert world.sent == [], "there is no port to ask from, though the address is up"
     world.gives = "full"
     world.run(1010.0)
     assert world.phone.state is State.RUN
