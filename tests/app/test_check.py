@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from msgspec.structs import fields
 
-from voxpath.app import values
+from voxpath.app import values, values_phone
 from voxpath.app.check import CHECKS, Check, check, load, machine_for, notes, off
 from voxpath.app.check_addresses import used_addresses
 from voxpath.app.check_roles import capacity
@@ -16,8 +16,9 @@ from voxpath.app.decode import decode
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
 from voxpath.dhcp.policy import Applicant
-from voxpath.model.address import Mac
+from voxpath.model.address import Endpoint, Mac
 from voxpath.model.call import Line
+from voxpath.model.phone import BootLease, OwnAddress
 from voxpath.ports.pools import Pool
 
 FOREIGN = frozenset(map(IPv4Address, ("10.0.0.2", "192.0.2.9")))
@@ -61,6 +62,8 @@ server = "10.0.0.129"
 range = ["10.0.0.140", "10.0.0.150"]
 realm = "site-a"
 """
+
+STATIC = '[phone]\ndhcp = false\ninterface = "eth0"\n[phone.static]\naddress = "10.0.0.11/24"\n'
 
 
 def config(text: str) -> Config:
@@ -170,6 +173,13 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
             "the standby cannot write its images",
         ),
         ("[nat]", "[phone]\ndhcp = false\n[nat]", "phone.static", "missing"),
+        ("[nat]", f"{STATIC}ports = [2048, 2111]\n[nat]", "phone.static.public", "is missing beside ports"),
+        ("[nat]", f'{STATIC}public = "203.0.113.1"\n[nat]', "phone.static.ports", "is missing beside public"),
+        ("[nat]", f'{STATIC}public = "203.0.113.1"\nports = [2048, 2110]\n[nat]', "phone.static.ports", "is no port block"),
+        ("[nat]", f"{STATIC}[nat]".replace("/24", ""), "phone.static.address", "has no prefix length"),
+        ("[nat]", f"{STATIC}[nat]".replace("eth0", ""), "phone.interface", "is empty, but INFORM needs one"),
+        ("[nat]", f"{STATIC}[nat]".replace("dhcp = false\n", ""), "phone.static", "DHCP is on"),
+        ("[nat]", f"{STATIC}[nat]".replace("[phone]", "[phone]\ncount = 2"), "phone.count", "for one phone"),
         ("[nat]", '[phone]\nmac = "ff:ff:ff:ff:ff:ff"\ncount = 2\n[nat]', "phone.count", "run out"),
         ("[nat]", "[phone]\nshim = true\n[nat]", "phone.interface", "is empty, but a shim needs one"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth7"\n[nat]', "phone.interface", "has no eth7"),
@@ -379,7 +389,26 @@ def test_values() -> None:
     assert values.pools(made) == (Pool(IPv4Address("203.0.113.1"), 20000, 29999, "site-a"),)
     assert values.lines(made) == {"1001": Line("02:00:00:00:0a:01", "line/1")}
     assert values.in_state(made, "/x/y") == Path("/x/y")
-    assert [str(mac) for mac in values.phone_macs(config("[phone]\ncount = 2"))] == ["02:00:00:00:0a:01", "02:00:00:00:0a:02"]
+    assert [str(mac) for mac in values_phone.phone_macs(config("[phone]\ncount = 2"))] == ["02:00:00:00:0a:01", "02:00:00:00:0a:02"]
+
+
+def test_a_static_phone_asks_for_what_it_is_not_told() -> None:
+    """PHN-2, PHN-18: it cannot do without ports and controllers."""
+    told = 'public = "203.0.113.1"\nports = [20032, 20095]\n'
+    mgcs = 'mgcs = ["192.0.2.10:2944"]\n'
+    mac = Mac.parse("02:00:00:00:0a:01")
+    for text in (STATIC, STATIC + told, STATIC + mgcs):
+        made = config(text)
+        assert isinstance(values_phone.static_phone(made, mac), OwnAddress)
+        assert values_phone.asks_dhcp(made)
+        assert found(text) == {}
+    whole = config(STATIC + told + mgcs)
+    lease = values_phone.static_phone(whole, mac)
+    assert isinstance(lease, BootLease)
+    assert (str(lease.block), lease.mgcs) == ("203.0.113.1:20032-20095", (Endpoint("192.0.2.10", 2944),))
+    assert not values_phone.asks_dhcp(whole)
+    assert values_phone.static_phone(config(""), mac) is None
+    assert values_phone.asks_dhcp(config(""))
 
 
 def test_each_option_of_the_controller_has_its_effect() -> None:

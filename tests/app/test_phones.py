@@ -17,10 +17,10 @@ from voxpath.manage.rows import PhoneRow
 from voxpath.model.address import Mac
 from voxpath.model.phone import BootLease
 from voxpath.model.ports import PortBlock
-from voxpath.phone.boot import BootSettings
 from voxpath.phone.host import ShimDrops
 from voxpath.phone.phone import Phone
 from voxpath.phone.shim import LOOK_S, Shim
+from voxpath.phone.state import BootSettings
 
 MAC = Mac.parse("02:00:00:00:0a:01")
 ROUTER = IPv4Address("10.0.0.1")

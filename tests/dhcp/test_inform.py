@@ -4,13 +4,14 @@ from ipaddress import IPv4Address
 
 from voxpath.core.effects import Apply, Commit, Send
 from voxpath.dhcp import options as code
-from voxpath.dhcp.client import Incomplete
+from voxpath.dhcp.client import Acknowledged, Incomplete
 from voxpath.dhcp.event import DhcpDropped, DhcpIgnoredClass, DhcpStaticRefused
-from voxpath.dhcp.message import MessageType
+from voxpath.dhcp.message import INFINITE_S, MessageType
 from voxpath.dhcp.options import read_assignment
+from voxpath.dhcp.read import PORTS
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Endpoint
-from voxpath.model.phone import Reservation
+from voxpath.model.phone import OwnAddress, Reservation
 from voxpath.model.ports import BindingState, PortBlock
 
 PUBLIC = IPv4Address("198.51.100.1")
@@ -34,6 +35,32 @@ def test_a_static_phone_gets_block_controllers_nat_and_tftp_address_by_inform(si
     assert site.nat == {BLOCK: STATIC}
     assert site.leases[phone.mac].permanent
     assert site.server.phone_at("10.0.0.77") == str(phone.mac)
+
+
+def test_the_phone_reads_what_it_was_told_and_what_a_person_told_it_comes_first(site, phone) -> None:
+    """PHN-18: the address is its own, for ever; the router is the gateway where nobody configured another one."""
+    payload = site.tell(phone.client.inform(STATIC))[0].payload
+    told = phone.client.read_told(payload, OwnAddress(phone.mac, STATIC, 24))
+    assert isinstance(told, Acknowledged)
+    lease = told.lease
+    assert (lease.address, lease.prefix_length, str(lease.router), lease.lease_s) == (STATIC, 24, "10.0.0.1", INFINITE_S)
+    assert (lease.block, [mgc.host for mgc in lease.mgcs], lease.tftp) == (BLOCK, ["192.0.2.1", "192.0.2.2"], "10.0.0.1")
+    router, block, mgcs = IPv4Address("10.0.0.2"), PortBlock(PUBLIC, 40960, 64), (Endpoint("192.0.2.9", 2944),)
+    own = OwnAddress(phone.mac, STATIC, 16, router, "10.0.0.3", "mine.img", block, mgcs)
+    told = phone.client.read_told(payload, own)
+    assert isinstance(told, Acknowledged)
+    lease = told.lease
+    assert (lease.prefix_length, lease.router, lease.tftp, lease.boot_file) == (16, router, "10.0.0.3", "mine.img")
+    assert (lease.block, lease.mgcs) == (block, mgcs)
+
+
+def test_an_inform_asks_for_no_lease_time_and_its_answer_answers_nothing_else(site, phone) -> None:
+    """RFC 2131 section 4.4.3."""
+    asked = decode(phone.client.inform(STATIC)).options[code.PARAMETER_REQUEST_LIST]
+    assert not {code.LEASE_TIME, code.RENEWAL_TIME, code.REBINDING_TIME} & set(asked)
+    payload = site.tell(phone.client.inform(STATIC))[0].payload
+    phone.client.inform(STATIC)
+    assert phone.client.read_told(payload, OwnAddress(phone.mac, STATIC, 24)) is None
 
 
 def test_the_answer_stands_behind_the_nat_change_and_that_behind_the_commit(site, phone) -> None:
@@ -113,7 +140,8 @@ def test_an_address_that_is_somebody_elses_gets_no_block_but_the_rest(site, phon
     for address in (str(lease.address), "10.0.0.1", "10.0.0.255", "10.0.0.200"):
         other = make_phone(site, 2)
         sent = site.tell(other.client.inform(IPv4Address(address)))[0]
-        assert isinstance(other.client.read(sent.payload), Incomplete)
+        told = other.client.read_told(sent.payload, OwnAddress(other.mac, IPv4Address(address), 24))
+        assert told == Incomplete(MessageType.ACK, (PORTS,))
         assert code.PORT_RANGE not in decode(sent.payload).options
         assert address in site.last_event(DhcpStaticRefused).text
     assert site.nat == {lease.block: lease.address}

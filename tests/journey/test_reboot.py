@@ -5,8 +5,8 @@ from ipaddress import IPv4Address
 from tests.journey.test_journey import MGC, Observer, mac
 from voxpath.dhcp.event import DhcpNak, DhcpRecalled
 from voxpath.model.address import Mac
-from voxpath.phone.boot import State
 from voxpath.phone.event import PhoneBooted, PhoneReboots, PhoneState
+from voxpath.phone.state import State
 from voxpath.phone.user import Habits
 from voxpath.testing.network import Quality
 from voxpath.testing.world import PhoneHost, Site, World

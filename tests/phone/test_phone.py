@@ -8,12 +8,12 @@ from voxpath.dhcp.client import DhcpClient
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import BootLease
 from voxpath.model.ports import PortBlock
-from voxpath.phone.boot import BootSettings, State
 from voxpath.phone.event import PhoneNotReady
 from voxpath.phone.gateway import Gateway as RealGateway
 from voxpath.phone.host import Disable, Enable
 from voxpath.phone.media import Media
 from voxpath.phone.phone import Phone
+from voxpath.phone.state import BootSettings, State
 
 MAC = Mac.parse("02:00:00:00:0a:01")
 ADDRESS = IPv4Address("10.0.0.11")
@@ -152,6 +152,7 @@ def test_power_off_ends_the_gateway_before_the_address_goes() -> None:
 
 def test_a_lost_lease_ends_the_gateway_before_the_address_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = running()
+    monkeypatch.setattr(made.boot, "_settings", BootSettings(MAC))
     monkeypatch.setattr(made.boot, "receive", lambda datagram, now: made.boot._reboot("the lease is lost", now))
     effects = list(made.receive(Datagram(b"", Endpoint("10.0.0.1", 67), port="dhcp"), 1.0))
     assert effects.index(Close("megaco")) < effects.index(Ask(Disable(MAC, ADDRESS, 24), "disable"))

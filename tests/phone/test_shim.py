@@ -14,10 +14,10 @@ from voxpath.model.event import Event
 from voxpath.model.phone import BootLease
 from voxpath.model.ports import PortBlock
 from voxpath.phone import event
-from voxpath.phone.boot import BootSettings
 from voxpath.phone.host import Disable, ShimDown, ShimDrops, ShimLook, ShimUp
 from voxpath.phone.phone import Phone
 from voxpath.phone.shim import AGAIN, LOOK_S, Shim, Stage
+from voxpath.phone.state import BootSettings
 
 MAC = Mac.parse("02:00:00:00:0a:01")
 BLOCK = PortBlock(IPv4Address("203.0.113.1"), 2048, 64)

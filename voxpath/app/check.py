@@ -11,6 +11,7 @@ from voxpath.app import (
     check_files,
     check_manhole,
     check_options,
+    check_phone,
     check_redundancy,
     check_roles,
     check_scopes,
@@ -73,8 +74,8 @@ CHECKS = (
     _reading("state name tftp redundancy", check_redundancy.check_redundancy),
     _reading("state control", check_roles.check_control),
     _reading("state manhole", check_manhole.check_manhole),
-    _reading("phone", check_roles.check_phone),
-    _reading("phone", check_roles.check_shim),
+    _reading("phone", check_phone.check_phone),
+    _reading("phone", check_phone.check_shim),
 )
 """All checks, in the order in which their problems are told."""
 

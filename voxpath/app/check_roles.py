@@ -199,39 +199,3 @@ def check_control(config: Config, machine: Machine) -> Iterator[Problem]:
         yield Problem("control.socket", f"a socket's path has {SOCKET_PATH_LIMIT} octets at the most", "choose a shorter path")
     if config.control.mode & OTHERS:
         yield Problem("control.mode", f"{config.control.mode:#o} admits everyone", "write mode = 0o600, or 0o660 for a group")
-
-
-def check_phone(config: Config, machine: Machine) -> Iterator[Problem]:
-    """A phone without DHCP is told everything by hand, and then it is one phone."""
-    phone = config.phone
-    if phone.static is not None and phone.dhcp:
-        yield Problem("phone.static", "is told, but DHCP is on", "write dhcp = false, or remove [phone.static]")
-    if phone.static is None and not phone.dhcp:
-        yield Problem("phone.static", "is missing, and DHCP is off", "add [phone.static], or write dhcp = true")
-    if phone.static is not None:
-        if phone.count != 1:
-            yield Problem("phone.count", "a static configuration is for one phone", "write count = 1")
-        first, last = phone.static.ports
-        size = last - first + 1
-        if size < 1 or size & (size - 1) or first % size or first < 1024:
-            yield Problem("phone.static.ports", f"{first}-{last} is no port block", "write the block that the gateway gave")
-    if int.from_bytes(phone.mac, "big") + phone.count > 1 << 48:
-        yield Problem("phone.count", "Ethernet addresses run out", "begin at a lower mac")
-
-
-def check_shim(config: Config, machine: Machine) -> Iterator[Problem]:
-    """A shim is made from one lease, in the kernel of the network namespace that the process runs in."""
-    phone = config.phone
-    if not phone.shim:
-        return
-    if phone.count != 1:
-        yield Problem("phone.count", "a shim is for one phone: its network namespace has one public address", "write count = 1")
-    if not phone.dhcp:
-        yield Problem("phone.dhcp", "a shim is made from a lease", "write dhcp = true")
-    if not phone.interface:
-        yield Problem("phone.interface", "is empty, but a shim needs one", 'write for example interface = "eth0"')
-    elif phone.interface not in machine.interfaces:
-        todo = f"name one of {', '.join(sorted(machine.interfaces))}"
-        yield Problem("phone.interface", f"this network namespace has no {phone.interface}", todo)
-    if not machine.root:
-        yield Problem("phone.shim", "a shim needs root: it changes routes and rules", "run as root, or write shim = false")

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.internet.utils import getProcessOutputAndValue
 
-from voxpath.app import values
+from voxpath.app import values, values_phone
 from voxpath.app.node import Node
 from voxpath.app.phone_ports import DhcpPort, PhonePorts, deaf
 from voxpath.app.role import Role
@@ -23,12 +23,12 @@ from voxpath.manage.rows import PhoneRow
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.phone import BootLease
-from voxpath.phone.boot import BootSettings
 from voxpath.phone.gateway import Gateway, LineState
 from voxpath.phone.host import Disable, Enable, KeepImage, ShimDown, ShimLook, ShimUp, StoredImage
 from voxpath.phone.media import Media
 from voxpath.phone.phone import LineGateway, Phone
 from voxpath.phone.shim import Shim
+from voxpath.phone.state import BootSettings
 from voxpath.phone.user import User
 
 NEXT_STEP = {"off-hook": "on-hook first", "on-hook": "nothing is left to do", "dial": "off-hook first"}
@@ -50,14 +50,9 @@ class PhonesRole(Role):
         node, options = self._node, self._node.config.phone
         if options.shim:
             self._shim = ShimHost(lambda event: self.bus.publish(self.role, event))
-        if options.dhcp:
-            if not options.interface:
-                raise LocalError('phone.interface names no interface for DHCP; write for example interface = "eth0"')
-            reason = deaf(options.interface)
-            if reason:
-                raise LocalError(reason)
-            self._dhcp = DhcpPort(node.reactor, options.interface, self.restart)
-        for mac in values.phone_macs(node.config):
+        if values_phone.asks_dhcp(node.config):
+            self._dhcp = self._listen()
+        for mac in values_phone.phone_macs(node.config):
             user = self._make(mac)
             ports = PhonePorts(node.reactor, mac, self._dhcp)
             driver = Driver(self.role, user, node.clock, node.bus, ports=ports, answer=self._answer, on_fault=self.fault)
@@ -77,6 +72,20 @@ class PhonesRole(Role):
         if self._shim is not None:
             await self._shim.close()
             self._shim = None
+
+    def _listen(self) -> DhcpPort:
+        """Open the DHCP port.
+
+        :raises LocalError: nothing would be heard there.
+        """
+        options = self._node.config.phone
+        if not options.interface:
+            raise LocalError('phone.interface names no interface for DHCP; write for example interface = "eth0"')
+        # A static phone's address is up before it asks.
+        reason = deaf(options.interface) if options.dhcp else ""
+        if reason:
+            raise LocalError(reason)
+        return DhcpPort(self._node.reactor, options.interface, self.restart)
 
     # Commands.
 
@@ -109,7 +118,7 @@ class PhonesRole(Role):
     def _make(self, mac: Mac) -> User:
         config, entropy = self._node.config, self._node.entropy
         options = config.phone
-        settings = BootSettings(mac, static=values.static_lease(config, mac), interface=options.interface)
+        settings = BootSettings(mac, static=values_phone.static_phone(config, mac), interface=options.interface)
 
         def gateway_of(lease: BootLease) -> LineGateway:
             if options.shim:
@@ -118,11 +127,11 @@ class PhonesRole(Role):
             def media() -> Media:
                 return Media(options.tone_hz, entropy, str(mac))
 
-            return Gateway(lease, options.lines, entropy, media, values.gateway_settings(config))
+            return Gateway(lease, options.lines, entropy, media, values_phone.gateway_settings(config))
 
         client = DhcpClient(mac, options.vendor_class, entropy, registers=not options.shim)
         phone = Phone(settings, client, entropy, gateway_of, 0 if options.shim else options.lines, self._stored(mac))
-        return User(phone, values.habits(config, mac))
+        return User(phone, values_phone.habits(config, mac))
 
     def _memory_of(self, mac: Mac) -> Path:
         return values.in_state(self._node.config, self._node.config.phone.images) / mac.hex("-")

@@ -164,15 +164,21 @@ class Log(Section, frozen=True):
 
 
 class Static(Section, frozen=True):
-    """What a phone that does not use DHCP is told by hand."""
+    """What a phone without a lease is told by hand; it asks for the rest by INFORM.
+
+    What is told here comes before what the INFORM's answer tells.
+    A phone that is told NAT address, ports and controllers sends no INFORM, and has nothing but what is told here.
+    """
 
     address: Annotated[IPv4Interface, doc("The phone's address and prefix length.", "10.0.0.11/24")]
-    public: Annotated[IPv4Address, doc("The NAT address.", "203.0.113.1")]
-    ports: Annotated[tuple[Port, Port], doc("First and last port of its block.", [20032, 20095])]
-    mgcs: Annotated[tuple[EndpointText, ...], doc("Primary and backup controllers.", ["192.0.2.10:2944"], min_length=1)]
-    router: Annotated[IPv4Address | None, doc("Its router; not set: none.", "10.0.0.1")] = None
-    tftp: Annotated[IPv4Address | None, doc("TFTP server; not set: no image and no file is fetched.", "10.0.0.1")] = None
-    boot_file: Annotated[str, doc("Boot image on that server.", "desk-1.4.bin")] = ""
+    public: Annotated[IPv4Address | None, doc("The NAT address, told with `ports`; not set: asked for.", "203.0.113.1")] = None
+    ports: Annotated[tuple[Port, Port] | None, doc("First and last port of its block, told with `public`.", [20032, 20095])] = None
+    mgcs: Annotated[tuple[EndpointText, ...], doc("Primary and backup controllers; empty: asked for.", ["192.0.2.10:2944"])] = ()
+    router: Annotated[IPv4Address | None, doc("Its router; not set: the answer's, or none.", "10.0.0.1")] = None
+    tftp: Annotated[
+        IPv4Address | None, doc("TFTP server, for the image alone; not set: the answer's, or no file is fetched.", "10.0.0.1")
+    ] = None
+    boot_file: Annotated[str, doc("Boot image on the TFTP server; empty: the answer's, or none.", "desk-1.4.bin")] = ""
 
 
 class Call(Section, frozen=True):
@@ -188,14 +194,16 @@ class Call(Section, frozen=True):
 class Phone(Section, frozen=True):
     """The software phones of `voxpath-phone`; no other command reads this section."""
 
-    interface: Annotated[str, doc("Interface that DHCP runs on; with DHCP it must be named.", "eth0", max_length=15)] = ""
+    interface: Annotated[str, doc("Interface that DHCP and INFORM run on; with these it must be named.", "eth0", max_length=15)] = (
+        ""
+    )
     mac: Annotated[Mac, doc("Ethernet address of the first phone; the others follow by one each.", "02:00:00:00:0b:01")] = Mac(
         b"\x02\x00\x00\x00\x0a\x01"
     )
     count: Annotated[int, doc("Phones in this process.", 100, ge=1, le=10000)] = 1
     vendor_class: Annotated[str, doc("Text of DHCP option 60.", "desk-phone", min_length=1, max_length=255)] = "voxpath-phone"
     lines: Annotated[int, doc("Lines of each phone.", 2, ge=1, le=511)] = 1
-    dhcp: Annotated[bool, doc("Whether it asks DHCP; otherwise `[phone.static]` tells everything.", False)] = True
+    dhcp: Annotated[bool, doc("Whether it asks DHCP for a lease; otherwise `[phone.static]` tells its address.", False)] = True
     static: Annotated[Static | None, doc("Configuration by hand, for one phone.", None)] = None
     shim: Annotated[
         bool,

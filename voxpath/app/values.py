@@ -3,14 +3,12 @@
 All functions take a configuration that :func:`voxpath.app.check.check` found no error in.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 from voxpath.app.schema import Config
 from voxpath.app.schema_dhcp import PhoneClass, Scope
 from voxpath.app.secret import FORCERENEW_KEY, secret_in
 from voxpath.app.values_options import class_options, scope_options, vendor_subs
-from voxpath.dhcp.message import INFINITE_S
 from voxpath.dhcp.probe import ProbeSettings
 from voxpath.dhcp.settings import DhcpSettings
 from voxpath.flow.admit import Admission
@@ -18,14 +16,10 @@ from voxpath.io.tls import Identity
 from voxpath.megaco.calls import CallTimes
 from voxpath.megaco.message import MId
 from voxpath.megaco.mgc import ControllerSettings
-from voxpath.megaco.outgoing import BACKOFF
 from voxpath.model import phone as model
-from voxpath.model.address import Mac
 from voxpath.model.call import Line
 from voxpath.model.ports import PortBlock
 from voxpath.model.realm import Realm
-from voxpath.phone.gateway import GatewaySettings
-from voxpath.phone.user import Habits, Timetable
 from voxpath.ports.pools import Pool
 from voxpath.tftp.options import Limits
 from voxpath.tftp.session import DEFAULT_WRITES, TftpSettings
@@ -197,39 +191,10 @@ def service_blocks(config: Config) -> dict[str, PortBlock]:
     return {f"service:{entry.name}": PortBlock(entry.public, entry.port, 1) for entry in config.ports.services}
 
 
-def phone_macs(config: Config) -> tuple[Mac, ...]:
-    """Ethernet addresses of the software phones: consecutive ones."""
-    first = int.from_bytes(config.phone.mac, "big")
-    return tuple(Mac((first + place).to_bytes(6, "big")) for place in range(config.phone.count))
-
-
 def identity(config: Config) -> Identity:
     """The certificate of this host, its key and the authority."""
     tls = config.tls
     return Identity(in_state(config, tls.ca), in_state(config, tls.certificate), in_state(config, tls.key))
-
-
-def static_lease(config: Config, mac: Mac) -> model.BootLease | None:
-    """What a phone without DHCP is told by hand (PHN-2); ``None`` for the others.
-
-    :raises ValueError: the ports are no block.
-    """
-    static = config.phone.static
-    if config.phone.dhcp or static is None:
-        return None
-    first, last = static.ports
-    return model.BootLease(
-        mac=mac,
-        address=static.address.ip,
-        prefix_length=static.address.network.prefixlen,
-        router=static.router,
-        server=static.router or static.address.ip,
-        lease_s=INFINITE_S,
-        tftp=str(static.tftp) if static.tftp is not None else "",
-        boot_file=static.boot_file,
-        block=PortBlock(static.public, first, last - first + 1),
-        mgcs=tuple(mgc.endpoint for mgc in static.mgcs),
-    )
 
 
 def controller_settings(config: Config) -> ControllerSettings:
@@ -238,15 +203,3 @@ def controller_settings(config: Config) -> ControllerSettings:
     first = options.listen[0].endpoint
     mid = MId.parse(options.mid) if options.mid else MId.of_address(first.host, first.port)
     return ControllerSettings(mid, realms(config), compact=options.compact, times=CallTimes(ring_s=options.ring_s))
-
-
-def gateway_settings(config: Config) -> GatewaySettings:
-    """How the software phones speak MEGACO."""
-    return GatewaySettings(backoff=replace(BACKOFF, give_up_s=config.phone.registration_timeout_s))
-
-
-def habits(config: Config, mac: Mac) -> Habits:
-    """What the person at a software phone does."""
-    options = config.phone
-    calls = tuple(Timetable(call.number, call.after_s, call.length_s, call.every_s) for call in options.calls if call.phone == mac)
-    return Habits(answer_after_s=options.answer_after_s if options.answer else None, calls=calls)

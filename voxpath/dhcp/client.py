@@ -6,16 +6,15 @@ A phone takes an OFFER only when everything that it needs is in it, so another s
 from ipaddress import IPv4Address
 from typing import NamedTuple, TypeAlias
 
-from voxpath.core.errors import RemoteError
 from voxpath.core.retransmit import Entropy
 from voxpath.dhcp import options as code
 from voxpath.dhcp.forcerenew import HMAC_MD5, counter_of, nonce_in
 from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, Message, MessageType
-from voxpath.dhcp.options import read_assignment
+from voxpath.dhcp.read import lease_of, told_of
 from voxpath.dhcp.wire import decode, encode
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
-from voxpath.model.phone import BootLease
+from voxpath.model.phone import BootLease, OwnAddress
 
 WANTED = (
     code.SUBNET_MASK,
@@ -32,6 +31,8 @@ WANTED = (
     *code.FLAT_CODES,
 )
 """The parameter request list (option 55)."""
+TIMES = frozenset({code.LEASE_TIME, code.RENEWAL_TIME, code.REBINDING_TIME})
+"""Not asked for by INFORM (RFC 2131 section 4.4.3)."""
 MAX_SECS = 0xFFFF
 
 
@@ -128,7 +129,7 @@ class DhcpClient:
         return self._write(MessageType.DECLINE, wanted)
 
     def inform(self, address: IPv4Address) -> bytes:
-        """An INFORM of a phone whose address is configured by hand (PHN-18)."""
+        """An INFORM of a phone whose address is configured by hand (PHN-18); :meth:`read_told` reads its answer."""
         self._begin()
         return self._write(MessageType.INFORM, {}, ciaddr=address)
 
@@ -137,8 +138,8 @@ class DhcpClient:
 
         :raises RemoteError: it is malformed.
         """
-        message = decode(payload)
-        if message.op != BOOTREPLY or message.xid != self.xid or message.chaddr != self._mac:
+        message = self._mine(payload)
+        if message is None:
             return None
         kind = message.type
         if kind is MessageType.NAK:
@@ -147,10 +148,21 @@ class DhcpClient:
             return None
         if kind is MessageType.ACK:
             self._nonce = nonce_in(message)
-        lease = _lease(self._mac, message, self._registers)
+        lease = lease_of(self._mac, message, self._registers)
         if isinstance(lease, tuple):
             return Incomplete(kind, lease)
         return Offered(lease) if kind is MessageType.OFFER else Acknowledged(lease)
+
+    def read_told(self, payload: bytes, own: OwnAddress) -> Acknowledged | Incomplete | None:
+        """Read the answer to an INFORM, beside what a person told the phone; ``None``: it is not for this exchange.
+
+        :raises RemoteError: it is malformed.
+        """
+        message = self._mine(payload)
+        if message is None or message.type is not MessageType.ACK:
+            return None
+        told = told_of(own, message, self._registers)
+        return Incomplete(MessageType.ACK, told) if isinstance(told, tuple) else Acknowledged(told)
 
     def is_forced(self, payload: bytes) -> bool:
         """Whether a message is a FORCERENEW of our server, proven by the nonce of the last ACK, and no repetition of an old one."""
@@ -159,6 +171,10 @@ class DhcpClient:
             return False
         self._counter = counter
         return True
+
+    def _mine(self, payload: bytes) -> Message | None:
+        message = decode(payload)
+        return message if message.op == BOOTREPLY and message.xid == self.xid and message.chaddr == self._mac else None
 
     def _begin(self) -> None:
         self.xid = self._entropy.getrandbits(32)
@@ -173,59 +189,10 @@ class DhcpClient:
         flags: int = 0,
     ) -> bytes:
         options = {code.MESSAGE_TYPE: bytes((kind,)), **extra, **self._own}
-        if kind not in (MessageType.RELEASE, MessageType.DECLINE):
+        if kind is MessageType.INFORM:
+            options[code.PARAMETER_REQUEST_LIST] = bytes(option for option in WANTED if option not in TIMES)
+        elif kind not in (MessageType.RELEASE, MessageType.DECLINE):
             options[code.PARAMETER_REQUEST_LIST] = bytes(WANTED)
             options[code.FORCERENEW_NONCE_CAPABLE] = bytes((HMAC_MD5,))
         secs = min(int(elapsed_s), MAX_SECS)
         return encode(Message(BOOTREQUEST, self.xid, self._mac, options, secs=secs, flags=flags, ciaddr=ciaddr))
-
-
-def _lease(mac: Mac, message: Message, registers: bool) -> BootLease | tuple[str, ...]:
-    """The lease that a message gives, or the names of what it lacks."""
-    mask = message.address(code.SUBNET_MASK)
-    server = message.address(code.SERVER_ID)
-    lease_s = message.number(code.LEASE_TIME, 4)
-    tftp = _tftp(message)
-    given = read_assignment(message.options)
-    necessary = {
-        "address": message.yiaddr != ANY,
-        "subnet mask (1)": mask is not None,
-        "lease time (51)": lease_s is not None,
-        "server identifier (54)": server is not None,
-        "TFTP server (66)": bool(tftp) or not registers,
-        "port range (43.1 or 224)": given.block is not None,
-        "MGC list (43.2 or 225)": bool(given.mgcs) or not registers,
-    }
-    if mask is None or lease_s is None or server is None or given.block is None or not all(necessary.values()):
-        return tuple(name for name, there in necessary.items() if not there)
-    routers = message.addresses(code.ROUTER)
-    return BootLease(
-        mac=mac,
-        address=message.yiaddr,
-        prefix_length=_prefix_length(mask),
-        router=routers[0] if routers else None,
-        server=server,
-        lease_s=lease_s,
-        tftp=tftp,
-        boot_file=printable(message.text(code.BOOT_FILE) or message.file.decode("ascii", "replace")),
-        block=given.block,
-        mgcs=given.mgcs,
-        dns=message.addresses(code.DNS_SERVER),
-        domain=printable(message.text(code.DOMAIN)),
-        host_name=printable(message.text(code.HOST_NAME)),
-    )
-
-
-def _tftp(message: Message) -> str:
-    """Option 66, else the server's name, else siaddr: different servers use different ones."""
-    name = message.text(code.TFTP_SERVER) or message.sname.decode("ascii", "replace")
-    if name:
-        return printable(name)
-    return str(message.siaddr) if message.siaddr != ANY else ""
-
-
-def _prefix_length(mask: IPv4Address) -> int:
-    inverse = int(mask) ^ 0xFFFFFFFF
-    if inverse & (inverse + 1):
-        raise RemoteError(f"{mask} is no subnet mask", section="RFC 2132 section 3.3")
-    return 32 - inverse.bit_length()

@@ -187,6 +187,23 @@ class Provision:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """The address that a person gave to a phone, and what else they told it; an INFORM asks for the rest (PHN-18).
+
+    A part that was not told is ``None`` or empty.
+    """
+
+    mac: Mac
+    address: IPv4Address
+    prefix_length: int
+    router: IPv4Address | None = None
+    tftp: str = ""
+    boot_file: str = ""
+    block: PortBlock | None = None
+    mgcs: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BootLease:
     """The lease as the phone knows it when it has booted (PHN-8, PHN-17).
 

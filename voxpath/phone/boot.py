@@ -1,75 +1,41 @@
-"""The phone's boot, after figures 5A and 5B of the source document; each state carries its step number (PHN-1 to PHN-17, PHN-19).
+"""The phone's boot, after figures 5A and 5B of the source document; each state carries its step number (PHN-1 to PHN-19).
 
     502 BOOT -> 504 STATIC? -> 506 DISCOVER -> 516 WAIT_OFFER -> 518 CHECK -> 522 REQUEST -> 568 WAIT_ACK
         -> 570 STORE -> 572 ENABLE -> 542 IMAGE? -> 546 TFTP -> 590 RUN
 
-A failure before 572 leads to 538 WAIT and back to 506; more than four failures at 546 lead to 502.
+A phone that was told its address and no more goes another way: 504 -> 505 INFORM -> 570, with 606 FAILED while nobody tells it
+the rest (PHN-18).
+A failure before 570 leads to 538 WAIT and back to 506; more than four failures at 546 lead to 502.
 """
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from enum import Enum
 
-from voxpath.core.effects import Ask, Close, Datagram, Done, Effect, Effects, Emit, Failed, Open, Outcome, Send
-from voxpath.core.retransmit import Backoff, Entropy
+from voxpath.core.effects import Ask, Close, Datagram, Done, Effect, Effects, Emit, Failed, Open, Outcome
+from voxpath.core.retransmit import Entropy
 from voxpath.core.timers import TimerHeap, earliest
-from voxpath.dhcp.client import Acknowledged, DhcpClient, Incomplete, Offered, Refused
-from voxpath.dhcp.message import CLIENT_PORT, MessageType
-from voxpath.dhcp.wire import decode
-from voxpath.model.address import ANY_HOST, Endpoint, Mac
+from voxpath.dhcp.client import DhcpClient
+from voxpath.dhcp.message import CLIENT_PORT
+from voxpath.model.address import ANY_HOST, Endpoint
 from voxpath.model.event import printable
-from voxpath.model.phone import BootLease
-from voxpath.phone.event import OfferIgnored, PhoneBooted, PhoneReboots, PhoneState
+from voxpath.model.phone import BootLease, OwnAddress
+from voxpath.phone.event import PhoneBooted, PhoneReboots, PhoneState
 from voxpath.phone.host import Disable, Enable, StoredImage
-from voxpath.phone.loading import Loading, server_address
-from voxpath.phone.renewal import BROADCAST, DHCP_PORT, Renewal, arrow
+from voxpath.phone.informing import Informing
+from voxpath.phone.leasing import Leasing
+from voxpath.phone.loading import Loading
+from voxpath.phone.renewal import DHCP_PORT, Renewal
+from voxpath.phone.state import BootSettings, State
 
-TFTP_PORT = 69
-DISCOVER_AGAIN = Backoff(first_s=4.0, cap_s=64.0, give_up_s=float("inf"), spread=0.25)
-"""Waits between DISCOVERs, for ever (PHN-4; RFC 2131 section 4.1)."""
-REQUEST_SENDINGS = 3
-"""REQUESTs without an answer before the phone goes back to DISCOVER (PHN-9)."""
+AGAIN_S = 4.0
+"""Longest pause before the phone boots again, if its address could not be brought up."""
+AGAIN_SPREAD = 0.25
+"""The random share of it."""
 REOPEN_S = 5.0
 """Pause before the DHCP port is opened again, if that failed."""
 
-WAIT, REOPEN = "wait", "reopen"
+AGAIN, REOPEN = "again", "reopen"
 ENABLE, DISABLE = "enable", "disable"
-
-
-class State(Enum):
-    """Where the boot is; the value is the figure's step."""
-
-    OFF = 0
-    BOOT = 502
-    STATIC = 504
-    DISCOVER = 506
-    WAIT_OFFER = 516
-    CHECK = 518
-    REQUEST = 522
-    WAIT = 538
-    IMAGE = 542
-    TFTP = 546
-    WAIT_ACK = 568
-    STORE = 570
-    ENABLE = 572
-    RUN = 590
-
-
-@dataclass(frozen=True, slots=True)
-class BootSettings:
-    """What the phone knows before it boots.
-
-    :ivar static: its lease if it is configured by hand; then DHCP is left out (PHN-2).
-    :ivar interface: where broadcasts leave; empty: the port knows.
-    :ivar configuration: whether it fetches ``<mac>.cfg``; a static phone never does, since no lease proves who it is.
-    :ivar tftp_port: the file server's port, for servers without the right to 69.
-    """
-
-    mac: Mac
-    static: BootLease | None = None
-    interface: str = ""
-    configuration: bool = True
-    tftp_port: int = TFTP_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +68,11 @@ class BootMachine:
         self._client = client
         self._entropy = entropy
         self._timers: TimerHeap[str] = TimerHeap()
+        self._asking: Leasing | Informing | None = None
+        self._up: Disable | None = None
+        self._wants_configuration = False
         self._loading: Loading | None = None
         self._renewal: Renewal | None = None
-        self._offered: BootLease | None = None
-        self._attempts = 0
-        self._begun = 0.0
         self.state = State.OFF
         self.lease: BootLease | None = None
         self.booted: Booted | None = None
@@ -116,13 +82,13 @@ class BootMachine:
 
     def start(self, now: float) -> Effects:
         """Power on."""
-        opened = [] if self._settings.static else [Open(DHCP_PORT, Endpoint(ANY_HOST, CLIENT_PORT))]
+        opened = [Open(DHCP_PORT, Endpoint(ANY_HOST, CLIENT_PORT))] if self._uses_dhcp else []
         return [*opened, *self._boot(now)]
 
     def stop(self) -> Effects:
         """Power off: every port and timer is closed, the address goes, the lease stays with the server."""
-        opened = self.state is not State.OFF and not self._settings.static
-        effects = [*self._reset(), *([Close(DHCP_PORT)] if opened else [])]
+        opened = self.state is not State.OFF and self._uses_dhcp
+        effects = [*self._reset(), *self._take_down(), *([Close(DHCP_PORT)] if opened else [])]
         self.state = State.OFF
         return effects
 
@@ -141,7 +107,9 @@ class BootMachine:
         """Run what is due."""
         effects: list[Effect] = []
         for timer in self._timers.due(now):
-            effects += self.start(now) if timer == REOPEN else self._waited(now)
+            effects += self.start(now) if timer == REOPEN else self._boot(now)
+        if self._asking is not None:
+            effects += [*self._asking.tick(now), *self._told()]
         if self._loading is not None:
             effects += [*self._loading.tick(now), *self._loaded(now)]
         if self._renewal is not None:
@@ -151,18 +119,20 @@ class BootMachine:
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
         loading = self._loading.next_due() if self._loading is not None else None
-        return earliest(self._timers.next_due(), loading, self._renewal.due if self._renewal is not None else None)
+        dhcp = (part.due for part in (self._asking, self._renewal) if part is not None)
+        return earliest(self._timers.next_due(), loading, *dhcp)
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take the news that the address is up (or not), or that a port could not be opened."""
-        if token == ENABLE and self.state is State.ENABLE:
-            return self._image(now) if isinstance(outcome, Done) else self._not_enabled(outcome.reason, now)
+        if token == ENABLE and self.state in (State.STATIC, State.ENABLE):
+            return self._enabled(now) if isinstance(outcome, Done) else self._not_enabled(outcome.reason, now)
         if not isinstance(outcome, Failed):
             return []
         if token == DHCP_PORT:
-            self._timers.disarm(WAIT)
+            self._asking = None
             self._timers.arm(REOPEN, now + REOPEN_S)
-            return [Emit(PhoneReboots(phone=self._phone, reason=f"no DHCP: {printable(outcome.reason)}"))]
+            told = Emit(PhoneReboots(phone=self._phone, reason=f"no DHCP: {printable(outcome.reason)}"))
+            return [told, *self._enter(State.WAIT)]
         if self._loading is not None:
             return [*self._loading.port_failed(str(token), outcome.reason, now), *self._loaded(now)]
         return []
@@ -171,104 +141,68 @@ class BootMachine:
 
     def _boot(self, now: float) -> Effects:
         """Step 502: begin from local memory (PHN-1)."""
-        effects = [*self._reset(), *self._enter(State.BOOT)]
-        self._begun = now
-        return [*effects, *self._static(now)]
+        return [*self._reset(), *self._enter(State.BOOT), *self._static(now)]
 
     def _static(self, now: float) -> Effects:
-        """Step 504: a phone that is configured by hand needs no DHCP (PHN-2)."""
-        entered = self._enter(State.STATIC)
-        if self._settings.static is not None:
-            return [*entered, *self._store(self._settings.static)]
-        return [*entered, *self._discover(now)]
+        """Step 504: a phone that is configured by hand needs no lease (PHN-2), and asks for what it was not told (PHN-18)."""
+        entered, settings = self._enter(State.STATIC), self._settings
+        match settings.static:
+            case BootLease() as lease:
+                return [*entered, *self._store(lease)]
+            case OwnAddress() as own:
+                return [*entered, *self._enable(own)]
+        self._asking = Leasing(settings, self._client, self._entropy, self._enter, now)
+        return [*entered, *self._asking.start(now)]
 
-    def _discover(self, now: float) -> Effects:
-        """Step 506: ask for a lease (PHN-3)."""
-        effects = [*self._enter(State.DISCOVER), *self._say(self._client.discover(now - self._begun))]
-        self._offered = None
-        wait = DISCOVER_AGAIN.wait_s(self._attempts, 0.0, self._entropy)
-        self._attempts += 1
-        self._timers.arm(WAIT, now + (wait or 0.0))
-        return [*effects, *self._enter(State.WAIT_OFFER)]
+    def _inform(self, own: OwnAddress, now: float) -> Effects:
+        """Step 505: the phone's own address is up, so that it can be answered there."""
+        self._asking = Informing(own, self._settings, self._client, self._entropy, self._enter)
+        return self._asking.start(now)
 
-    def _check(self, answer: Offered | Incomplete, server: str, now: float) -> Effects:
-        """Step 518: an OFFER that lacks something is ignored (520), another one may still come before the wait ends (PHN-6)."""
-        missing = answer.missing if isinstance(answer, Incomplete) else self._lacks(answer.lease)
-        if missing or isinstance(answer, Incomplete):
-            return [Emit(OfferIgnored(phone=self._phone, server=server, missing=", ".join(missing)))]
-        self._offered = answer.lease
-        self._attempts = 0
-        return [*self._enter(State.CHECK), *self._request(answer.lease, now)]
-
-    def _request(self, offered: BootLease, now: float) -> Effects:
-        """Step 522: take the offer (PHN-7)."""
-        entered = self._enter(State.REQUEST) if self._attempts == 0 else []
-        said = self._say(self._client.request(offered, now - self._begun))
-        wait = DISCOVER_AGAIN.wait_s(self._attempts, 0.0, self._entropy)
-        self._attempts += 1
-        self._timers.arm(WAIT, now + (wait or 0.0))
-        return [*entered, *said, *(self._enter(State.WAIT_ACK) if self._attempts == 1 else [])]
-
-    def _waited(self, now: float) -> Effects:
-        """The wait is over: REQUEST again while it makes sense (PHN-9), else DISCOVER again, for ever (PHN-4)."""
-        if self.state is State.WAIT_ACK and self._offered is not None:
-            if self._attempts < REQUEST_SENDINGS:
-                return self._request(self._offered, now)
-            self._attempts = 0
-        return self._boot(now) if self._settings.static is not None else self._discover(now)
-
-    def _wait(self, now: float) -> Effects:
-        """Step 538: wait, then DISCOVER."""
-        self._offered = None
-        self._attempts = 0
-        self._timers.arm(WAIT, now + (DISCOVER_AGAIN.wait_s(0, 0.0, self._entropy) or 0.0))
-        return self._enter(State.WAIT)
+    def _told(self) -> Effects:
+        """Is there a lease? Then it is stored; from here on no further ACK counts (574, PHN-8)."""
+        asking = self._asking
+        if asking is None or asking.lease is None:
+            return []
+        self._asking = None
+        self._wants_configuration = asking.configuration
+        return self._store(asking.lease)
 
     def _store(self, lease: BootLease) -> Effects:
-        """Step 570: keep the lease; from here on no further ACK counts (574, PHN-8)."""
-        self._timers.disarm(WAIT)
+        """Step 570: keep the lease."""
         self.lease = lease
-        return [*self._enter(State.STORE), *self._enable(lease)]
+        return [*self._enter(State.STORE), *self._enter(State.ENABLE), *self._enable(lease)]
 
-    def _enable(self, lease: BootLease) -> Effects:
+    def _enable(self, wanted: BootLease | OwnAddress) -> Effects:
         """Step 572: bring the address up on the interface."""
-        question = Enable(lease.mac, lease.address, lease.prefix_length, lease.router)
-        return [*self._enter(State.ENABLE), Ask(question, ENABLE)]
+        self._up = Disable(wanted.mac, wanted.address, wanted.prefix_length)
+        return [Ask(Enable(*self._up, wanted.router), ENABLE)]
+
+    def _take_down(self) -> Effects:
+        up, self._up = self._up, None
+        return [Ask(up, DISABLE)] if up is not None else []
+
+    def _enabled(self, now: float) -> Effects:
+        """The address is up: of the lease, or the one that the phone asks from."""
+        static = self._settings.static
+        if isinstance(static, OwnAddress) and self.state is State.STATIC:
+            return self._inform(static, now)
+        return self._image(now)
 
     def _not_enabled(self, reason: str, now: float) -> Effects:
-        """Without its address the phone is where it was before; waiting first keeps it from asking in a tight circle."""
+        """Without its address the phone begins anew; waiting first (538) keeps it from asking in a tight circle."""
         told = Emit(PhoneReboots(phone=self._phone, reason=f"no address: {printable(reason)}"))
-        return [told, *self._reset(), *self._wait(now)]
+        effects = [told, *self._reset(), *self._enter(State.WAIT)]
+        self._timers.arm(AGAIN, now + AGAIN_S * (1 - AGAIN_SPREAD * self._entropy.random()))
+        return effects
 
     def _hear(self, datagram: Datagram, now: float) -> Effects:
-        """Take what a DHCP server says, if the state waits for it."""
+        """Take what a DHCP server says, if the phone waits for it."""
         if self._renewal is not None:
             return [*self._renewal.receive(datagram, now), *self._kept(now)]
-        if self.state not in (State.WAIT_OFFER, State.WAIT_ACK):
+        if self._asking is None:
             return []
-        answer = self._client.read(datagram.payload)
-        server = datagram.source.host
-        if self.state is State.WAIT_OFFER:
-            match answer:
-                case Offered(lease):
-                    return [self._heard(f"OFFER {lease.address}"), *self._check(answer, server, now)]
-                case Incomplete(MessageType.OFFER):
-                    return [self._heard("OFFER"), *self._check(answer, server, now)]
-            return []
-        match answer:
-            case Acknowledged(lease):
-                return [self._heard(f"ACK {lease.address}"), *self._store(lease)]
-            case Refused():
-                return [self._heard("NAK"), *self._wait(now)]
-        return []
-
-    def _heard(self, summary: str) -> Emit:
-        return arrow(self._phone, summary, received=True)
-
-    def _lacks(self, lease: BootLease) -> tuple[str, ...]:
-        """The file server has to be an address when there is something to load: a phone that boots has no names yet."""
-        loads = bool(lease.boot_file) or (bool(lease.tftp) and self._wants_configuration)
-        return ("a TFTP server address",) if loads and not server_address(lease.tftp) else ()
+        return [*self._asking.receive(datagram, now), *self._told()]
 
     # Figure 5B: the software.
 
@@ -320,25 +254,21 @@ class BootMachine:
     # What all states share.
 
     @property
-    def _wants_configuration(self) -> bool:
-        return self._settings.configuration and self._settings.static is None
+    def _uses_dhcp(self) -> bool:
+        return not isinstance(self._settings.static, BootLease)
 
     def _reset(self) -> Effects:
-        """Forget the run, but not the image."""
+        """Forget the run, but not the image; an address that a person gave stays, a leased one goes."""
         effects: list[Effect] = list(self._loading.stop()) if self._loading is not None else []
-        if self.lease is not None:
-            effects.append(Ask(Disable(self.lease.mac, self.lease.address, self.lease.prefix_length), DISABLE))
-        for timer in (WAIT, REOPEN):
+        if self._settings.static is None:
+            effects += self._take_down()
+        for timer in (AGAIN, REOPEN):
             self._timers.disarm(timer)
-        self._loading = self._renewal = self._offered = None
+        self._asking = self._loading = self._renewal = None
+        self._wants_configuration = False
         self.lease = self.booted = None
-        self._attempts = 0
         return effects
 
     def _enter(self, state: State) -> Effects:
         self.state = state
         return [Emit(PhoneState(phone=self._phone, state=state.name, step=state.value))]
-
-    def _say(self, octets: bytes) -> Effects:
-        send = Send(octets, BROADCAST, DHCP_PORT, ANY_HOST, self._settings.interface)
-        return [send, arrow(self._phone, decode(octets).summary, received=False)]

@@ -49,11 +49,11 @@ class PhoneState(Event, frozen=True, kw_only=True):
 
 
 class OfferIgnored(Event, frozen=True, kw_only=True):
-    """An OFFER lacked what the phone cannot do without (PHN-6)."""
+    """An OFFER, or the answer to an INFORM, lacked what the phone cannot do without (PHN-6, PHN-18)."""
 
     ID: ClassVar[str] = "PHONE_OFFER_IGNORED"
     LEVEL: ClassVar[Level] = Level.WARNING
-    TEXT: ClassVar[str] = "{phone} ignores the offer of {server}: it lacks {missing}"
+    TEXT: ClassVar[str] = "{phone} ignores the answer of {server}: it lacks {missing}"
 
     server: str
     missing: str
@@ -125,7 +125,10 @@ class PhoneRegistered(Event, frozen=True, kw_only=True):
 
 
 class PhoneNotRegistered(Event, frozen=True, kw_only=True):
-    """No controller registered the phone, state FAILED of the source documents (606); it tries again after a random time.
+    """No controller registered the phone, or nobody tells it of one (PHN-18): state FAILED of the source documents (606).
+
+    It tries again after a random time.
+
 
     :ivar again_s: when; 0: never, since another lease is needed.
     """

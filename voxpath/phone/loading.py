@@ -29,6 +29,15 @@ def server_address(text: str) -> bool:
     return True
 
 
+def lacks_server(lease: BootLease, configuration: bool) -> tuple[str, ...]:
+    """What a lease lacks to be loaded from: the file server has to be an address when there is something to load.
+
+    :param configuration: whether the phone fetches its configuration from any file server that it is told of.
+    """
+    loads = bool(lease.boot_file) or (bool(lease.tftp) and configuration)
+    return ("a TFTP server address",) if loads and not server_address(lease.tftp) else ()
+
+
 def application_of(configuration: str) -> str:
     """What a configuration file has the phone load after it; empty: nothing."""
     lines = (line.partition("=") for line in configuration.splitlines())

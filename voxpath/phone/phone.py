@@ -12,11 +12,12 @@ from voxpath.core.retransmit import Entropy
 from voxpath.core.timers import earliest
 from voxpath.dhcp.client import DhcpClient
 from voxpath.model.phone import BootLease
-from voxpath.phone.boot import DISABLE, ENABLE, Booted, BootMachine, BootSettings, State
+from voxpath.phone.boot import DISABLE, ENABLE, Booted, BootMachine
 from voxpath.phone.event import PhoneNotReady
 from voxpath.phone.host import StoredImage
 from voxpath.phone.loading import KEEP
 from voxpath.phone.renewal import DHCP_PORT
+from voxpath.phone.state import BootSettings, State
 
 TFTP_PORTS = "tftp/"
 BOOT_TOKENS = frozenset({ENABLE, DISABLE, KEEP, DHCP_PORT})

@@ -89,8 +89,12 @@ class Renewal:
         destination = BROADCAST if broadcast else Endpoint(str(self._lease.server), SERVER_PORT)
         source = str(self._lease.address)
         octets = self._client.renew(self._lease)
-        send = Send(octets, destination, DHCP_PORT, source, self._interface if broadcast else "")
-        return [send, arrow(str(self._lease.mac), decode(octets).summary, received=False)]
+        return say(str(self._lease.mac), octets, source, self._interface if broadcast else "", destination)
+
+
+def say(phone: str, octets: bytes, source: str, interface: str, destination: Endpoint = BROADCAST) -> Effects:
+    """Send a DHCP message, and show it in the ladder."""
+    return [Send(octets, destination, DHCP_PORT, source, interface), arrow(phone, decode(octets).summary, received=False)]
 
 
 def arrow(phone: str, summary: str, received: bool) -> Emit:

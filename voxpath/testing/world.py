@@ -26,19 +26,19 @@ from voxpath.megaco.message import MId
 from voxpath.megaco.mgc import Controller, ControllerSettings
 from voxpath.model.address import ANY_HOST, Endpoint, Mac
 from voxpath.model.call import Line
-from voxpath.model.phone import BootLease, PhoneClass, Provision, Scope
+from voxpath.model.phone import BootLease, OwnAddress, PhoneClass, Provision, Scope
 from voxpath.model.ports import Transaction
 from voxpath.model.realm import Realm
 from voxpath.natreactor.group import BackEnd, Told, apply_alone
 from voxpath.natreactor.interface import Outside
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.settings import NatSettings
-from voxpath.phone.boot import BootSettings
 from voxpath.phone.gateway import Gateway as MediaGateway
 from voxpath.phone.gateway import GatewaySettings
 from voxpath.phone.host import Enable
 from voxpath.phone.media import Media
 from voxpath.phone.phone import Phone
+from voxpath.phone.state import BootSettings
 from voxpath.phone.user import Habits, User
 from voxpath.ports.change import LedgerChange
 from voxpath.ports.copy import LedgerCopy
@@ -186,8 +186,11 @@ class World:
         self.controllers[address] = host, core, driver
         return core
 
-    def add_phone(self, site: Site, mac: Mac, tone_hz: float, habits: Habits) -> PhoneHost:
-        """A phone that is still switched off."""
+    def add_phone(self, site: Site, mac: Mac, tone_hz: float, habits: Habits, own: OwnAddress | None = None) -> PhoneHost:
+        """A phone that is still switched off.
+
+        :param own: its address, if it is a static phone.
+        """
         host = Host(str(mac))
         interface = host.attach(site.lan, "eth0", bytes(mac))
         client = DhcpClient(mac, VENDOR_CLASS, self.entropy)
@@ -200,7 +203,7 @@ class World:
                 interface.enable(str(question.address))
             return succeed(None)
 
-        user = User(Phone(BootSettings(mac), client, self.entropy, gateway_of), habits)
+        user = User(Phone(BootSettings(mac, static=own), client, self.entropy, gateway_of), habits)
         driver = Driver("phone", user, self.time, self.bus, ports=host.ports(), answer=answer)
         phone = PhoneHost(mac, host, user, driver)
         site.phones.append(phone)
