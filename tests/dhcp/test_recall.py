@@ -52,7 +52,7 @@ def test_the_ack_gives_the_nonce_to_those_who_list_it_and_to_nobody_else(recalle
     phone.boot()
     assert code.AUTHENTICATION in decode(recalled_site.sent[-1].payload).options
     assert code.AUTHENTICATION not in decode(recalled_site.sent[0].payload).options, "an OFFER gives none"
-    message = decode(phone.client.inform(phone.offer().address))
+    message = decode(phone.client.discover())
     assert code.FORCERENEW_NONCE_CAPABLE in message.options
     options = {option: value for option, value in message.options.items() if option != code.FORCERENEW_NONCE_CAPABLE}
     assert recalled_site.server.recall.options(message._replace(options=options), phone.mac) == {}
