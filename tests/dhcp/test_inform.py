@@ -2,7 +2,9 @@
 
 from ipaddress import IPv4Address
 
-from voxpath.core.effects import Apply, Commit, Send
+import pytest
+
+from voxpath.core.effects import Apply, Commit, Datagram, Send
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Acknowledged, Incomplete
 from voxpath.dhcp.event import DhcpDropped, DhcpIgnoredClass, DhcpStaticRefused
@@ -118,11 +120,28 @@ def test_a_static_phone_that_turns_to_dhcp_takes_its_block_along(site, phone) ->
     assert site.nat == {BLOCK: lease.address}
 
 
-def test_a_phone_that_gets_another_address_by_hand_takes_its_block_along(site, phone) -> None:
-    phone.boot()
-    site.tell(phone.client.inform(STATIC))
-    assert site.nat == {BLOCK: STATIC}
-    assert site.server.phone_at("10.0.0.10") == ""
+@pytest.mark.parametrize("static", [False, True])
+def test_an_inform_takes_nothing_from_the_phone_whose_name_it_bears(site, phone, static: bool) -> None:
+    """Anybody on the LAN can write a phone's Ethernet address into an INFORM of his own."""
+    other = IPv4Address("10.0.0.78")
+    bound = site.tell(phone.client.inform(STATIC)) and STATIC if static else phone.boot().address
+    before = site.leases[phone.mac]
+    assert site.tell(phone.client.inform(other)) == []
+    assert site.nat == {BLOCK: bound}
+    assert site.leases[phone.mac] == before
+    assert "release that first" in site.last_event(DhcpDropped).reason
+    site.run(site.server.orders.withdraw_lease(phone.mac, site.now))
+    site.tell(phone.client.inform(other))
+    assert site.nat == {BLOCK: other}, "a phone that was released may have another address by hand, and takes its block along"
+
+
+def test_an_inform_is_heard_from_the_address_that_it_names(site, phone) -> None:
+    payload = phone.client.inform(STATIC)
+    for source, answers in (("10.0.0.250", 0), (str(STATIC), 1)):
+        datagram = Datagram(payload, Endpoint(source, 68), "255.255.255.255", "eth0", "dhcp")
+        before = len(site.sent)
+        site.run(site.server.receive(datagram, site.now))
+        assert len(site.sent) - before == answers
 
 
 def test_an_operator_ends_it(site, phone) -> None:

@@ -710,3 +710,23 @@ def test_requests_for_forgotten_offers_are_bounded_as_offers_are(make_site, make
     )
     assert isinstance(late.ask(wanted), Refused)
     assert site.server.book.offers == 1
+
+
+def test_a_request_names_one_address(site, phone) -> None:
+    """RFC 2131 section 4.3.2 has no message with both; the answer would go to an address of the sender's choice."""
+    lease = phone.boot()
+    for option, ciaddr in ((lease.address, IPv4Address("8.8.8.8")), (lease.address, IPv4Address("10.0.0.77"))):
+        assert site.tell(edited(phone.client.reboot(lease), ciaddr=ciaddr, options={50: option.packed})) == []
+    assert "another address than its own" in site.last_event(DhcpDropped).reason
+
+
+@pytest.mark.parametrize("kind", ["release", "decline"])
+def test_a_lease_is_given_up_by_the_identifier_that_it_was_given_to(site, phone, kind: str) -> None:
+    """RFC 2131 section 4.2: a client uses one identifier in all its messages."""
+    lease = phone.boot()
+    payload = getattr(phone.client, kind)(lease)
+    site.tell(edited(payload, options={61: b"\1another"}))
+    assert site.nat == {lease.block: lease.address}
+    assert "another client identifier" in site.last_event(DhcpDropped).reason
+    site.tell(payload)
+    assert site.nat == {}

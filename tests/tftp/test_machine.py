@@ -6,10 +6,10 @@ import pytest
 
 from tests.tftp.line import Quality, read
 from voxpath.tftp.content import Octets
-from voxpath.tftp.machine import DALLY_S
+from voxpath.tftp.machine import DALLY_S, FIRST_WAIT_MOST_S
 from voxpath.tftp.message import Ack, Data, Error, OptionAck, ReadRequest
 from voxpath.tftp.options import Agreed
-from voxpath.tftp.receiving import Reading
+from voxpath.tftp.receiving import Reading, Writing
 from voxpath.tftp.sending import Sending
 
 BLKSIZE = (("blksize", "1000"), ("tsize", "0"))
@@ -68,11 +68,29 @@ def test_only_a_timeout_repeats_data() -> None:
 
 
 def test_an_agreed_timeout_is_kept_exactly() -> None:
-    sending = Sending(Octets(bytes(2000)), Agreed(timeout_s=5, answer=(("timeout", "5"),)), Random(1))
+    sending = Sending(Octets(bytes(2000)), Agreed(timeout_s=3, answer=(("timeout", "3"),)), Random(1))
     list(sending.start(0.0))
-    assert sending.due == 5.0
-    list(sending.tick(5.0))
-    assert sending.due == 10.0
+    assert sending.due == 3.0
+    list(sending.tick(3.0))
+    assert sending.due == 6.0
+
+
+@pytest.mark.parametrize("kind", [Sending, Writing])
+def test_a_long_timeout_holds_only_once_the_client_has_shown_itself(kind: type[Sending | Writing]) -> None:
+    """A thousand forged requests that ask for 255 s would hold the whole table for a quarter of an hour."""
+    agreed = Agreed(timeout_s=255, answer=(("timeout", "255"),))
+    transfer = Sending(Octets(bytes(2000)), agreed, Random(1)) if kind is Sending else Writing(agreed, 10_000, Random(1))
+    list(transfer.start(0.0))
+    while transfer.ending is None:
+        assert transfer.due is not None
+        now = transfer.due
+        list(transfer.tick(now))
+    assert now == 3 * FIRST_WAIT_MOST_S
+    transfer = Sending(Octets(bytes(2000)), agreed, Random(1)) if kind is Sending else Writing(agreed, 10_000, Random(1))
+    list(transfer.start(0.0))
+    for message in (Ack(0), Ack(1)) if kind is Sending else (Data(1, bytes(512)),):
+        list(transfer.take(message, 1.0))
+    assert transfer.due == 256.0
 
 
 def test_a_client_that_never_showed_itself_gets_three_messages() -> None:

@@ -12,7 +12,7 @@ from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadReque
 from voxpath.tftp.question import Admitted, Fetch, Refused
 from voxpath.tftp.sending import PAUSE_S
 from voxpath.tftp.server import TftpServer
-from voxpath.tftp.session import OPENINGS, TftpSettings
+from voxpath.tftp.session import OPENINGS, WRITES_PER_HOST, TftpSettings
 from voxpath.tftp.wire import parse, write
 
 SERVER = "10.0.0.1"
@@ -198,6 +198,27 @@ def test_a_full_table_drops_the_request_and_says_so() -> None:
     (refused,) = events(effects, TftpRefused)
     assert isinstance(refused, TftpRefused)
     assert refused.code == -1
+
+
+def test_a_full_table_makes_room_for_who_comes_if_somebody_never_answered() -> None:
+    core = server(transfers=2)
+    port, _ = begin(core, ReadRequest("f"), bytes(2000))
+    say(core, Ack(1), port)
+    silent = Endpoint("10.0.0.12", 9)
+    begin(core, ReadRequest("f"), bytes(2000), source=silent)
+    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.13", 9), now=2.0)
+    (aborted,) = events(effects, TftpAborted)
+    assert "has not answered" in aborted.text
+    assert any(isinstance(effect, Ask) for effect in effects)
+    assert core.transfers == 2
+
+
+def test_one_address_cannot_take_all_writes() -> None:
+    core = server(writes=2 * WRITES_PER_HOST)
+    for port in range(WRITES_PER_HOST + 5):
+        say(core, WriteRequest("f"), source=Endpoint(CLIENT.host, 3000 + port))
+    assert core.transfers == WRITES_PER_HOST
+    assert any(isinstance(effect, Ask) for effect in say(core, WriteRequest("f"), source=Endpoint("10.0.0.12", 9)))
 
 
 def test_one_host_cannot_take_all_transfers() -> None:

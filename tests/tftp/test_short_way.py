@@ -112,3 +112,11 @@ def test_a_file_that_is_lost_is_the_long_ways_to_tell() -> None:
     assert sending.ending is None
     assert list(sending.take(Ack(sending.sent), 0.0)) == [Error(0, "the file cannot be read")]
     assert sending.reply(write(Ack(sending.sent)), 0.0) == ()
+
+
+def test_an_empty_datagram_is_no_acknowledgement() -> None:
+    """While nothing is awaited on the short way, what comes is the core's to refuse."""
+    sending = Sending(Octets(bytes(3000)), Agreed(answer=(("blksize", "512"),)), Random(1))
+    list(sending.start(0.0))
+    assert sending.reply(b"", 0.0) == ()
+    assert sending.acked == -1

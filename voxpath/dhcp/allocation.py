@@ -71,9 +71,13 @@ class Allocation:
             if client is not None:
                 self._book.drop_offer(client)
             return self._silence.drop(request, "it chose another server")
-        address = message.address(code.REQUESTED_ADDRESS) or message.ciaddr
+        wanted = message.address(code.REQUESTED_ADDRESS)
+        address = wanted or message.ciaddr
         if address == ANY:
             return self._silence.drop(request, "it names no address")
+        if wanted is not None and message.ciaddr not in (ANY, wanted):
+            # RFC 2131 section 4.3.2 has no such message, and the answer would go to an address that nobody has asked for.
+            return self._silence.drop(request, "it asks for another address than its own")
         request = request.about(address)
         if self._parts.recall.refuses(client, message):
             return self._refuse(request, address, "an operator wants it to boot anew")

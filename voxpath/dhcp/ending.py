@@ -67,6 +67,9 @@ class Ending:
         client = self._book.known(request.mac)
         if client is None or not client.bound or client.lease is None or client.lease.address != address:
             return self._silence.drop(request, "it has no such lease")
+        client_id = request.message.options.get(code.CLIENT_ID)
+        if client_id is not None and client.lease.client_id not in (b"", client_id):
+            return self._silence.drop(request, "it has another client identifier than the lease (RFC 2131 section 4.2)")
         if is_shared(client.lease) and (reason := self._other_ports(request, client.lease)):
             return self._silence.drop(request, reason)
         if client.pending:

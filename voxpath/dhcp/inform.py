@@ -11,6 +11,7 @@ from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Refusal
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
+from voxpath.model.address import ANY_HOST
 from voxpath.model.phone import PhoneClass
 from voxpath.ports.change import Exhausted
 
@@ -29,7 +30,8 @@ class Inform:
 
     def inform(self, request: Request, now: float) -> list[Effect]:
         """Answer the address that the phone has."""
-        parts, address = self._parts, request.message.ciaddr
+        parts, message = self._parts, request.message
+        address = message.ciaddr
         admitted = parts.policy.admit(request.applicant)
         if isinstance(admitted, Refusal):
             return parts.silence.ignore(request, admitted)
@@ -42,8 +44,13 @@ class Inform:
         if address not in request.scope.subnet:
             return parts.silence.drop(request, "its address belongs to another network")
         lease = client.lease if client is not None and client.bound else None
-        if lease is not None and lease.address == address and not lease.permanent:
+        if lease is not None and lease.address != address:
+            # Anybody can write a phone's Ethernet address into a message: it takes nothing from the phone that has a lease.
+            return parts.silence.drop(request, f"the phone is bound to {lease.address}; to move it by hand, release that first")
+        if lease is not None and not lease.permanent:
             return self._tell(request, admitted.phone_class)
+        if message.giaddr == ANY and request.source not in ("", ANY_HOST, str(address)):
+            return parts.silence.drop(request, "it was sent from another address than it names")
         return self._settle(request, admitted.phone_class, address, now)
 
     def _settle(self, request: Request, phone_class: PhoneClass, address: IPv4Address, now: float) -> list[Effect]:

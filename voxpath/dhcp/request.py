@@ -22,6 +22,7 @@ class Request(NamedTuple):
     :ivar agent: what the relay said of it.
     :ivar port: name of the local port that it came to.
     :ivar told: whether its messages are told for ladders.
+    :ivar source: the address that it was sent from; empty: it is not known.
     """
 
     message: Message
@@ -33,6 +34,7 @@ class Request(NamedTuple):
     agent: RelayAgent
     port: str
     told: bool = True
+    source: str = ""
 
     @property
     def name(self) -> str:

@@ -19,6 +19,8 @@ AGREED_SENDINGS = 6
 """How often a message is sent before the other side is given up, where a timeout was agreed."""
 FIRST_SENDINGS = 3
 """How often the first message goes to a client that has not shown that it is there: its address may be forged."""
+FIRST_WAIT_MOST_S = 4.0
+"""Longest wait for its answer, whatever interval was agreed: some forged requests must not hold all transfers for minutes."""
 DALLY_S = 5.0
 """How long the receiving side repeats its last ACK if the last DATA comes again (RFC 1350 section 6)."""
 
@@ -67,6 +69,8 @@ class Transfer:
         if self.due is None or now < self.due:
             return ()
         wait = self._backoff.wait_s(self._sendings, now - self._first_sent, self._entropy)
+        if wait is not None and not self.proven:
+            wait = min(wait, FIRST_WAIT_MOST_S)
         if wait is None or self._exhausted():
             return self._fail(f"no answer after {self._sendings} messages")
         self._sendings += 1
@@ -92,13 +96,19 @@ class Transfer:
         """Something new is sent: wait for its answer."""
         self._sendings = 1
         self._first_sent = now
-        self._wait_s = self._first_wait_s
+        self._wait_s = self._first_wait_s if self.proven else min(self._first_wait_s, FIRST_WAIT_MOST_S)
         self.due = now + self._wait_s
 
     def _keep_to(self, agreed: Agreed) -> None:
+        """Repeat at the agreed interval; at the first message no less often than :data:`FIRST_WAIT_MOST_S` says."""
         if agreed.timeout_s is not None:
-            self._first_wait_s = self._wait_s = seconds = float(agreed.timeout_s)
+            self._first_wait_s = seconds = float(agreed.timeout_s)
             self._backoff = Backoff(seconds, seconds, seconds * AGREED_SENDINGS, factor=1.0)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the other side has shown that it is there: until then its address may be forged."""
+        return True
 
     def _fail(self, reason: str, code: int | None = None) -> Sequence[Message]:
         self.due = None

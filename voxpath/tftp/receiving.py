@@ -187,5 +187,10 @@ class Writing(Receiving):
         self.due = None
         return ()
 
+    @property
+    def proven(self) -> bool:
+        """Whether the client has sent anything but its request."""
+        return self.blocks > 0
+
     def _exhausted(self) -> bool:
-        return self.blocks == 0 and self._sendings >= FIRST_SENDINGS
+        return not self.proven and self._sendings >= FIRST_SENDINGS

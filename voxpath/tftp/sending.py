@@ -84,7 +84,7 @@ class Sending(Transfer):
 
         The timer of :attr:`due` need not be moved for it: it fires early, and then finds that nothing is due.
         """
-        if octets != self._awaited:
+        if not octets or octets != self._awaited:
             return ()
         first = self.sent
         newest = first + self._agreed.window
@@ -205,6 +205,10 @@ class Sending(Transfer):
             return [piece[at : at + length]]
         return [piece[place : place + length] for place in range(at, at + (newest - first) * length, length)]
 
+    @property
+    def proven(self) -> bool:
+        """Whether the client has acknowledged anything."""
+        return self.acked > (-1 if self._agreed.answer else 0)
+
     def _exhausted(self) -> bool:
-        first = -1 if self._agreed.answer else 0
-        return self.acked == first and self._sendings >= FIRST_SENDINGS
+        return not self.proven and self._sendings >= FIRST_SENDINGS

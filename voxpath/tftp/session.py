@@ -17,6 +17,10 @@ DEFAULT_TRANSFERS_PER_HOST = 512
 """Phones behind a NAT share an address."""
 DEFAULT_WRITES = 32
 """Files that are received at once are in memory until they are kept."""
+WRITES_PER_HOST = 8
+"""Files that one address may send at once: only phones with a lease write, and each has an address of its own."""
+DOUBTED_AFTER_S = 1.0
+"""A client that has not answered by then makes room when the table is full."""
 OPENINGS = 8
 """Data ports that are tried for one transfer, when other programs have them."""
 
@@ -114,6 +118,7 @@ class Sessions:
         self._by_client: dict[Endpoint, Session] = {}
         self._per_host: dict[str, int] = {}
         self._writes = 0
+        self._writing: dict[str, int] = {}
         self._begun = 0
         self.data_ports = DataPorts(settings.data_ports)
         # With every datagram: a method of our own around it would cost as much again.
@@ -134,7 +139,9 @@ class Sessions:
         host = session.client.host
         self._per_host[host] = self._per_host.get(host, 0) + 1
         session.writes = session.request.writes
-        self._writes += session.writes
+        if session.writes:
+            self._writes += 1
+            self._writing[host] = self._writing.get(host, 0) + 1
 
     def end(self, session: Session) -> None:
         """Forget a session, and take its port back."""
@@ -156,6 +163,19 @@ class Sessions:
         if session.writes:
             session.writes = False
             self._writes -= 1
+            host = session.client.host
+            self._writing[host] -= 1
+            if not self._writing[host]:
+                del self._writing[host]
+
+    def doubtful(self, now: float) -> Session | None:
+        """The oldest session whose client has had time to show that it is there, and has not; ``None``: there is room anyway."""
+        if len(self) < self._settings.transfers:
+            return None
+        for session in self._by_name.values():
+            if session.transfer is not None and not session.transfer.proven:
+                return session if session.began <= now - DOUBTED_AFTER_S else None
+        return None
 
     def full(self, session: Session) -> str:
         """Why there is no room for one more session; empty: there is."""
@@ -166,6 +186,8 @@ class Sessions:
             return f"{settings.transfers_per_host} transfers to this address are running"
         if session.request.writes and self._writes >= settings.writes:
             return f"{settings.writes} files are being written"
+        if session.request.writes and self._writing.get(session.client.host, 0) >= WRITES_PER_HOST:
+            return f"{WRITES_PER_HOST} files are being written from this address"
         if not settings.single_port and self.data_ports.exhausted:
             return "all ports of tftp.data_ports are in use"
         return ""
