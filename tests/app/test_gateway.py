@@ -14,7 +14,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from voxpath.app.decode import decode
-from voxpath.app.event import BlockNotReserved, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, OwnPortsTaken, StoreRowRefused
 from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
@@ -166,6 +166,16 @@ def test_a_block_of_the_configuration_that_another_phone_holds_stays_with_that_p
     [event] = bench.told(BlockNotReserved)
     assert (event.phone, event.block) == (ONE.holder, str(FAR))
     assert TWO.holder in event.text
+    bench.role.stopService()
+
+
+def test_ports_of_the_gateway_that_a_phone_has_are_told_and_everybody_is_served(tmp_path: Path) -> None:
+    service = f'[[ports.service]]\nname = "web"\npublic = "{ONE.block.public}"\nport = {ONE.block.first + 3}\n'
+    bench = Bench(tmp_path, service, [ONE, TWO])
+    assert bench.role.ready
+    [event] = bench.told(OwnPortsTaken)
+    assert ONE.holder in event.text
+    assert {row.holder for row in bench.role.ledger.bindings()} == {ONE.holder, TWO.holder}
     bench.role.stopService()
 
 

@@ -10,6 +10,7 @@ from voxpath.core.effects import Apply, Commit, Datagram, Emit, Put, Send
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Acknowledged, Offered, Refused
+from voxpath.dhcp.ending import MAX_DECLINED
 from voxpath.dhcp.event import (
     DhcpAck,
     DhcpDeclined,
@@ -730,3 +731,18 @@ def test_a_lease_is_given_up_by_the_identifier_that_it_was_given_to(site, phone,
     assert "another client identifier" in site.last_event(DhcpDropped).reason
     site.tell(payload)
     assert site.nat == {}
+
+
+def test_a_phone_that_declines_whatever_it_gets_is_not_believed_for_ever(make_site, make_phone) -> None:
+    site = make_site(last=30)
+    phone = make_phone(site, 1)
+    for _ in range(MAX_DECLINED + 10):
+        lease = phone.boot()
+        site.tell(phone.client.decline(lease))
+    declined = [event for event in site.events if isinstance(event, DhcpDeclined)]
+    assert len(declined) == MAX_DECLINED
+    assert "is not believed" in site.last_event(DhcpDropped).reason
+    assert make_phone(site, 2).boot().address is not None
+    site.wait(3600.0)
+    site.tell(phone.client.decline(phone.boot()))
+    assert len([event for event in site.events if isinstance(event, DhcpDeclined)]) == MAX_DECLINED + 1

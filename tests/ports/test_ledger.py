@@ -585,3 +585,14 @@ def test_a_storm_on_a_full_pool_costs_each_newcomer_the_same() -> None:
     assert looked == sum(range(blocks // 2))
     with pytest.raises(Exhausted):
         ledger.reserve("one more", 64, "lan", 1e6)
+
+
+def test_a_phone_whose_size_goes_to_and_fro_leaves_no_more_than_two_blocks_behind() -> None:
+    """One admitted phone must not empty a pool by turning up as another class each time."""
+    ledger = small(blocks=8)
+    for turn in range(20):
+        grant(ledger, A, PA, 64 if turn % 2 else 8, now=float(turn))
+    assert ledger.binding_of(A).block.size == 64
+    assert sum(row.state is BindingState.RELEASED for row in ledger.bindings()) == 1
+    grant(ledger, A, PA, 8, now=200.0)
+    assert ledger.binding_of(A).block.size == 8, "after a quarantine it has the size of its class again"

@@ -59,6 +59,17 @@ class BlockNotReserved(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class OwnPortsTaken(Event, frozen=True, kw_only=True):
+    """Ports that the configuration or the kernel gives to the gateway itself are a phone's: they stay its for now."""
+
+    ID: ClassVar[str] = "OWN_PORTS_TAKEN"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the gateway cannot have {block} for itself: {reason}; release or move that phone, then restart"
+
+    block: str
+    reason: str
+
+
 class NatRepaired(Event, frozen=True, kw_only=True):
     """The NAT's table differed from the ledger at the start, and was made equal to it."""
 

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from voxpath.app import values
 from voxpath.app.check import machine_for
-from voxpath.app.event import BlockNotReserved, FeedLink, NatRepaired, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
@@ -194,7 +194,13 @@ class GatewayRole(Role):
             for block in blocks_of(public, *machine.ephemeral):
                 claims[f"gateway:{block}"] = block
         for holder, block in claims.items():
-            await self._store(self.ledger.claim(holder, block), f"the own port {block}")
+            try:
+                change = self.ledger.claim(holder, block)
+            except Taken as error:
+                # One phone's ports are no reason to serve none.
+                self.bus.publish(self.role, OwnPortsTaken(block=str(block), reason=str(error)))
+                continue
+            await self._store(change, f"the own port {block}")
 
     async def _place_fixed(self, fixed: ReadOnly[str, PortBlock]) -> None:
         """Give phones the blocks that the configuration reserves for them; the NAT follows when it is made equal to the ledger."""

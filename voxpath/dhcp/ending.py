@@ -11,6 +11,9 @@ from voxpath.dhcp.record import Client, Kind, Timer, is_shared
 from voxpath.dhcp.request import Request
 from voxpath.model.phone import Lease
 
+MAX_DECLINED = 4
+"""Addresses that one phone can have put on probation; one that declines whatever it gets would leave none for the others."""
+
 
 class Ending:
     """Ends leases and offers."""
@@ -31,6 +34,8 @@ class Ending:
         if isinstance(client, list):
             return client
         assert client.lease is not None
+        if self._book.declines(request.mac) >= MAX_DECLINED:
+            return self._silence.drop(request, f"it has declined {MAX_DECLINED} addresses already, and is not believed")
         probation_s = self._parts.settings.probation_s
         told = DhcpDeclined(phone=client.phone, address=str(client.lease.address), probation_s=probation_s)
         return [Emit(told), *self._parts.steps.end(client, Kind.DECLINE, "declined", now)]
@@ -43,7 +48,7 @@ class Ending:
             return self._parts.recall.again(timer, now)
         if timer.what == "probation":
             assert timer.address is not None
-            self._book.end_probation(timer.scope, timer.address)
+            self._book.end_probation(timer.scope, timer.address, timer.mac)
             return []
         client = self._book.known(timer.mac) if timer.mac is not None else None
         if client is None:

@@ -37,6 +37,7 @@ class Book:
         self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
+        self._declines: dict[Mac, int] = {}
         self._unbound: dict[str, TimerHeap[Mac]] = {name: TimerHeap() for name in self.scopes}
 
     # Look-ups.
@@ -91,6 +92,10 @@ class Book:
     def leases(self) -> list[Lease]:
         """All leases, those that ended too."""
         return [client.lease for client in self._clients.values() if client.lease is not None]
+
+    def declines(self, mac: Mac) -> int:
+        """How many addresses are on probation because this phone declined them."""
+        return self._declines.get(mac, 0)
 
     def is_reserved(self, address: IPv4Address) -> bool:
         """Whether the configuration keeps this address for somebody."""
@@ -274,7 +279,8 @@ class Book:
         client.bound = step.kind is Kind.BIND
         self.timers.disarm(Timer("lease", client.mac))
         if step.kind is Kind.DECLINE and before is not None and not is_shared(before):
-            self.timers.arm(Timer("probation", scope=before.scope, address=before.address), now + probation_s)
+            self.timers.arm(Timer("probation", client.mac, before.scope, before.address), now + probation_s)
+            self._declines[client.mac] = self.declines(client.mac) + 1
         if client.lease is None:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
@@ -308,8 +314,13 @@ class Book:
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
         return True
 
-    def end_probation(self, scope: str, address: IPv4Address) -> None:
+    def end_probation(self, scope: str, address: IPv4Address, declined_by: Mac | None) -> None:
         """A declined or contested address may be given again; one that is remembered for a phone stays so."""
+        if declined_by is not None:
+            left = self.declines(declined_by) - 1
+            self._declines[declined_by] = left
+            if not left:
+                del self._declines[declined_by]
         if scope in self._pools:
             self._pools[scope].trust(address)
             owner = self._owners.get(address)

@@ -18,6 +18,7 @@ from math import inf
 from msgspec.structs import replace
 
 from voxpath.core.errors import LocalError
+from voxpath.core.timers import TimerHeap
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.ports.change import Exhausted, LedgerChange, Reservation, Taken
 from voxpath.ports.pools import RESERVED_PORTS, Pool, Pools, Space, give_back
@@ -53,6 +54,8 @@ class Ledger:
         self._reserved: dict[str, Reservation] = {}
         self._pending: dict[str, LedgerChange] = {}
         self._victims: set[str] = set()
+        # Until when whoever got another block keeps it if it is the larger one.
+        self._exchanged: TimerHeap[str] = TimerHeap()
         self._listeners: list[Callable[[LedgerChange], None]] = []
 
     # Look-ups: settled rows only.
@@ -123,6 +126,7 @@ class Ledger:
         :raises Exhausted: there is none.
         :raises LocalError: a change for this holder is under way.
         """
+        size = self._lasting_size(holder, size, now)
         known = self._reserved.get(holder)
         if known is not None and (known.size, known.realm) == (size, realm):
             return known.block
@@ -165,6 +169,8 @@ class Ledger:
             return LedgerChange(self.generation, holder)
         until = inf if old is not None and old.reserved else 0.0
         new = PortBinding(holder, block, private, realm, BindingState.HELD, until, self.generation + 1)
+        if old is not None and old.block != block:
+            self._exchanged.arm(holder, now + self._quarantine_s)
         return self._exchange(old, new, reservation, now, reserved=reservation is known)
 
     def claim(self, holder: str, block: PortBlock) -> LedgerChange:
@@ -294,6 +300,18 @@ class Ledger:
 
     def _spoken_for(self, holder: str) -> bool:
         return holder in self._victims or holder in self._reserved or holder in self._pending
+
+    def _lasting_size(self, holder: str, size: int, now: float) -> int:
+        """What a phone gets whose size goes to and fro: for the length of a quarantine it keeps the larger block.
+
+        Else each turn would leave one more block that nobody can have.
+        """
+        row = self._rows.of(holder)
+        if row is None or row.block.size <= size:
+            return size
+        for _ in self._exchanged.due(now):
+            pass
+        return row.block.size if holder in self._exchanged else size
 
     def _refuse_busy(self, holder: str) -> None:
         if holder in self._pending:
