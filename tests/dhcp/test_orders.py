@@ -238,3 +238,15 @@ def test_many_newcomers_are_given_remembered_addresses_without_looking_at_each_o
     assert len(queue) == 20
     assert phones[3].boot().address == leases[3].address
     assert len(queue) == 19
+
+
+def test_shares_that_were_passed_before_a_restart_are_told_at_the_start(make_site, make_phone) -> None:
+    site = make_site(last=19, blocks=10)
+    for number in range(1, 11):
+        make_phone(site, number).boot()
+    site.events.clear()
+    site.start()
+    assert site.server.pressure.level_of_scope(site.scopes[0].name) == 0
+    site.run(site.server.pressure.look(site.now))
+    assert [event.threshold for event in site.events if isinstance(event, PortsLow)] == [95]
+    assert [event.threshold for event in site.events if isinstance(event, AddressesLow)] == [95]

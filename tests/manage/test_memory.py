@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, LogPublisher
 from twisted.python.reflect import namedAny
 
+from voxpath.dhcp.event import DhcpNak
 from voxpath.io.bus import EventBus, Record
 from voxpath.manage.entry import entry_of
 from voxpath.manage.event import ManholeLine
@@ -80,6 +81,11 @@ def written(form: str, *records: Record, level: Level = Level.INFO) -> list[str]
 def test_the_log_as_text() -> None:
     (line,) = written("text", Record(1, "dhcp", Noted(phone="a", what="x\x1b{y}")), Record(2, "dhcp", trace("a")))
     assert line.split(" ", 1)[1] == "warn dhcp TEST_MEMORY_NOTED x\\x1b{y} of a"
+
+
+def test_a_line_of_text_says_whose_it_is() -> None:
+    (line,) = written("text", Record(1, "dhcp", DhcpNak(phone="02:00:00:00:0a:01", address="10.0.0.9", reason="x")))
+    assert line.endswith("DHCP_NAK refused 10.0.0.9: x [02:00:00:00:0a:01]")
 
 
 def test_the_log_as_json() -> None:

@@ -293,7 +293,7 @@ class GatewayRole(Role):
                 else:
                     ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), feed, scope.interface, scope.priority, self._backlog)
         # The prober's first requests.
-        self._driver.act(lambda now: ())
+        self._driver.act(self.server.pressure.look)
         self._watch(ports)
 
     def _heard(self, datagram: Datagram) -> None:

@@ -27,7 +27,7 @@ def make_offer(parts: Parts, request: Request, phone_class: PhoneClass, fixed: I
     """Keep an address and a block for a phone, in the first scope of its link that has both (super-scopes, DHC-14).
 
     :param fixed: the only address that it may have on this link; ``None``: any.
-    :raises Exhausted: no scope has both; it tells why the first one has not.
+    :raises Exhausted: no scope has both; it tells why each has not.
     """
     wanted = request.message.address(code.REQUESTED_ADDRESS)
     refused: list[Exhausted] = []
@@ -40,7 +40,8 @@ def make_offer(parts: Parts, request: Request, phone_class: PhoneClass, fixed: I
         parts.book.timers.arm(Timer("offer", request.mac), now + parts.settings.offer_s)
         assert client.offer is not None
         return client.offer
-    raise refused[0]  # a link has a scope
+    # A link has a scope; of several each has a reason of its own.
+    raise refused[0] if len(refused) == 1 else Exhausted("; ".join(dict.fromkeys(map(str, refused))))
 
 
 def candidates(parts: Parts, request: Request, fixed: IPv4Address | None, wanted: IPv4Address | None) -> Iterable[Scope]:

@@ -74,6 +74,13 @@ class Pressure:
         mark = self._pools.get(pool)
         return mark.level if mark is not None else 0
 
+    def look(self, now: float) -> list[Effect]:
+        """What is to be told at the start: shares that were passed before, or in another process."""
+        effects = [effect for name in self._book.scopes for effect in self._scope(name)]
+        for usage in self._book.ledger.usage(now):
+            effects += self._told(usage.pool, usage.total, usage.used)
+        return effects
+
     def after(self, step: Step, now: float) -> list[Effect]:
         """What is to be told after a change; a renewal changes nothing here."""
         change = step.ledger
@@ -103,11 +110,14 @@ class Pressure:
         if found is None:
             return []
         space, used = found
-        mark = self._pools.get(space.pool)
+        return self._told(space.pool, space.free.total, used)
+
+    def _told(self, pool: Pool, total: int, used: int) -> list[Effect]:
+        mark = self._pools.get(pool)
         if mark is None:
-            mark = self._pools[space.pool] = Watermark(self._warn_at, space.free.total)
+            mark = self._pools[pool] = Watermark(self._warn_at, total)
         before = mark.level
         if not mark.moves(used):
             return []
         event = PortsLow if mark.level > before else PortsRecovered
-        return [Emit(event(pool=str(space.pool), used=used, total=mark.total, threshold=max(before, mark.level)))]
+        return [Emit(event(pool=str(pool), used=used, total=total, threshold=max(before, mark.level)))]

@@ -150,6 +150,8 @@ def _unselected(applicant: Applicant) -> str:
         said.append(f"vendor class '{text}' selects no phone class")
     if applicant.client_id is not None:
         said.append(f"nor does client identifier {applicant.client_id[: SHOWN // 2].hex(':')}")
+    if applicant.wanted is not None:
+        said.append(f"nor the list of what it asks for, {', '.join(map(str, applicant.wanted[:SHOWN]))}")
     return ", ".join(said)
 
 

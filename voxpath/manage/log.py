@@ -55,11 +55,15 @@ class EventLog:
 
     def _write(self, record: Record) -> None:
         entry = entry_of(record)
+        phone = record.event.phone
+        # JSON has the phone as a field; a line of text has to say whose it is.
+        whose = f" [{printable(phone)}]" if phone and phone not in entry.text else ""
         self._logger.emit(
             LEVELS[record.event.LEVEL],
-            "{event_id} {text}",
+            "{event_id} {text}{whose}",
             event_id=entry.id,
             text=entry.text,
+            whose=whose,
             role=entry.role,
             fields=entry.fields,
         )
