@@ -230,6 +230,8 @@ class Pair:
         for link in self.factory._connected:
             if link._silence is not None and link._silence.active():
                 link._silence.cancel()
+            # An older connection that the process still had may be told later that it is lost.
+            link._silence = None
 
     def _vanish(self, which: int) -> None:
         if self.ends is not None:
