@@ -23,7 +23,7 @@ MINE = PortBlock(IPv4Address("203.0.113.9"), 40960, 64)
 
 def static(gives: str = "full", **told: object) -> World:
     """A phone that was told its address and whatever else; the server gives the rest."""
-    world = World(BootSettings(MAC, static=replace(OWN, **told)))  # type: ignore[arg-type]
+    world = World(BootSettings(MAC, static=replace(OWN, **told)))  # type: ignore[arg-type]  # any field
     world.gives = gives
     return world.start()
 

@@ -174,6 +174,7 @@ class Pair:
     :param groups: commit groups that the active's journal keeps.
     :param path: where the standby's file is; ``None``: it is kept in memory.
     :param remembers: whether :meth:`check` can compare with every earlier state.
+    :ivar unfollowed: the generation of the last commit that was made while the standby did not follow.
     :ivar told: for each commit that was told as durable: its number, how long that took, and the generation.
     """
 
@@ -189,6 +190,7 @@ class Pair:
         self.told: list[tuple[int, float, str | None]] = []
         self.given = 0
         self.too_early = 0
+        self.unfollowed = 0
         self.ends: tuple[End, End] | None = None
         self._remembers = remembers
         self.history: dict[Position, State_] = {self.store.position: rows_of(self.store)}
@@ -253,7 +255,7 @@ class Pair:
         pair = self
 
         class Reconnecting(ActiveLink):
-            def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+            def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # the pair always gives a reason
                 super().connectionLost(reason)
                 if pair.active is self._user:
                     pair._try(RETRY_S)
@@ -277,6 +279,8 @@ class Pair:
             self.too_early += self.following and reason is None and self.copy.position.generation < generation
 
         generation = self.store.position.generation + 1
+        if not self.following:
+            self.unfollowed = generation
         self.store.commit(changes, told)
         if self._remembers:
             self.history[self.store.position] = rows_of(self.store)

@@ -226,6 +226,7 @@ class Driver:
             if self._stopped is not None or self.faults.quarantined:
                 # Then each datagram is looked at.
                 return ()
+            # Whatever a core raises is its fault, counted with its input; the port lives on.
             try:
                 return reply(payload, self._clock.now())
             except Exception as error:
@@ -281,6 +282,7 @@ class Driver:
         )
 
     def _resolve(self, token: Hashable, outcome: Outcome) -> None:
+        # As _guarded does, without a function made for each outcome; a core's fault ends its transaction and nothing else.
         try:
             self.run(self.core.resolve(token, outcome, self._clock.now()))
         except Exception as error:

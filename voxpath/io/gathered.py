@@ -57,6 +57,7 @@ class Gathered:
             if reader is None:
                 # One that was read before it has closed this one.
                 continue
+            # As the reactor itself does with a reader that raises; the others are read all the same.
             try:
                 reader.doRead()
             except Exception:
