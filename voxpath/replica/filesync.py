@@ -88,6 +88,7 @@ class FileSync:
         if link is None:
             return
         for name, folder in self._folders.items():
+            # One directory that cannot be read or written is told, and does not keep the others from being copied.
             try:
                 await self._make_equal(link, name, folder)
             except Exception as error:

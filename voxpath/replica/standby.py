@@ -191,6 +191,7 @@ class Standby:
 
     def _begin(self, commit: Callable[[], "Deferred[None]"], durable: Callable[[], None]) -> None:
         self._busy = True
+        # Whatever a store raises, nothing may be acknowledged after it: the copy is begun again, from the disk or by a snapshot.
         try:
             committing = commit()
         except Exception as error:
@@ -266,6 +267,7 @@ class Standby:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
+        # As for a commit; the active hears that it was not taken.
         try:
             yield
         except Exception as error:

@@ -113,6 +113,7 @@ class SqliteCopy:
 
     def fill(self, name: str, rows: bytes) -> int:
         """Write rows of a snapshot into this table, and tell how many; raise :class:`CopyRefused` if they do not fit."""
+        # Rows come from another host: whatever is wrong with them is refused, and only the disk's own errors pass.
         try:
             table, decoded = decode_rows(name, rows)
             self._connection.executemany(table.put_sql, decoded)
