@@ -1,5 +1,6 @@
 """The nftables back end in a real kernel: phone -- gateway -- outside, with the crafted packets of all back ends."""
 
+import re
 import signal
 import socket
 import struct
@@ -273,6 +274,37 @@ def test_another_default_block_size_keeps_the_mappings(loaded: KernelRig, block_
             assert loaded.carry(udp(str(row.private), port, FAR, 9), True) is not None
             assert loaded.carry(udp(FAR, 9, str(row.block.public), port), False) is not None
     assert loaded.carry(udp(PHONE1, 2112, FAR, 9), True) is None
+
+
+def test_what_was_changed_step_by_step_is_like_what_is_built_at_once(loaded: KernelRig) -> None:
+    """Changes go to the kernel as our own messages, whole tables as text through libnftables: both must mean the same."""
+    many = tuple(mapping(f"10.0.0.{host}", PUBLIC1, 16384 + 256 * host, 256) for host in range(20, 60))
+    tiny = tuple(mapping("10.0.0.61", PUBLIC2, 3300 + number, 1) for number in range(5))
+    result_of(loaded.nat.apply(Transaction(2, (*many, *tiny))))
+    result_of(loaded.nat.apply(Transaction(3, remove=(*many[::2], tiny[3], *MAPPINGS[:2]))))
+    stepwise = listed(loaded)
+    left = {*MAPPINGS[2:], *many[1::2], *tiny[:3], tiny[4]}
+    result_of(loaded.nat.replace_all(3, left))
+    assert listed(loaded) == stepwise
+    assert len(stepwise) > 2 * len(left)
+
+
+def test_a_change_of_any_size_is_one_step(loaded: KernelRig) -> None:
+    """More elements than one message of the kernel holds."""
+    whole = tuple(mapping(f"10.0.0.{host}", PUBLIC1, 16384 + 1024 * (host - 20), 1024) for host in range(20, 68))
+    result_of(loaded.nat.stop())
+    loaded.begin(settings(loaded.clock, block_size=1))
+    result_of(loaded.nat.apply(Transaction(2, whole)))
+    assert loaded.carry(udp("10.0.0.67", 65535, FAR, 9), True) is not None
+    result_of(loaded.nat.apply(Transaction(3, remove=whole)))
+    assert loaded.carry(udp("10.0.0.67", 65535, FAR, 9), True) is None
+
+
+def listed(rig: KernelRig) -> set[str]:
+    """All that the maps, the phones and the state of the kernel's table hold, each element as nft writes it."""
+    text = rig.net.run("gw", ["nft", "list", "table", "ip", "voxpath"]).stdout
+    elements = re.findall(r"(?:map|set) (\w+) \{[^{}]*?elements = \{([^{}]*)\}", text)
+    return {f"{name} {each.strip()}" for name, found in elements for each in found.split(",")}
 
 
 def test_mappings_that_the_configuration_no_longer_allows_are_not_adopted(loaded: KernelRig) -> None:

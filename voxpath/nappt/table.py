@@ -40,6 +40,15 @@ def cells(block: PortBlock, block_size: int) -> Cells:
     return Cells(masked, range(block.first, block.last + 1, block_size if masked else 1))
 
 
+_Key = tuple[int, int, int, int]
+
+
+def _key(mapping: Mapping) -> _Key:
+    """A mapping in numbers: those are compared and hashed far faster than addresses are."""
+    block = mapping.block
+    return int(mapping.private), int(block.public), block.first, block.size
+
+
 class Side:
     """One direction of the table: a map by masked port and a map by exact port, looked up in this order."""
 
@@ -108,7 +117,7 @@ class Table:
         self._empty()
 
     def _empty(self) -> None:
-        self._rows: dict[Mapping, None] = {}
+        self._rows: dict[_Key, Mapping] = {}
         self._phones: dict[int, list[Mapping]] = {}
         self._by_private = Side(self.block_size)
         self._by_public = Side(self.block_size)
@@ -117,10 +126,10 @@ class Table:
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Mapping]:
-        return iter(self._rows)
+        return iter(self._rows.values())
 
     def __contains__(self, mapping: Mapping) -> bool:
-        return mapping in self._rows
+        return _key(mapping) in self._rows
 
     def is_inside(self, address: int) -> bool:
         """Whether an address lies in an inside prefix."""
@@ -194,19 +203,18 @@ class Table:
             self._insert(mapping)
 
     def _insert(self, mapping: Mapping) -> bool:
-        if mapping in self._rows:
+        key = private, public, _, _ = _key(mapping)
+        if key in self._rows:
             return False
-        private, public = int(mapping.private), int(mapping.block.public)
         where = cells(mapping.block, self.block_size)
-        self._check(mapping, where)
+        self._check(mapping, private, public, where)
         self._by_private.insert(private, where, Row(public, delta(private, public), mapping))
         self._by_public.insert(public, where, Row(private, delta(public, private), mapping))
-        self._rows[mapping] = None
+        self._rows[key] = mapping
         self._phones.setdefault(private, []).append(mapping)
         return True
 
-    def _check(self, mapping: Mapping, where: Cells) -> None:
-        private, public = int(mapping.private), int(mapping.block.public)
+    def _check(self, mapping: Mapping, private: int, public: int, where: Cells) -> None:
         if not self.is_inside(private):
             raise LocalError(f"{mapping.private} lies in no inside prefix of the NAT")
         if not self.is_public(public):
@@ -219,13 +227,13 @@ class Table:
             raise LocalError(f"{mapping.block} for {mapping.private} shares ports with {other.block} of {other.private}")
 
     def _remove(self, mapping: Mapping) -> bool:
-        if mapping not in self._rows:
+        key = private, public, _, _ = _key(mapping)
+        if key not in self._rows:
             return False
-        private, public = int(mapping.private), int(mapping.block.public)
         where = cells(mapping.block, self.block_size)
         self._by_private.remove(private, where)
         self._by_public.remove(public, where)
-        del self._rows[mapping]
+        del self._rows[key]
         mine = self._phones[private]
         mine.remove(mapping)
         if not mine:

@@ -16,12 +16,13 @@ from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.verdict import Reason
-from voxpath.natreactor import host, ruleset
+from voxpath.natreactor import elements, host, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
-from voxpath.natreactor.kernelcounters import KernelCounters
+from voxpath.natreactor.kernelcounters import counted
 from voxpath.natreactor.libnftables import Nftables
+from voxpath.natreactor.netlink import Netfilter
 from voxpath.natreactor.notices import Subject, drop_event
 from voxpath.natreactor.settings import NatSettings
 
@@ -54,7 +55,7 @@ class NftablesNAT:
         self._settings = settings
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
-        self._open: tuple[Nftables, KernelCounters, socket] | None = None
+        self._open: tuple[Nftables, Netfilter, socket] | None = None
         self._drops: Counter[Reason] = Counter()
         self._untold: Counter[Reason] = Counter()
         self._seen: Counter[Reason] = Counter()
@@ -114,10 +115,10 @@ class NftablesNAT:
         return self._opened()[0]
 
     @property
-    def _counters(self) -> KernelCounters:
+    def _netfilter(self) -> Netfilter:
         return self._opened()[1]
 
-    def _opened(self) -> tuple[Nftables, KernelCounters, socket]:
+    def _opened(self) -> tuple[Nftables, Netfilter, socket]:
         if self._open is None:
             raise LocalError("the nftables back end was not started")
         return self._open
@@ -132,7 +133,7 @@ class NftablesNAT:
         ruleset.check(self._settings)
         if self._open is not None:
             raise LocalError("the nftables back end was started already")
-        self._open = Nftables(), KernelCounters(), claim(self._settings.table)
+        self._open = Nftables(), Netfilter(), claim(self._settings.table)
         try:
             planned = host.plan(self._settings.outside)
             adopted = self._adopt()
@@ -198,12 +199,12 @@ class NftablesNAT:
 
     def _apply(self, transaction: Transaction) -> None:
         before = self._table.generation
-        kernel = self._kernel
+        kernel = self._netfilter
         done = self._table.apply(transaction)
         if not done and self._table.generation == before:
             return
         try:
-            kernel.run(ruleset.change(self._settings, self._table, done))
+            elements.change(kernel, self._settings, self._table, done)
         except LocalError as error:
             self._repair(error, lambda: self._table.undo(done, before))
 
@@ -254,7 +255,7 @@ class NftablesNAT:
 
     def _take_drops(self) -> None:
         """Take over what the kernel's counters grew by since the last time."""
-        packets = self._counters.packets(self._settings.table)
+        packets = counted(self._netfilter, self._settings.table)
         counts = {reason: packets[name] for reason in ruleset.COUNTED if (name := ruleset.counter(reason)) in packets}
         if len(counts) < len(ruleset.COUNTED):
             raise LocalError(f"the table {self._settings.table} has lost its counters")

@@ -17,7 +17,7 @@ from typing import Any
 
 from voxpath.core.errors import LocalError
 from voxpath.model.address import text_of
-from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.model.ports import Mapping, PortBlock
 from voxpath.nappt.table import Table, cells
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.settings import NatSettings
@@ -31,6 +31,8 @@ HAIRPIN_MARK = 0x20000000
 MOST_OFFENDERS = 1024
 OFFENDER_S = 60
 """How long an offender that nobody asks about is remembered, in seconds."""
+
+STATE_KEY = 1
 
 MAPS = ("in_block", "in_port", "out_block", "out_port")
 
@@ -195,22 +197,9 @@ def fill(settings: NatSettings, table: Table) -> str:
     lines = [f"flush map ip {settings.table} {name}" for name in MAPS]
     lines.append(f"flush set ip {settings.table} phones")
     lines.extend(_elements("add", settings, table))
-    lines.append(_phones("add", settings, {mapping.private for mapping in table}))
+    if phones := {text_of(mapping.private) for mapping in table}:
+        lines.append(f"add element ip {settings.table} phones {{ {', '.join(phones)} }}")
     return "\n".join([*lines, _state(settings, table.generation)])
-
-
-def change(settings: NatSettings, table: Table, done: Transaction) -> str:
-    """Commands for what a transaction changed; ``table`` is as it is afterwards."""
-    gone = {mapping.private for mapping in done.remove if not table.is_phone(int(mapping.private))}
-    return "\n".join(
-        [
-            *_elements("delete", settings, done.remove),
-            *_elements("add", settings, done.add),
-            _phones("delete", settings, gone),
-            _phones("add", settings, {mapping.private for mapping in done.add}),
-            _state(settings, table.generation),
-        ]
-    )
 
 
 def query(settings: NatSettings, mappings: Iterable[Mapping], direction: str) -> str:
@@ -224,6 +213,16 @@ def total(text: str) -> tuple[int, int]:
     return sum(packets for packets, _ in counted), sum(octets for _, octets in counted)
 
 
+def note_of(block: PortBlock, block_size: int) -> str:
+    """The comment of an inward element: of which block it is a part, where it cannot tell that itself."""
+    return f"{block.first}/{block.size}" if block.size != block_size else ""
+
+
+def state_of(settings: NatSettings, generation: int) -> str:
+    """The comment of the one element of ``state``, which tells a later run what stands here."""
+    return f"{LAYOUT} {settings.block_size} {generation}"
+
+
 def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
     """One command for each map that is concerned."""
     found: dict[str, list[str]] = {name: [] for name in MAPS}
@@ -232,8 +231,7 @@ def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> 
         private, public = text_of(mapping.private), text_of(block.public)
         masked, ports = cells(block, settings.block_size)
         kind = "block" if masked else "port"
-        # What a cell or a port cannot tell: of which block it is a part.
-        note = f' comment "{block.first}/{block.size}"' if block.size != settings.block_size else ""
+        note = f' comment "{text}"' if (text := note_of(block, settings.block_size)) else ""
         for port in ports:
             inward, outward = f"{public} . {port}", f"{private} . {port}"
             if verb == "add":
@@ -245,14 +243,10 @@ def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> 
             yield f"{verb} element ip {settings.table} {name} {{ {', '.join(elements)} }}"
 
 
-def _phones(verb: str, settings: NatSettings, phones: set[IPv4Address]) -> str:
-    return f"{verb} element ip {settings.table} phones {{ {', '.join(map(text_of, phones))} }}" if phones else ""
-
-
 def _state(settings: NatSettings, generation: int) -> str:
-    """The one element whose comment tells a later run what stands here; it changes in the transaction that it speaks of."""
+    """The one element of ``state``; it changes in the transaction that it speaks of."""
     name = f"ip {settings.table} state"
-    return f'flush set {name}\nadd element {name} {{ 1 comment "{LAYOUT} {settings.block_size} {generation}" }}\n'
+    return f'flush set {name}\nadd element {name} {{ {STATE_KEY} comment "{state_of(settings, generation)}" }}\n'
 
 
 def parse(objects: Iterable[dict[str, Any]]) -> Found | None:

@@ -1,0 +1,114 @@
+"""Changes of the kernel's maps as netlink messages: what every lease costs.
+
+libnftables reads text, and asks the kernel about the table, before it writes the same messages: some 50 us for a mapping of a usual
+change, where this takes a few.
+Rules, whole tables and listings are left to it (:mod:`voxpath.natreactor.ruleset`), and the tests hold the two against each other.
+"""
+
+from collections.abc import Iterable, Iterator
+from struct import Struct
+
+from voxpath.core.errors import LocalError
+from voxpath.model.ports import Mapping, Transaction
+from voxpath.nappt.table import Table, cells
+from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, name
+from voxpath.natreactor.ruleset import MAPS, STATE_KEY, note_of, state_of
+from voxpath.natreactor.settings import NatSettings
+
+NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM = 12, 14
+NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS = 1, 2, 3
+NFTA_LIST_ELEM = 1
+NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_USERDATA = 1, 2, 6
+NFTA_DATA_VALUE = 1
+UDATA_COMMENT = 0
+"""How nft marks an element's comment among the octets that the kernel keeps for it without reading them."""
+
+MOST_LISTED = 60_000
+"""Octets of elements in one message: the length of an attribute has 16 bits."""
+
+_ENDPOINT = Struct("!IHxx")
+_ADDRESS = Struct("!I")
+_MARK = Struct("=I")
+
+Part = tuple[int, bytes]
+
+
+def change(kernel: Netfilter, settings: NatSettings, table: Table, done: Transaction) -> None:
+    """Carry out what a transaction changed, in one step; ``table`` is as it is afterwards.
+
+    :raises LocalError: the kernel refuses, and has changed nothing.
+    """
+    try:
+        kernel.change(list(_parts(settings, table, done)))
+    except OSError as error:
+        raise LocalError(f"the kernel refuses a change of the table {settings.table}: {error.strerror or error}") from None
+
+
+def _parts(settings: NatSettings, table: Table, done: Transaction) -> Iterator[Part]:
+    size = settings.block_size
+    gone = {private for mapping in done.remove if not table.is_phone(private := int(mapping.private))}
+    there = {int(mapping.private) for mapping in done.add}
+    for kind, mappings, phones in ((NFT_MSG_DELSETELEM, done.remove, gone), (NFT_MSG_NEWSETELEM, done.add, there)):
+        for chosen, elements in _mapped(mappings, size, data=kind == NFT_MSG_NEWSETELEM).items():
+            yield from _listed(kind, settings.table, chosen, elements)
+        yield from _listed(kind, settings.table, "phones", [_PHONE.pack(_PHONE_HEAD, phone) for phone in phones])
+    yield NFT_MSG_DELSETELEM, _set(settings.table, "state")
+    state = _element(_MARK.pack(STATE_KEY), note=state_of(settings, table.generation))
+    yield from _listed(NFT_MSG_NEWSETELEM, settings.table, "state", [state])
+
+
+def _mapped(mappings: Iterable[Mapping], block_size: int, *, data: bool) -> dict[str, list[bytes]]:
+    """The elements of each map."""
+    found: dict[str, list[bytes]] = {chosen: [] for chosen in MAPS}
+    for mapping in mappings:
+        block, private, public = mapping.block, int(mapping.private), int(mapping.block.public)
+        masked, ports = cells(block, block_size)
+        note = note_of(block, block_size)
+        inward, outward = (found["in_block"], found["out_block"]) if masked else (found["in_port"], found["out_port"])
+        for port in ports:
+            if not data:
+                inward.append(_PLAIN_KEY.pack(_KEY_HEAD, public, port))
+                outward.append(_PLAIN_KEY.pack(_KEY_HEAD, private, port))
+                continue
+            if note:
+                inward.append(_element(_ENDPOINT.pack(public, port), _ADDRESS.pack(private), note))
+            else:
+                inward.append(_PLAIN.pack(_HEAD, public, port, _MIDDLE, private))
+            outward.append(_PLAIN.pack(_HEAD, private, port, _MIDDLE, public))
+    return found
+
+
+def _element(key: bytes, data: bytes = b"", note: str = "") -> bytes:
+    content = attribute(NESTED | NFTA_SET_ELEM_KEY, attribute(NFTA_DATA_VALUE, key))
+    if data:
+        content += attribute(NESTED | NFTA_SET_ELEM_DATA, attribute(NFTA_DATA_VALUE, data))
+    if note:
+        text = note.encode() + b"\0"
+        content += attribute(NFTA_SET_ELEM_USERDATA, bytes((UDATA_COMMENT, len(text))) + text)
+    return attribute(NESTED | NFTA_LIST_ELEM, content)
+
+
+# Nearly all elements are of one shape: what is the same in each of them is written once.
+_PLAIN, _PLAIN_KEY = Struct("!12sIHxx8sI"), Struct("!12sIHxx")
+_HEAD, _MIDDLE = (shape := _element(bytes(8), bytes(4)))[:12], shape[20:28]
+_KEY_HEAD = _element(bytes(8))[:12]
+_PHONE, _PHONE_HEAD = Struct("!12sI"), _element(bytes(4))[:12]
+
+
+def _listed(kind: int, table: str, chosen: str, elements: list[bytes]) -> Iterator[Part]:
+    """Messages about elements of one set, as many in each as it holds."""
+    start = octets = 0
+    for at, element in enumerate(elements):
+        if octets + len(element) > MOST_LISTED:
+            yield kind, _set(table, chosen, elements[start:at])
+            start, octets = at, 0
+        octets += len(element)
+    if elements:
+        yield kind, _set(table, chosen, elements[start:])
+
+
+def _set(table: str, chosen: str, elements: Iterable[bytes] = ()) -> bytes:
+    """The content of a message about a set: to remove none by name is to remove all of them."""
+    listed = b"".join(elements)
+    named = name(NFTA_SET_ELEM_LIST_TABLE, table) + name(NFTA_SET_ELEM_LIST_SET, chosen)
+    return named + attribute(NESTED | NFTA_SET_ELEM_LIST_ELEMENTS, listed) if listed else named

@@ -1,0 +1,128 @@
+"""Questions to the kernel's netfilter, and changes of its tables, by netlink.
+
+The constants are those of ``linux/netlink.h``, ``nfnetlink.h`` and ``nf_tables.h``, which the kernel never changes.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from struct import Struct
+
+from voxpath.core.errors import LocalError
+
+NETLINK_NETFILTER = 12
+NFNL_SUBSYS_NFTABLES = 10
+NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 16, 17
+
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_CREATE = 1, 4, 0x300, 0x400
+ATTRIBUTE_TYPE = 0x3FFF
+"""The attribute's type without the flags for nesting and byte order."""
+NESTED = 0x8000
+
+MOST_OCTETS = 65536
+SEND_OCTETS = 16 * 1024 * 1024
+"""The largest change: one of all that a table can hold is several times smaller."""
+ANSWER_S = 1.0
+"""The kernel answers at once; this only guards the reactor thread against waiting for ever."""
+
+_SO_SNDBUFFORCE = 32
+_MESSAGE = Struct("=IHHII")
+_FAMILY = Struct("!BBH")
+_ATTRIBUTE = Struct("=HH")
+_ERROR = Struct("=i")
+
+
+class Netfilter:
+    """A netlink socket in the network namespace in which it was made.
+
+    :raises LocalError: the kernel has no netfilter netlink, or this process may not change its tables.
+    """
+
+    def __init__(self) -> None:
+        self._sequence = 0
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_OCTETS)
+        except OSError as error:
+            raise LocalError(f"no netfilter netlink: {error.strerror}") from None
+        self._socket.settimeout(ANSWER_S)
+
+    def listed(self, kind: int, answer: int, content: bytes) -> list[bytes]:
+        """Ask for all objects of a kind; give the contents of those answers that are of the kind ``answer``.
+
+        :raises OSError: the kernel refuses to tell.
+        """
+        self._sequence += 1
+        self._socket.send(self._message(NFNL_SUBSYS_NFTABLES << 8 | kind, NLM_F_DUMP, content))
+        found = []
+        for said, octets in self._answers():
+            if said == NLMSG_DONE:
+                break
+            _raise_if_refused(said, octets)
+            if said == NFNL_SUBSYS_NFTABLES << 8 | answer:
+                found.append(octets[_FAMILY.size :])
+        return found
+
+    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
+        """Change the tables as a whole or not at all.
+
+        :param parts: what has to be done, in order: the kind of each message, and its content.
+        :raises OSError: the kernel refuses.
+        """
+        self._sequence += 1
+        last = len(parts) - 1
+        whole = [
+            # The last one asks for an answer: without that the kernel says nothing when all is well.
+            self._message(NFNL_SUBSYS_NFTABLES << 8 | kind, NLM_F_CREATE | (NLM_F_ACK if number == last else 0), content)
+            for number, (kind, content) in enumerate(parts)
+        ]
+        begin, end = (self._message(kind, 0, b"", 0, NFNL_SUBSYS_NFTABLES) for kind in (NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END))
+        self._socket.send(b"".join((begin, *whole, end)))
+        _raise_if_refused(*next(self._answers()))
+
+    def close(self) -> None:
+        """Close the socket; closing twice is allowed."""
+        self._socket.close()
+
+    def _message(self, kind: int, flags: int, content: bytes, family: int = socket.AF_INET, resource: int = 0) -> bytes:
+        length = _MESSAGE.size + _FAMILY.size + len(content)
+        return _MESSAGE.pack(length, kind, NLM_F_REQUEST | flags, self._sequence, 0) + _FAMILY.pack(family, 0, resource) + content
+
+    def _answers(self) -> Iterator[tuple[int, bytes]]:
+        """What the kernel answers to the last question: kind and content of each message."""
+        while True:
+            data = self._socket.recv(MOST_OCTETS)
+            at = 0
+            while at < len(data):
+                length, kind, _, sequence, _ = _MESSAGE.unpack_from(data, at)
+                # What is left of a question that was given up is passed over.
+                if sequence == self._sequence:
+                    yield kind, data[at + _MESSAGE.size : at + length]
+                at += (length + 3) & ~3
+
+
+def _raise_if_refused(kind: int, content: bytes) -> None:
+    """An ``NLMSG_ERROR`` of number 0 says that it was done."""
+    code = -_ERROR.unpack_from(content)[0] if kind == NLMSG_ERROR else 0
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def attribute(kind: int, octets: bytes) -> bytes:
+    """An attribute, padded."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(octets), kind) + octets + bytes(-len(octets) % 4)
+
+
+def name(kind: int, text: str) -> bytes:
+    """An attribute that is a name."""
+    return attribute(kind, text.encode() + b"\0")
+
+
+def attributes(octets: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes of a message's content."""
+    at = 0
+    while at < len(octets):
+        length, kind = _ATTRIBUTE.unpack_from(octets, at)
+        yield kind & ATTRIBUTE_TYPE, octets[at + _ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3
