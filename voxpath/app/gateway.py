@@ -1,6 +1,5 @@
 """The role ``dhcp``: port ledger, NAT back end, DHCP server, and the feed to subscribers; they stand and fall together."""
 
-import gc
 from collections.abc import Iterable
 from collections.abc import Mapping as ReadOnly
 from ipaddress import IPv4Address
@@ -11,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IDelayedCall
 
-from voxpath.app import values
+from voxpath.app import garbage, values
 from voxpath.app.check import machine_for
 from voxpath.app.event import BlockNotReserved, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
 from voxpath.app.node import Node
@@ -31,6 +30,7 @@ from voxpath.dhcp.wire import CHADDR_AT, is_discover
 from voxpath.io.backlog import Backlog
 from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
+from voxpath.io.paced import Paced
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
 from voxpath.model.phone import Adoption, Lease, Provision
@@ -100,8 +100,7 @@ class GatewayRole(Role):
         await self._claim_own_ports()
         await self._place_fixed(fixed)
         await self._repair(adopted)
-        # The rows that were loaded stay: the garbage collector need not look at all of them again and again.
-        gc.freeze()
+        garbage.spare()
         self._start_feed()
         self._listen()
         self.ready = True
@@ -269,7 +268,7 @@ class GatewayRole(Role):
 
     def _listen(self) -> None:
         node = self._node
-        ports = UdpPorts(node.reactor, self.restart)
+        ports = UdpPorts(node.reactor, self.restart, Paced(node.reactor))
         self.prober = open_prober(node, self.role, self.server, ports, self._heard)
         self._driver = Driver(
             self.role,

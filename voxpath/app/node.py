@@ -8,7 +8,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import IO
 
-from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorThreads, IReactorUNIX
+from twisted.internet.interfaces import IReactorTCP, IReactorThreads, IReactorUNIX
 from twisted.internet.threads import deferToThreadPool
 
 from voxpath.app.event import StoreRowRefused
@@ -18,6 +18,7 @@ from voxpath.core.errors import LocalError
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock, ServerClock
 from voxpath.io.driver import Driver
+from voxpath.io.paced import PacingReactor
 from voxpath.manage.memory import Memory
 from voxpath.store.copy import SqliteCopy
 from voxpath.store.interface import Store
@@ -35,7 +36,7 @@ that an acknowledgement takes.
 """
 
 
-class Reactor(StoreReactor, IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorThreads):
+class Reactor(StoreReactor, PacingReactor, IReactorTCP, IReactorUNIX, IReactorThreads):
     """What the process needs of the reactor."""
 
 

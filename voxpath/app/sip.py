@@ -1,11 +1,10 @@
 """The role ``sip``: registrar and redirect server."""
 
-import gc
 from collections.abc import Iterator, Mapping
 
 from twisted.internet.defer import Deferred
 
-from voxpath.app import values_sip
+from voxpath.app import garbage, values_sip
 from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.core.errors import LocalError
@@ -57,8 +56,7 @@ class SipRole(Role):
         # A new secret only means that each phone is asked for its credentials once more.
         self.core = SipServer(self.settings, select, node.entropy.randbytes(SECRET_OCTETS), self.directory)
         self.core.load(node.store.load(Contact), self.clock.now())
-        # The bindings that were loaded stay: the garbage collector need not look at all of them again and again.
-        gc.freeze()
+        garbage.spare()
         ports = UdpPorts(node.reactor, self.restart)
         driver = Driver(self.role, self.core, node.clock, node.bus, ports=ports, store=node.store, on_fault=self.fault)
         self._driver = node.own(self.role, driver)

@@ -86,7 +86,6 @@ class UdpPort(LocalPort):
             return
         # Without the right to send frames a broadcast reaches a client that has no address yet; RFC 2131 4.1 allows it.
         destination = Endpoint(BROADCAST_HOST, send.destination.port) if send.link else send.destination
-        # A socket that is bound to the interface sends by it anyway.
         # A socket that is bound to an interface sends by it anyway.
         interface = "" if send.interface == self.device else send.interface
         self._socket.sendmsg([send.payload], [_origin(send.source, interface)], 0, destination)

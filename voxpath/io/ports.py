@@ -21,10 +21,14 @@ class UdpPorts:
     A send then takes the one of its interface, or of its source address, or else the first.
 
     :param on_lost: is told why, when a port cannot be read any more.
+    :param paced: reads the ports that have a backlog; ``None``: the reactor.
     """
 
-    def __init__(self, reactor: Readers, on_lost: Callable[[str], None] = lambda reason: None) -> None:
+    def __init__(
+        self, reactor: Readers, on_lost: Callable[[str], None] = lambda reason: None, paced: Readers | None = None
+    ) -> None:
         self._reactor = reactor
+        self._paced = paced or reactor
         self._on_lost = on_lost
         self._ports: dict[str, list[LocalPort]] = {}
         self._count = 0
@@ -44,7 +48,8 @@ class UdpPorts:
         """
         if self._count >= MAX_PORTS:
             raise OSError(f"{MAX_PORTS} ports are open already")
-        self._add(UdpPort(self._reactor, name, local, receive, device, self._on_lost, priority, backlog))
+        reactor = self._reactor if backlog is None else self._paced
+        self._add(UdpPort(reactor, name, local, receive, device, self._on_lost, priority, backlog))
 
     def open_trunk(
         self,
@@ -57,7 +62,8 @@ class UdpPorts:
         backlog: Backlog | None = None,
     ) -> None:
         """Hear and answer DHCP in one VLAN of an interface that carries several; raise :class:`OSError` when that is impossible."""
-        self._add(TrunkPort(self._reactor, name, receive, device, vid, port, priority, self._on_lost, backlog))
+        reactor = self._reactor if backlog is None else self._paced
+        self._add(TrunkPort(reactor, name, receive, device, vid, port, priority, self._on_lost, backlog))
 
     def open_arp(self, name: str, receive: Callable[[Datagram], None], device: str) -> None:
         """Hear and send ARP on an interface; raise :class:`OSError` when that is impossible."""
