@@ -12,7 +12,11 @@ STALE_SHARE = 4
 
 def earliest(*dues: float | None) -> float | None:
     """The first of several due times; ``None`` when all are: what a core of several parts tells its driver."""
-    return min((due for due in dues if due is not None), default=None)
+    first = None
+    for due in dues:
+        if due is not None and (first is None or due < first):
+            first = due
+    return first
 
 
 class TimerHeap(Generic[Key]):

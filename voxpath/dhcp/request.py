@@ -51,7 +51,10 @@ class Request(NamedTuple):
 
     def is_for(self, server: IPv4Address) -> bool:
         """Whether a server identifier is ours: any of this link's, or the relay that stands for us (RFC 5107)."""
-        return server == self.agent.server or any(server == scope.server for scope in self.link.scopes)
+        for scope in self.link.scopes:
+            if server == scope.server:
+                return True
+        return server == self.agent.server
 
 
 def applicant_of(message: Message, mac: Mac, link: Link, agent: RelayAgent, *, adopted: bool) -> Applicant:

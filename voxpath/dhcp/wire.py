@@ -131,7 +131,7 @@ def encode_with(message: Message, options: bytes, limit: int = MAX_MESSAGE) -> b
         raise LocalError("a DHCP header field does not fit: chaddr 16, sname 64, file 128 octets")
     header = _HEADER.pack(
         message.op, message.htype, len(chaddr), message.hops, message.xid, message.secs, message.flags,
-        message.ciaddr.packed, message.yiaddr.packed, message.siaddr.packed, message.giaddr.packed,
+        _octets(message.ciaddr), _octets(message.yiaddr), _octets(message.siaddr), _octets(message.giaddr),
         chaddr, sname, file, MAGIC_COOKIE,
     )  # fmt: skip
     data = header + options + _END
@@ -242,3 +242,7 @@ def _overload(value: bytes) -> int:
 
 def _address(octets: bytes) -> IPv4Address:
     return ANY if octets == _NOWHERE else IPv4Address(octets)
+
+
+def _octets(address: IPv4Address) -> bytes:
+    return _NOWHERE if address is ANY else address.packed

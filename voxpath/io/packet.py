@@ -12,19 +12,29 @@ from voxpath.nappt.checksum import total
 TTL = 64
 UDP = 17
 _IPV4_HEADER, _UDP_HEADER = 20, 8
+_PACKET = struct.Struct("!BBHHHBBH4s4sHHHH")
+_FIXED = 0x4500 + (TTL << 8 | UDP)
+"""The words of an IPv4 header that are the same in all of ours."""
 
 
 def udp_packet(payload: bytes, source: Endpoint, destination: Endpoint) -> bytes:
     """Build the whole IPv4 packet, checksums included (RFC 791, RFC 768)."""
-    length = 8 + len(payload)
-    addresses = inet_aton(source.host) + inet_aton(destination.host)
-    udp = struct.pack("!HHHH", source.port, destination.port, length, 0)
-    # The checksum covers a pseudo header; a computed 0 is sent as 0xffff, since 0 means "none".
-    checksum = total(addresses + struct.pack("!BBH", 0, UDP, length) + udp + payload) ^ 0xFFFF
-    udp = struct.pack("!HHHH", source.port, destination.port, length, checksum or 0xFFFF)
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, TTL, UDP, 0)
-    checksum = total(header + addresses) ^ 0xFFFF
-    return header[:10] + checksum.to_bytes(2, "big") + addresses + udp + payload
+    length = _UDP_HEADER + len(payload)
+    source_address, destination_address = inet_aton(source.host), inet_aton(destination.host)
+    # A number and the sum of its 16-bit words leave the same remainder, so whole fields are added.
+    addresses = int.from_bytes(source_address, "big") + int.from_bytes(destination_address, "big")
+    # The checksum of UDP covers a pseudo header; a computed 0 is sent as 0xffff, since 0 means "none".
+    covered = addresses + UDP + length + source.port + destination.port + length + total(payload)
+    header = _FIXED + _IPV4_HEADER + length + addresses
+    return _PACKET.pack(
+        0x45, 0, _IPV4_HEADER + length, 0, 0, TTL, UDP, _checksum(header), source_address, destination_address,
+        source.port, destination.port, length, _checksum(covered) or 0xFFFF,
+    ) + payload  # fmt: skip
+
+
+def _checksum(words: int) -> int:
+    """The complement of a sum of words that is not 0."""
+    return ~(words % 0xFFFF or 0xFFFF) & 0xFFFF
 
 
 class UdpPacket(NamedTuple):
