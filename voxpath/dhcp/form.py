@@ -6,20 +6,39 @@ from typing import NamedTuple
 from voxpath.dhcp.fit import in_order
 from voxpath.dhcp.wire import LONGEST_PIECE, encode_options
 
+MAX_SHAPES = 64
+"""Shapes of one form that are kept: there is one for each set of options that phones have of their own."""
 
-class Form(NamedTuple):
-    """Encoded options, with blanks for those that may differ from phone to phone.
+_LENGTHS = tuple(bytes((size,)) for size in range(LONGEST_PIECE + 1))
 
-    :ivar constant: the options that all get who are told nothing else.
-    :ivar blanks: codes of those that a phone may have of its own.
-    :ivar parts: both in the order of a reply: octets, and codes of blanks.
-    :ivar octets: length of the octets in them.
+
+class Shape(NamedTuple):
+    """A form for replies with one set of values.
+
+    :ivar steps: a value's code, and the octets before its length; in the order of a reply.
+    :ivar rest: the octets behind the last value.
+    :ivar octets: the length of all octets and of the lengths; the values come on top.
     """
 
-    constant: Mapping[int, bytes]
-    blanks: frozenset[int]
-    parts: tuple[bytes | int, ...]
+    steps: tuple[tuple[int, bytes], ...]
+    rest: bytes
     octets: int
+
+
+class Form:
+    """Options of which some may differ from phone to phone.
+
+    :param constant: the options that all get who are told nothing else.
+    :param blanks: codes of those that a phone may have of its own.
+    :ivar constant: as above.
+    """
+
+    __slots__ = ("_blanks", "_shapes", "constant")
+
+    def __init__(self, constant: Mapping[int, bytes], blanks: Iterable[int]) -> None:
+        self.constant = constant
+        self._blanks = frozenset(blanks)
+        self._shapes: dict[tuple[int, ...], Shape] = {}
 
     def filled(self, values: Mapping[int, bytes], room: int) -> bytes | None:
         """The options with these values in the blanks; a blank without one has the value that all get, or is left out.
@@ -28,35 +47,37 @@ class Form(NamedTuple):
 
         :param room: octets that the options may have.
         """
-        if not self.blanks >= values.keys():
+        codes = tuple(values)
+        shape = self._shapes.get(codes) or self._shape(codes)
+        if shape is None:
             return None
-        octets, constant = self.octets, self.constant
-        written = []
-        for part in self.parts:
-            if isinstance(part, bytes):
-                written.append(part)
-                continue
-            value = values[part] if part in values else constant.get(part)
-            if value is not None:
-                size = len(value)
-                if size > LONGEST_PIECE:
-                    return None
-                octets += size + 2
-                written += (bytes((part, size)), value)
+        octets = shape.octets
+        written: list[bytes] = []
+        for option, before in shape.steps:
+            value = values[option]
+            size = len(value)
+            if size > LONGEST_PIECE:
+                return None
+            octets += size
+            written += (before, _LENGTHS[size], value)
+        written.append(shape.rest)
         return b"".join(written) if octets <= room else None
 
-
-def form_of(constant: Mapping[int, bytes], blanks: Iterable[int]) -> Form:
-    """Encode what is the same for all."""
-    blanks = frozenset(blanks)
-    parts: list[bytes | int] = []
-    run: dict[int, bytes] = {}
-    for option in in_order({**constant, **dict.fromkeys(blanks, b"")}):
-        if option not in blanks:
-            run[option] = constant[option]
-            continue
-        parts += (encode_options(run), option)
-        run = {}
-    parts.append(encode_options(run))
-    kept = tuple(part for part in parts if part != b"")
-    return Form(constant, blanks, kept, sum(len(part) for part in kept if isinstance(part, bytes)))
+    def _shape(self, codes: tuple[int, ...]) -> Shape | None:
+        """What is the same for all replies with values for these codes; ``None``: there is no blank for one of them."""
+        if not self._blanks.issuperset(codes):
+            return None
+        steps: list[tuple[int, bytes]] = []
+        run: dict[int, bytes] = {}
+        for option in in_order({**self.constant, **dict.fromkeys(codes, b"")}):
+            if option not in codes:
+                run[option] = self.constant[option]
+                continue
+            steps.append((option, encode_options(run) + bytes((option,))))
+            run = {}
+        rest = encode_options(run)
+        octets = sum(len(before) + 1 for _, before in steps) + len(rest)
+        if len(self._shapes) >= MAX_SHAPES:
+            self._shapes.clear()
+        shape = self._shapes[codes] = Shape(tuple(steps), rest, octets)
+        return shape

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import Part, known_parts, named_by, pack_sub_options, write_parts
 from voxpath.dhcp.fit import fit, room_of
-from voxpath.dhcp.form import Form, form_of
+from voxpath.dhcp.form import Form
 from voxpath.dhcp.layout import LAYOUTS, OWN_LAYOUT, Told
 from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, INFINITE_S, Message, MessageType
 from voxpath.dhcp.options import MAX_LISTS, Assignment, flat_options, pack_vendor
@@ -18,7 +18,7 @@ from voxpath.dhcp.port_parameters import encode_port_set, port_set_of
 from voxpath.dhcp.relay import echo
 from voxpath.dhcp.shared import takes_port_set
 from voxpath.dhcp.value import decode_sip_servers, decode_value, encode_addresses
-from voxpath.dhcp.wire import AROUND_OPTIONS, encode, encode_with
+from voxpath.dhcp.wire import AROUND_OPTIONS, encode, encode_reply
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import MEGACO_PORT, PhoneClass, Scope
 from voxpath.model.ports import LARGEST_BLOCK, PortBlock
@@ -125,26 +125,27 @@ class Replies:
         common = self._common_of(scope, phone_class)
         own = {code.HOST_NAME: name.encode("ascii"), **self._own(request, scope, phone_class, block, common), **more}
         echo(request, own, scope.server)
+        ciaddr, yiaddr = ANY if kind is MessageType.OFFER else request.ciaddr, address or ANY
+        form = self._form_of(kind, request, scope, phone_class, common, leased=address is not None)
+        written = form.filled(own, room_of(request) - AROUND_OPTIONS)
+        if written is not None:
+            return Answer(encode_reply(request, ciaddr, yiaddr, common.siaddr, common.sname, common.file, written))
+        fitted = fit(request, {**form.constant, **own})
         reply = Message(
             BOOTREPLY,
             request.xid,
             request.chaddr,
-            own,
+            fitted.options,
             htype=request.htype,
             flags=request.flags,
-            ciaddr=ANY if kind is MessageType.OFFER else request.ciaddr,
-            yiaddr=address or ANY,
+            ciaddr=ciaddr,
+            yiaddr=yiaddr,
             siaddr=common.siaddr,
             giaddr=request.giaddr,
             sname=common.sname,
             file=common.file,
         )
-        form = self._form_of(kind, request, scope, phone_class, common, leased=address is not None)
-        written = form.filled(own, room_of(request) - AROUND_OPTIONS)
-        if written is not None:
-            return Answer(encode_with(reply, written))
-        fitted = fit(request, {**form.constant, **own})
-        return Answer(encode(reply._replace(options=fitted.options), spread=fitted.spread), fitted.left_out)
+        return Answer(encode(reply, spread=fitted.spread), fitted.left_out)
 
     def refusal(self, request: Message, scope: Scope, reason: str) -> bytes:
         """A NAK (RFC 2131 table 3); a relay is told to broadcast it, since the phone's address may be wrong on its link."""
@@ -172,7 +173,7 @@ class Replies:
                 # Clients that ask in ever new ways; those that are there ask again.
                 self._forms.clear()
             constant = self._constant(kind, request, scope, phone_class, common, leased=leased)
-            form = self._forms[key] = form_of(constant, BLANKS)
+            form = self._forms[key] = Form(constant, BLANKS)
         return form
 
     def _constant(

@@ -110,7 +110,7 @@ def encode(message: Message, limit: int = MAX_MESSAGE, spread: Spread | None = N
     :raises LocalError: a field does not fit, or the message is longer than the limit.
     """
     if spread is None:
-        return encode_with(message, encode_options(message.options), limit)
+        return _encode_with(message, encode_options(message.options), limit)
     used = _OVERLOAD_FILE * bool(spread.file) + _OVERLOAD_SNAME * bool(spread.sname)
     # The relay's own option stays the last one (RFC 3046 section 2.1).
     relays = {option: value for option, value in spread.options.items() if option == code.RELAY_AGENT}
@@ -118,14 +118,23 @@ def encode(message: Message, limit: int = MAX_MESSAGE, spread: Spread | None = N
     options = encode_options(others) + bytes((code.OVERLOAD, 1, used)) + encode_options(relays)
     sname = encode_options(spread.sname) + _END if spread.sname else message.sname
     file = encode_options(spread.file) + _END if spread.file else message.file
-    return encode_with(message._replace(sname=sname, file=file), options, limit)
+    return _encode_with(message._replace(sname=sname, file=file), options, limit)
 
 
-def encode_with(message: Message, options: bytes, limit: int = MAX_MESSAGE) -> bytes:
-    """Write a message with these encoded options, whatever options it has itself.
+def encode_reply(
+    request: Message, ciaddr: IPv4Address, yiaddr: IPv4Address, siaddr: IPv4Address, sname: bytes, file: bytes, options: bytes
+) -> bytes:
+    """Write the reply to a message that was read, with fields that fit and encoded options, of which none is too long."""
+    chaddr = request.chaddr
+    header = _HEADER.pack(
+        BOOTREPLY, request.htype, len(chaddr), 0, request.xid, 0, request.flags,
+        _octets(ciaddr), _octets(yiaddr), _octets(siaddr), _octets(request.giaddr),
+        chaddr, sname, file, MAGIC_COOKIE,
+    )  # fmt: skip
+    return (header + options + _END).ljust(MIN_MESSAGE, b"\0")
 
-    :raises LocalError: a field does not fit, or the message is longer than the limit.
-    """
+
+def _encode_with(message: Message, options: bytes, limit: int) -> bytes:
     chaddr, sname, file = message.chaddr, message.sname, message.file
     if len(chaddr) > MAX_HARDWARE or len(sname) > SNAME_OCTETS or len(file) > FILE_OCTETS:
         raise LocalError("a DHCP header field does not fit: chaddr 16, sname 64, file 128 octets")
