@@ -231,9 +231,16 @@ class BrokenDisk:
         self._statement = statement
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        self._fail(sql)
+        return self._connection.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> sqlite3.Cursor:
+        self._fail(sql)
+        return self._connection.executemany(sql, rows)
+
+    def _fail(self, sql: str) -> None:
         if sql.startswith(self._statement):
             raise sqlite3.OperationalError("disk I/O error")
-        return self._connection.execute(sql, parameters)
 
     def close(self) -> None:
         self._connection.close()

@@ -14,7 +14,7 @@ whoever keeps a copy in memory reads it anew.
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -30,7 +30,7 @@ from voxpath.store.file import is_locked, is_of_disk, load_rows, open_file
 from voxpath.store.history import NOWHERE, Entry, Position
 from voxpath.store.interface import MAX_WAITING, Gate, OpenGate
 from voxpath.store.journal import Journal, SqliteSnapshot, forget, read_since
-from voxpath.store.tables import TABLES, table_of
+from voxpath.store.tables import TABLES, Row, table_of
 
 Value = TypeVar("Value")
 
@@ -52,7 +52,7 @@ LOCKED_S = 5.0
 LOCK_PAUSE_S = 0.01
 """Pause between two looks at a locked file."""
 
-_TABLE_OF_SQL = {kind: (table.put_sql, table.delete_sql) for kind, table in TABLES.items()}
+_SQL = {kind: (table.put_sql, table.delete_sql) for kind, table in TABLES.items()}
 
 
 class StoreReactor(IReactorFromThreads, IReactorTime):
@@ -194,8 +194,7 @@ class SqliteStore:
     def _write(self, group: list[_Request]) -> _Outcomes:
         """Write all rows at once; if one is refused, begin again and write each request for itself."""
         try:
-            for request in group:
-                self._put(request.changes)
+            self._put([change for request in group for change in request.changes])
         except Exception as error:
             if is_of_disk(error):
                 raise
@@ -221,16 +220,22 @@ class SqliteStore:
                 execute("RELEASE request")
         return None
 
-    def _put(self, changes: tuple[Change, ...]) -> None:
-        execute = self._connection.execute
+    def _put(self, changes: Sequence[Change]) -> None:
+        """Write changes, run by run: those of one table keep their order, and of another table none depends on them."""
+        runs: dict[type, tuple[str, list[Row]]] = {}
         for change in changes:
-            value = change.value
-            table = TABLES[type(value)]
-            put, delete = _TABLE_OF_SQL[type(value)]
-            if isinstance(change, Put):
-                execute(put, table.to_row(value))
-            else:
-                execute(delete, table.key(value))
+            kind = type(change.value)
+            table = TABLES[kind]
+            put, delete = _SQL[kind]
+            sql, row = (put, table.to_row(change.value)) if isinstance(change, Put) else (delete, table.key(change.value))
+            run = runs.get(kind)
+            if run is None or run[0] != sql:
+                if run is not None:
+                    self._connection.executemany(*run)
+                run = runs[kind] = (sql, [])
+            run[1].append(row)
+        for run in runs.values():
+            self._connection.executemany(*run)
 
     def _record(self, outcomes: _Outcomes) -> Entry | None:
         """Write into the journal what was written into the tables; ``None``: nothing, or there is no journal."""
