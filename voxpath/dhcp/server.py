@@ -38,7 +38,7 @@ from voxpath.model.event import MessageEvent
 from voxpath.model.phone import Adoption, Lease, Provision, Scope
 from voxpath.ports.ledger import Ledger
 
-MESSAGES_TOLD = 500
+MESSAGES_TOLD = 200
 """Requests of a second that are told message by message, for ladders; in a storm the decisions about each phone are enough.
 
 Memory holds a thousand phones: if a storm were told in full, it would push out all that was worth remembering.

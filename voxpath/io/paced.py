@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTim
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-REST_S = 0.004
+REST_S = 0.005
 """How long a reader rests, in seconds."""
 
 THICK_S = 3 * REST_S

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from tests.bench.dhcp.servers import VENDOR_CLASS
-from tests.bench.dhcp.site import LOAD, PHONES
+from tests.bench.dhcp.site import LOAD, LOAD_ADDRESS, PHONES, SERVER_ADDRESS
 from tests.bench.site import Site
 
 CLIENTS = 1_000_000
@@ -56,10 +56,19 @@ def command(rate: int, seconds: int, first_mac: str = FIRST_MAC) -> list[str]:
     ]  # fmt: skip
 
 
-def run(site: Site, rate: int, seconds: int) -> Load:
+def relayed(rate: int, seconds: int) -> list[str]:
+    """The command line of a relay, for clients each of whom comes twice: perfdhcp begins anew when it has had all of them."""
+    return [
+        "perfdhcp", "-4", "-l", LOAD_ADDRESS, "-r", str(rate), "-p", f"{seconds}", "-R", str(rate * seconds // 2),
+        "-b", f"mac={FIRST_MAC}", "-o", f"60,{VENDOR_CLASS.encode().hex()}", "-W", str(int(EXIT_WAIT_S * 1e6)), "-x", "t",
+        SERVER_ADDRESS,
+    ]  # fmt: skip
+
+
+def run(site: Site, argv: list[str], rate: int, seconds: int) -> Load:
     """Load the server for some seconds."""
     # perfdhcp ends with 3 when an exchange was not finished.
-    done = site.net.run(PHONES, command(rate, seconds), timeout=seconds + 30, check=False)
+    done = site.net.run(PHONES, argv, timeout=seconds + 30, check=False)
     return read(done.stdout + done.stderr, rate, seconds)
 
 

@@ -56,11 +56,12 @@ def ready(work: str, server: Server) -> Iterator[Load]:
     yield lambda rate, seconds: measure(work, server, rate, seconds)
 
 
-def measure(work: str, server: Server, rate: int, seconds: int) -> Measured:
+def measure(work: str, server: Server, rate: int, seconds: int, relay: bool = False) -> Measured:
     """Start the server from nothing, load it, end it."""
-    with Cable() as site, site.serving(server) as process:
+    argv = load.relayed(rate, seconds) if relay else load.command(rate, seconds)
+    with Cable(relay) as site, site.serving(server) as process:
         before = cpu_s(process.pid)
-        seen = load.run(site, rate, seconds)
+        seen = load.run(site, argv, rate, seconds)
         spent = cpu_s(process.pid) - before
     return summed(work, server.name, seen, spent)
 

@@ -1,9 +1,10 @@
 """The servers that are compared, each with the configuration and the empty state that it starts from."""
 
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from tests.bench.dhcp.site import LAN, SERVER_ADDRESS, WAN
+from tests.bench.dhcp.site import LAN, LOAD_ADDRESS, SERVER_ADDRESS, WAN
 from tests.bench.part import Server, twistd
 
 HERE = Path(__file__).parent
@@ -14,23 +15,26 @@ PUBLICS = 100
 """Public addresses: with 64 ports for each phone some 1000 phones fit behind one."""
 
 
-def voxpath_configuration(directory: Path, nat: str, addresses: int = PUBLICS) -> str:
+def voxpath_configuration(directory: Path, nat: str, addresses: int = PUBLICS, relay: str = "") -> str:
     """The configuration of voxpath: the full policy, a port block for each phone, all of it stored before the ACK.
 
     :param addresses: how many public addresses it has.
+    :param relay: what speaks for the phones; empty: they stand on the link.
     """
+    relays = f'relays = ["{relay}"]' if relay else ""
     publics = [str(FIRST_PUBLIC + number) for number in range(addresses)]
     pools = "\n".join(f'[[pool]]\npublic = "{public}"\nports = [1024, 65535]\nrealm = "bench"' for public in publics)
     template = (HERE / "voxpath.toml.in").read_text()
     return template.format(
-        state=directory, nat=nat, publics=publics, pools=pools, vendor_class=VENDOR_CLASS, lan=LAN, wan=WAN, server=SERVER_ADDRESS
-    )
+        state=directory, nat=nat, publics=publics, pools=pools, vendor_class=VENDOR_CLASS, lan=LAN, wan=WAN, server=SERVER_ADDRESS,
+        relays=relays,
+    )  # fmt: skip
 
 
-def voxpath(directory: Path, nat: str = "nftables", addresses: int = PUBLICS) -> list[str]:
+def voxpath(directory: Path, nat: str = "nftables", addresses: int = PUBLICS, relay: str = "") -> list[str]:
     """``twistd voxpath-sg`` as an operator starts it."""
     configuration = directory / "voxpath.toml"
-    configuration.write_text(voxpath_configuration(directory, nat, addresses))
+    configuration.write_text(voxpath_configuration(directory, nat, addresses, relay))
     return twistd("voxpath-sg", configuration)
 
 
@@ -39,11 +43,11 @@ def voxpath_memory(directory: Path) -> list[str]:
     return voxpath(directory, "memory")
 
 
-def kea(directory: Path) -> list[str]:
+def kea(directory: Path, socket: str = "raw") -> list[str]:
     """Kea with leases in a memory file that is written without waiting for the disk, its default."""
     configuration = directory / "kea.json"
     text = (HERE / "kea.json.in").read_text()
-    for word, value in (("@DIR@", str(directory)), ("@LAN@", LAN)):
+    for word, value in (("@DIR@", str(directory)), ("@LAN@", LAN), ("@SOCKET@", socket)):
         text = text.replace(word, value)
     configuration.write_text(text)
     # It keeps its process id and lock files where the environment says.
@@ -76,5 +80,8 @@ SERVERS = (
     Server("Kea", kea),
     Server("dnsmasq", dnsmasq),
 )
+RELAYED = (Server("voxpath", partial(voxpath, relay=LOAD_ADDRESS)), Server("Kea", partial(kea, socket="udp")))
+"""The same behind a relay, to which all answers go as ordinary UDP."""
+
 BASE = "Kea"
 """The server that ratios refer to."""

@@ -31,18 +31,24 @@ table netdev direct {{
 
 
 class Cable(Site):
-    """Gateway and load generator, and a cable between them; nothing is at the far end of the gateway's outside."""
+    """Gateway and load generator, and a cable between them; nothing is at the far end of the gateway's outside.
 
-    def __init__(self) -> None:
+    :param relay: the load generator stays the relay that it is.
+    """
+
+    def __init__(self, relay: bool = False) -> None:
         super().__init__(GATEWAY, SERVER_PORT)
+        self._relay = relay
 
     def build(self) -> None:
-        """Make the namespaces, lay the cables, and bend the load generator's packets straight."""
+        """Make the namespaces, lay the cables, and, for phones without a relay, bend the load generator's packets straight."""
         net = self.net
         net.create(GATEWAY, PHONES)
         net.veth(GATEWAY, LAN, PHONES, LOAD)
         net.address(GATEWAY, LAN, SERVER_ADDRESS + PREFIX)
         net.address(PHONES, LOAD, LOAD_ADDRESS + PREFIX)
         net.veth(GATEWAY, WAN, PHONES, "far0")
+        if self._relay:
+            return
         mac = net.ip(PHONES, "-br", "link", "show", LOAD).split()[2]
         net.run(PHONES, ["nft", "-f", "-"], input=RULES.format(load=LOAD, mac=mac, address=LOAD_ADDRESS))
