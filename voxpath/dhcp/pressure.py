@@ -86,9 +86,10 @@ class Pressure:
         change = step.ledger
         if not change and step.offer is None:
             return []
-        effects: list[Effect] = []
-        for name in {lease.scope for lease in (step.lease, step.before) if lease is not None}:
-            effects += self._scope(name)
+        lease, before = step.lease, step.before
+        effects = self._scope(lease.scope) if lease is not None else []
+        if before is not None and (lease is None or before.scope != lease.scope):
+            effects += self._scope(before.scope)
         for row in (*change.written, *change.removed):
             effects += self._pool(row.block, now)
         return effects

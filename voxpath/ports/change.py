@@ -1,6 +1,6 @@
 """What a change of the ledger is: rows before and after, and the NAT transaction that goes with them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
@@ -65,8 +65,11 @@ class LedgerChange(Struct, frozen=True, gc=False):
     @property
     def transaction(self) -> Transaction:
         """The change of the NAPPT table; false when there is none."""
-        before = _mappings(self.removed)
         after = _mappings(self.written)
+        if not self.removed:
+            # A new phone.
+            return Transaction(self.generation, tuple(after))
+        before = _mappings(self.removed)
         return Transaction(
             self.generation,
             add=tuple(mapping for mapping in after if mapping not in before),
@@ -74,12 +77,14 @@ class LedgerChange(Struct, frozen=True, gc=False):
         )
 
 
-def _steps(before: Iterable[PortBinding], after: Iterable[PortBinding]) -> tuple[Change, ...]:
+def _steps(before: Collection[PortBinding], after: Iterable[PortBinding]) -> tuple[Change, ...]:
+    puts = [Put(row) for row in after]
+    if not before:
+        return tuple(puts)
     # A row is written over by its key; only one whose ports change hands has to go first.
     kept = {(row.holder, row.block) for row in after}
-    deletes = tuple(Delete(row) for row in before if (row.holder, row.block) not in kept)
-    return deletes + tuple(Put(row) for row in after)
+    return (*[Delete(row) for row in before if (row.holder, row.block) not in kept], *puts)
 
 
 def _mappings(rows: Iterable[PortBinding]) -> list[Mapping]:
-    return [row.mapping for row in rows if row.mapping is not None]
+    return [mapping for row in rows if (mapping := row.mapping) is not None]

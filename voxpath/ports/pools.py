@@ -118,7 +118,7 @@ class Pools:
     def __init__(self, pools: Iterable[Pool], reserved: frozenset[int]) -> None:
         self.spaces: list[Space] = []
         self._stores: dict[str, Store] = {}
-        self._by_public: dict[IPv4Address, list[Space]] = {}
+        self._by_public: dict[int, list[Space]] = {}
         for pool in pools:
             for other in self.spaces:
                 taken = other.pool
@@ -130,7 +130,7 @@ class Pools:
             space = Space(pool, reserved, store, len(store.spaces))
             store.spaces.append(space)
             self.spaces.append(space)
-            self._by_public.setdefault(pool.public, []).append(space)
+            self._by_public.setdefault(int(pool.public), []).append(space)
 
     def store_of(self, realm: str) -> str:
         """Whose pools phones of a realm get ports from: the realm's own, or the common ones (an empty name) when it has none."""
@@ -155,9 +155,10 @@ class Pools:
 
     def holding(self, block: PortBlock) -> Space | None:
         """The pool that a block lies in."""
-        first, last = block.first, block.last
-        for space in self.of_public(block.public):
-            if space.pool.first <= first and last <= space.pool.last:
+        first, end = block.first, block.first + block.size
+        for space in self._by_public.get(int(block.public), ()):
+            pool = space.pool
+            if pool.first <= first and end <= pool.last + 1:
                 return space
         return None
 
@@ -173,7 +174,7 @@ class Pools:
 
     def of_public(self, public: IPv4Address) -> Sequence[Space]:
         """The pools of a public address."""
-        return self._by_public.get(public, ())
+        return self._by_public.get(int(public), ())
 
 
 def give_back(pieces: Pieces) -> None:

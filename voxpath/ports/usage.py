@@ -1,6 +1,5 @@
 """What the ports of each pool are used for, counted change by change: the answer costs the same however many rows there are."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from voxpath.core.timers import TimerHeap
@@ -87,12 +86,8 @@ class Usage:
             self._count(row, KEPT, 1)
 
     def _count(self, row: PortBinding, use: str, sign: int) -> None:
-        for space, ports in self._shares(row):
-            self._counts[space][use] += sign * ports
-
-    def _shares(self, row: PortBinding) -> Iterator[tuple[Space, int]]:
         block = row.block
         whole = self._pools.holding(block)
         # The gateway's own ports may lie in several pools, or in none.
         for space in self._pools.of_public(block.public) if whole is None else (whole,):
-            yield space, space.free.allowed(block.first, block.size)
+            self._counts[space][use] += sign * space.free.allowed(block.first, block.size)
