@@ -20,6 +20,7 @@ First and last port are given, not the size, so that a stock client's hook can w
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address
+from struct import Struct
 from typing import NamedTuple
 
 from voxpath.core.cursor import Reader
@@ -81,6 +82,7 @@ MAX_LISTS = 256
 
 FLAT_CODES = (PORT_RANGE, MGC_LIST, NAT_ADDRESS)
 OWN_SUBS = (SUB_PORT_RANGE, SUB_MGC_LIST, SUB_NAT_ADDRESS)
+_PORT_RANGE = Struct("!IHH")
 _FLAT_OF_SUB = {SUB_PORT_RANGE: PORT_RANGE, SUB_MGC_LIST: MGC_LIST, SUB_NAT_ADDRESS: NAT_ADDRESS}
 
 
@@ -106,7 +108,12 @@ def flat_options(given: Assignment) -> dict[int, bytes]:
 
 def pack_vendor(flat: Mapping[int, bytes]) -> bytes:
     """The content of option 43, and of our part of option 125, made from what :func:`flat_options` wrote."""
-    return b"".join(bytes((sub, len(flat[option]))) + flat[option] for sub, option in _FLAT_OF_SUB.items() if option in flat)
+    written: list[bytes] = []
+    for sub, option in _FLAT_OF_SUB.items():
+        value = flat.get(option)
+        if value is not None:
+            written += (bytes((sub, len(value))), value)
+    return b"".join(written)
 
 
 def read_assignment(options: Mapping[int, bytes], enterprise: int = 0) -> Assignment:
@@ -129,7 +136,7 @@ def read_assignment(options: Mapping[int, bytes], enterprise: int = 0) -> Assign
 
 def encode_port_range(block: PortBlock) -> bytes:
     """Write a block as public address, first port, last port."""
-    return block.public.packed + block.first.to_bytes(2, "big") + block.last.to_bytes(2, "big")
+    return _PORT_RANGE.pack(int(block.public), block.first, block.last)
 
 
 def decode_port_range(data: bytes) -> PortBlock:

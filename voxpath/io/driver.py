@@ -165,7 +165,7 @@ class Driver:
             self._malformed(datagram, error)
         except Exception as error:
             self._fault(error, datagram)
-        self._arm()
+        self._arm(now)
 
     def act(self, action: Callable[[float], Effects]) -> None:
         """Carry out an action on the core that comes from elsewhere: a user, a command, another role."""
@@ -290,18 +290,19 @@ class Driver:
 
     # The core's single timer.
 
-    def _arm(self) -> None:
-        if self._stopped is not None or (self._timer is not None and self._timer_due <= self._clock.now()):
+    def _arm(self, now: float | None = None) -> None:
+        timer = self._timer
+        if self._stopped is not None or (timer is not None and self._timer_due <= (now or self._clock.now())):
             # One that is due already looks for itself.
             return
         due = self.core.next_due()
         if due is None:
             return
-        if self._timer is not None:
+        if timer is not None:
             # A timer that is due earlier than needed costs one idle tick; moving it every time would cost more.
             if self._timer_due <= due:
                 return
-            self._timer.cancel()
+            timer.cancel()
         self._timer_due = max(due, self._not_before)
         self._timer = self._clock.call_at(self._timer_due, self._tick)
 
