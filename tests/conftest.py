@@ -51,6 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker("live") is not None)
 
 
+def pytest_collection_finish() -> None:
+    """Whatever the modules made stays: the look for unhandled failures after each test need not pass over it again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip live tests without root; ``.ci/run`` fails on a skip."""
     if item.get_closest_marker("live") is not None and os.geteuid() != 0:
