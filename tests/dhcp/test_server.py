@@ -168,6 +168,15 @@ def test_an_infinite_lease_is_never_renewed() -> None:
     assert renewal_s(INFINITE_S) == rebinding_s(INFINITE_S) == INFINITE_S
 
 
+def test_a_lease_without_end_is_told_in_words(site, make_phone) -> None:
+    site.classes = [replace(site.classes[0], lease_s=INFINITE_S), site.classes[1]]
+    site.start()
+    make_phone(site, 1).boot()
+    assert site.last_event(DhcpAck).text == "leased 10.0.0.10 with ports 198.51.100.1:20480-20543 for ever, class desk"
+    make_phone(site, 2, "lobby").boot()
+    assert "for 600 s" in site.last_event(DhcpAck).text
+
+
 # Whom the server answers: address first, then class (DHC-2 to DHC-4).
 
 
