@@ -14,6 +14,7 @@ from math import isinf
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared, lease_fits
+from voxpath.dhcp.statics import Statics
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
 from voxpath.model.ports import BindingState
@@ -32,6 +33,7 @@ class Book:
         self.scopes = {scope.name: scope for scope in scopes}
         self.timers: TimerHeap[Timer] = TimerHeap()
         self.offers = 0
+        self.statics = Statics(self.scopes.values())
         self._reserved = reserved
         self.demand = Demand()
         self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
@@ -121,6 +123,8 @@ class Book:
                 self._owners[lease.address] = client
             held = self._holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
+            if lease.static:
+                self.statics.sort(client)
             if held:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
@@ -277,6 +281,8 @@ class Book:
             self._leave(client, before, step.lease)
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
+        if step.touches_static:
+            self.statics.sort(client)
         self.timers.disarm(Timer("lease", client.mac))
         if step.kind is Kind.DECLINE and before is not None and not is_shared(before):
             self.timers.arm(Timer("probation", client.mac, before.scope, before.address), now + probation_s)
@@ -297,6 +303,8 @@ class Book:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
+        if step.touches_static:
+            self.statics.sort(step.client)
         if step.kind in OF_BLOCKS:
             self.leave(step.client)
 

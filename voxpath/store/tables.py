@@ -67,12 +67,13 @@ def _text(address: IPv4Address | None) -> str | None:
 
 def _lease_row(lease: Lease) -> Row:
     place = (str(lease.mac), lease.client_id, lease.scope, text_of(lease.address))
-    return (*place, lease.phone_class, lease.host_name, lease.expires, lease.first_port)
+    return (*place, lease.phone_class, lease.host_name, lease.expires, lease.first_port, int(lease.static))
 
 
 def _lease(row: Row) -> Lease:
-    mac, client_id, scope, address, phone_class, host_name, expires, first_port = row
-    return Lease(Mac.parse(mac), bytes(client_id), scope, IPv4Address(address), phone_class, host_name, expires, first_port)
+    mac, client_id, scope, address, phone_class, host_name, expires, first_port, static = row
+    place = (Mac.parse(mac), bytes(client_id), scope, IPv4Address(address))
+    return Lease(*place, phone_class, host_name, expires, first_port, bool(static))
 
 
 def _adoption_row(adoption: Adoption) -> Row:
@@ -126,7 +127,7 @@ TABLES: dict[type, Table] = {
     ),
     Lease: Table(
         "lease",
-        ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires", "first_port"),
+        ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires", "first_port", "static"),
         1,
         _lease_row,
         _lease,
