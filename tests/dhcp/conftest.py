@@ -136,10 +136,16 @@ class Site:
 
     # Messages.
 
-    def tell(self, payload: bytes, interface: str = "eth0") -> list[Send]:
-        """Give the server a datagram; return what it sent."""
+    def tell(self, payload: bytes, interface: str = "eth0", source: str = "") -> list[Send]:
+        """Give the server a datagram; return what it sent.
+
+        :param source: where it comes from; empty: from the relay that it names, or from the address that its client has.
+        """
         before = len(self.sent)
-        datagram = Datagram(payload, Endpoint("0.0.0.0", 68), "255.255.255.255", interface, "dhcp")
+        if not source:
+            giaddr, ciaddr = (IPv4Address(payload[at : at + 4].ljust(4, b"\0")) for at in (24, 12))
+            source = str(giaddr if int(giaddr) else ciaddr)
+        datagram = Datagram(payload, Endpoint(source, 68), "255.255.255.255", interface, "dhcp")
         self.run(self.server.receive(datagram, self.now))
         return self.sent[before:]
 

@@ -114,8 +114,9 @@ class Scope(Section, frozen=True):
     relays: Annotated[
         tuple[IPv4Address, ...],
         doc(
-            "Relays (by giaddr) that are trusted to speak for this scope's phones; empty: these are on the interface's own link.",
-            ["10.0.0.2"],
+            "Relays that are trusted to speak for this scope's phones: the addresses that they write into giaddr, and those that "
+            "they send from; empty: the phones are on the interface's own link.",
+            ["10.0.0.2", "10.9.0.2"],
             max_length=64,
         ),
     ] = ()

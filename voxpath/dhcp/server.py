@@ -153,8 +153,8 @@ class DhcpServer:
         if answer is None:
             return heard + self._silence.drop_unread(phone, message.summary, "its type is not served")
         try:
-            request = self._request_of(message, mac, phone, datagram.interface, datagram.port)
-            request = request._replace(told=told, source=datagram.source.host)
+            request = self._request_of(message, mac, phone, datagram.interface, datagram.port, datagram.source.host)
+            request = request._replace(told=told)
         except NoLink as error:
             return heard + self._silence.drop_unread(phone, message.summary, str(error), error.kind)
         return heard + answer(request, now)
@@ -184,13 +184,13 @@ class DhcpServer:
             return last.interface
         return self._links.only(question.relay)
 
-    def _request_of(self, message: Message, mac: Mac, phone: str, interface: str, port: str) -> Request:
+    def _request_of(self, message: Message, mac: Mac, phone: str, interface: str, port: str, source: str = "") -> Request:
         agent = relay_agent(message)
-        link = self._links.find(message, agent, interface)
+        link = self._links.find(message, agent, interface, source)
         if self._circuits and agent.circuit_id is None and message.ciaddr in self._circuits:
             agent = self._remembered(message, mac, agent)
         applicant = applicant_of(message, mac, link, agent, adopted=mac in self.adoptions)
-        return Request(message, mac, phone, applicant, link, link.first, agent, port)
+        return Request(message, mac, phone, applicant, link, link.first, agent, port, source=source)
 
     def _remembered(self, message: Message, mac: Mac, agent: RelayAgent) -> RelayAgent:
         """A phone beyond a relay renews without it: its reserved address then stands for the circuit that got it."""

@@ -90,7 +90,8 @@ class Scope:
     :ivar interface: towards the phones, or towards the relays.
     :ivar server: the server's own address there, by which phones know it (option 54).
     :ivar router: the default router told to phones; ``None``: the server itself.
-    :ivar relays: the relays (by their giaddr) whose phones it is for; empty: it is for phones on the interface's own link.
+    :ivar relays: the relays whose phones it is for, by giaddr, and the addresses that these send from; empty: it is for phones on
+        the interface's own link.
     :ivar group: scopes of one link with the same name here are a super-scope: when one is exhausted, the next one gives.
     :ivar trust_circuits: whether a switch on the interface's own link, and no phone, writes the circuit identifier (option 82).
     :ivar options: further DHCP options by code, encoded.
