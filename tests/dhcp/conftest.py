@@ -69,8 +69,8 @@ class Site:
         assert self.ledger.load(self.bindings.values()) == ()
         macs = [(mac(0), mac(0xF0))]
         self.server = DhcpServer(self.scopes, Admission(macs, self.classes, self.reservations), self.ledger, self.settings)
-        self.server.load(self.leases.values(), self.now, self.adoptions.values())
         self.held.clear()
+        self.run(self.server.load(self.leases.values(), self.now, self.adoptions.values()))
         # The assembly makes the NAT equal to the ledger before any role starts.
         self.nat = {mapping.block: mapping.private for row in self.ledger.bindings() if (mapping := row.mapping) is not None}
 
@@ -102,7 +102,8 @@ class Site:
             for mapping in effect.transaction.add:
                 assert mapping.block not in self.nat
                 self.nat[mapping.block] = mapping.private
-        self.run(self.server.resolve(effect.token, Done(), self.now))
+        if effect.token is not None:
+            self.run(self.server.resolve(effect.token, Done(), self.now))
         self.run(effect.then)
 
     def write(self, commit: Commit) -> None:

@@ -19,7 +19,7 @@ from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
 from voxpath.app.role import Role
 from voxpath.app.serving import Serving
-from voxpath.core.effects import Datagram
+from voxpath.core.effects import Datagram, Effect
 from voxpath.core.errors import LocalError
 from voxpath.core.rate import PerSecond
 from voxpath.dhcp.event import DhcpDropped
@@ -74,6 +74,7 @@ class GatewayRole(Role):
         self._look: IDelayedCall | None = None
         self._backlog: Backlog | None = None
         self._storm = PerSecond(STORM_EVENTS_PER_SECOND)
+        self._loaded: list[Effect] = []
         self.prober: Prober | None = None
 
     @property
@@ -96,7 +97,7 @@ class GatewayRole(Role):
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
             self.bus.publish(self.role, event)
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, values.dhcp_settings(config))
-        self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
+        self._loaded = self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
         await self._claim_own_ports()
         await self._place_fixed(fixed)
         await self._repair(adopted)
@@ -292,8 +293,8 @@ class GatewayRole(Role):
                     ports.open_trunk(PORT, feed, interface, vlan, SERVER_PORT, priority, self._backlog)
                 else:
                     ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), feed, scope.interface, scope.priority, self._backlog)
-        # The prober's first requests.
-        self._driver.act(self.server.pressure.look)
+        # What was found at the start, and the prober's first requests.
+        self._driver.act(lambda now: [*self._loaded, *self.server.pressure.look(now)])
         self._watch(ports)
 
     def _heard(self, datagram: Datagram) -> None:

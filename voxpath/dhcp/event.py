@@ -128,6 +128,37 @@ class DhcpAdoptionFailed(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class DhcpLeasesMoved(Event, frozen=True, kw_only=True):
+    """A scope has another name than before, or other addresses: leases are of the scope that their addresses lie in now.
+
+    :ivar former: the name of their scope before the start.
+    """
+
+    ID: ClassVar[str] = "DHCP_LEASES_MOVED"
+    TEXT: ClassVar[str] = "{leases} leases of scope {former} lie in scope {scope} now, and are kept there"
+
+    former: str
+    scope: str
+    leases: int
+
+
+class DhcpLeasesAstray(Event, frozen=True, kw_only=True):
+    """Stored leases lie in no scope of the configuration, or at an address that another phone has there; told at each start.
+
+    Each keeps its port block until it ends, and no longer than until its phone asks for an address.
+    """
+
+    ID: ClassVar[str] = "DHCP_LEASES_ASTRAY"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "{leases} leases of scope {scope} lie in no scope of the configuration; their phones get other addresses when they ask, "
+        "or give the scope back, or take the leases by voxpath ctl release"
+    )
+
+    scope: str
+    leases: int
+
+
 class DhcpEnded(Event, frozen=True, kw_only=True):
     """A lease ended: its ports are out of the NAT and in quarantine; address and block stay remembered (decision D17).
 

@@ -114,14 +114,17 @@ class Book:
     # Start.
 
     def load(self, leases: Iterable[Lease], now: float) -> None:
-        """Take the leases of the store; a lease is bound if it has time left and the ledger says that its block is held."""
+        """Take the leases of the store; a lease is bound if it has time left and the ledger says that its block is held.
+
+        A lease of no scope keeps its block until it ends, and its phone is told at its next renewal (:mod:`voxpath.dhcp.homes`).
+        """
         for lease in sorted(leases, key=lambda lease: lease.expires):
             client = self._clients.setdefault(lease.mac, Client(lease.mac, lease.phone))
             client.lease = lease
             if lease.scope in self._pools and not is_shared(lease):
                 self._pools[lease.scope].take_exactly(lease.address)
                 self._owners[lease.address] = client
-            held = self._holds(client)
+            held = self.holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
             if lease.static:
                 self.statics.sort(client)
@@ -256,7 +259,8 @@ class Book:
             queue.arm(lease.mac, lease.expires)
         return found
 
-    def _holds(self, client: Client) -> bool:
+    def holds(self, client: Client) -> bool:
+        """Whether a phone holds its block; by a lease of no scope it does so without being bound."""
         row = self.ledger.binding_of(client.phone)
         return row is not None and row.state is BindingState.HELD
 
@@ -291,13 +295,14 @@ class Book:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
             return
-        if not is_shared(client.lease):
+        if not is_shared(client.lease) and client.lease.scope in self._pools:
             self._owners[client.lease.address] = client
         if client.bound:
             self._arm_lease(client)
         else:
             self._sort(client)
-            self.demand.doubt(client.lease.scope, client.lease.address)
+            if client.lease.scope in self._pools:
+                self.demand.doubt(client.lease.scope, client.lease.address)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
@@ -363,7 +368,7 @@ class Book:
             return
         queue = self._unbound[lease.scope]
         # A lease that ran out while we were down holds its block until its expiry is stored.
-        free = self._gives_way(client) and not self._holds(client)
+        free = self._gives_way(client) and not self.holds(client)
         if not (free and self._pools[lease.scope].serves(lease.address)):
             queue.disarm(client.mac)
         elif client.mac not in queue:
