@@ -139,6 +139,13 @@ def test_a_relay_may_send_from_another_of_its_configured_addresses(site, phone) 
     assert site.tell(relayed(phone.client.discover()), source="10.9.0.3") == []
 
 
+@pytest.mark.parametrize("giaddr", [GIADDR, OTHER])
+def test_a_release_that_another_relay_passes_on_ends_nothing(site, phone, giaddr: IPv4Address) -> None:
+    lease = booted(phone)
+    site.tell(relayed(phone.client.release(lease), giaddr))
+    assert bool(site.nat) == (giaddr == OTHER)
+
+
 @pytest.mark.parametrize(("giaddr", "interface"), [("10.2.0.3", "eth0"), ("10.2.0.2", "eth1"), ("10.0.0.1", "eth0")])
 def test_an_unknown_relay_is_dropped_with_a_reason(site, phone, giaddr, interface) -> None:
     """A relay is trusted by its address and the interface that it stands behind; the count has nothing that a stranger chose."""

@@ -530,6 +530,24 @@ def test_an_offer_ends(site, phone, make_phone) -> None:
     assert make_phone(site, 2).offer().address == FIRST
 
 
+@pytest.mark.parametrize("source", ["10.0.0.66", "0.0.0.0", "10.0.1.10", "10.0.0.10"])
+def test_a_release_is_heard_from_the_address_that_it_gives_back(site, phone, source: str) -> None:
+    """Anybody can write a phone's Ethernet address, client identifier and IP address into a message (RFC 2131 section 7)."""
+    site.tell(phone.client.release(phone.boot()), source=source)
+    assert bool(site.nat) == (source != "10.0.0.10")
+    if site.nat:
+        assert site.last_event(DhcpDropped).reason == "it was sent from another address than it gives back"
+
+
+@pytest.mark.parametrize("kind", ["release", "decline"])
+def test_a_release_or_a_decline_from_another_link_ends_nothing(site, phone, kind: str) -> None:
+    lease = phone.boot()
+    message = getattr(phone.client, kind)(lease)
+    site.tell(edited(message, options={code.SERVER_ID: None}), "eth1", str(lease.address))
+    assert site.nat == {lease.block: lease.address}
+    assert site.last_event(DhcpDropped).reason == "it came from another link than its lease is of"
+
+
 def test_a_declined_address_is_given_to_nobody_for_a_while(site, phone, make_phone) -> None:
     lease = phone.boot()
     phone.ask(phone.client.decline(lease))
