@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from voxpath.app import values
 from voxpath.app.check import machine_for
+from voxpath.app.clockwatch import ClockWatch
 from voxpath.app.event import BlockNotReserved, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
@@ -74,6 +75,7 @@ class GatewayRole(Role):
         self._look: IDelayedCall | None = None
         self._backlog: Backlog | None = None
         self._storm = PerSecond(STORM_EVENTS_PER_SECOND)
+        self._clock_watch = ClockWatch(node)
         self._loaded: list[Effect] = []
         self.prober: Prober | None = None
 
@@ -86,6 +88,7 @@ class GatewayRole(Role):
     async def begin(self) -> None:
         """Adopt the kernel's tables, load the store, make them equal, then listen."""
         node, config = self._node, self._node.config
+        self._clock_watch.begin(self.role)
         self.selection = select(config.nat.backend, self._nat_settings())
         self.bus.publish(self.role, BackEndChosen(name=self.selection.name, reason=self.selection.reason))
         self.selection.nat.watch(lambda event: self.bus.publish("nat", event))
@@ -109,6 +112,8 @@ class GatewayRole(Role):
 
     async def end(self) -> None:
         """Finish every commit and NAT change that was begun, then close; kernel tables stay."""
+        if self.ready:
+            self._clock_watch.end()
         self.ready = False
         if self._look is not None:
             self._look.cancel()
@@ -306,7 +311,8 @@ class GatewayRole(Role):
             self.bus.publish(self.role, DhcpDropped(phone=_client(datagram), message="DISCOVER", reason=STORM))
 
     def _watch(self, ports: UdpPorts) -> None:
-        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it."""
+        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes."""
+        self._clock_watch.look()
         orphans = ports.orphans()
         if orphans:
             self._look = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac, text_of
+from voxpath.model.clock import ClockMark
 from voxpath.model.contact import Contact
 from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
@@ -143,6 +144,7 @@ TABLES: dict[type, Table] = {
         _registration,
     ),
     Adoption: Table("adoption", ("mac", "since"), 1, _adoption_row, _adoption),
+    ClockMark: Table("clock", ClockMark._fields, 1, tuple, ClockMark._make),
     Contact: Table("contact", Contact._fields, 2, tuple, Contact._make),
 }
 
