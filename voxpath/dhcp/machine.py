@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from math import isinf
 
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import AgeHeap, TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared, lease_fits
 from voxpath.dhcp.statics import Statics
@@ -40,7 +40,7 @@ class Book:
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
         self._declines: dict[Mac, int] = {}
-        self._unbound: dict[str, TimerHeap[Mac]] = {name: TimerHeap() for name in self.scopes}
+        self._unbound: dict[str, AgeHeap[Mac]] = {name: AgeHeap() for name in self.scopes}
 
     # Look-ups.
 
