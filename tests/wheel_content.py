@@ -14,6 +14,8 @@ NEEDED = (
     "voxpath/store/schema/0003.sql",
     "voxpath/store/schema/0004.sql",
     "voxpath/store/schema/0005.sql",
+    "voxpath/store/schema/0006.sql",
+    "voxpath/store/schema/0007.sql",
     "voxpath/app/phone_classes.toml",
     "voxpath/provision/shipped/files.toml",
     "voxpath/provision/shipped/baresip/uuid",

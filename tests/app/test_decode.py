@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxpath.app import reference
-from voxpath.app.decode import FILE_LIMIT, decode, decode_partly
+from voxpath.app.decode import FILE_LIMIT, PROBLEMS_LIMIT, decode, decode_partly
 from voxpath.app.schema import Config
 
 
@@ -134,3 +134,41 @@ def test_any_tree_is_decoded_or_explained(tree: dict[str, object]) -> None:
 def test_any_octets_are_decoded_or_explained(octets: bytes) -> None:
     decoded = decode(octets)
     assert (decoded.config is None) == bool(decoded.problems)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join(["a"] * 20_000) + " = 1",
+        "[" + " . ".join(["a"] * 20_000) + "]",
+        'x = { b = 1, "c".' + '"a".' * 20_000 + "d = 1 }",
+        "# it's a comment\n'''text''' = \"\"\"\n\\\"\"\"\" \n" + "a." * 20_000 + "b = 1",
+    ],
+)
+def test_a_key_of_many_parts_is_refused_before_it_costs_time(text: str) -> None:
+    """The parser's time grows with the square of their number."""
+    [problem] = decode(text.encode()).problems
+    assert "more than 32 parts" in str(problem)
+
+
+@pytest.mark.parametrize("quote", ['"', "'", '"""', "'''", "# "])
+def test_dots_in_texts_and_comments_are_no_key(quote: str) -> None:
+    dots = "a." * 100
+    text = f"name = {quote}{dots}{quote}" if quote != "# " else f"name = 'x' {quote}{dots}"
+    assert not any("parts" in str(problem) for problem in decode(text.encode()).problems)
+
+
+def test_ten_thousand_phones_fit_into_the_largest_file() -> None:
+    """Each with a reservation and a number."""
+    entry = (
+        '[[reservation]]\nmac = "02:00:00:00:00:00"\naddress = "10.100.100.100"\nclass = "desk"\n\n'
+        '[[number]]\nnumber = "10000"\nphone = "02:00:00:00:00:00"\n\n'
+    )
+    assert 10_000 * len(entry) < FILE_LIMIT * 0.75
+
+
+def test_so_many_problems_are_told_and_no_more() -> None:
+    """Whoever feeds another kind of file to a command wants no 200 000 lines."""
+    problems = decode("".join(f"k{number} = 1\n" for number in range(1000)).encode()).problems
+    assert len(problems) == PROBLEMS_LIMIT + 1
+    assert "800 more problems" in str(problems[-1])

@@ -14,7 +14,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from voxpath.app.decode import decode
-from voxpath.app.event import BlockNotReserved, OwnPortsTaken, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, ClockBehind, OwnPortsTaken, StoreRowRefused
 from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
@@ -29,6 +29,7 @@ from voxpath.io.bus import EventBus
 from voxpath.manage.facts import CommandError
 from voxpath.manage.memory import Memory
 from voxpath.model.address import Endpoint, Mac
+from voxpath.model.clock import ClockMark
 from voxpath.model.event import Event
 from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.natreactor.memory import MemoryNAT
@@ -97,6 +98,26 @@ class Bench:
 ONE = held(1, "203.0.113.1", "10.0.0.11")
 TWO = held(2, "203.0.113.1", "10.0.0.12")
 FAR = PortBlock(IPv4Address("203.0.113.1"), 40960, 64)
+
+
+def test_a_start_with_a_clock_that_is_behind_changes_no_quarantine(tmp_path: Path) -> None:
+    """Else the ports of a phone that has left would be nobody's for the time by which the clock is wrong."""
+    store = MemoryStore()
+    until = 1_000_000.0 + 300
+    row = PortBinding(ONE.holder, ONE.block, ONE.private, "a", BindingState.RELEASED, until, 1)
+    store.commit((Put(ClockMark("server", 1_000_000.0)),), lambda reason: None)
+    bench = Bench(tmp_path, rows=[row], store=store)
+    assert isinstance(bench.told(ClockBehind)[0], ClockBehind)
+
+    def quarantined() -> int:
+        return sum(usage.quarantined for usage in bench.role.ledger.usage(bench.role.clock.now()))
+
+    bench.reactor.advance(299)
+    assert quarantined() == 64
+    bench.reactor.advance(2)
+    assert quarantined() == 0
+    bench.role.stopService()
+    assert store.load(ClockMark)[0].at == 1_000_301.0
 
 
 def test_a_move_by_command_is_in_the_store_and_the_nat_when_it_is_told(tmp_path: Path) -> None:

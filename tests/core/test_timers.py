@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxpath.core.timers import TimerHeap, earliest
+from voxpath.core.timers import AgeHeap, TimerHeap, earliest
 
 ACTIONS = st.lists(
     st.one_of(
@@ -63,3 +63,22 @@ def test_a_timer_armed_again_for_now_fires_again() -> None:
 def test_the_earliest_of_several_due_times() -> None:
     assert earliest(None, 3.0, 2.0) == 2.0
     assert earliest(None, None) is None
+
+
+def test_an_age_heap_has_an_order_of_its_own_among_those_of_the_same_time() -> None:
+    """Whoever takes keys out and puts them back changes nothing for the next one."""
+    heap: AgeHeap[str] = AgeHeap()
+    for key, due in (("b", 1.0), ("c", 1.0), ("a", 1.0), ("z", 0.0), ("y", 9.0)):
+        heap.arm(key, due)
+    for _ in range(3):
+        taken = list(heap.due(1.0))
+        assert taken == ["z", "a", "b", "c"]
+        for key in reversed(taken):
+            heap.arm(key, 0.0 if key == "z" else 1.0)
+    heap.disarm("a")
+    heap.arm("a", 2.0)
+    for _ in range(100):
+        heap.arm("b", 1.0)
+        heap.disarm("c")
+        heap.arm("c", 1.0)
+    assert list(heap.due(3.0)) == ["z", "b", "c", "a"]

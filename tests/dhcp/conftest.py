@@ -69,8 +69,8 @@ class Site:
         assert self.ledger.load(self.bindings.values()) == ()
         macs = [(mac(0), mac(0xF0))]
         self.server = DhcpServer(self.scopes, Admission(macs, self.classes, self.reservations), self.ledger, self.settings)
-        self.server.load(self.leases.values(), self.now, self.adoptions.values())
         self.held.clear()
+        self.run(self.server.load(self.leases.values(), self.now, self.adoptions.values()))
         # The assembly makes the NAT equal to the ledger before any role starts.
         self.nat = {mapping.block: mapping.private for row in self.ledger.bindings() if (mapping := row.mapping) is not None}
 
@@ -102,7 +102,8 @@ class Site:
             for mapping in effect.transaction.add:
                 assert mapping.block not in self.nat
                 self.nat[mapping.block] = mapping.private
-        self.run(self.server.resolve(effect.token, Done(), self.now))
+        if effect.token is not None:
+            self.run(self.server.resolve(effect.token, Done(), self.now))
         self.run(effect.then)
 
     def write(self, commit: Commit) -> None:
@@ -136,10 +137,16 @@ class Site:
 
     # Messages.
 
-    def tell(self, payload: bytes, interface: str = "eth0") -> list[Send]:
-        """Give the server a datagram; return what it sent."""
+    def tell(self, payload: bytes, interface: str = "eth0", source: str = "") -> list[Send]:
+        """Give the server a datagram; return what it sent.
+
+        :param source: where it comes from; empty: from the relay that it names, or from the address that its client has.
+        """
         before = len(self.sent)
-        datagram = Datagram(payload, Endpoint("0.0.0.0", 68), "255.255.255.255", interface, "dhcp")
+        if not source:
+            giaddr, ciaddr = (IPv4Address(payload[at : at + 4].ljust(4, b"\0")) for at in (24, 12))
+            source = str(giaddr if int(giaddr) else ciaddr)
+        datagram = Datagram(payload, Endpoint(source, 68), "255.255.255.255", interface, "dhcp")
         self.run(self.server.receive(datagram, self.now))
         return self.sent[before:]
 

@@ -1,5 +1,6 @@
-"""INFORM (RFC 2131 section 4.3.5): a phone with an address of its own learns the rest, and gets its block for ever (PHN-18)."""
+"""INFORM (RFC 2131 section 4.3.5): a phone with an address of its own learns the rest, and gets a block (PHN-18)."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -7,18 +8,24 @@ import pytest
 from voxpath.core.effects import Apply, Commit, Datagram, Send
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Acknowledged, Incomplete
-from voxpath.dhcp.event import DhcpDropped, DhcpIgnoredClass, DhcpStaticRefused
+from voxpath.dhcp.event import DhcpAck, DhcpDropped, DhcpEnded, DhcpIgnoredClass, DhcpStaticRefused
 from voxpath.dhcp.message import INFINITE_S, MessageType
 from voxpath.dhcp.options import read_assignment
 from voxpath.dhcp.read import PORTS
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Endpoint
-from voxpath.model.phone import OwnAddress, Reservation
+from voxpath.model.phone import STATIC_S, OwnAddress, Reservation
 from voxpath.model.ports import BindingState, PortBlock
 
 PUBLIC = IPv4Address("198.51.100.1")
 STATIC = IPv4Address("10.0.0.77")
 BLOCK = PortBlock(PUBLIC, 20480, 64)
+
+
+def change_scope(site, **changes: object) -> None:
+    """Start the site anew with another first scope."""
+    site.scopes[0] = replace(site.scopes[0], **changes)
+    site.start()
 
 
 def test_a_static_phone_gets_block_controllers_nat_and_tftp_address_by_inform(site, phone) -> None:
@@ -35,7 +42,7 @@ def test_a_static_phone_gets_block_controllers_nat_and_tftp_address_by_inform(si
     assert [mgc.host for mgc in told.mgcs] == ["192.0.2.1", "192.0.2.2"]
     assert message.options[code.TFTP_SERVER] == b"10.0.0.1"
     assert site.nat == {BLOCK: STATIC}
-    assert site.leases[phone.mac].permanent
+    assert site.leases[phone.mac].static
     assert site.server.phone_at("10.0.0.77") == str(phone.mac)
 
 
@@ -85,14 +92,84 @@ def test_a_failed_commit_gives_nothing_and_the_repeated_inform_succeeds(site, ph
     assert site.nat == {BLOCK: STATIC}
 
 
-def test_a_static_phone_keeps_its_block_for_ever_and_over_a_restart(site, phone) -> None:
+def test_a_static_phone_that_asks_again_keeps_its_block_also_over_a_restart(site, phone) -> None:
+    for _ in range(4):
+        again = decode(site.tell(phone.client.inform(STATIC))[0].payload)
+        assert read_assignment(again.options).block == BLOCK
+        site.wait(STATIC_S / 2)
+        site.start()
+        site.wait(STATIC_S / 2 - 1)
+        assert site.nat == {BLOCK: STATIC}
+
+
+def test_the_block_of_a_static_phone_that_asks_no_more_goes_the_way_of_any_lease_that_ends(site, phone) -> None:
+    """Released, in quarantine, and kept for the phone's return."""
     site.tell(phone.client.inform(STATIC))
-    site.wait(10_000_000)
-    site.start()
-    site.wait(10_000_000)
-    assert site.nat == {BLOCK: STATIC}
+    site.wait(STATIC_S)
+    assert site.nat == {}
+    assert site.last_event(DhcpEnded).text == f"lease of {STATIC} expired"
+    assert site.bindings[str(phone.mac)].state is BindingState.RELEASED
     again = decode(site.tell(phone.client.inform(STATIC))[0].payload)
     assert read_assignment(again.options).block == BLOCK
+
+
+def test_a_site_may_let_static_phones_keep_their_blocks_for_ever(site, phone) -> None:
+    change_scope(site, static_s=0)
+    site.tell(phone.client.inform(STATIC))
+    assert "for ever" in site.last_event(DhcpAck).text
+    site.wait(100 * STATIC_S)
+    site.start()
+    site.wait(100 * STATIC_S)
+    assert site.nat == {BLOCK: STATIC}
+
+
+def test_a_static_phone_that_the_configuration_names_keeps_its_block_for_ever_and_is_not_counted(site, make_phone) -> None:
+    """By a reservation of its address, or of its block."""
+    change_scope(site, static_limit=0)
+    by_address, by_block, stranger = (make_phone(site, number) for number in (1, 2, 3))
+    site.reservations = [Reservation(STATIC, by_address.mac)]
+    site.start()
+    site.run(site.server.orders.reserve(by_block.mac, PortBlock(PUBLIC, 20544, 64), site.now))
+    for phone, last in ((by_address, 77), (by_block, 78), (stranger, 79)):
+        for _ in range(2):
+            site.tell(phone.client.inform(IPv4Address(f"10.0.0.{last}")))
+    site.wait(100 * STATIC_S)
+    assert {str(private): block.first for block, private in site.nat.items()} == {"10.0.0.77": 20480, "10.0.0.78": 20544}
+
+
+def test_static_phones_take_so_many_blocks_of_a_scope_and_no_more(site, make_phone) -> None:
+    """Whoever can write Ethernet addresses that are served could else take the pool; further ones still learn the rest."""
+    change_scope(site, static_limit=2)
+    phones = [make_phone(site, number) for number in range(1, 5)]
+    for number, phone in enumerate(phones):
+        assert len(site.tell(phone.client.inform(IPv4Address(f"10.0.0.{100 + number}")))) == 1
+    assert len(site.nat) == 2
+    assert "scope lan has 2 static phones already" in site.last_event(DhcpStaticRefused).text
+    site.start()
+    site.tell(phones[3].client.inform(IPv4Address("10.0.0.103")))
+    assert len(site.nat) == 2, "they count over a restart, too"
+    site.tell(phones[0].client.inform(IPv4Address("10.0.0.100")))
+    assert site.last_event(DhcpAck).address == "10.0.0.100", "one of those that have a block may ask again"
+    site.run(site.server.orders.withdraw_lease(phones[0].mac, site.now))
+    site.tell(phones[3].client.inform(IPv4Address("10.0.0.103")))
+    assert {str(private) for private in site.nat.values()} == {"10.0.0.101", "10.0.0.103"}
+    phones[1].boot()
+    site.tell(phones[2].client.inform(IPv4Address("10.0.0.102")))
+    assert len(site.nat) == 3, "one that turns to DHCP makes room"
+
+
+def test_many_informs_at_the_same_time_pass_no_limit_and_a_failed_one_makes_room(site, make_phone) -> None:
+    change_scope(site, static_limit=2)
+    site.holding = True
+    for number in range(1, 5):
+        site.tell(make_phone(site, number).client.inform(IPv4Address(f"10.0.0.{100 + number}")))
+    assert len(site.held) == 2
+    site.conclude(site.held.pop(0), fail=True)
+    site.tell(make_phone(site, 4).client.inform(IPv4Address("10.0.0.104")))
+    site.holding = False
+    while site.held:
+        site.conclude(site.held.pop(0))
+    assert {str(private) for private in site.nat.values()} == {"10.0.0.102", "10.0.0.104"}
 
 
 def test_the_static_address_is_given_to_nobody_else(make_site, make_phone) -> None:
@@ -178,7 +255,9 @@ def test_without_a_vendor_class_there_is_no_answer(site, make_phone) -> None:
     assert site.nat == {}
 
 
-def test_an_inform_may_be_switched_off(make_site, make_phone) -> None:
-    site = make_site(inform=False)
+def test_informs_may_be_switched_off_for_a_scope(site, make_phone) -> None:
+    change_scope(site, inform=False)
     assert site.tell(make_phone(site, 1).client.inform(STATIC)) == []
+    assert "inform = false" in site.last_event(DhcpDropped).reason
     assert site.leases == {}
+    assert len(site.tell(make_phone(site, 2).client.inform(IPv4Address("10.0.1.77")), "eth1")) == 1

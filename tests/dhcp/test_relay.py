@@ -117,6 +117,35 @@ def test_a_release_and_a_decline_past_the_relay_are_taken(site, phone, make_phon
     assert site.nat == {}
 
 
+def test_a_relay_is_believed_from_its_own_addresses_alone(site, phone) -> None:
+    """Anybody can write a relay's address into giaddr; option 82 would make him any circuit, and link selection any link."""
+    asked = relayed(phone.client.discover())
+    for forger in ("10.0.0.66", "10.3.0.2", "0.0.0.0", "10.2.0.10"):
+        assert site.tell(asked, source=forger) == []
+        told = site.last_event(DhcpDropped)
+        assert told.phone == str(phone.mac)
+        assert f"10.2.0.2, sent from {forger}" in told.reason
+    assert site.server.dropped["it was not sent by the relay that it names"] == 4
+    assert site.server.book.offers == 0
+    assert len(site.tell(asked, source="10.2.0.2")) == 1
+
+
+def test_a_relay_may_send_from_another_of_its_configured_addresses(site, phone) -> None:
+    """Nothing says from which; isc-dhcp-relay takes the address of its side towards the server."""
+    site.scopes[2] = far("far", 2, relays=(GIADDR, IPv4Address("10.9.0.2")))
+    site.start()
+    sent = site.tell(relayed(phone.client.discover()), source="10.9.0.2")
+    assert [send.destination for send in sent] == [Endpoint("10.2.0.2", 67)]
+    assert site.tell(relayed(phone.client.discover()), source="10.9.0.3") == []
+
+
+@pytest.mark.parametrize("giaddr", [GIADDR, OTHER])
+def test_a_release_that_another_relay_passes_on_ends_nothing(site, phone, giaddr: IPv4Address) -> None:
+    lease = booted(phone)
+    site.tell(relayed(phone.client.release(lease), giaddr))
+    assert bool(site.nat) == (giaddr == OTHER)
+
+
 @pytest.mark.parametrize(("giaddr", "interface"), [("10.2.0.3", "eth0"), ("10.2.0.2", "eth1"), ("10.0.0.1", "eth0")])
 def test_an_unknown_relay_is_dropped_with_a_reason(site, phone, giaddr, interface) -> None:
     """A relay is trusted by its address and the interface that it stands behind; the count has nothing that a stranger chose."""

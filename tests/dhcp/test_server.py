@@ -168,6 +168,15 @@ def test_an_infinite_lease_is_never_renewed() -> None:
     assert renewal_s(INFINITE_S) == rebinding_s(INFINITE_S) == INFINITE_S
 
 
+def test_a_lease_without_end_is_told_in_words(site, make_phone) -> None:
+    site.classes = [replace(site.classes[0], lease_s=INFINITE_S), site.classes[1]]
+    site.start()
+    make_phone(site, 1).boot()
+    assert site.last_event(DhcpAck).text == "leased 10.0.0.10 with ports 198.51.100.1:20480-20543 for ever, class desk"
+    make_phone(site, 2, "lobby").boot()
+    assert "for 600 s" in site.last_event(DhcpAck).text
+
+
 # Whom the server answers: address first, then class (DHC-2 to DHC-4).
 
 
@@ -519,6 +528,24 @@ def test_an_offer_ends(site, phone, make_phone) -> None:
     site.wait(60)
     assert site.server.next_due() is None
     assert make_phone(site, 2).offer().address == FIRST
+
+
+@pytest.mark.parametrize("source", ["10.0.0.66", "0.0.0.0", "10.0.1.10", "10.0.0.10"])
+def test_a_release_is_heard_from_the_address_that_it_gives_back(site, phone, source: str) -> None:
+    """Anybody can write a phone's Ethernet address, client identifier and IP address into a message (RFC 2131 section 7)."""
+    site.tell(phone.client.release(phone.boot()), source=source)
+    assert bool(site.nat) == (source != "10.0.0.10")
+    if site.nat:
+        assert site.last_event(DhcpDropped).reason == "it was sent from another address than it gives back"
+
+
+@pytest.mark.parametrize("kind", ["release", "decline"])
+def test_a_release_or_a_decline_from_another_link_ends_nothing(site, phone, kind: str) -> None:
+    lease = phone.boot()
+    message = getattr(phone.client, kind)(lease)
+    site.tell(edited(message, options={code.SERVER_ID: None}), "eth1", str(lease.address))
+    assert site.nat == {lease.block: lease.address}
+    assert site.last_event(DhcpDropped).reason == "it came from another link than its lease is of"
 
 
 def test_a_declined_address_is_given_to_nobody_for_a_while(site, phone, make_phone) -> None:

@@ -60,7 +60,7 @@ interface = "trunk0"
 subnet = "10.2.0.0/24"
 server = "10.9.0.1"
 router = "10.2.0.1"
-relays = ["10.2.0.1"]
+relays = ["10.2.0.1", "10.9.0.2"]
 range = ["{FAR_SQUATTED}", "10.2.0.14"]
 realm = "site"
 """

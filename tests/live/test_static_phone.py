@@ -43,7 +43,8 @@ def test_a_static_phone_boots_by_inform_registers_and_talks_from_its_block(tmp_p
             until(lambda: not stage.rows("mgc1", "calls"), "the call is released")
             assert kinds(dhcp) == [INFORM, ACK]
         (lease,) = stage.rows("sga", "leases")
-        assert (lease["phone"], lease["address"], lease["expires"]) == (MACS["a1"], OWN, "")
+        assert (lease["phone"], lease["address"], lease["state"]) == (MACS["a1"], OWN, "held")
+        assert lease["expires"], "the block of a static phone ages"
         (row,) = stage.rows("sga", "blocks")
         public, _, ports = row["block"].partition(":")
         first, last = map(int, ports.split("-"))

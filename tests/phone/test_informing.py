@@ -14,6 +14,7 @@ from voxpath.model.phone import OwnAddress
 from voxpath.model.ports import PortBlock
 from voxpath.phone.event import OfferIgnored, PhoneNotRegistered, PhoneReboots
 from voxpath.phone.host import Disable, Enable, StoredImage
+from voxpath.phone.informing import REMIND_S
 from voxpath.phone.state import BootSettings, State
 
 OWN = OwnAddress(MAC, IPv4Address(HOME), 24)
@@ -139,17 +140,19 @@ def test_a_late_answer_ends_the_failure() -> None:
     assert world.phone.state is State.RUN
 
 
-def test_nothing_is_renewed_and_no_later_message_counts() -> None:
+def test_a_phone_that_runs_says_once_a_day_that_it_is_there_and_no_later_message_counts() -> None:
     """The ACK has no lease time: what it told holds until the phone boots again."""
     world = static()
     world.run(1010.0)
-    world.run(1000.0 + 10_000_000, None)
+    world.run(1010.0 + 10 * REMIND_S, None)
+    assert world.kinds() == ["INFORM"] * 11
     before = len(world.events)
     for kind in ("ACK", "NAK", "OFFER"):
         world.hear(kind, world.client.xid, "moved", informs=True)
-    assert world.kinds() == ["INFORM"]
-    assert world.phone.next_due() is None
+    assert world.kinds() == ["INFORM"] * 11
     assert len(world.events) == before
+    world.phone.stop()
+    assert world.phone.next_due() is None
 
 
 def test_messages_before_the_address_is_up_are_not_heard() -> None:

@@ -63,7 +63,7 @@ def test_leases_of_schema_4_are_kept_and_their_addresses_not_shared() -> None:
     row = ("02:00:00:00:00:01", b"", "lan", "10.0.0.11", "desk", "phone-1", 1234.5)
     connection.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     upgrade(connection, steps(), PATH)
-    assert connection.execute("SELECT * FROM lease").fetchall() == [(*row, 0)]
+    assert connection.execute("SELECT * FROM lease").fetchall() == [(*row, 0, 0)]
 
 
 def test_a_journal_with_leases_of_schema_4_keeps_its_position_alone() -> None:

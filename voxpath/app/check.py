@@ -20,7 +20,7 @@ from voxpath.app import (
     check_tftp,
     values,
 )
-from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
+from voxpath.app.decode import FILE_LIMIT, LINE_LIMIT, Decoded, Problem, bounded, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
 from voxpath.model.event import printable
@@ -98,12 +98,13 @@ def machine_for(config: Config) -> Machine:
 def load(path: Path) -> Decoded:
     """Read and check a file; the configuration is there only when nothing is wrong with it."""
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(FILE_LIMIT + 1)
     except OSError as error:
         return Decoded(None, (Problem("", f"{path}: {error.strerror}", "name a file that can be read"),))
     config, broken, problems = decode_partly(text)
     if config is not None:
-        problems += check(config, machine_for(config), broken)
+        problems = bounded((*problems, *check(config, machine_for(config), broken)))
     return Decoded(None if problems else config, problems)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from ipaddress import IPv4Address
-from itertools import combinations
 from typing import TypeVar
 
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
+from voxpath.app.ranges import Range, overlapping
 from voxpath.app.schema import Config, Pool
 from voxpath.model.address import ANY_HOST, Endpoint
 from voxpath.model.ports import LOWEST_PORT, PortBlock
@@ -29,13 +29,19 @@ def duplicates(
 def check_realms(config: Config, machine: Machine) -> Iterator[Problem]:
     """Two realms may use the same inside prefixes, but then not behind the same public address."""
     yield from duplicates("realm", "name", config.realms, lambda realm: realm.name, "give each realm a name of its own")
-    for (_, one), (place, other) in combinations(enumerate(config.realms), 2):
-        shared = set(one.public) & set(other.public)
-        for number, prefix in enumerate(other.private):
-            if shared and any(prefix.overlaps(known) for known in one.private):
-                path = f"realm[{place}].private[{number}]"
-                what = f"{prefix} overlaps realm {one.name!r}, and both stand behind {min(shared)}"
-                yield Problem(path, what, "make it one realm, or give them different public addresses")
+    ranges = (
+        Range(public, int(prefix.network_address), int(prefix.broadcast_address), (place, number))
+        for place, realm in enumerate(config.realms)
+        for public in set(realm.public)
+        for number, prefix in enumerate(realm.private)
+    )
+    found = {(max(pair), min(pair)[0]) for pair in overlapping(ranges) if pair[0][0] != pair[1][0]}
+    for (place, number), before in sorted(found):
+        one, other = config.realms[before], config.realms[place]
+        shared = min(set(one.public) & set(other.public))
+        what = f"{other.private[number]} overlaps realm {one.name!r}, and both stand behind {shared}"
+        todo = "make it one realm, or give them different public addresses"
+        yield Problem(f"realm[{place}].private[{number}]", what, todo)
 
 
 def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -53,9 +59,10 @@ def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
             yield unknown_realm(f"{path}.realm", pool.realm, realms)
         elif pool.public not in realm.public:
             yield Problem(f"{path}.public", f"{pool.public} is not of realm {realm.name!r}", "add it to the realm's public")
-    for (before, one), (place, other) in combinations(enumerate(config.pools), 2):
-        if one.public == other.public and one.ports[0] <= other.ports[1] and other.ports[0] <= one.ports[1]:
-            yield Problem(f"pool[{place}].ports", f"overlaps pool[{before}] on {one.public}", "give each port to one pool")
+    ranges = (Range(pool.public, *pool.ports, place) for place, pool in enumerate(config.pools))
+    for place, before in sorted((max(pair), min(pair)) for pair in overlapping(ranges)):
+        what = f"overlaps pool[{before}] on {config.pools[place].public}"
+        yield Problem(f"pool[{place}].ports", what, "give each port to one pool")
 
 
 def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -75,10 +82,10 @@ def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:
         for port in config.ports.reserved:
             if port in block:
                 yield Problem(path, f"{port} is in ports.reserved", "choose ports without it")
-        for before, other in good.items():
-            if other.overlaps(block):
-                yield Problem(path, f"{block} overlaps block[{before}]", "give each port to one phone")
         good[place] = block
+    ranges = (Range(block.public, block.first, block.last, place) for place, block in good.items())
+    for place, before in sorted((max(pair), min(pair)) for pair in overlapping(ranges)):
+        yield Problem(f"block[{place}].ports", f"{good[place]} overlaps block[{before}]", "give each port to one phone")
 
 
 def check_pools_apart(config: Config, machine: Machine) -> Iterator[Problem]:

@@ -1,12 +1,12 @@
 """Checks of scopes and reservations."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from ipaddress import IPv4Address
-from itertools import combinations
 
 from voxpath.app.check_addresses import duplicates, is_foreign, unknown_realm
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
+from voxpath.app.ranges import Range, overlapping
 from voxpath.app.schema import Config
 from voxpath.app.schema_dhcp import Reservation, Scope
 
@@ -35,11 +35,11 @@ def check_scopes(config: Config, machine: Machine) -> Iterator[Problem]:
             )
         if config.dhcp.enabled:
             yield from _scope_on_machine(scope, machine, path)
-    for (before, one), (place, other) in combinations(enumerate(config.scopes), 2):
-        if one.subnet.overlaps(other.subnet):
-            yield Problem(
-                f"scope[{place}].subnet", f"{other.subnet} overlaps scope[{before}]", "give each scope a subnet of its own"
-            )
+    subnets = [scope.subnet for scope in config.scopes]
+    ranges = (Range(None, int(net.network_address), int(net.broadcast_address), place) for place, net in enumerate(subnets))
+    for place, before in sorted((max(pair), min(pair)) for pair in overlapping(ranges)):
+        what = f"{subnets[place]} overlaps scope[{before}]"
+        yield Problem(f"scope[{place}].subnet", what, "give each scope a subnet of its own")
 
 
 def _scope_on_machine(scope: Scope, machine: Machine, path: str) -> Iterator[Problem]:
@@ -84,10 +84,11 @@ def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
     yield from duplicates("reservation", "address", config.reservations, lambda entry: entry.address, "keep one of them")
     classes = {entry.name for entry in config.classes}
     seen: dict[Hashable, int] = {}
+    scope_of = _finder(config.scopes)
     for place, entry in enumerate(config.reservations):
         path = f"reservation[{place}]"
         yield from _check_marks(entry, path, place, seen)
-        scope = next((scope for scope in config.scopes if entry.address in scope.subnet), None)
+        scope = scope_of(entry.address)
         if scope is None:
             yield Problem(f"{path}.address", f"{entry.address} is in no scope's subnet", "choose an address of a scope")
         elif entry.address in _taken(scope):
@@ -95,6 +96,20 @@ def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
         if entry.phone_class and entry.phone_class not in classes:
             known = ", ".join(sorted(classes)) or "none"
             yield Problem(f"{path}.class", f"there is no class {entry.phone_class!r}", f"add a [[class]], or use one of: {known}")
+
+
+def _finder(scopes: Iterable[Scope]) -> Callable[[IPv4Address], Scope | None]:
+    """What tells the first scope that an address lies in, for the same price however many scopes there are."""
+    by_length: dict[int, dict[int, Scope]] = {}
+    for scope in scopes:
+        by_length.setdefault(int(scope.subnet.netmask), {}).setdefault(int(scope.subnet.network_address), scope)
+
+    def find(address: IPv4Address) -> Scope | None:
+        number = int(address)
+        found = (subnets.get(number & mask) for mask, subnets in by_length.items())
+        return next((scope for scope in found if scope is not None), None)
+
+    return find
 
 
 def _check_marks(entry: Reservation, path: str, place: int, seen: dict[Hashable, int]) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ msgspec converts single values; the walk over sections is our own, since msgspec
 
 import re
 import tomllib
+from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
@@ -21,8 +22,27 @@ from voxpath.app.schema import Config
 from voxpath.app.section import Section
 from voxpath.model.event import printable
 
-FILE_LIMIT = 4 * 1024 * 1024
-"""Largest configuration file, in octets."""
+FILE_LIMIT = 2 * 1024 * 1024
+"""Largest configuration file, in octets: 10 000 phones with a reservation and a number each take 1.2 million."""
+
+KEY_PARTS_LIMIT = 32
+"""Parts of a dotted key; no option has more than three, and the time that :mod:`tomllib` takes grows with their square."""
+
+PROBLEMS_LIMIT = 200
+"""Problems that are told; who has more than these corrects them first."""
+
+TEXT_OR_COMMENT = re.compile(
+    r"""
+    "{3}(?:[^"\\]|\\(?:.|\Z)|"(?!""))*(?:"{3}|\Z)
+    | '{3}.*?(?:'{3}|\Z)
+    | "(?:[^"\\\n]|\\[^\n])*"?
+    | '[^'\n]*'?
+    | \#[^\n]*
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""What holds no key in TOML, and quoted parts of keys; one that is not closed goes on to where :mod:`tomllib` gives up."""
+LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]+[ \t]*\.[ \t]*){{{KEY_PARTS_LIMIT}}}")
 
 LINE_LIMIT = 1000
 """Characters that are told of a problem."""
@@ -85,14 +105,25 @@ def decode_partly(text: bytes) -> Partial:
     if len(text) > FILE_LIMIT:
         return _unreadable(f"more than {FILE_LIMIT} octets", "split the site into several servers")
     try:
-        raw = tomllib.loads(text.decode("utf-8"))
+        decoded = text.decode("utf-8")
+        if LONG_KEY.search(TEXT_OR_COMMENT.sub("s", decoded)):
+            return _unreadable(f"a key has more than {KEY_PARTS_LIMIT} parts", "write the names that the reference has")
+        raw = tomllib.loads(decoded)
     except UnicodeDecodeError as error:
         return _unreadable(f"octet {error.start} is no UTF-8", "save the file as UTF-8")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         return _unreadable(f"no TOML: {printable(str(error))}", _advice(text.decode(), str(error)))
     problems: list[Problem] = []
     values, broken = _options(Config, taken_over(raw), "", problems)
-    return Partial(Config(**values), broken, tuple(problems))
+    return Partial(Config(**values), broken, bounded(problems))
+
+
+def bounded(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Tell so many problems, and how many more there are."""
+    if len(problems) <= PROBLEMS_LIMIT:
+        return tuple(problems)
+    more = Problem("", f"{len(problems) - PROBLEMS_LIMIT} more problems", "correct these first")
+    return (*problems[:PROBLEMS_LIMIT], more)
 
 
 def _advice(text: str, error: str) -> str:
@@ -144,17 +175,23 @@ def _hints(kind: type[Section]) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
+@lru_cache(maxsize=64)
+def _known(kind: type[Section]) -> dict[str, FieldInfo]:
+    return {field.encode_name: field for field in fields(kind)}
+
+
 def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem]) -> tuple[dict[str, Any], frozenset[str]]:
     """Read a table's options: the right ones by field name, and the keys of the others.
 
     A misspelt key counts for the one that is probably meant, too: its default is not what the file means.
     """
-    known = {field.encode_name: field for field in fields(kind)}
+    known = _known(kind)
     hints = _hints(kind)
     values: dict[str, Any] = {}
     broken: set[str] = set()
     for key in sorted(raw.keys() - known.keys()):
-        near = get_close_matches(key[:64], known, n=1)
+        # Who has so many problems is not told what each may have meant.
+        near = get_close_matches(key[:64], known, n=1) if len(problems) < PROBLEMS_LIMIT else []
         problems.append(_unknown(_join(path, key), near, list(known)))
         broken.update((key, *near))
     for key, field in known.items():

@@ -70,6 +70,35 @@ class OwnPortsTaken(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class ClockBehind(Event, frozen=True, kw_only=True):
+    """The machine started with a clock before the last time that is in the store: the server goes on from that time.
+
+    So leases and quarantines last as long as they were given for; the times that are told are ahead of the machine's by so much.
+    """
+
+    ID: ClassVar[str] = "CLOCK_BEHIND"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "the machine's clock is {seconds:.0f} s before the last time in the store: leases go on from there; "
+        "set the clock right, then restart when it suits"
+    )
+
+    seconds: float
+
+
+class ClockAhead(Event, frozen=True, kw_only=True):
+    """A long time seems to have passed since the store was written: leases have ended meanwhile."""
+
+    ID: ClassVar[str] = "CLOCK_AHEAD"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "the machine's clock is {days:.1f} days after the last time in the store, and leases that have ended since are taken back; "
+        "if it was not off for so long, its clock is wrong"
+    )
+
+    days: float
+
+
 class NatRepaired(Event, frozen=True, kw_only=True):
     """The NAT's table differed from the ledger at the start, and was made equal to it."""
 

@@ -12,13 +12,14 @@ from twisted.internet.interfaces import IDelayedCall
 
 from voxpath.app import garbage, values
 from voxpath.app.check import machine_for
+from voxpath.app.clockwatch import ClockWatch
 from voxpath.app.event import BlockNotReserved, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
 from voxpath.app.role import Role
 from voxpath.app.serving import Serving
-from voxpath.core.effects import Datagram
+from voxpath.core.effects import Datagram, Effect
 from voxpath.core.errors import LocalError
 from voxpath.core.rate import PerSecond
 from voxpath.dhcp.event import DhcpDropped
@@ -74,6 +75,8 @@ class GatewayRole(Role):
         self._look: IDelayedCall | None = None
         self._backlog: Backlog | None = None
         self._storm = PerSecond(STORM_EVENTS_PER_SECOND)
+        self._clock_watch = ClockWatch(node)
+        self._loaded: list[Effect] = []
         self.prober: Prober | None = None
 
     @property
@@ -85,6 +88,7 @@ class GatewayRole(Role):
     async def begin(self) -> None:
         """Adopt the kernel's tables, load the store, make them equal, then listen."""
         node, config = self._node, self._node.config
+        self._clock_watch.begin(self.role)
         self.selection = select(config.nat.backend, self._nat_settings())
         self.bus.publish(self.role, BackEndChosen(name=self.selection.name, reason=self.selection.reason))
         self.selection.nat.watch(lambda event: self.bus.publish("nat", event))
@@ -96,7 +100,7 @@ class GatewayRole(Role):
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
             self.bus.publish(self.role, event)
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, values.dhcp_settings(config))
-        self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
+        self._loaded = self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
         await self._claim_own_ports()
         await self._place_fixed(fixed)
         await self._repair(adopted)
@@ -107,6 +111,8 @@ class GatewayRole(Role):
 
     async def end(self) -> None:
         """Finish every commit and NAT change that was begun, then close; kernel tables stay."""
+        if self.ready:
+            self._clock_watch.end()
         self.ready = False
         if self._look is not None:
             self._look.cancel()
@@ -291,8 +297,8 @@ class GatewayRole(Role):
                     ports.open_trunk(PORT, feed, interface, vlan, SERVER_PORT, priority, self._backlog)
                 else:
                     ports.open(PORT, Endpoint(ANY_HOST, SERVER_PORT), feed, scope.interface, scope.priority, self._backlog)
-        # The prober's first requests.
-        self._driver.act(self.server.pressure.look)
+        # What was found at the start, and the prober's first requests.
+        self._driver.act(lambda now: [*self._loaded, *self.server.pressure.look(now)])
         self._watch(ports)
 
     def _heard(self, datagram: Datagram) -> None:
@@ -304,7 +310,8 @@ class GatewayRole(Role):
             self.bus.publish(self.role, DhcpDropped(phone=_client(datagram), message="DISCOVER", reason=STORM))
 
     def _watch(self, ports: UdpPorts) -> None:
-        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it."""
+        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes."""
+        self._clock_watch.look()
         orphans = ports.orphans()
         if orphans:
             self._look = None

@@ -16,7 +16,7 @@ from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import PoolRow, ScopeRow
 from voxpath.model.address import Mac
 from voxpath.model.event import Event
-from voxpath.model.ports import PortBlock
+from voxpath.model.ports import BindingState, PortBlock
 from voxpath.ports.change import Taken
 from voxpath.ports.ledger import Ledger
 
@@ -36,7 +36,7 @@ class PhoneOrders:
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away; fires with the block once that is stored and the NAT has forgotten it."""
         binding, mac = self._ledger.binding_of(phone), Mac.parse(phone)
-        if binding is None or self._server.provision_of(mac) is None:
+        if binding is None or binding.state is not BindingState.HELD:
             raise CommandError("release", f"{phone} holds no lease", "see leases")
         ended = self._order("release", phone, DhcpEnded, lambda now: self._server.orders.withdraw_lease(mac, now))
         return ended.addCallback(lambda _: str(binding.block))

@@ -22,6 +22,7 @@ from voxpath.app.schema_tftp import FilesName
 from voxpath.app.section import FramePriority, Section, doc
 from voxpath.dhcp.pressure import WARN_AT
 from voxpath.model.address import Mac
+from voxpath.model.phone import STATIC_LIMIT, STATIC_S
 
 MAC_RULES_LIMIT = 4096
 """Entries of ``dhcp.macs``."""
@@ -113,8 +114,9 @@ class Scope(Section, frozen=True):
     relays: Annotated[
         tuple[IPv4Address, ...],
         doc(
-            "Relays (by giaddr) that are trusted to speak for this scope's phones; empty: these are on the interface's own link.",
-            ["10.0.0.2"],
+            "Relays that are trusted to speak for this scope's phones: the addresses that they write into giaddr, and those that "
+            "they send from; empty: the phones are on the interface's own link.",
+            ["10.0.0.2", "10.9.0.2"],
             max_length=64,
         ),
     ] = ()
@@ -149,6 +151,30 @@ class Scope(Section, frozen=True):
             False,
         ),
     ] = False
+    inform: Annotated[
+        bool,
+        doc("Whether static phones, which have their address by hand, are told the rest by INFORM, and get a block.", False),
+    ] = True
+    static_limit: Annotated[
+        int,
+        doc(
+            "How many static phones may have a block; further ones are told everything but that. "
+            "Those are not counted whose address a `[[reservation]]`, or whose block a `[[block]]`, names.",
+            200,
+            ge=0,
+            le=1 << 20,
+        ),
+    ] = STATIC_LIMIT
+    static_s: Annotated[
+        int,
+        doc(
+            "Seconds after which the block of a static phone is released that has sent no further INFORM; 0: never. "
+            "Longer than your phones run without a restart, as most send one only then.",
+            7776000,
+            ge=0,
+            le=0xFFFFFFFF,
+        ),
+    ] = STATIC_S
     time_servers: TimeServers = ()
     ntp_servers: NtpServers = ()
     tftp_servers: TftpServers = ()

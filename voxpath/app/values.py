@@ -60,6 +60,9 @@ def scopes(config: Config) -> tuple[model.Scope, ...]:
             trust_circuits=scope.trust_circuits,
             options=scope_options(scope),
             shared=scope.shared,
+            inform=scope.inform,
+            static_limit=scope.static_limit,
+            static_s=scope.static_s,
         )
         for scope in config.scopes
     )

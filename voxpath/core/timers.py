@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -28,8 +28,9 @@ class TimerHeap(Generic[Key]):
     __slots__ = ("_armed", "_count", "_heap")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Key]] = []
-        self._armed: dict[Key, tuple[float, int]] = {}
+        # The second part of an entry decides among those of the same time: a count here.
+        self._heap: list[tuple[float, Any, Key]] = []
+        self._armed: dict[Key, tuple[float, Any]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -72,3 +73,22 @@ class TimerHeap(Generic[Key]):
         heap, armed = self._heap, self._armed
         while heap and armed.get(heap[0][2]) != heap[0][:2]:
             heappop(heap)
+
+
+class AgeHeap(TimerHeap[Key]):
+    """The same with a total order: keys that are due at the same time come in their own order, whenever they were armed.
+
+    For queues whose order must not depend on who looked at them before.
+    """
+
+    __slots__ = ()
+
+    def arm(self, key: Key, due: float) -> None:
+        """Let ``key``, which can be compared with the others, come at ``due``."""
+        if self._armed.get(key) == (due, key):
+            return
+        self._armed[key] = (due, key)
+        heappush(self._heap, (due, key, key))
+        if len(self._heap) > 64 and len(self._heap) > STALE_SHARE * len(self._armed):
+            self._heap = [(due, rank, key) for key, (due, rank) in self._armed.items()]
+            heapify(self._heap)

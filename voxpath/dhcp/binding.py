@@ -66,11 +66,21 @@ def candidates(parts: Parts, request: Request, fixed: IPv4Address | None, wanted
     return dict.fromkeys(scope for scope in found if scope is not None)
 
 
-def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass, address: IPv4Address, now: float) -> list[Effect]:
+def bind(
+    parts: Parts,
+    request: Request,
+    client: Client,
+    phone_class: PhoneClass,
+    address: IPv4Address,
+    now: float,
+    static_s: int | None = None,
+) -> list[Effect]:
     """Store a lease, bring its block into the NAT, and only then acknowledge it.
 
-    What answers no REQUEST is for ever: a static phone and a BOOTP client never renew (DHC-21, PHN-18).
+    What answers no REQUEST is for ever, since nobody renews it: a BOOTP client (DHC-21), a static phone of the configuration's.
 
+    :param static_s: how long a static phone keeps it that the configuration does not name (PHN-18), 0 for ever; ``None``: it is
+        another client.
     :param request: about the scope of the address.
     :raises Exhausted: no block is left.
     :raises LocalError: a change for this phone is under way, or the address is somebody else's.
@@ -85,7 +95,7 @@ def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass
     block = change.written[-1].block if change.written else parts.held(client.phone)
     assert block is not None  # an empty change means that the block is held
     kind, name = request.message.type, host_name(request.message, request.mac)
-    lease_s = phone_class.lease_s if kind is MessageType.REQUEST else INFINITE_S
+    lease_s = phone_class.lease_s if kind is MessageType.REQUEST else static_s or INFINITE_S
     lease = Lease(
         request.mac,
         request.message.options.get(code.CLIENT_ID, b""),
@@ -95,6 +105,7 @@ def bind(parts: Parts, request: Request, client: Client, phone_class: PhoneClass
         name,
         inf if lease_s == INFINITE_S else now + lease_s,
         block.first if scope.shared else 0,
+        static_s is not None,
     )
     given = None if kind is MessageType.INFORM else address
     answer = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, name, block, given)

@@ -6,9 +6,11 @@ from voxpath.core.effects import Effect, Emit
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.event import DhcpDeclined
+from voxpath.dhcp.message import ANY
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.record import Client, Kind, Timer, is_shared
 from voxpath.dhcp.request import Request
+from voxpath.model.address import text_of
 from voxpath.model.phone import Lease
 
 MAX_DECLINED = 4
@@ -24,9 +26,17 @@ class Ending:
         self._silence = parts.silence
 
     def release(self, request: Request, now: float) -> list[Effect]:
-        """A phone gives its lease back."""
-        client = self._leaving(request, request.message.ciaddr)
-        return client if isinstance(client, list) else self._parts.steps.end(client, Kind.RELEASE, "released", now)
+        """A phone gives its lease back.
+
+        It has the address still, so it sends from there (RFC 2131 section 4.4.6), or through its relay.
+        """
+        message = request.message
+        client = self._leaving(request, message.ciaddr)
+        if isinstance(client, list):
+            return client
+        if message.giaddr == ANY and request.source not in ("", text_of(message.ciaddr)):
+            return self._silence.drop(request, "it was sent from another address than it gives back")
+        return self._parts.steps.end(client, Kind.RELEASE, "released", now)
 
     def decline(self, request: Request, now: float) -> list[Effect]:
         """A phone found its address in use."""
@@ -72,6 +82,8 @@ class Ending:
         client = self._book.known(request.mac)
         if client is None or not client.bound or client.lease is None or client.lease.address != address:
             return self._silence.drop(request, "it has no such lease")
+        if request.link.named(client.lease.scope) is None:
+            return self._silence.drop(request, "it came from another link than its lease is of")
         client_id = request.message.options.get(code.CLIENT_ID)
         if client_id is not None and client.lease.client_id not in (b"", client_id):
             return self._silence.drop(request, "it has another client identifier than the lease (RFC 2131 section 4.2)")

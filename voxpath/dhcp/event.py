@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from voxpath.dhcp.message import INFINITE_S
 from voxpath.model.event import Event, Level
 
 
@@ -63,12 +64,17 @@ class DhcpAck(Event, frozen=True, kw_only=True):
     """A lease is stored, its port block is in the NAT, and the phone was told (DHC-6, DHC-7)."""
 
     ID: ClassVar[str] = "DHCP_ACK"
-    TEXT: ClassVar[str] = "leased {address} with ports {block} for {lease_s} s, class {phone_class}"
+    TEXT: ClassVar[str] = "leased {address} with ports {block} {length}, class {phone_class}"
 
     address: str
     block: str
     lease_s: int
     phone_class: str
+
+    @property
+    def text(self) -> str:
+        """The event in one line; a lease without end is told in words."""
+        return self.TEXT.format(length="for ever" if self.lease_s == INFINITE_S else f"for {self.lease_s} s", **self.fields())
 
 
 class DhcpNak(Event, frozen=True, kw_only=True):
@@ -120,6 +126,37 @@ class DhcpAdoptionFailed(Event, frozen=True, kw_only=True):
 
     mac: str
     reason: str
+
+
+class DhcpLeasesMoved(Event, frozen=True, kw_only=True):
+    """A scope has another name than before, or other addresses: leases are of the scope that their addresses lie in now.
+
+    :ivar former: the name of their scope before the start.
+    """
+
+    ID: ClassVar[str] = "DHCP_LEASES_MOVED"
+    TEXT: ClassVar[str] = "{leases} leases of scope {former} lie in scope {scope} now, and are kept there"
+
+    former: str
+    scope: str
+    leases: int
+
+
+class DhcpLeasesAstray(Event, frozen=True, kw_only=True):
+    """Stored leases lie in no scope of the configuration, or at an address that another phone has there; told at each start.
+
+    Each keeps its port block until it ends, and no longer than until its phone asks for an address.
+    """
+
+    ID: ClassVar[str] = "DHCP_LEASES_ASTRAY"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "{leases} leases of scope {scope} lie in no scope of the configuration; their phones get other addresses when they ask, "
+        "or give the scope back, or take the leases by voxpath ctl release"
+    )
+
+    scope: str
+    leases: int
 
 
 class DhcpEnded(Event, frozen=True, kw_only=True):

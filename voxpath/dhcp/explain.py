@@ -2,7 +2,7 @@
 
 The same code decides as for a message from the wire.
 What it takes while it does so, an address and a block, is given back before anything else can happen.
-Only which of several leases or blocks that ended at the same moment gives way first may be another one then.
+Which of several leases or blocks that ended at the same moment gives way does not depend on it: their phones have an order.
 An address that is not verified may be looked at in the background, as it would be for a phone.
 """
 

@@ -1,7 +1,8 @@
 """Links: which scopes a message may be about, by where it came from (DHC-14; RFC 2131 section 4.3.1, RFC 3011, RFC 3527).
 
 A link is what one interface is on, or what one relay speaks for.
-A relay is known by its giaddr and by the interface behind which it stands, so that a phone elsewhere cannot pass for one.
+A relay is known by its giaddr, by the interface behind which it stands, and by the address that its messages come from, so that a
+phone elsewhere cannot pass for one.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ from voxpath.core.errors import VoxpathError
 from voxpath.dhcp import options as code
 from voxpath.dhcp.message import ANY, Message
 from voxpath.dhcp.relay import RelayAgent
+from voxpath.model.address import text_of
+from voxpath.model.event import printable
 from voxpath.model.phone import Scope
 
 
@@ -77,7 +80,10 @@ def _link(scopes: Iterable[Scope], first: Scope) -> Link:
 
 
 class Links:
-    """The links of a gateway, from the scopes of its configuration."""
+    """The links of a gateway, from the scopes of its configuration.
+
+    A relay may send from another address than its giaddr; then both are configured.
+    """
 
     def __init__(self, scopes: Iterable[Scope]) -> None:
         own: dict[str, list[Scope]] = {}
@@ -92,18 +98,28 @@ class Links:
             interface: {relay: _link(found, _nearest(found, relay)) for relay, found in relays.items()}
             for interface, relays in behind.items()
         }
+        self._senders = {
+            interface: {
+                giaddr: frozenset(text_of(relay) for scope in found for relay in scope.relays) for giaddr, found in relays.items()
+            }
+            for interface, relays in behind.items()
+        }
         self.interfaces = tuple(dict.fromkeys((*own, *behind)))
         """The interfaces that messages come by."""
 
-    def find(self, message: Message, agent: RelayAgent, interface: str) -> Link:
+    def find(self, message: Message, agent: RelayAgent, interface: str, source: str = "") -> Link:
         """The link that a message came from.
 
+        :param source: the address that sent it; empty: it is not known, and nothing is concluded from it.
         :raises NoLink: it came from nowhere that is served.
         """
         if not interface and len(self.interfaces) == 1:
             # A port that does not tell the interface can serve one only.
             interface = self.interfaces[0]
-        link = self._relayed(message.giaddr, interface) if message.giaddr != ANY else self._direct(message.ciaddr, interface)
+        if message.giaddr == ANY:
+            link = self._direct(message.ciaddr, interface)
+        else:
+            link = self._relayed(message.giaddr, interface, source)
         # RFC 3527 section 3: the relay's word comes before the subnet selection option.
         selected = agent.link or message.address(code.SUBNET_SELECTION)
         if selected is None:
@@ -125,10 +141,13 @@ class Links:
             raise NoLink("this relay is not trusted", str(relay))
         raise NoLink("it may come by each of several interfaces" if found else "no interface serves its own link", ", ".join(found))
 
-    def _relayed(self, giaddr: IPv4Address, interface: str) -> Link:
+    def _relayed(self, giaddr: IPv4Address, interface: str, source: str) -> Link:
         link = self._behind.get(interface, {}).get(giaddr)
         if link is None:
             raise NoLink("its relay is none of those that are trusted on its interface", str(giaddr))
+        if source and source not in self._senders[interface][giaddr]:
+            detail = f"{giaddr}, sent from {printable(source)}, which is none of the relays of that scope"
+            raise NoLink("it was not sent by the relay that it names", detail)
         return link
 
     def _direct(self, ciaddr: IPv4Address, interface: str) -> Link:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from math import isinf
 
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import AgeHeap, TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared, lease_fits
+from voxpath.dhcp.statics import Statics
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Scope
 from voxpath.model.ports import BindingState
@@ -32,13 +33,14 @@ class Book:
         self.scopes = {scope.name: scope for scope in scopes}
         self.timers: TimerHeap[Timer] = TimerHeap()
         self.offers = 0
+        self.statics = Statics(self.scopes.values())
         self._reserved = reserved
         self.demand = Demand()
         self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
         self._declines: dict[Mac, int] = {}
-        self._unbound: dict[str, TimerHeap[Mac]] = {name: TimerHeap() for name in self.scopes}
+        self._unbound: dict[str, AgeHeap[Mac]] = {name: AgeHeap() for name in self.scopes}
 
     # Look-ups.
 
@@ -112,15 +114,20 @@ class Book:
     # Start.
 
     def load(self, leases: Iterable[Lease], now: float) -> None:
-        """Take the leases of the store; a lease is bound if it has time left and the ledger says that its block is held."""
+        """Take the leases of the store; a lease is bound if it has time left and the ledger says that its block is held.
+
+        A lease of no scope keeps its block until it ends, and its phone is told at its next renewal (:mod:`voxpath.dhcp.homes`).
+        """
         for lease in sorted(leases, key=lambda lease: lease.expires):
             client = self._clients.setdefault(lease.mac, Client(lease.mac, lease.phone))
             client.lease = lease
             if lease.scope in self._pools and not is_shared(lease):
                 self._pools[lease.scope].take_exactly(lease.address)
                 self._owners[lease.address] = client
-            held = self._holds(client)
+            held = self.holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
+            if lease.static:
+                self.statics.sort(client)
             if held:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
@@ -252,7 +259,8 @@ class Book:
             queue.arm(lease.mac, lease.expires)
         return found
 
-    def _holds(self, client: Client) -> bool:
+    def holds(self, client: Client) -> bool:
+        """Whether a phone holds its block; by a lease of no scope it does so without being bound."""
         row = self.ledger.binding_of(client.phone)
         return row is not None and row.state is BindingState.HELD
 
@@ -277,6 +285,8 @@ class Book:
             self._leave(client, before, step.lease)
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
+        if step.touches_static:
+            self.statics.sort(client)
         self.timers.disarm(Timer("lease", client.mac))
         if step.kind is Kind.DECLINE and before is not None and not is_shared(before):
             self.timers.arm(Timer("probation", client.mac, before.scope, before.address), now + probation_s)
@@ -285,18 +295,21 @@ class Book:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
             return
-        if not is_shared(client.lease):
+        if not is_shared(client.lease) and client.lease.scope in self._pools:
             self._owners[client.lease.address] = client
         if client.bound:
             self._arm_lease(client)
         else:
             self._sort(client)
-            self.demand.doubt(client.lease.scope, client.lease.address)
+            if client.lease.scope in self._pools:
+                self.demand.doubt(client.lease.scope, client.lease.address)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
+        if step.touches_static:
+            self.statics.sort(step.client)
         if step.kind in OF_BLOCKS:
             self.leave(step.client)
 
@@ -355,7 +368,7 @@ class Book:
             return
         queue = self._unbound[lease.scope]
         # A lease that ran out while we were down holds its block until its expiry is stored.
-        free = self._gives_way(client) and not self._holds(client)
+        free = self._gives_way(client) and not self.holds(client)
         if not (free and self._pools[lease.scope].serves(lease.address)):
             queue.disarm(client.mac)
         elif client.mac not in queue:

@@ -32,9 +32,9 @@ class Orders:
         self._steps = steps
 
     def withdraw_lease(self, mac: Mac, now: float) -> list[Effect]:
-        """End a phone's lease; nothing happens when it is not bound or a change is under way."""
+        """End a phone's lease, also one of no scope; nothing happens when it has none or a change is under way."""
         client = self._book.known(mac)
-        if client is None or not client.bound or client.pending:
+        if client is None or client.pending or client.lease is None or not (client.bound or self._book.holds(client)):
             return []
         return self._steps.end(client, Kind.RELEASE, "withdrawn", now)
 

@@ -96,6 +96,11 @@ class Step(Struct, frozen=True, gc=False):
         return (*self._victims(Delete), *_lease_rows(self.before, self.lease), *self.ledger.changes)
 
     @property
+    def touches_static(self) -> bool:
+        """Whether a static phone's lease begins or ends by it."""
+        return (self.lease is not None and self.lease.static) or (self.before is not None and self.before.static)
+
+    @property
     def undo(self) -> tuple[Change, ...]:
         """The rows that take the change back."""
         return (*self.ledger.undo, *_lease_rows(self.lease, self.before), *self._victims(Put))

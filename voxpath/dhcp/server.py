@@ -17,6 +17,7 @@ from voxpath.dhcp.allocation import Allocation
 from voxpath.dhcp.bootp import Bootp
 from voxpath.dhcp.ending import Ending
 from voxpath.dhcp.explain import Finding, Question, explain
+from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
 from voxpath.dhcp.links import Links, NoLink
 from voxpath.dhcp.machine import Book
@@ -86,10 +87,15 @@ class DhcpServer:
         """The clients and addresses, for the prober and for listings."""
         return self._book
 
-    def load(self, leases: Iterable[Lease], now: float, adoptions: Iterable[Adoption] = ()) -> None:
-        """Take what the store has at start-up; the ledger must have been loaded before."""
-        self._book.load(leases, now)
+    def load(self, leases: Iterable[Lease], now: float, adoptions: Iterable[Adoption] = ()) -> list[Effect]:
+        """Take what the store has at start-up; the ledger must have been loaded before.
+
+        Return what is to be stored and told of it, as soon as somebody can.
+        """
+        homes = find_homes(leases, self._book.scopes.values())
+        self._book.load(homes.leases, now)
         self.adoptions.load(adoptions)
+        return homes.effects
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -187,7 +193,7 @@ class DhcpServer:
         self, message: Message, mac: Mac, phone: str, interface: str, port: str = "", told: bool = True, source: str = ""
     ) -> Request:
         agent = relay_agent(message)
-        link = self._links.find(message, agent, interface)
+        link = self._links.find(message, agent, interface, source)
         if self._circuits and agent.circuit_id is None and message.ciaddr in self._circuits:
             agent = self._remembered(message, mac, agent)
         applicant = applicant_of(message, mac, link, agent, adopted=mac in self.adoptions)

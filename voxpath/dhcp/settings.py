@@ -17,7 +17,6 @@ class DhcpSettings:
     :ivar probation_s: how long a declined address is given to nobody.
     :ivar retry_s: pause before a failed release, or a failed undo, is tried again.
     :ivar authoritative: whether an admitted phone that asks for a wrong address gets a NAK (decision D22).
-    :ivar inform: whether an INFORM is answered.
     :ivar client_port: the clients' UDP port.
     :ivar max_offers: offers that are open at once.
     :ivar enterprise: the number under which option 125 tells our own fields; 0: under none.
@@ -29,7 +28,6 @@ class DhcpSettings:
     probation_s: float = 3600.0
     retry_s: float = 5.0
     authoritative: bool = True
-    inform: bool = True
     client_port: int = CLIENT_PORT
     max_offers: int = MAX_OFFERS
     enterprise: int = 0

@@ -16,6 +16,9 @@ class Clock(Protocol):
     def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
         """Call the function at that time, or as soon as possible if it has passed."""
 
+    def go_on_from(self, last: float) -> float:
+        """Be at this time at the least; tell by how much the clock was behind it."""
+
 
 class ServerClock:
     """Anchored to wall time once, then driven by the monotonic clock.
@@ -35,3 +38,9 @@ class ServerClock:
     def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
         """Call the function at that time."""
         return self._reactor.callLater(max(0.0, when - self.now()), function)
+
+    def go_on_from(self, last: float) -> float:
+        """Be at this time at the least; tell by how much the clock was behind it, in seconds."""
+        behind = max(0.0, last - self.now())
+        self._offset += behind
+        return behind

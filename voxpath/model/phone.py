@@ -13,6 +13,10 @@ MEGACO_PORT = 2944
 """Where a controller listens that is named without a port (RFC 3525 annex D.1)."""
 PORTS_PER_CHANNEL = 2
 SIGNALLING_PORTS = 1
+STATIC_LIMIT = 64
+"""Static phones of one scope that have a block, if the configuration names no other number."""
+STATIC_S = 30 * 86400
+"""How long a static phone keeps its block without a further INFORM, if the configuration names no other time."""
 
 
 def identity_of(text: str) -> str:
@@ -86,11 +90,15 @@ class Scope:
     :ivar interface: towards the phones, or towards the relays.
     :ivar server: the server's own address there, by which phones know it (option 54).
     :ivar router: the default router told to phones; ``None``: the server itself.
-    :ivar relays: the relays (by their giaddr) whose phones it is for; empty: it is for phones on the interface's own link.
+    :ivar relays: the relays whose phones it is for, by giaddr, and the addresses that these send from; empty: it is for phones on
+        the interface's own link.
     :ivar group: scopes of one link with the same name here are a super-scope: when one is exhausted, the next one gives.
     :ivar trust_circuits: whether a switch on the interface's own link, and no phone, writes the circuit identifier (option 82).
     :ivar options: further DHCP options by code, encoded.
     :ivar shared: whether phones share the public addresses, each with its own ports of one of them (RFC 7618).
+    :ivar inform: whether phones that have their address by hand are answered (RFC 2131 section 4.3.5).
+    :ivar static_limit: how many of these may have a block that no configuration names them for.
+    :ivar static_s: how long each keeps it without a further INFORM, in seconds; 0: for ever.
     """
 
     name: str
@@ -108,6 +116,9 @@ class Scope:
     trust_circuits: bool = False
     options: tuple[tuple[int, bytes], ...] = ()
     shared: bool = False
+    inform: bool = True
+    static_limit: int = STATIC_LIMIT
+    static_s: int = STATIC_S
 
     def is_host(self, address: IPv4Address) -> bool:
         """Whether this can be the address of a phone: it is in the subnet, and nobody else's by its nature."""
@@ -154,6 +165,7 @@ class Lease(Struct, frozen=True, gc=False):
 
     :ivar expires: end of the lease in seconds of the server's clock; the row itself stays (decision D17).
     :ivar first_port: the first port of its block if the address is shared with other phones; 0: the address is its alone.
+    :ivar static: a person gave the phone its address, and the lease stands for that since it asked by INFORM (PHN-18).
     """
 
     mac: Mac
@@ -164,6 +176,7 @@ class Lease(Struct, frozen=True, gc=False):
     host_name: str
     expires: float
     first_port: int = 0
+    static: bool = False
 
     @property
     def permanent(self) -> bool:

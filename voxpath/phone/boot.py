@@ -21,7 +21,7 @@ from voxpath.model.event import printable
 from voxpath.model.phone import BootLease, OwnAddress
 from voxpath.phone.event import PhoneBooted, PhoneReboots, PhoneState
 from voxpath.phone.host import Disable, Enable, StoredImage
-from voxpath.phone.informing import Informing
+from voxpath.phone.informing import Informing, Reminding
 from voxpath.phone.leasing import Leasing
 from voxpath.phone.loading import Loading
 from voxpath.phone.renewal import DHCP_PORT, Renewal
@@ -72,7 +72,7 @@ class BootMachine:
         self._up: Disable | None = None
         self._wants_configuration = False
         self._loading: Loading | None = None
-        self._renewal: Renewal | None = None
+        self._renewal: Renewal | Reminding | None = None
         self.state = State.OFF
         self.lease: BootLease | None = None
         self.booted: Booted | None = None
@@ -232,8 +232,11 @@ class BootMachine:
         assert lease is not None, "a phone runs with a lease"
         image = loading.image
         self.booted = Booted(lease, image.content if image else None, loading.configuration or "", loading.application)
-        if self._settings.static is None:
-            self._renewal = Renewal(lease, self._client, self._settings.interface, now)
+        match self._settings.static:
+            case None:
+                self._renewal = Renewal(lease, self._client, self._settings.interface, now)
+            case OwnAddress() as own:
+                self._renewal = Reminding(own, self._client, self._settings.interface, now)
         told = PhoneBooted(
             phone=self._phone,
             address=str(lease.address),

@@ -15,6 +15,8 @@ from voxpath.phone.state import BootSettings, State
 
 INFORM_SENDINGS = 3
 """INFORMs without a complete answer before the phone is FAILED."""
+REMIND_S = 86400.0
+"""A phone that runs says once a day that it is still there: a gateway may release the block of one that it never hears of again."""
 
 
 class Informing:
@@ -89,3 +91,30 @@ class Informing:
         self._rounds += 1
         self.due = now + wait_s
         return [*self._enter(State.FAILED), Emit(PhoneNotRegistered(phone=self._phone, reason=reason, again_s=wait_s))]
+
+
+class Reminding:
+    """Says by INFORM from time to time that the phone still has its address; what is answered is told by its next boot.
+
+    :ivar due: when :meth:`tick` has to be called.
+    :ivar lost: empty: an address that a person gave is never lost.
+    """
+
+    lost = ""
+
+    def __init__(self, own: OwnAddress, client: DhcpClient, interface: str, now: float) -> None:
+        self._own = own
+        self._client = client
+        self._interface = interface
+        self.due = now + REMIND_S
+
+    def tick(self, now: float) -> Effects:
+        """Send the next one if it is time."""
+        if now < self.due:
+            return []
+        self.due = now + REMIND_S
+        return say(str(self._own.mac), self._client.inform(self._own.address), str(self._own.address), self._interface)
+
+    def receive(self, datagram: Datagram, now: float) -> Effects:
+        """Take no answer: what the phone was told at its boot holds (574, PHN-8)."""
+        return []

@@ -1,10 +1,13 @@
-"""Released blocks that wait for their holders' return, and give way when a pool has run dry: the oldest first."""
+"""Released blocks that wait for their holders' return, and give way when a pool has run dry: the oldest first.
+
+Of several that were released at the same moment the one whose holder comes first in order, whoever has looked at them before.
+"""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from itertools import islice
 
-from voxpath.core.timers import TimerHeap
+from voxpath.core.timers import AgeHeap
 from voxpath.model.ports import LARGEST_BLOCK, PortBinding
 
 MAX_JOIN_TRIES = 256
@@ -21,7 +24,7 @@ class Kept:
     __slots__ = ("_queues", "_rows")
 
     def __init__(self) -> None:
-        self._queues: dict[tuple[str, int], TimerHeap[str]] = {}
+        self._queues: dict[tuple[str, int], AgeHeap[str]] = {}
         self._rows: dict[str, dict[str, PortBinding]] = {}
 
     def has(self, store: str, holder: str) -> bool:
@@ -31,7 +34,7 @@ class Kept:
     def add(self, store: str, row: PortBinding) -> None:
         """Let a row be reclaimed from the end of its quarantine on."""
         self._rows.setdefault(store, {})[row.holder] = row
-        self._queues.setdefault((store, row.block.size), TimerHeap()).arm(row.holder, row.until)
+        self._queues.setdefault((store, row.block.size), AgeHeap()).arm(row.holder, row.until)
 
     def remove(self, store: str, holder: str) -> None:
         """Let a row alone; it is no error when it does not stand here."""
@@ -54,9 +57,19 @@ class Kept:
     def at(self, store: str, public: IPv4Address, size: int, now: float) -> PortBinding | None:
         """A row of this size and public address; this goes through all rows, so it is for commands."""
         rows = self._rows.get(store, {}).values()
-        return next((row for row in rows if row.block.size == size and row.block.public == public and row.until <= now), None)
+        fitting = (row for row in rows if row.block.size == size and row.block.public == public and row.until <= now)
+        return min(fitting, key=lambda row: (row.until, row.holder), default=None)
 
-    def smaller(self, store: str, size: int) -> Iterator[PortBinding]:
-        """Some of the rows that are too small, as parts of a larger block."""
-        rows = self._rows.get(store, {})
-        return (row for row in islice(rows.values(), MAX_JOIN_TRIES) if row.block.size < size)
+    def smaller(self, store: str, size: int, now: float) -> list[PortBinding]:
+        """Some of the rows that are too small, as parts of a larger block: the larger ones first."""
+        found = [self._rows[store][holder] for holder in islice(self._smaller(store, size, now), MAX_JOIN_TRIES)]
+        for row in found:
+            self._queues[store, row.block.size].arm(row.holder, row.until)
+        return found
+
+    def _smaller(self, store: str, size: int, now: float) -> Iterator[str]:
+        """Take the holders of too small rows out of their queues, one by one."""
+        while (size := size // 2) > 0:
+            queue = self._queues.get((store, size))
+            if queue is not None:
+                yield from queue.due(now)

@@ -99,9 +99,9 @@ class Room:
 
     def _reclaim_several(self, size: int, realm: str, now: float) -> Reservation | None:
         """Join smaller released blocks, and what is free between them, to one block."""
-        for row in self._kept.smaller(self.pools.store_of(realm), size):
+        for row in self._kept.smaller(self.pools.store_of(realm), size, now):
             block = PortBlock(row.block.public, row.block.first & -size, size)
-            if row.until <= now and self.pools.serves(block, realm):
+            if self.pools.serves(block, realm):
                 found = self._gather(block, realm, now)
                 if found is not None:
                     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac, text_of
+from voxpath.model.clock import ClockMark
 from voxpath.model.contact import Contact
 from voxpath.model.phone import Adoption, Lease
 from voxpath.model.ports import PortBinding
@@ -67,12 +68,13 @@ def _text(address: IPv4Address | None) -> str | None:
 
 def _lease_row(lease: Lease) -> Row:
     place = (str(lease.mac), lease.client_id, lease.scope, text_of(lease.address))
-    return (*place, lease.phone_class, lease.host_name, lease.expires, lease.first_port)
+    return (*place, lease.phone_class, lease.host_name, lease.expires, lease.first_port, int(lease.static))
 
 
 def _lease(row: Row) -> Lease:
-    mac, client_id, scope, address, phone_class, host_name, expires, first_port = row
-    return Lease(Mac.parse(mac), bytes(client_id), scope, IPv4Address(address), phone_class, host_name, expires, first_port)
+    mac, client_id, scope, address, phone_class, host_name, expires, first_port, static = row
+    place = (Mac.parse(mac), bytes(client_id), scope, IPv4Address(address))
+    return Lease(*place, phone_class, host_name, expires, first_port, bool(static))
 
 
 def _adoption_row(adoption: Adoption) -> Row:
@@ -126,7 +128,7 @@ TABLES: dict[type, Table] = {
     ),
     Lease: Table(
         "lease",
-        ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires", "first_port"),
+        ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires", "first_port", "static"),
         1,
         _lease_row,
         _lease,
@@ -142,6 +144,7 @@ TABLES: dict[type, Table] = {
         _registration,
     ),
     Adoption: Table("adoption", ("mac", "since"), 1, _adoption_row, _adoption),
+    ClockMark: Table("clock", ClockMark._fields, 1, tuple, ClockMark._make),
     Contact: Table("contact", Contact._fields, 2, tuple, Contact._make),
 }
 

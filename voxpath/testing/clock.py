@@ -62,11 +62,18 @@ class VirtualClock:
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
+        self._offset = 0.0
 
     def now(self) -> float:
         """Seconds that the test has let pass."""
-        return self._reactor.seconds()
+        return self._reactor.seconds() + self._offset
 
     def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
         """Call the function at that virtual time."""
         return self._reactor.callLater(max(0.0, when - self.now()), function)
+
+    def go_on_from(self, last: float) -> float:
+        """Be at this virtual time at the least."""
+        behind = max(0.0, last - self.now())
+        self._offset += behind
+        return behind
