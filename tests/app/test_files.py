@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.flow.test_files import HOME, MAC, Provisions, provision
+from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from voxpath.app.decode import decode
 from voxpath.app.files import FileRole
 from voxpath.manage.facts import CommandError
@@ -75,6 +75,6 @@ def test_what_cannot_be_shown_is_said(role: FileRole, phone: str, name: str, wor
 
 def test_requests_for_other_phones_files_are_counted(role: FileRole) -> None:
     assert role.policy is not None
-    role.policy.choose(Fetch("020000000a01.cfg", "10.0.0.12"))
+    role.policy.choose(Fetch("020000000a01.cfg", ELSEWHERE))
     role.policy.choose(Fetch("020000000a01.cfg", HOME))
     assert list(role.silent().values()) == [1]

@@ -4,17 +4,18 @@ import pytest
 
 from voxpath.flow.owner import is_of_another
 from voxpath.flow.uploads import NO_LEASE, NO_NAME, NOT_YOURS, Drop, UploadPolicy
+from voxpath.model.address import Endpoint
 from voxpath.tftp.question import Admit, Refused
 
-PHONE, HOME = "02:00:00:00:0a:01", "10.0.0.11"
+PHONE, HOME = "02:00:00:00:0a:01", Endpoint("10.0.0.11", 2048)
 
 
 class House:
-    def phone_at(self, address: str) -> str:
-        return PHONE if address == HOME else ""
+    def phone_at(self, address: str, port: int) -> str:
+        return PHONE if address == HOME.host else ""
 
 
-def choose(name: str, client: str = HOME) -> Drop | Refused:
+def choose(name: str, client: Endpoint = HOME) -> Drop | Refused:
     return UploadPolicy(House()).choose(Admit(name, client))
 
 
@@ -24,7 +25,7 @@ def test_a_phone_writes_plain_names_into_its_own_box(name: str) -> None:
 
 
 def test_nobody_without_a_lease_writes() -> None:
-    assert choose("app.log", "10.0.0.12") == NO_LEASE
+    assert choose("app.log", Endpoint("10.0.0.12", 2048)) == NO_LEASE
 
 
 @pytest.mark.parametrize(

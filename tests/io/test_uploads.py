@@ -12,14 +12,15 @@ from twisted.internet.defer import Deferred, execute
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io import uploads as module
 from voxpath.io.uploads import IMAGE, NO_ROOM, TAKEN, TEMPORARY, BoxLimits, Uploads
+from voxpath.model.address import Endpoint
 from voxpath.tftp.question import Admit, Admitted, Keep, Kept, Refused
 
-PHONE, HOME, BOX = "02:00:00:00:0a:01", "10.0.0.11", "020000000a01"
+PHONE, HOME, BOX = "02:00:00:00:0a:01", Endpoint("10.0.0.11", 2048), "020000000a01"
 
 
 class House:
-    def phone_at(self, address: str) -> str:
-        return PHONE if address == HOME else ""
+    def phone_at(self, address: str, port: int) -> str:
+        return PHONE if address == HOME.host else ""
 
 
 def at_once(work: Callable[[], Any]) -> "Deferred[Any]":

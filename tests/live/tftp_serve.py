@@ -45,7 +45,7 @@ class Residents:
         kind = PhoneClass("desk", ("voxpath-phone",), 64, 3600, "f.bin", ("192.0.2.10",))
         self._provision = Provision(lease, PortBlock(IPv4Address("203.0.113.1"), 2048, 64), kind, scope)
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         return str(MAC) if address == str(self._provision.lease.address) else ""
 
     def provision_of(self, phone: str) -> Provision | None:

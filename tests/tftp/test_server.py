@@ -9,10 +9,10 @@ from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent
 from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest, WriteRequest
-from voxpath.tftp.question import Admitted, Fetch, Refused
+from voxpath.tftp.question import Admit, Admitted, Fetch, Refused
 from voxpath.tftp.sending import PAUSE_S
 from voxpath.tftp.server import TftpServer
-from voxpath.tftp.session import OPENINGS, WRITES_PER_HOST, TftpSettings
+from voxpath.tftp.session import OPENINGS, WRITES_PER_PHONE, TftpSettings
 from voxpath.tftp.wire import parse, write
 
 SERVER = "10.0.0.1"
@@ -23,7 +23,7 @@ PHONE = "02:00:00:00:0a:01"
 class House:
     """One phone lives at the client's address."""
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         return PHONE if address == CLIENT.host else ""
 
 
@@ -59,7 +59,7 @@ def events(effects: Effects | list[object], kind: type[Event]) -> list[Event]:
 
 def test_a_request_asks_for_the_file_in_the_clients_name() -> None:
     asked = [effect for effect in say(server(), ReadRequest("vox.img")) if isinstance(effect, Ask)]
-    assert asked == [Ask(Fetch("vox.img", CLIENT.host), "t1")]
+    assert asked == [Ask(Fetch("vox.img", CLIENT), "t1")]
 
 
 def test_a_transfer_has_its_own_port_at_the_address_that_was_asked() -> None:
@@ -114,7 +114,7 @@ def test_another_request_from_the_same_port_replaces_the_first() -> None:
     port, _ = begin(core, ReadRequest("f"), bytes(600))
     effects = say(core, ReadRequest("g"))
     assert Close(port) in effects
-    assert Ask(Fetch("g", CLIENT.host), "t2") in effects
+    assert Ask(Fetch("g", CLIENT), "t2") in effects
     assert events(effects, TftpAborted)
 
 
@@ -213,12 +213,27 @@ def test_a_full_table_makes_room_for_who_comes_if_somebody_never_answered() -> N
     assert core.transfers == 2
 
 
-def test_one_address_cannot_take_all_writes() -> None:
-    core = server(writes=2 * WRITES_PER_HOST)
-    for port in range(WRITES_PER_HOST + 5):
+def test_one_phone_cannot_take_all_writes() -> None:
+    core = server(writes=2 * WRITES_PER_PHONE)
+    for port in range(WRITES_PER_PHONE + 5):
         say(core, WriteRequest("f"), source=Endpoint(CLIENT.host, 3000 + port))
-    assert core.transfers == WRITES_PER_HOST
+    assert core.transfers == WRITES_PER_PHONE
     assert any(isinstance(effect, Ask) for effect in say(core, WriteRequest("f"), source=Endpoint("10.0.0.12", 9)))
+
+
+def test_phones_that_share_an_address_have_their_writes_each() -> None:
+    """RFC 7618: the port tells who asks, also when it comes to limits."""
+
+    class Shared:
+        def phone_at(self, address: str, port: int) -> str:
+            return f"02:00:00:00:0a:{port // 64:02x}"
+
+    core = TftpServer(Shared(), Random(1), TftpSettings(writes=2 * WRITES_PER_PHONE))
+    for port in range(64, 64 + WRITES_PER_PHONE + 5):
+        say(core, WriteRequest("f"), source=Endpoint(CLIENT.host, port))
+    assert core.transfers == WRITES_PER_PHONE
+    asked = [effect for effect in say(core, WriteRequest("f"), source=Endpoint(CLIENT.host, 128)) if isinstance(effect, Ask)]
+    assert [effect.question for effect in asked] == [Admit("f", Endpoint(CLIENT.host, 128))]
 
 
 def test_one_host_cannot_take_all_transfers() -> None:

@@ -32,8 +32,8 @@ from voxpath.tftp.session import PORT
 class Leases(Protocol):
     """What the file server needs to know of leases."""
 
-    def phone_at(self, address: str) -> str:
-        """The identity of the phone that holds this address; empty: nobody known."""
+    def phone_at(self, address: str, port: int) -> str:
+        """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
 
     def provision_of(self, phone: str) -> Provision | None:
         """What this phone holds now."""

@@ -149,7 +149,7 @@ class StandbyRole(Redundancy):
 class NoLeases:
     """A standby serves images only: whose a phone's own file is, the active decides."""
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         """Nobody is known."""
         return ""
 

@@ -27,8 +27,8 @@ NOT_ANSWERED = -1
 class Residents(Protocol):
     """Who lives at an address: the leases, as far as the file server needs them."""
 
-    def phone_at(self, address: str) -> str:
-        """The identity of the phone that holds this address; empty: nobody known."""
+    def phone_at(self, address: str, port: int) -> str:
+        """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
 
 
 class TftpServer:
@@ -65,7 +65,7 @@ class TftpServer:
             message = parse(datagram.payload)
         except RemoteError as error:
             return self._refuse_malformed(datagram, error)
-        phone = self._residents.phone_at(datagram.source.host)
+        phone = self._residents.phone_at(*datagram.source)
         return [arrow(phone, message, received=True), *self._request(message, datagram, phone, now)]
 
     def tick(self, now: float) -> Effects:
@@ -104,12 +104,12 @@ class TftpServer:
         match message:
             case ReadRequest():
                 session.request = message
-                return self._ask(session, Fetch(message.name, session.client.host))
+                return self._ask(session, Fetch(message.name, session.client))
             case WriteRequest():
                 session.request = message
                 if not self._settings.writes:
                     return self._refuse(session, ErrorCode.ACCESS_VIOLATION, "this server is read only")
-                return self._ask(session, Admit(message.name, session.client.host))
+                return self._ask(session, Admit(message.name, session.client))
             case Error() | Ack():
                 # An ERROR is never answered with an ERROR: two servers would never stop.
                 # tftp-hpa acknowledges an ERROR, to the port that it came from.
@@ -271,7 +271,7 @@ class TftpServer:
         ]
 
     def _refuse_malformed(self, datagram: Datagram, error: RemoteError) -> Effects:
-        phone = self._residents.phone_at(datagram.source.host)
+        phone = self._residents.phone_at(*datagram.source)
         answer = write(Error(ErrorCode.ILLEGAL_OPERATION, error.reason))
         return [
             Send(answer, datagram.source, datagram.port, datagram.destination),
@@ -290,4 +290,4 @@ def _keep(session: Session, writing: Writing) -> Ask:
     session.keeping = True
     request, content = session.request, writing.content
     session.octets = len(content)
-    return Ask(Keep(request.name, session.client.host, content, request.mode == NETASCII), session.name)
+    return Ask(Keep(request.name, session.client, content, request.mode == NETASCII), session.name)
