@@ -15,6 +15,7 @@ from tests.bench.tftp import client
 from tests.live.capture import Capture
 from tests.live.namespaces import Namespaces
 from tests.live.sites import until
+from voxpath.io.uploads import TEMPORARY
 
 pytestmark = pytest.mark.live
 
@@ -183,7 +184,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_flush(site: Site, flush: i
             told.append(name)
     assert len(told) < MANY
     box = site.uploads / BOX
-    kept = {file.name: file.read_bytes() for file in box.iterdir() if file.name != ".part"} if box.exists() else {}
+    kept = {file.name: file.read_bytes() for file in box.iterdir() if file.name != TEMPORARY} if box.exists() else {}
     assert set(told) <= set(kept)
     assert all(octets == LOG for octets in kept.values())
 

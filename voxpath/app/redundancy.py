@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThreadPool
 from voxpath.app import values
 from voxpath.app.node import Node
 from voxpath.app.role import Role
+from voxpath.io.bus import Record
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import when
 from voxpath.model.event import Event
@@ -24,6 +25,7 @@ from voxpath.replica.target import FileTarget
 from voxpath.store.copy import SqliteCopy
 from voxpath.store.interface import OpenGate
 from voxpath.store.sqlite import SqliteStore
+from voxpath.tftp.event import TftpStored
 
 
 class Redundancy(Role):
@@ -60,6 +62,7 @@ class ActiveRole(Redundancy):
         self._active: Active | None = None
         self._files: FileSync | None = None
         self._link: ClientService | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     async def begin(self) -> None:
         """Connect; until the standby follows nothing waits for it."""
@@ -74,9 +77,11 @@ class ActiveRole(Redundancy):
         store.gate = self._active
         self._link = active_service(self._active, endpoint, node.reactor)
         self._link.startService()
+        self._unsubscribe = self.bus.subscribe(self._heard)
 
     async def end(self) -> None:
         """Let everything that waits be told, then disconnect."""
+        self._unsubscribe()
         if self._active is not None:
             cast("SqliteStore", self._node.store).gate = OpenGate()
             self._active.stop()
@@ -95,6 +100,11 @@ class ActiveRole(Redundancy):
         yield "last snapshot", when(self._active.last_snapshot)
         for name, state in self._files.facts().items():
             yield f"files {name}", state
+
+    def _heard(self, record: Record) -> None:
+        """A phone has written a file: it must not wait for the next look at the directories."""
+        if isinstance(record.event, TftpStored) and self._files is not None:
+            self._files.soon()
 
     def sync(self) -> "Deferred[None]":
         """Compare and copy all files now."""

@@ -26,8 +26,8 @@ SAME_NAME = 99
 LISTED = 10_000
 """Files that are listed at the most."""
 
-TEMPORARY = ".part"
-"""The hidden name; files are kept one at a time, so one name is enough. A phone cannot give it."""
+TEMPORARY = ".voxpath-unfinished-upload"
+"""The hidden name, one that no standby copies; files are kept one at a time, so one name is enough. A phone cannot give it."""
 
 NO_ROOM = Refused(ErrorCode.DISK_FULL, "your box is full")
 FULL_DISK = Refused(ErrorCode.DISK_FULL, "the disk is full")

@@ -25,6 +25,7 @@ from voxpath.replica.message import (
     Beat,
     Changes,
     FileEnd,
+    FileGone,
     FileOffer,
     FilePart,
     FilesBegin,
@@ -227,16 +228,16 @@ class StandbyLink(amp.AMP):
     # Files.
 
     @FilesBegin.responder
-    def files_begin(self, directory: str) -> "Deferred[dict[str, object]]":
+    def files_begin(self, directory: str, anew: bool) -> "Deferred[dict[str, object]]":
         """The files of a directory follow."""
         self._must_be_greeted()
-        return self._site.files.begin(directory)
+        return self._site.files.begin(directory, anew)
 
     @FileOffer.responder
-    def file_offer(self, path: str, size: int, digest: bytes) -> "Deferred[dict[str, object]]":
+    def file_offer(self, path: str, size: int, digest: bytes, private: bool, modified_ns: int) -> "Deferred[dict[str, object]]":
         """A file of it."""
         self._must_be_greeted()
-        return self._site.files.offer(File(path, size, digest))
+        return self._site.files.offer(File(path, size, digest, private, modified_ns))
 
     @FilePart.responder
     def file_part(self, octets: bytes) -> "Deferred[dict[str, object]]":
@@ -249,6 +250,12 @@ class StandbyLink(amp.AMP):
         """The file is complete."""
         self._must_be_greeted()
         return self._site.files.end()
+
+    @FileGone.responder
+    def file_gone(self, path: str) -> "Deferred[dict[str, object]]":
+        """A file is no longer there."""
+        self._must_be_greeted()
+        return self._site.files.gone(path)
 
     @FilesEnd.responder
     def files_end(self) -> "Deferred[dict[str, object]]":

@@ -9,7 +9,7 @@
       | Changes(generation ...)         |     one for each commit group; several are under way at once
       |<-------------------------- {} --|     its COMMIT is on the disk
       | Beat(generation)                |
-      | FilesBegin, FileOffer, FilePart, FileEnd, FilesEnd
+      | FilesBegin, FileOffer, FilePart, FileEnd, FileGone, FilesEnd
 
 An answer acknowledges; a refusal ends the connection, and the next one begins with the standby's position.
 """
@@ -21,7 +21,7 @@ from twisted.protocols import amp
 
 from voxpath.core.errors import RemoteError
 
-VERSION = 1
+VERSION = 2
 """Of these messages; both sides must have the same."""
 
 HEARTBEAT_S = 2.0
@@ -98,15 +98,21 @@ class FileMessage(Message):
 
 
 class FilesBegin(FileMessage):
-    """The files of one directory follow."""
+    """The files of one directory follow: all of them, or what has changed since they were equal on this connection."""
 
-    arguments: ClassVar[Arguments] = [(b"directory", amp.Unicode())]
+    arguments: ClassVar[Arguments] = [(b"directory", amp.Unicode()), (b"anew", amp.Boolean())]
 
 
 class FileOffer(FileMessage):
     """A file of the directory; the answer says whether its content is wanted."""
 
-    arguments: ClassVar[Arguments] = [(b"path", amp.Unicode()), (b"size", amp.Integer()), (b"digest", amp.String())]
+    arguments: ClassVar[Arguments] = [
+        (b"path", amp.Unicode()),
+        (b"size", amp.Integer()),
+        (b"digest", amp.String()),
+        (b"private", amp.Boolean()),
+        (b"modified_ns", amp.Integer()),
+    ]
     response: ClassVar[Arguments] = [(b"trouble", amp.Unicode()), (b"wanted", amp.Boolean())]
 
 
@@ -118,6 +124,12 @@ class FilePart(FileMessage):
 
 class FileEnd(FileMessage):
     """That was all of it; the answer says that it has its digest and stands in its place."""
+
+
+class FileGone(FileMessage):
+    """A file that was offered before is no longer there."""
+
+    arguments: ClassVar[Arguments] = [(b"path", amp.Unicode())]
 
 
 class FilesEnd(FileMessage):
