@@ -25,7 +25,8 @@ from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
 from voxpath.io.gathered import Gathered
 from voxpath.io.ports import UdpPorts
-from voxpath.io.uploads import BoxLimits, Uploads
+from voxpath.io.room import Limits
+from voxpath.io.uploads import Uploads
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
@@ -65,7 +66,7 @@ def main() -> None:
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
 
     source = FileSource(FilePolicy(residents), directory, in_thread)
-    uploads = Uploads(UploadPolicy(residents), boxes, directory, BoxLimits(1 << 20, 3 << 19), in_thread) if boxes else None
+    uploads = Uploads(UploadPolicy(residents), boxes, directory, Limits(1 << 20, 3 << 19), in_thread) if boxes else None
     core = TftpServer(residents, SystemRandom(), TftpSettings(**{"writes": 4 if boxes else 0, **json.loads(settings)}))
     ports = UdpPorts(Gathered(reactor))
     driver = Driver(PORT, core, clock, bus, ports=ports, answer=answerer(source, uploads))

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, execute
 
 from tests.replica.test_folder import Straight, in_thread, tree
 from voxpath.flow.uploads import UploadPolicy
-from voxpath.io.uploads import TEMPORARY, BoxLimits, Uploads
+from voxpath.io.room import Limits
+from voxpath.io.uploads import TEMPORARY, Uploads
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event
 from voxpath.replica.filesync import POLL_S, FileSync
@@ -43,7 +44,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.directory = Path(mkdtemp())
         self.here, self.there = self.directory / "here", self.directory / "there"
-        self.uploads = Uploads(UploadPolicy(House()), str(self.here), "/nowhere", BoxLimits(1000, 4000), at_once)
+        self.uploads = Uploads(UploadPolicy(House()), str(self.here), "/nowhere", Limits(1000, 4000), at_once)
         self.reactor = HeapClock()
         self.events: list[Event] = []
         self.sync = FileSync({"uploads": self.here}, VirtualClock(self.reactor), in_thread, self.events.append)

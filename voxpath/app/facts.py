@@ -59,6 +59,9 @@ class ProcessFacts(NoFacts):
             for pool in self._process.gateway.ledger.usage(self.now()):
                 yield "pool", str(pool)
             yield from self._process.gateway.verified()
+        files = self._process.files
+        if files is not None and files.uploads is not None and files.uploads.room.summary:
+            yield "uploads", files.uploads.room.summary
         if self._process.phones is None:
             for what in off(config, machine_for(config)):
                 yield "off", what

@@ -18,7 +18,8 @@ from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
 from voxpath.io.gathered import Gathered
 from voxpath.io.ports import UdpPorts
-from voxpath.io.uploads import BoxLimits, Uploads
+from voxpath.io.room import Limits
+from voxpath.io.uploads import Uploads
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import FileRow
 from voxpath.model.address import Mac
@@ -123,8 +124,10 @@ class FileRole(Role):
             return -1
 
     def silent(self) -> Mapping[str, int]:
-        """How many requests were refused since they were for files of other phones (TFT-9)."""
-        return {"somebody asked for another phone's file": self.policy.misused} if self.policy is not None else {}
+        """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
+        misused = self.policy.misused if self.policy is not None else 0
+        refused = self.uploads.refused if self.uploads is not None else 0
+        return {"somebody asked for another phone's file": misused, "there was no room for an upload": refused}
 
     def make_policy(self, config: Config) -> FilePolicy:
         """Which file is for whom, with the templates as they are on the disk now."""
@@ -137,7 +140,7 @@ class FileRole(Role):
         if not options.uploads:
             return None
         root, images = (str(values.in_state(config, path)) for path in (options.uploads, options.root))
-        limits = BoxLimits(options.upload_octets, options.upload_quota)
+        limits = Limits(options.upload_octets, options.upload_quota, options.upload_total, options.upload_floor)
         return Uploads(UploadPolicy(self._leases), root, images, limits, self._in_thread)
 
     def _in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":
