@@ -55,7 +55,7 @@ class Straight:
         }
         return steps[command]()
 
-    def abort(self) -> None:
+    def abort(self, why: str = "") -> None:
         raise AssertionError("files are no reason to cut the connection")
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint, SSL4ServerEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IListeningPort
@@ -18,8 +17,9 @@ from voxpath.manage.rows import when
 from voxpath.model.event import Event
 from voxpath.model.phone import Provision
 from voxpath.replica.active import Active
+from voxpath.replica.connection import CONNECT_S, Connection
 from voxpath.replica.filesync import FileSync
-from voxpath.replica.link import StandbyFactory, active_service
+from voxpath.replica.link import StandbyFactory
 from voxpath.replica.standby import Standby
 from voxpath.replica.target import FileTarget
 from voxpath.store.copy import SqliteCopy
@@ -61,22 +61,21 @@ class ActiveRole(Redundancy):
         super().__init__(node)
         self._active: Active | None = None
         self._files: FileSync | None = None
-        self._link: ClientService | None = None
+        self._link: Connection | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
 
     async def begin(self) -> None:
         """Connect; until the standby follows nothing waits for it."""
         node, options = self._node, self._node.config.redundancy
         host, port = options.address.endpoint
-        endpoint = wrapClientTLS(
-            values.identity(node.config).client_options(options.peer), HostnameEndpoint(cast("Any", node.reactor), host, port)
-        )
+        tcp = HostnameEndpoint(cast("Any", node.reactor), host, port, timeout=CONNECT_S)
+        endpoint = wrapClientTLS(values.identity(node.config).client_options(options.peer), tcp)
         store = cast("SqliteStore", node.store)
         self._files = FileSync(values.replicated(node.config), node.clock, self.in_thread, self.tell)
         self._active = Active(node.config.name, options.peer, store, node.clock, self.tell, options.wait_s, self._files.use)
         store.gate = self._active
-        self._link = active_service(self._active, endpoint, node.reactor)
-        self._link.startService()
+        self._link = Connection(self._active, endpoint, node.clock)
+        self._link.begin()
         self._unsubscribe = self.bus.subscribe(self._heard)
 
     async def end(self) -> None:
@@ -86,7 +85,7 @@ class ActiveRole(Redundancy):
             cast("SqliteStore", self._node.store).gate = OpenGate()
             self._active.stop()
         if self._link is not None:
-            await maybeDeferred(self._link.stopService)
+            await self._link.end()
         if self._files is not None:
             self._files.use(None)
         self._active = self._files = self._link = None

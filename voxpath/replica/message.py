@@ -24,10 +24,13 @@ from voxpath.core.errors import RemoteError
 VERSION = 2
 """Of these messages; both sides must have the same."""
 
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 """Each side hears something at least this often."""
 
-SILENCE_S = 3 * HEARTBEAT_S
+QUIET_S = 2 * HEARTBEAT_S
+"""A side that is silent for so long may be gone: nobody is told that all is well."""
+
+SILENCE_S = 4 * HEARTBEAT_S
 """A side that is silent for so long is taken for dead."""
 
 PART_OCTETS = 60_000
@@ -142,3 +145,8 @@ def pieces(octets: bytes) -> Iterator[tuple[bytes, bool]]:
     """Cut octets into what one message can carry, each with whether more of them follow; at least one piece, also of nothing."""
     for first in range(0, max(len(octets), 1), PART_OCTETS):
         yield octets[first : first + PART_OCTETS], first + PART_OCTETS < len(octets)
+
+
+def silence(seconds: float) -> str:
+    """How a connection stands over which nothing has come for so long; empty: as it should."""
+    return f"connected, but silent for {seconds:.0f} s" if seconds >= QUIET_S else ""
