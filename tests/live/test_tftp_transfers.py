@@ -285,6 +285,32 @@ def test_every_client_passes_a_firewall_that_knows_the_ports(site: Site, tmp_pat
         assert sources <= {69, *range(first, last + 1)}
 
 
+PLAIN_GETS = {
+    "curl": ["curl", "-sS", "-m", "60", "--tftp-no-options", "-o", "TO", f"tftp://{SERVER}/small.bin"],
+    "tftp-hpa": ["tftp", "-m", "binary", SERVER, "-c", "get", "small.bin", "TO"],
+    "atftp": ["atftp", "-g", "-r", "small.bin", "-l", "TO", SERVER],
+    "busybox": ["busybox", "tftp", "-g", "-l", "TO", "-r", "small.bin", SERVER],
+}
+
+
+@pytest.mark.parametrize("program", PLAIN_GETS)
+def test_a_client_without_options_gets_its_file_although_all_is_lost_that_is_sent_by_itself(
+    site: Site, tmp_path: Path, program: str
+) -> None:
+    """TFT-2: the first block goes to an address that has not answered twice; then the client's own repetition brings it."""
+    (site.images / "small.bin").write_bytes(IMAGE[:2000])
+    lose = (
+        "add table netdev loss; add chain netdev loss in { type filter hook ingress device eth0 priority 0; };"
+        f" add rule netdev loss in ip saddr {SERVER} udp length > 500 quota until 1100 bytes drop"
+    )
+    site.net.run("phone", ["nft", lose])
+    to = tmp_path / program
+    with site.serving():
+        site.net.run("phone", [str(to) if word == "TO" else word for word in PLAIN_GETS[program]], timeout=60)
+        assert to.read_bytes() == IMAGE[:2000]
+    assert "used 1100 bytes" in site.net.run("phone", ["nft", "list", "ruleset"]).stdout, "two were lost"
+
+
 def test_a_lost_packet_halves_what_is_sent_at_once_and_costs_no_octet(site: Site) -> None:
     """TFT-2 (RFC 7440): over a line that drops one packet in fifty."""
     drop = (

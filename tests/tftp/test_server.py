@@ -8,6 +8,7 @@ from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent
 from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
+from voxpath.tftp.machine import ASKED_AGAIN
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest, WriteRequest
 from voxpath.tftp.question import Admit, Admitted, Fetch, Refused
 from voxpath.tftp.sending import PAUSE_S
@@ -250,7 +251,36 @@ def test_a_silent_client_is_given_up_and_its_port_closed() -> None:
         told += core.tick(due)
     assert told[-1] == Close(port)
     assert events(told, TftpAborted)
-    assert len(sends(told)) == 3
+    assert len(sends(told)) == 2
+
+
+def test_a_lost_first_block_comes_again_when_the_client_repeats_its_request() -> None:
+    """tftp-hpa and atftp do so after 5 s, when the server has long said what it says by itself."""
+    core = server()
+    port, told = begin(core, ReadRequest("f"), bytes(600))
+    told += core.tick(1.0)
+    assert sends(told) == [Data(1, bytes(512))] * 2
+    assert sends(say(core, ReadRequest("f"), now=5.0)) == [Data(1, bytes(512))]
+    assert sends(say(core, Ack(1), port, now=5.1)) == [Data(2, bytes(88))]
+    assert core.transfers == 1
+    assert list(say(core, ReadRequest("f"), now=5.2))[1:] == [], "it has shown itself: the timer repeats what is lost"
+
+
+@pytest.mark.parametrize("options", [(), (("blksize", "1400"),)])
+def test_repeated_requests_bring_one_message_each_at_the_most_and_few_in_all(options: tuple[tuple[str, str], ...]) -> None:
+    """Whoever forges an address must send himself whatever is sent to it, and it comes no faster than once a second."""
+    core = server()
+    request = ReadRequest("f", "octet", options)
+    port, told = begin(core, request, bytes(600))
+    ends = 0
+    for tenths in range(1, 300):
+        told += core.tick(tenths / 10)
+        if Close(port) in told:
+            ends = tenths
+            break
+        told += say(core, request, now=tenths / 10)
+    assert 3 <= len(sends(told)) <= 3 + ASKED_AGAIN
+    assert 0 < ends < 200, "and the place is free again in time"
 
 
 def test_a_client_that_gives_up_ends_its_transfer() -> None:

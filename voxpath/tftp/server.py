@@ -125,7 +125,7 @@ class TftpServer:
         known = self._sessions.of(session.client)
         if known is not None:
             if not known.told and (known.request == session.request or known.keeping):
-                return ()
+                return self._asked_again(known, session.began)
             effects += self._abort(known, "the client asked for something else")
         if session.request.mode not in (OCTET, NETASCII):
             return [*effects, *self._refuse(session, ErrorCode.ILLEGAL_OPERATION, "the mode is neither octet nor netascii")]
@@ -137,6 +137,11 @@ class TftpServer:
             return [*effects, Emit(refused(session, NOT_ANSWERED, full))]
         self._sessions.begin(session)
         return [*effects, Ask(question, session.name)]
+
+    def _asked_again(self, session: Session, now: float) -> Effects:
+        """A request came twice: it begins nothing anew, but the answer to it may be lost."""
+        messages = session.transfer.asked_again(now) if session.transfer is not None else ()
+        return self._carry(session, messages, now) if messages else ()
 
     def _begin(self, session: Session, answer: bytes | Content | Admitted, now: float) -> Effects:
         """Begin the transfer, from the address that the request was sent to."""
