@@ -45,7 +45,7 @@ def role(tmp_path: Path) -> FileRole:
 
 def test_every_file_is_listed_with_what_it_comes_from(role: FileRole) -> None:
     found = {row.name: row for row in role.rows(PHONE)}
-    assert found["logo.bmp"] == FileRow("logo.bmp", "directory", -1, "there is no art/logo.bmp")
+    assert found["logo.bmp"] == FileRow("logo.bmp", "directory", None, "there is no art/logo.bmp")
     assert found["020000000a01.cfg"].origin == "yealink/mac.cfg"
     assert found["020000000a01.cfg"].octets == len(role.text(PHONE, "020000000a01.cfg", secrets=True))
     assert found["y0000000000x.cfg"] == FileRow("y0000000000x.cfg", "directory", 4, "")

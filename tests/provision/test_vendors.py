@@ -244,6 +244,16 @@ def test_what_cisco_phones_try_first_is_left_to_the_directory(name: str) -> None
     assert policy("cisco").choose(Fetch(name, HOME)) == Image(name)
 
 
+def test_a_yealinks_boot_files_are_the_operators_own_and_it_goes_on_without_them() -> None:
+    """TFT-4: from firmware 81 on MAC.boot is asked for first, then the common one, then what is rendered."""
+    yealink = policy("yealink")
+    for name in (f"{MAC.hex()}.boot", "y000000000000.boot"):
+        assert yealink.choose(Fetch(name, HOME)) == Image(name)
+    assert yealink.choose(Fetch(f"{MAC.hex()}.boot", ELSEWHERE)) == Refused(2, NOT_YOURS)
+    assert fetched(yealink, "y000000000028.cfg")
+    assert fetched(yealink, f"{MAC.hex()}.cfg")
+
+
 EVIL = "x\r\nsip.listen_port = 1\n\u2028\x85<evil/>\"'&]]>\0"
 
 

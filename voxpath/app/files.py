@@ -89,7 +89,7 @@ class FileRole(Role):
         choice = self._known("render", phone).shown(phone, name, masked=not secrets)
         if isinstance(choice, Image):
             found = choice.otherwise
-            if found is None or self._octets(choice.name) >= 0:
+            if found is None or self._octets(choice.name) is not None:
                 path = values.in_state(self._node.config, self._node.config.tftp.root) / choice.name
                 raise CommandError("render", f"{printable(name, 100)!r} is not rendered", f"look for {printable(str(path))}")
             choice = found
@@ -108,20 +108,20 @@ class FileRole(Role):
         choice, origin = entry.choice, entry.origin
         if isinstance(choice, Image):
             octets = self._octets(choice.name)
-            if octets >= 0 or choice.otherwise is None:
-                return FileRow(entry.name, DIRECTORY, octets, "" if octets >= 0 else f"there is no {choice.name}")
+            if octets is not None or choice.otherwise is None:
+                return FileRow(entry.name, DIRECTORY, octets, "" if octets is not None else f"there is no {choice.name}")
             choice = choice.otherwise
         if isinstance(choice, Refused):
-            return FileRow(entry.name, origin, -1, choice.detail or choice.reason)
+            return FileRow(entry.name, origin, None, choice.detail or choice.reason)
         return FileRow(entry.name, origin, len(choice.content), "")
 
-    def _octets(self, name: str) -> int:
-        """The size of a file of the directory; -1: there is none."""
+    def _octets(self, name: str) -> int | None:
+        """The size of a file of the directory; ``None``: there is none."""
         path = values.in_state(self._node.config, self._node.config.tftp.root) / name
         try:
-            return path.stat().st_size if path.is_file() else -1
+            return path.stat().st_size if path.is_file() else None
         except (OSError, ValueError):
-            return -1
+            return None
 
     def silent(self) -> Mapping[str, int]:
         """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
