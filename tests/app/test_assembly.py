@@ -17,7 +17,9 @@ from voxpath.app.node import Node
 from voxpath.app.options import Options
 from voxpath.app.parts import Part
 from voxpath.app.role import FAULTS, RoleState
+from voxpath.dhcp.explain import Question
 from voxpath.manage.facts import CommandError
+from voxpath.model.address import Mac
 from voxpath.model.ports import PortBinding
 
 BOTH = (Part.GATEWAY, Part.CONTROLLER)
@@ -196,3 +198,23 @@ def test_a_control_socket_that_another_process_listens_on_is_told_in_one_line(tm
         other.listen()
         with pytest.raises(SystemExit, match="another process listens on"):
             make_service(BOTH, options)
+
+
+async def test_a_standby_shows_what_it_has_a_copy_of_and_says_where_to_ask_for_the_rest(tmp_path: Path) -> None:
+    """DHC-19: nothing is answered as if this host gave out leases itself."""
+    pair = '[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "HOST:2947"\n'
+    made = process(tmp_path, pair)
+    facts = ProcessFacts(made)
+    assert list(facts.leases()) == list(facts.blocks()) == list(facts.adopted()) == []
+    mac = Mac.parse("02:00:00:00:0a:01")
+    asked: list[Callable[[], object]] = [
+        facts.pools, facts.scopes, facts.nat, facts.registrations, facts.contacts, facts.calls,
+        lambda: list(facts.counters()), lambda: facts.adopt(mac), lambda: facts.explain(Question(mac)),
+        lambda: facts.files(str(mac)), lambda: facts.render(str(mac), "x", False), lambda: facts.reboot(str(mac)),
+        lambda: facts.release(str(mac)),
+    ]  # fmt: skip
+    for question in asked:
+        with pytest.raises(CommandError, match="this host is the standby of sg-a; ask sg-a on its own control socket"):
+            question()
+    assert facts.user("a1@voip.example") is None
+    await made.node.close()

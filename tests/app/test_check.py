@@ -141,6 +141,7 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", '[tftp]\nroot = "up/images"\nuploads = "up"\n[nat]', "tftp.uploads", "could be read"),
         ("[nat]", '[tftp]\nuploads = "/dev/null/uploads"\n[nat]', "tftp.uploads", "name a directory"),
         ("[nat]", '[tftp]\nuploads = "up"\nupload_quota = 9\n[nat]', "tftp.upload_quota", "no file could be"),
+        ("[nat]", '[tftp]\nuploads = "up"\nupload_total = 9\n[nat]', "tftp.upload_total", "no box could be"),
         ("[nat]", '[mgc]\nlisten = ["0.0.0.0:2944"]\n[nat]', "mgc.mid", "cannot be made"),
         ("[nat]", '[tftp]\nlisten = ["192.0.2.9:69"]\n[nat]', "tftp.listen[0]", "192.0.2.9 is not this machine's own address"),
         ("[nat]", '[mgc]\nlisten = ["127.0.0.1:2944", "192.0.2.9:2944"]\n[nat]', "mgc.listen[1]", "0.0.0.0 for all of them"),

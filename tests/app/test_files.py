@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.flow.test_files import HOME, MAC, Provisions, provision
+from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from voxpath.app.decode import decode
 from voxpath.app.files import FileRole
 from voxpath.manage.facts import CommandError
@@ -45,7 +45,7 @@ def role(tmp_path: Path) -> FileRole:
 
 def test_every_file_is_listed_with_what_it_comes_from(role: FileRole) -> None:
     found = {row.name: row for row in role.rows(PHONE)}
-    assert found["logo.bmp"] == FileRow("logo.bmp", "directory", -1, "there is no art/logo.bmp")
+    assert found["logo.bmp"] == FileRow("logo.bmp", "directory", None, "there is no art/logo.bmp")
     assert found["020000000a01.cfg"].origin == "yealink/mac.cfg"
     assert found["020000000a01.cfg"].octets == len(role.text(PHONE, "020000000a01.cfg", secrets=True))
     assert found["y0000000000x.cfg"] == FileRow("y0000000000x.cfg", "directory", 4, "")
@@ -75,6 +75,6 @@ def test_what_cannot_be_shown_is_said(role: FileRole, phone: str, name: str, wor
 
 def test_requests_for_other_phones_files_are_counted(role: FileRole) -> None:
     assert role.policy is not None
-    role.policy.choose(Fetch("020000000a01.cfg", "10.0.0.12"))
+    role.policy.choose(Fetch("020000000a01.cfg", ELSEWHERE))
     role.policy.choose(Fetch("020000000a01.cfg", HOME))
-    assert list(role.silent().values()) == [1]
+    assert list(role.silent().values()) == [1, 0]

@@ -71,7 +71,7 @@ def test_lines_make_the_block() -> None:
 def test_any_option_may_be_set_anew() -> None:
     (entry,) = config('[[class]]\nname = "desk"\nlike = "yealink"\nlines = 2\nvendor_classes = ["y"]\nlease_s = 600\n').classes
     assert (entry.name, entry.lines, entry.vendor_classes, entry.lease_s) == ("desk", 2, ("y",), 600)
-    assert entry.image == "y000000000000.boot"
+    assert entry.files == "yealink"
 
 
 def test_an_unknown_class_is_told_with_the_nearest() -> None:

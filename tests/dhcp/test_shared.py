@@ -1,7 +1,7 @@
 """A scope whose phones share public addresses: option 159, who gets it, and leases by address and ports (RFC 7618)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -17,10 +17,15 @@ from voxpath.dhcp.port_parameters import LENGTH, block_of, decode_port_set, enco
 from voxpath.dhcp.probe import Prober, ProbeSettings
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.wire import decode
+from voxpath.flow import files
 from voxpath.flow.admit import Admission
-from voxpath.model.phone import Scope
+from voxpath.flow.files import FilePolicy, Rendered
+from voxpath.flow.uploads import NO_LEASE, Drop, UploadPolicy
+from voxpath.model.address import Endpoint, Mac
+from voxpath.model.phone import Provision, Scope
 from voxpath.model.ports import BindingState, PortBlock
 from voxpath.ports.pools import Pool
+from voxpath.tftp.question import Admit, Fetch, Refused
 
 PUBLIC, SECOND = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")
 AASTRA = replace(DESK, name="aastra", vendor_classes=("aastra",), layout="aastra")
@@ -314,3 +319,72 @@ def test_an_operator_cannot_change_ports_that_the_lease_names(site, phones) -> N
     assert site.bindings[str(phone.mac)].reserved
     assert site.bindings[str(phone.mac)].block == block
     assert phone.renew(block, o159=encode_port_set(port_set_of(block))) is MessageType.ACK
+
+
+# Files: the port tells which of the phones of one address asks.
+
+
+@dataclass
+class Files:
+    """What the file server asks of the gateway."""
+
+    site: SharedSite
+
+    def phone_at(self, address: str, port: int) -> str:
+        return self.site.server.phone_at(address, port)
+
+    def provision_of(self, phone: str) -> Provision | None:
+        return self.site.server.provision_of(Mac.parse(phone))
+
+
+def test_a_phone_of_a_shared_address_reads_its_own_files_and_nobody_elses(site, phones) -> None:
+    """RFC 7618: whoever asks has a port of its own block, and a file under another phone's name is that one's."""
+    first, second = next(phones), next(phones)
+    homes = {phone.mac: Endpoint(str(block.public), block.last) for phone in (first, second) if (block := phone.bind())}
+    assert len({home.host for home in homes.values()}) == 1
+    policy = FilePolicy(Files(site))
+    for asking, home in homes.items():
+        for mac_ in homes:
+            choice = policy.choose(Fetch(f"{mac_.hex()}.cfg", home))
+            assert isinstance(choice, Rendered) if mac_ == asking else choice == Refused(2, files.NOT_YOURS)
+
+
+def test_a_port_of_no_block_reads_no_phones_file(site, phones) -> None:
+    phone = next(phones)
+    block = phone.bind()
+    policy = FilePolicy(Files(site))
+    for port in (0, 1024, block.first - 1, block.last + 1, 65535):
+        assert policy.choose(Fetch(f"{phone.mac.hex()}.cfg", Endpoint(str(block.public), port))) == Refused(2, files.NOT_YOURS)
+
+
+def test_a_phone_of_a_shared_address_writes_into_its_own_box_and_a_strangers_port_into_none(site, phones) -> None:
+    first, second = next(phones), next(phones)
+    policy = UploadPolicy(Files(site))
+    for phone in (first, second):
+        block = phone.bind()
+        assert policy.choose(Admit("boot.log", Endpoint(str(block.public), block.first))) == Drop(phone.mac.hex(), "boot.log")
+    assert policy.choose(Admit("boot.log", Endpoint(str(PUBLIC), 1024))) == NO_LEASE
+
+
+def test_a_shared_port_is_nobodys_once_its_lease_has_ended_or_before_it_was_committed(site, phones) -> None:
+    phone = next(phones)
+    assert phone.tell(phone.client.discover()) is MessageType.OFFER
+    assert site.server.phone_at(str(PUBLIC), 20480) == ""
+    block = phone.bind()
+    assert site.server.phone_at(str(block.public), block.first) == str(phone.mac)
+    assert site.server.phone_at(str(block.public)) == ""
+    site.start()
+    assert site.server.phone_at(str(block.public), block.first) == str(phone.mac)
+    phone.give_up(b"\x07", block)
+    assert site.server.phone_at(str(block.public), block.first) == ""
+
+
+def test_an_address_behind_the_nat_is_its_phones_whatever_the_port_and_the_public_one_nobodys(site, phones) -> None:
+    """Of an ordinary scope the public address is the gateway's, not a phone's."""
+    phone = next(phones)
+    assert phone.tell(phone.client.discover(), "eth1") is MessageType.OFFER
+    wanted = {"o54": site.scopes[1].server.packed, "o50": phone.reply.yiaddr.packed}
+    assert phone.tell(phone.client.discover(), "eth1", o53=b"\x03", **wanted) is MessageType.ACK
+    assert site.server.phone_at(str(phone.reply.yiaddr), 5) == str(phone.mac)
+    (row,) = site.bindings.values()
+    assert site.server.phone_at(str(row.block.public), row.block.first) == ""

@@ -4,22 +4,22 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from voxpath.flow.files import NOT_YOURS, FilePolicy, Image, Rendered
-from voxpath.model.address import Mac
+from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
 from voxpath.tftp.question import Fetch, Refused
 
 MAC = Mac.parse("02:00:00:00:0a:01")
-HOME = "10.0.0.11"
+HOME, ELSEWHERE = Endpoint("10.0.0.11", 2048), Endpoint("10.0.0.12", 2048)
 SERVER = IPv4Address("10.0.0.1")
 SCOPE = Scope(
-    "lan", "eth1", IPv4Network("10.0.0.0/24"), SERVER, IPv4Address(HOME), IPv4Address("10.0.0.99"), "a", (SERVER,), "phones.example"
+    "lan", "eth1", IPv4Network("10.0.0.0/24"), SERVER, SERVER + 10, IPv4Address("10.0.0.99"), "a", (SERVER,), "phones.example"
 )
 DESK = PhoneClass("desk", ("voxpath-phone",), 64, 3600, "desk-1.4.bin", ("192.0.2.10", "192.0.2.11:2945"), True)
 
 
 def provision(size: int = 64, host_name: str = "phone1", router: IPv4Address | None = None) -> Provision:
-    lease = Lease(MAC, b"", "lan", IPv4Address(HOME), "desk", host_name, 1e9)
+    lease = Lease(MAC, b"", "lan", IPv4Address(HOME.host), "desk", host_name, 1e9)
     return Provision(lease, PortBlock(IPv4Address("203.0.113.1"), 2048, size), DESK, replace(SCOPE, router=router))
 
 
@@ -30,7 +30,7 @@ class Provisions:
     def provision_of(self, phone: str) -> Provision | None:
         return self.known if phone == self.known.lease.phone else None
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         return self.known.lease.phone if address == str(self.known.lease.address) else ""
 
 
@@ -48,7 +48,7 @@ def test_a_phone_reads_its_own_file_under_every_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*NAMES, "020000000a02.cfg"])
 def test_nobody_else_reads_it_nor_learns_whether_it_exists(name: str) -> None:
-    assert policy().choose(Fetch(name, "10.0.0.12")) == Refused(2, NOT_YOURS)
+    assert policy().choose(Fetch(name, ELSEWHERE)) == Refused(2, NOT_YOURS)
 
 
 def test_the_file_says_all_that_the_phone_needs() -> None:
@@ -100,7 +100,7 @@ def test_a_host_name_from_the_wire_brings_no_line_of_its_own() -> None:
 @pytest.mark.parametrize("name", ["desk-1.4.bin", "/desk-1.4.bin", "sub/x.cfg", "../x", "020000000a0.cfg", "02-00.cfg"])
 def test_all_other_names_are_images(name: str) -> None:
     """What lies outside the directory is the disk's to refuse."""
-    assert policy().choose(Fetch(name, "192.0.2.99")) == Image(name.lstrip("/"))
+    assert policy().choose(Fetch(name, ELSEWHERE)) == Image(name.lstrip("/"))
 
 
 @pytest.mark.parametrize("name", ["", "/", "a\0b"])
@@ -126,10 +126,10 @@ def test_no_value_of_the_file_is_cut() -> None:
 def test_any_file_under_a_macs_name_is_for_its_holder_only(name: str) -> None:
     """TFT-9: a file that somebody put there for one phone is as private as one that is rendered."""
     assert policy().choose(Fetch(name, HOME)) == Image(name)
-    assert policy().choose(Fetch(name, "10.0.0.12")) == Refused(2, NOT_YOURS)
+    assert policy().choose(Fetch(name, ELSEWHERE)) == Refused(2, NOT_YOURS)
 
 
 def test_an_image_of_a_class_is_everybodys_whatever_it_looks_like() -> None:
     images = FilePolicy(Provisions(provision()), images=["fw-202611211200.bin"])
-    assert images.choose(Fetch("fw-202611211200.bin", "10.0.0.12")) == Image("fw-202611211200.bin")
-    assert images.choose(Fetch("fw-202611211201.bin", "10.0.0.12")) == Refused(2, NOT_YOURS)
+    assert images.choose(Fetch("fw-202611211200.bin", ELSEWHERE)) == Image("fw-202611211200.bin")
+    assert images.choose(Fetch("fw-202611211201.bin", ELSEWHERE)) == Refused(2, NOT_YOURS)

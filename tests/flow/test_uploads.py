@@ -4,17 +4,18 @@ import pytest
 
 from voxpath.flow.owner import is_of_another
 from voxpath.flow.uploads import NO_LEASE, NO_NAME, NOT_YOURS, Drop, UploadPolicy
+from voxpath.model.address import Endpoint
 from voxpath.tftp.question import Admit, Refused
 
-PHONE, HOME = "02:00:00:00:0a:01", "10.0.0.11"
+PHONE, HOME = "02:00:00:00:0a:01", Endpoint("10.0.0.11", 2048)
 
 
 class House:
-    def phone_at(self, address: str) -> str:
-        return PHONE if address == HOME else ""
+    def phone_at(self, address: str, port: int) -> str:
+        return PHONE if address == HOME.host else ""
 
 
-def choose(name: str, client: str = HOME) -> Drop | Refused:
+def choose(name: str, client: Endpoint = HOME) -> Drop | Refused:
     return UploadPolicy(House()).choose(Admit(name, client))
 
 
@@ -24,7 +25,7 @@ def test_a_phone_writes_plain_names_into_its_own_box(name: str) -> None:
 
 
 def test_nobody_without_a_lease_writes() -> None:
-    assert choose("app.log", "10.0.0.12") == NO_LEASE
+    assert choose("app.log", Endpoint("10.0.0.12", 2048)) == NO_LEASE
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,11 @@ def test_a_name_of_another_phone_is_refused(name: str) -> None:
 
 OWN = [
     "020000000a01.cfg", "SEP020000000A01.cnf.xml", "cfg020000000a01.xml", "spa020000000a01.cfg", "snom300-020000000A01.htm",
+    "spa02:00:00:00:0a:01.xml", "SPA02:00:00:00:0A:01", "spa0200.0000.0a01.cfg", "0200-0000-0a01.cfg", "0200:0000:0A01",
+    "0200_0000_0a01",
+    "020000-000a01.cfg", "SEP020000-000A01.cnf.xml", "02_00_00_00_0a_01.cfg", "02.00.00.00.0a.01.cfg", "02 00 00 00 0a 01",
+    "2:0:0:0:a:1",
+    "log-02-00-00-00-0A-01-1.txt", "02-00-00-00-0a-01-directory.xml", "02:00:00:00:0a:01call.log", "020000.000a01.cfg",
     "02-00-00-00-0a-01/x", "x/02:00:00:00:0a:01.cfg", "0200.0000.0a01.xml", "sub/020000000a01-directory.xml",
 ]  # fmt: skip
 
@@ -61,6 +67,9 @@ def test_a_name_with_a_mac_is_its_phones_alone(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "fw-2026-11-21-10-20-30.bin", "fw-20261121-102030.bin", "fw-2026-11-21.bin", "1.2.3.4.5.6.bin", "12:30",
+        "10.20.30.40-50.bin",
+        "app-0.16.2-1234.bin", "a-b-c-d-e-f", "de-DE.xml", "dictionary_en_us.xml", "ringer-face-cafe.wav",
         "desk-1.4.bin", "000000000000.cfg", "y000000000028.cfg", "cmterm-7911-sip.9-4-2SR3-1.loads", "1.0.bin", "deadbeef.img",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.bin",
     ],

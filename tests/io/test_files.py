@@ -7,10 +7,12 @@ from twisted.internet.defer import Deferred, execute, succeed
 
 from voxpath.flow.files import FilePolicy, Image, Rendered
 from voxpath.io.files import BUSY, MAX_READS, FileSource, StoredFile
+from voxpath.model.address import Endpoint
 from voxpath.model.phone import Provision
 from voxpath.tftp.content import ContentLost
 from voxpath.tftp.question import Fetch, Refused
 
+CLIENT = Endpoint("10.0.0.11", 2048)
 CONTENT = b"image" * 1000
 
 
@@ -18,7 +20,7 @@ class Nobody:
     def provision_of(self, phone: str) -> Provision | None:
         return None
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         return ""
 
 
@@ -49,7 +51,7 @@ def source(root: Path, **limits: int) -> FileSource:
 
 def fetch(files: FileSource, name: str) -> object:
     answers: list[object] = []
-    files.answer(Fetch(name, "10.0.0.11")).addBoth(answers.append)
+    files.answer(Fetch(name, CLIENT)).addBoth(answers.append)
     (answer,) = answers
     return content(answer) if isinstance(answer, StoredFile) else answer
 
@@ -61,7 +63,7 @@ def content(file: StoredFile) -> bytes:
 
 def opened(files: FileSource, name: str) -> StoredFile:
     answers: list[object] = []
-    files.answer(Fetch(name, "10.0.0.11")).addBoth(answers.append)
+    files.answer(Fetch(name, CLIENT)).addBoth(answers.append)
     assert isinstance(answers[0], StoredFile)
     return answers[0]
 
@@ -205,7 +207,7 @@ def test_many_who_want_one_file_cost_one_read(root: Path) -> None:
     files = FileSource(FilePolicy(Nobody()), str(root), in_thread)
     answers: list[object] = []
     for _ in range(50):
-        files.answer(Fetch("vox.img", "10.0.0.11")).addBoth(answers.append)
+        files.answer(Fetch("vox.img", CLIENT)).addBoth(answers.append)
     assert len(begun) == 1
     later.callback(begun[0]())
     assert len({id(answer) for answer in answers}) == 1
@@ -219,7 +221,7 @@ def test_a_failed_read_fails_for_all_who_wait_and_not_for_the_next(root: Path) -
     files = FileSource(FilePolicy(Nobody()), str(root), lambda read: outcomes.pop(0))
     reasons: list[str] = []
     for _ in range(2):
-        files.answer(Fetch("vox.img", "10.0.0.11")).addErrback(lambda failure: reasons.append(failure.getErrorMessage()))
+        files.answer(Fetch("vox.img", CLIENT)).addErrback(lambda failure: reasons.append(failure.getErrorMessage()))
     waiting.errback(OSError("input/output error"))
     assert reasons == ["input/output error"] * 2
     assert fetch(files, "vox.img") == Refused(1, "gone")
@@ -228,7 +230,7 @@ def test_a_failed_read_fails_for_all_who_wait_and_not_for_the_next(root: Path) -
 def test_too_many_reads_at_once_are_refused_as_busy(root: Path) -> None:
     files = FileSource(FilePolicy(Nobody()), str(root), lambda read: Deferred())
     for number in range(MAX_READS):
-        files.answer(Fetch(f"f{number}", "10.0.0.11"))
+        files.answer(Fetch(f"f{number}", CLIENT))
     assert fetch(files, "one-more") == BUSY
 
 

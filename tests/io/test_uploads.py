@@ -11,15 +11,17 @@ from twisted.internet.defer import Deferred, execute
 
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io import uploads as module
-from voxpath.io.uploads import IMAGE, NO_ROOM, TAKEN, TEMPORARY, BoxLimits, Uploads
+from voxpath.io.room import REASON, Limits
+from voxpath.io.uploads import IMAGE, LESS_ROOM, NO_ROOM, TAKEN, TEMPORARY, Uploads
+from voxpath.model.address import Endpoint
 from voxpath.tftp.question import Admit, Admitted, Keep, Kept, Refused
 
-PHONE, HOME, BOX = "02:00:00:00:0a:01", "10.0.0.11", "020000000a01"
+PHONE, HOME, BOX = "02:00:00:00:0a:01", Endpoint("10.0.0.11", 2048), "020000000a01"
 
 
 class House:
-    def phone_at(self, address: str) -> str:
-        return PHONE if address == HOME else ""
+    def phone_at(self, address: str, port: int) -> str:
+        return PHONE if address == HOME.host else ""
 
 
 def at_once(work: Callable[[], Any]) -> "Deferred[Any]":
@@ -34,7 +36,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def boxes(place: Path, file: int = 1000, box: int = 2500) -> Uploads:
-    return Uploads(UploadPolicy(House()), str(place / "uploads"), str(place / "images"), BoxLimits(file, box), at_once)
+    return Uploads(UploadPolicy(House()), str(place / "uploads"), str(place / "images"), Limits(file, box), at_once)
 
 
 def ask(uploads: Uploads, question: Admit | Keep) -> object:
@@ -196,11 +198,67 @@ def test_files_are_kept_one_at_a_time(place: Path) -> None:
         ends.append(Deferred())
         return ends[-1]
 
-    uploads = Uploads(UploadPolicy(House()), str(place / "uploads"), str(place / "images"), BoxLimits(1000, 1500), later)
+    uploads = Uploads(UploadPolicy(House()), str(place / "uploads"), str(place / "images"), Limits(1000, 1500), later)
     answers: list[object] = []
     for _ in range(2):
         uploads.answer(Keep("boot.log", HOME, bytes(1000))).addBoth(answers.append)
     assert len(begun) == 1
     ends[0].callback(begun[0]())
     ends[1].callback(begun[1]())
-    assert answers == [Kept(f"{BOX}/boot.log"), NO_ROOM]
+    assert answers == [Kept(f"{BOX}/boot.log"), LESS_ROOM]
+
+
+def test_all_phones_together_cannot_write_more_than_the_total(place: Path) -> None:
+    """Each box is far from full, and so is the disk."""
+    uploads = of_many(place, Limits(1000, 2500, total=4000))
+    answers = [keep_at(port, uploads, bytes(900)) for port in range(6)]
+    assert [type(answer) for answer in answers] == [Kept] * 4 + [Refused] * 2
+    assert answers[4] == LESS_ROOM
+    assert sum(path.stat().st_size for path in (place / "uploads").rglob("*.log")) == 3600
+    assert isinstance(keep_at(7, uploads, bytes(400)), Kept)
+    refused = keep_at(8, uploads, b"x")
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.reason) == (3, REASON)
+    assert "tftp.upload_total" in refused.detail
+    assert ask(uploads, Admit("boot.log", Endpoint("10.0.0.11", 8))) == refused
+    assert uploads.refused == 4
+
+
+def test_nothing_is_taken_when_the_disk_has_less_than_the_floor(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database of leases lies there, too."""
+    uploads = of_many(place, Limits(1000, 2500, floor=5000))
+    uploads.room._free = lambda path: 5300
+    assert ask(uploads, Admit("boot.log", HOME)) == Admitted(300)
+    assert keep_at(1, uploads, bytes(301)) == LESS_ROOM
+    uploads.room._free = lambda path: 5000
+    refused = keep_at(1, uploads, b"x")
+    assert isinstance(refused, Refused)
+    assert refused.code == 3
+    assert "tftp.upload_floor" in refused.detail
+    assert not (place / "uploads").exists()
+
+
+def test_a_disk_that_cannot_be_asked_is_a_refusal(place: Path) -> None:
+    def fails(path: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    uploads = of_many(place, Limits(1000, 2500))
+    uploads.room._free = fails
+    answer = ask(uploads, Admit("boot.log", HOME))
+    assert isinstance(answer, Refused)
+    assert "Input/output error" in answer.detail
+
+
+class Street:
+    """A phone at each port."""
+
+    def phone_at(self, address: str, port: int) -> str:
+        return f"02:00:00:00:0a:{port % 256:02x}"
+
+
+def of_many(place: Path, limits: Limits) -> Uploads:
+    return Uploads(UploadPolicy(Street()), str(place / "uploads"), str(place / "images"), limits, at_once)
+
+
+def keep_at(port: int, uploads: Uploads, content: bytes) -> object:
+    return ask(uploads, Keep("boot.log", Endpoint("10.0.0.11", port), content))

@@ -14,13 +14,19 @@ pytestmark = pytest.mark.live
 
 SERVER = "10.0.0.1"
 LOG = b"a line of the log\n" * 500
+FILES = f"""
+uploads = "uploads"
+upload_octets = {len(LOG)}
+upload_quota = {2 * len(LOG)}
+upload_total = {4 * len(LOG)}
+"""
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     directory: Path = tmp_path_factory.mktemp("uploads")
     (directory / "log").write_bytes(LOG)
-    with bench_of(directory, lambda made: made.write_gateway(SITE_A, files='uploads = "uploads"')) as made:
+    with bench_of(directory, lambda made: made.write_gateway(SITE_A, files=FILES)) as made:
         yield made
         made.is_sound()
 
@@ -55,3 +61,24 @@ def test_a_host_without_a_lease_writes_nothing(bench: Bench) -> None:
     assert bench.ask("uploads") == before
     (event,) = until(lambda: [row for row in bench.events("TFTP_REFUSED") if "evil.log" in row["text"]], "the refusal is an event")
     assert "holds a lease" in event["text"]
+
+
+def test_all_phones_together_fill_the_boxes_to_the_limit_and_no_further(bench: Bench) -> None:
+    """TFT-5: error 3, an event and a count; after room was made phones write again, without a restart."""
+    phones = [bench.phone() for _ in range(3)]
+    for phone in phones:
+        phone.udhcpc()
+    before = len(bench.ask("uploads"))
+    done = [put(bench, phone, name).returncode for name in ("1.log", "2.log") for phone in phones]
+    assert done.count(0) == 4 - before
+    (row, *_) = bench.ask("uploads")
+    assert len(bench.ask("uploads")) == 4
+    (event, *_) = until(lambda: bench.why(phones[2], "TFTP_REFUSED"), "the refusal is an event")
+    assert "error 3: there is no room for uploads: all files below" in event["text"]
+    (role,) = [entry for entry in bench.ask("roles") if entry["role"] == "tftp"]
+    assert "there was no room for an upload" in role["detail"]
+    assert {entry["item"]: entry["value"] for entry in bench.ask("status")}["uploads"] == (
+        f"4 of 10000 files, {4 * len(LOG)} of {4 * len(LOG)} octets"
+    )
+    (bench.directory / GATEWAY / "uploads" / row["phone"].replace(":", "") / row["name"]).unlink()
+    until(lambda: put(bench, phones[2], "3.log").returncode == 0, "there is room again")

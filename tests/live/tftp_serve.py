@@ -25,7 +25,8 @@ from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
 from voxpath.io.gathered import Gathered
 from voxpath.io.ports import UdpPorts
-from voxpath.io.uploads import BoxLimits, Uploads
+from voxpath.io.room import Limits
+from voxpath.io.uploads import Uploads
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
@@ -45,7 +46,7 @@ class Residents:
         kind = PhoneClass("desk", ("voxpath-phone",), 64, 3600, "f.bin", ("192.0.2.10",))
         self._provision = Provision(lease, PortBlock(IPv4Address("203.0.113.1"), 2048, 64), kind, scope)
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         return str(MAC) if address == str(self._provision.lease.address) else ""
 
     def provision_of(self, phone: str) -> Provision | None:
@@ -65,7 +66,7 @@ def main() -> None:
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
 
     source = FileSource(FilePolicy(residents), directory, in_thread)
-    uploads = Uploads(UploadPolicy(residents), boxes, directory, BoxLimits(1 << 20, 3 << 19), in_thread) if boxes else None
+    uploads = Uploads(UploadPolicy(residents), boxes, directory, Limits(1 << 20, 3 << 19), in_thread) if boxes else None
     core = TftpServer(residents, SystemRandom(), TftpSettings(**{"writes": 4 if boxes else 0, **json.loads(settings)}))
     ports = UdpPorts(Gathered(reactor))
     driver = Driver(PORT, core, clock, bus, ports=ports, answer=answerer(source, uploads))

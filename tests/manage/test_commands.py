@@ -1,5 +1,7 @@
 """The command table over a process that has everything."""
 
+import os
+import sys
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from math import inf
@@ -11,13 +13,16 @@ from twisted.internet.defer import Deferred, succeed
 from voxpath.dhcp.event import DhcpAdopted, DhcpIgnoredMac
 from voxpath.dhcp.explain import Finding, Question
 from voxpath.io.bus import Record
+from voxpath.manage import rows
+from voxpath.manage.cli import show
 from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.control import carry_out, reply_of
 from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts, UserFacts
 from voxpath.manage.leasing import AT_ONCE, _Leases, in_order
 from voxpath.manage.memory import Memory
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, draw
-from voxpath.manage.wire import Request
+from voxpath.manage.show import columns
+from voxpath.manage.wire import Reply, Request
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Malformed, MessageEvent
 from voxpath.model.phone import Adoption, Lease
@@ -83,7 +88,7 @@ class Site(NoFacts):
         return succeed([UploadRow(PHONE, "boot.log", 7, ""), UploadRow("02:00:00:00:0a:02", "app.log", 8, "")])
 
     def files(self, phone: str) -> Iterable[FileRow]:
-        return [FileRow(f"{phone}.cfg", "voxpath/phone.cfg", 9, ""), FileRow("a.bin", "directory", -1, "there is no a.bin")]
+        return [FileRow(f"{phone}.cfg", "voxpath/phone.cfg", 9, ""), FileRow("a.bin", "directory", None, "there is no a.bin")]
 
     def render(self, phone: str, name: str, secrets: bool) -> str:
         return f"{phone} {name}\nsecrets {secrets}\n"
@@ -217,6 +222,37 @@ def test_the_files_of_a_phone_are_listed_and_shown_line_by_line() -> None:
     assert [row.text for row in run("render", PHONE, "x.cfg", "secrets").rows][1] == "secrets True"
     with pytest.raises(CommandError, match="write secrets, or nothing"):
         run("render", PHONE, "x.cfg", "all")
+
+
+FILE = "x = 1\r\n\r\nname=\u2028é\x1b[2J\r\nno end"
+
+
+def rendered(text: str) -> Reply:
+    return reply_of(Answer(rows.LineRow, [rows.LineRow(1, "x")], text=text))
+
+
+def test_a_file_goes_into_a_pipe_octet_by_octet(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """TFT-9: what is written there is what the phone gets."""
+    with os.fdopen(os.dup(1), "w", encoding="ascii") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        show(COMMANDS["render"], (PHONE, "x.cfg"), [rendered(FILE)], as_json=False)
+    assert capfdbinary.readouterr().out == FILE.encode()
+
+
+def test_a_file_cannot_write_to_the_terminal() -> None:
+    text = columns(COMMANDS["render"], (PHONE, "x.cfg"), [rendered(FILE)])
+    assert "\x1b" not in text
+    assert text.splitlines()[0] == "x = 1"
+
+
+def test_a_pipe_that_nobody_reads_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``voxpath ctl ... | head -1`` ends as quietly as any other program."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        for _ in range(2):
+            show(COMMANDS["render"], (PHONE, "x.cfg"), [rendered("x" * 100_000)], as_json=False)
 
 
 def test_a_phone_is_used_from_the_command_line() -> None:

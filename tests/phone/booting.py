@@ -76,7 +76,7 @@ GIVEN: dict[str, BootLease] = {
 
 
 class House:
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         return str(MAC)
 
 

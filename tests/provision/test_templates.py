@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.flow.test_files import HOME, MAC, Provisions, provision
+from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from tests.provision.test_vendors import users
 from voxpath.flow.files import NOT_YOURS, FilePolicy, Image, Rendered
 from voxpath.provision.name import LONGEST_NAME, NamePattern
@@ -209,7 +209,7 @@ def test_an_alias_leads_to_a_file_of_the_directory_or_to_a_rendered_one() -> Non
     mine = policy.choose(Fetch("020000000a01.cfg", HOME))
     assert isinstance(mine, Rendered)
     assert policy.choose(Fetch("fast-02-00-00-00-0A-01", HOME)) == mine
-    assert policy.choose(Fetch("fast-02-00-00-00-0A-01", "10.0.0.12")) == Refused(2, NOT_YOURS)
+    assert policy.choose(Fetch("fast-02-00-00-00-0A-01", ELSEWHERE)) == Refused(2, NOT_YOURS)
     assert policy.choose(Fetch("common.cfg", HOME)) == mine
 
 

@@ -8,12 +8,9 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
-from msgspec import structs
 
-from tests.flow.test_files import HOME, MAC, Provisions, provision
+from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from voxpath.flow.files import NOT_YOURS, FilePolicy, Image, Rendered
-from voxpath.model.address import Mac
-from voxpath.model.phone import Provision
 from voxpath.model.user import Showing, SipAccount, SipUser
 from voxpath.provision.table import Shelf, shipped_sets
 from voxpath.tftp.question import Fetch, Refused
@@ -206,7 +203,7 @@ def test_only_the_holder_of_the_lease_gets_a_file_by_any_spelling_of_its_address
     spellings += [re.sub("020000000a01", other, name, flags=re.IGNORECASE) for other in ("02-00-00-00-0A-01", "0200.0000.0a01")]
     for spelling in spellings:
         assert fetched(which, f"/{spelling}") == fetched(which, name)
-        assert which.choose(Fetch(spelling, "10.0.0.12")) == Refused(2, NOT_YOURS)
+        assert which.choose(Fetch(spelling, ELSEWHERE)) == Refused(2, NOT_YOURS)
     assert which.misused == len(spellings)
     stranger = re.sub("020000000a01", "0004f2000001", name, flags=re.IGNORECASE)
     assert which.choose(Fetch(stranger, HOME)) == Refused(2, NOT_YOURS)
@@ -228,7 +225,7 @@ def test_what_is_common_comes_from_the_directory_or_is_rendered(maker: str, name
     assert isinstance(choice, Image)
     assert choice.name == name
     assert isinstance(choice.otherwise, Rendered)
-    assert policy(maker).choose(Fetch(name, "10.0.0.12")) == Image(name)
+    assert policy(maker).choose(Fetch(name, ELSEWHERE)) == Image(name)
 
 
 def test_the_first_file_of_a_maker_leads_to_the_phones_own() -> None:
@@ -245,6 +242,16 @@ def test_the_first_file_of_a_maker_leads_to_the_phones_own() -> None:
 def test_what_cisco_phones_try_first_is_left_to_the_directory(name: str) -> None:
     """TFT-4: they go on after error 1."""
     assert policy("cisco").choose(Fetch(name, HOME)) == Image(name)
+
+
+def test_a_yealinks_boot_files_are_the_operators_own_and_it_goes_on_without_them() -> None:
+    """TFT-4: from firmware 81 on MAC.boot is asked for first, then the common one, then what is rendered."""
+    yealink = policy("yealink")
+    for name in (f"{MAC.hex()}.boot", "y000000000000.boot"):
+        assert yealink.choose(Fetch(name, HOME)) == Image(name)
+    assert yealink.choose(Fetch(f"{MAC.hex()}.boot", ELSEWHERE)) == Refused(2, NOT_YOURS)
+    assert fetched(yealink, "y000000000028.cfg")
+    assert fetched(yealink, f"{MAC.hex()}.cfg")
 
 
 EVIL = "x\r\nsip.listen_port = 1\n\u2028\x85<evil/>\"'&]]>\0"
@@ -275,24 +282,7 @@ def test_a_word_that_baresip_would_cut_makes_no_file(bad: str) -> None:
 
 def test_a_class_may_leave_all_files_to_the_directory() -> None:
     assert policy("none").choose(Fetch("020000000a01.cfg", HOME)) == Image("020000000a01.cfg")
-    assert policy("none").choose(Fetch("020000000a01.cfg", "10.0.0.12")) == Refused(2, NOT_YOURS)
-
-
-def test_phones_that_share_an_address_are_told_apart_by_the_name() -> None:
-    """RFC 7618: both are at home there."""
-    other = Mac.parse("02:00:00:00:0a:02")
-    first = provision()
-    second = replace(
-        first, lease=structs.replace(first.lease, mac=other, first_port=2112), block=structs.replace(first.block, first=2112)
-    )
-
-    class Shared(Provisions):
-        def provision_of(self, phone: str) -> Provision | None:
-            return {str(MAC): first, str(other): second}.get(phone)
-
-    which = FilePolicy(Shared(first))
-    assert "\nfirst_port=2048\n" in fetched(which, f"{MAC.hex()}.cfg")
-    assert "\nfirst_port=2112\n" in fetched(which, f"{other.hex()}.cfg")
+    assert policy("none").choose(Fetch("020000000a01.cfg", ELSEWHERE)) == Refused(2, NOT_YOURS)
 
 
 def test_every_maker_of_the_table_is_tested_here() -> None:

@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 from voxpath.core.effects import Change
 from voxpath.model.event import Event
 from voxpath.replica.active import WAIT_S, Active, State
+from voxpath.replica.connection import ActiveLink
 from voxpath.replica.event import StandbyDegraded, StandbyRestored
-from voxpath.replica.link import ActiveLink, StandbyFactory
+from voxpath.replica.link import StandbyFactory
 from voxpath.replica.standby import Standby
 from voxpath.replica.target import FileTarget
 from voxpath.store.copy import SqliteCopy

@@ -12,9 +12,9 @@ from twisted.internet.error import ConnectionDone
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.replica import folder as module
-from voxpath.replica.filesync import POLL_S, FileSync
+from voxpath.replica.filesync import POLL_S, SOON_S, FileSync
 from voxpath.replica.folder import UNFINISHED, File, Folder, Incoming, is_safe
-from voxpath.replica.message import FILE_PART_OCTETS, FileEnd, FileOffer, FilePart, FilesBegin, FilesEnd
+from voxpath.replica.message import FILE_PART_OCTETS, FileEnd, FileGone, FileOffer, FilePart, FilesBegin, FilesEnd
 from voxpath.replica.target import FileTarget
 from voxpath.testing.clock import HeapClock, VirtualClock
 
@@ -46,15 +46,16 @@ class Straight:
         self.cut_at -= 1
         self.told.append(command.__name__)
         steps: dict[type, Any] = {
-            FilesBegin: lambda: self.target.begin(arguments["directory"]),
+            FilesBegin: lambda: self.target.begin(arguments["directory"], arguments["anew"]),
             FileOffer: lambda: self.target.offer(File(**arguments)),
             FilePart: lambda: self.target.part(arguments["octets"]),
             FileEnd: self.target.end,
+            FileGone: lambda: self.target.gone(arguments["path"]),
             FilesEnd: self.target.finish,
         }
         return steps[command]()
 
-    def abort(self) -> None:
+    def abort(self, why: str = "") -> None:
         raise AssertionError("files are no reason to cut the connection")
 
 
@@ -114,6 +115,97 @@ def test_a_connection_makes_everything_equal_and_a_change_is_noticed(hosts: Host
         "directory images of the standby is equal: 2 files sent, 1 removed, of 3",
     ]
     hosts.sync.use(None)
+
+
+def test_only_what_has_changed_is_offered_again(hosts: Hosts) -> None:
+    """Ten thousand uploads must not go over the line because one more has come."""
+    for number in range(50):
+        (hosts.here / f"log-{number}").write_bytes(b"x")
+    hosts.sync.use(hosts.link)
+    hosts.link.told.clear()
+    (hosts.here / "log-7").unlink()
+    (hosts.here / "log-new").write_bytes(b"new")
+    hosts.reactor.advance(POLL_S)
+    assert hosts.link.told == ["FilesBegin", "FileOffer", "FilePart", "FileEnd", "FileGone", "FilesEnd"]
+    assert tree(hosts.there) == tree(hosts.here)
+    hosts.sync.use(None)
+
+
+def test_what_was_written_just_now_is_copied_soon(hosts: Hosts) -> None:
+    hosts.sync.use(hosts.link)
+    hosts.reactor.advance(1.0)
+    for number in range(3):
+        (hosts.here / f"log-{number}").write_bytes(b"x")
+        hosts.sync.soon()
+        hosts.reactor.advance(SOON_S / 2)
+    hosts.reactor.advance(SOON_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    hosts.sync.use(None)
+    hosts.sync.soon()
+    assert not hosts.reactor.getDelayedCalls()
+
+
+def test_what_is_written_while_files_are_copied_is_copied_soon_after(tmp_path: Path) -> None:
+    waiting: list[Deferred[Any]] = []
+
+    def later(step: Any) -> Deferred[Any]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    reactor = HeapClock()
+    sync = FileSync({"images": tmp_path}, VirtualClock(reactor), later, lambda event: None)
+    sync.use(Straight(FileTarget({}, in_thread)))
+    sync.soon()
+    waiting[0].callback(False)
+    assert [call.getTime() - reactor.seconds() for call in reactor.getDelayedCalls()] == [SOON_S]
+    sync.use(None)
+
+
+def test_a_private_file_is_private_there_and_keeps_its_time(hosts: Hosts) -> None:
+    """What phones write is for the operator's eyes on both hosts."""
+    (hosts.here / "box").mkdir(mode=0o700)
+    private, public = hosts.here / "box" / "boot.log", hosts.here / "image"
+    for path, mode in ((private, 0o600), (public, 0o644)):
+        path.write_bytes(b"x")
+        path.chmod(mode)
+        os.utime(path, ns=(10**18, 10**18))
+    hosts.sync.use(hosts.link)
+    there = {path.name: path.stat() for path in hosts.there.rglob("*")}
+    assert {name: status.st_mode & 0o777 for name, status in there.items()} == {"box": 0o700, "boot.log": 0o600, "image": 0o644}
+    assert {status.st_mtime_ns for name, status in there.items() if name != "box"} == {10**18}
+    hosts.sync.use(None)
+
+
+def test_a_copy_that_too_many_may_read_is_made_anew_and_one_that_too_few_may_read_is_not(hosts: Hosts) -> None:
+    """A standby with a strict umask must not get all its images again and again."""
+    for name, mode, there in (("log", 0o600, 0o644), ("image", 0o644, 0o600)):
+        for root, bits in ((hosts.here, mode), (hosts.there, there)):
+            root.mkdir(exist_ok=True)
+            (root / name).write_bytes(b"x")
+            (root / name).chmod(bits)
+    hosts.sync.use(hosts.link)
+    assert hosts.link.told.count("FileEnd") == 1
+    assert (hosts.there / "log").stat().st_mode & 0o777 == 0o600
+    hosts.sync.use(None)
+
+
+def test_a_standby_that_forgot_what_was_equal_is_told_everything(hosts: Hosts) -> None:
+    fill(hosts.here)
+    hosts.sync.use(hosts.link)
+    hosts.link.target = FileTarget({"images": hosts.there}, in_thread)
+    (hosts.here / "new").write_bytes(b"new")
+    hosts.reactor.advance(2 * POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    assert hosts.sync.facts()["images"] == "equal: 4 files"
+    hosts.sync.use(None)
+
+
+def test_an_unchanged_file_is_not_opened_again(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(hosts.here)
+    folder = Folder(hosts.here)
+    files = folder.files()
+    monkeypatch.setattr(Folder, "_file", None)
+    assert folder.files() == files
 
 
 def test_what_was_changed_on_the_standby_is_mended_on_demand(hosts: Hosts) -> None:
@@ -248,7 +340,7 @@ def test_too_many_files_are_refused_on_both_sides(hosts: Hosts, monkeypatch: pyt
         Folder(hosts.here).files()
 
 
-@pytest.mark.parametrize("step", ["offer", "part", "end", "finish", "unknown"])
+@pytest.mark.parametrize("step", ["offer", "part", "end", "finish", "gone", "not told before", "unknown"])
 def test_steps_out_of_order_are_refused(step: str, tmp_path: Path) -> None:
     target = FileTarget({"images": tmp_path}, in_thread)
     steps = {
@@ -256,7 +348,9 @@ def test_steps_out_of_order_are_refused(step: str, tmp_path: Path) -> None:
         "part": lambda: target.part(b"x"),
         "end": target.end,
         "finish": target.finish,
-        "unknown": lambda: target.begin("etc"),
+        "gone": lambda: target.gone("x"),
+        "not told before": lambda: target.begin("images", False),
+        "unknown": lambda: target.begin("etc", True),
     }
     answers: list[dict[str, Any]] = []
     steps[step]().addCallback(answers.append)
@@ -272,7 +366,7 @@ def test_two_steps_at_once_are_refused(tmp_path: Path) -> None:
         return waiting[-1]
 
     target = FileTarget({"images": tmp_path}, later)
-    target.begin("images")
+    target.begin("images", True)
     answers: list[dict[str, Any]] = []
     target.offer(File("x", 1, b"")).addCallback(answers.append)
     assert answers == [{"trouble": "one step at a time", "wanted": False}]

@@ -8,9 +8,9 @@ from tests.replica.pair import Pair
 from tests.replica.values import binding, contact, lease
 from voxpath.core.effects import Delete, Put
 from voxpath.model.phone import Lease
-from voxpath.replica.active import PATIENCE_S, PROBATION_S, State
+from voxpath.replica.active import PATIENCE_S, PROBATION_S, REPEATED_S, State
 from voxpath.replica.event import StandbyDegraded, StandbyLink, StandbySnapshot
-from voxpath.replica.message import PART_OCTETS, SILENCE_S
+from voxpath.replica.message import PART_OCTETS, QUIET_S, SILENCE_S
 
 
 @pytest.fixture
@@ -122,6 +122,49 @@ def test_a_standby_that_dies_is_not_waited_for(pair: Pair) -> None:
     pair.wait(2)
     assert pair.equal
     assert pair.following
+
+
+def test_a_pulled_cable_is_seen_within_seconds_on_both_sides_and_nobody_is_told_that_all_is_well(pair: Pair) -> None:
+    """Nothing is written meanwhile: only the heartbeats are missing."""
+    assert pair.active is not None
+    assert pair.standby is not None
+    pair.line.whole = False
+    pair.wait(QUIET_S + 0.1)
+    for side in (pair.active, pair.standby):
+        facts = dict(side.facts())
+        assert facts["state"].startswith("connected, but silent for ")
+        assert "lag" not in facts
+    pair.wait(SILENCE_S)
+    for side in (pair.active, pair.standby):
+        assert dict(side.facts())["state"] == "not connected"
+    for events in (pair.events, pair.standby_events):
+        assert [event.state for event in events if isinstance(event, StandbyLink)][-1] == "down: nothing was heard for 4 s"
+    pair.line.mend()
+    pair.wait(5)
+    assert pair.following
+
+
+def test_a_standby_that_stays_away_is_told_once_and_then_rarely_whatever_the_kernel_says(pair: Pair) -> None:
+    """A host that boots refuses, is unreachable and times out in turn."""
+    assert pair.active is not None
+    for number in range(200):
+        pair.active.unreachable(("nothing listens there", "no way", "no answer")[number % 3])
+        pair.wait(REPEATED_S / 100)
+    assert [event.ID for event in pair.events].count("STANDBY_UNREACHABLE") == 2
+    assert dict(pair.active.facts())["trouble"].startswith("it cannot be reached: ")
+
+
+def test_two_refusals_in_turn_are_told_once_each() -> None:
+    pair = Pair()
+    assert pair.active is not None
+    for number in range(100):
+        pair.active.refused(f"reason {number % 2}")
+    assert [event.ID for event in pair.events].count("STANDBY_REFUSED") == 2
+    pair.wait(3)
+    assert pair.following
+    assert not pair.active.was_refused
+    pair.active.refused("reason 1")
+    assert [event.ID for event in pair.events].count("STANDBY_REFUSED") == 3
 
 
 def test_without_its_standby_the_active_starts_alone_and_says_so() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import trustme
-from twisted.application.internet import ClientService
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, SSL4ServerEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, SSL4ServerEndpoint, TCP4ServerEndpoint, wrapClientTLS
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
@@ -20,7 +20,8 @@ from voxpath.core.effects import Put
 from voxpath.io.clock import ServerClock
 from voxpath.model.event import Event
 from voxpath.replica.active import Active, State
-from voxpath.replica.link import MAX_OF_HOST, StandbyFactory, active_service
+from voxpath.replica.connection import Connection
+from voxpath.replica.link import MAX_OF_HOST, StandbyFactory
 from voxpath.replica.standby import Standby
 from voxpath.replica.target import FileTarget
 from voxpath.store.copy import SqliteCopy
@@ -43,14 +44,16 @@ class Hosts:
         self.standby_events: list[Event] = []
         self.number = 0
         self.port: Any = None
-        self.service: ClientService | None = None
         self.active: Active | None = None
 
-    async def listen(self, name: str = "sg-b") -> None:
+    async def listen(self, name: str = "sg-b", trusts: trustme.CA | None = None) -> None:
         self.copy = SqliteCopy(self.directory / "standby.db", in_thread)
         self.standby = Standby("sg-a", self.copy, CLOCK, self.standby_events.append)
         self.factory = StandbyFactory("sg-a", self.standby, FileTarget({}, in_thread), CLOCK, self.standby_events.append)
-        options = identity(self.directory, self.authority, name).server_options()
+        known = identity(self.directory, self.authority, name)
+        if trusts is not None:
+            trusts.cert_pem.write_to_path(str(known.ca))
+        options = known.server_options()
         self.port = await SSL4ServerEndpoint(reactor, self.number, options, interface="127.0.0.1").listen(self.factory)
         self.number = self.port.getHost().port
 
@@ -66,14 +69,13 @@ class Hosts:
         self.active = self.store.gate = Active(speaks_as, "sg-b", self.store, CLOCK, self.events.append)
         options = identity(self.directory, authority or self.authority, name).client_options("sg-b")
         endpoint = wrapClientTLS(options, HostnameEndpoint(reactor, "127.0.0.1", self.number))
-        self.service = active_service(self.active, endpoint, reactor)
-        self.service.startService()
+        self.connection = Connection(self.active, endpoint, CLOCK)
+        self.connection.begin()
 
     async def disconnect(self) -> None:
-        assert self.service is not None
         assert self.active is not None
         self.active.stop()
-        await self.service.stopService()
+        await self.connection.end()
         await self.store.close()
 
     async def commit(self, *values: object) -> None:
@@ -130,31 +132,77 @@ async def test_both_sides_end_and_begin_again_and_are_equal(hosts: Hosts) -> Non
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "told", "told_there"),
     [
-        ({"authority": trustme.CA()}, "the connection ended before"),
-        ({"name": "sg-x"}, "this is no certificate of sg-a"),
-        ({"speaks_as": "sg-x"}, "this is no certificate of sg-a"),
+        ({"authority": trustme.CA()}, "certificate is not of the authority in tls.ca", "does not take this host's certificate"),
+        ({"name": "sg-x"}, "this is no certificate of sg-a", "this is no certificate of sg-a"),
+        ({"speaks_as": "sg-x"}, "this is no certificate of sg-a", "this is no certificate of sg-a"),
     ],
     ids=["stranger's authority", "another host's certificate", "another host's name"],
 )
-async def test_nobody_else_writes_to_a_standby(hosts: Hosts, fault: dict[str, Any], told: str) -> None:
-    """Both sides say why, and nothing waits."""
+async def test_nobody_else_writes_to_a_standby(hosts: Hosts, fault: dict[str, Any], told: str, told_there: str) -> None:
+    """Both sides say why, in words, and nothing waits."""
     await hosts.listen()
     hosts.connect("e1", **fault)
     await hosts.commit(lease(1))
-    await until(lambda: told in str(hosts.events) and "STANDBY_REFUSED" in [event.ID for event in hosts.standby_events])
+    await until(lambda: told in refusals(hosts.events) and told_there in refusals(hosts.standby_events))
+    assert "[(" not in refusals(hosts.events) + refusals(hosts.standby_events), "no list of Python's"
     assert rows_of(hosts.copy)["lease"] == []
     assert not hosts.following
     await hosts.disconnect()
     await hosts.unlisten()
 
 
+def refusals(events: list[Event]) -> str:
+    return "\n".join(event.text for event in events if event.ID == "STANDBY_REFUSED")
+
+
 async def test_an_active_writes_to_its_own_standby_only(hosts: Hosts) -> None:
     await hosts.listen("sg-x")
     hosts.connect("e1")
-    await until(lambda: "STANDBY_REFUSED" in [event.ID for event in hosts.events])
+    await until(lambda: "for another name than redundancy.peer" in refusals(hosts.events))
     assert not hosts.following
+    await hosts.disconnect()
+    await hosts.unlisten()
+
+
+async def test_a_standby_that_does_not_take_our_certificate_is_told_of_in_words(hosts: Hosts) -> None:
+    """Its authority is another one, while ours has signed its certificate."""
+    both = trustme.CA()
+    await hosts.listen(trusts=both)
+    hosts.connect("e1")
+    await until(lambda: "does not take this host's certificate" in refusals(hosts.events))
+    await until(lambda: "certificate is not of the authority in tls.ca" in refusals(hosts.standby_events))
+    await hosts.disconnect()
+    await hosts.unlisten()
+
+
+async def test_what_speaks_no_tls_is_told_of_in_words(hosts: Hosts) -> None:
+    class Talker(Protocol):
+        def connectionMade(self) -> None:
+            assert self.transport is not None
+            self.transport.write(b"SSH-2.0-nobody\r\n")
+
+    port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Factory.forProtocol(Talker))
+    hosts.number = port.getHost().port
+    hosts.connect("e1")
+    await until(lambda: "no TLS could be agreed on" in refusals(hosts.events))
+    await hosts.disconnect()
+    await port.stopListening()
+
+
+async def test_a_standby_that_is_down_is_unreachable_and_not_refused(hosts: Hosts) -> None:
+    await hosts.listen()
+    await hosts.unlisten()
+    hosts.connect("e1")
+    await until(lambda: "STANDBY_UNREACHABLE" in [event.ID for event in hosts.events])
+    (event,) = hosts.events
+    assert event.text == (
+        "the standby sg-b cannot be reached: its host answers, but nothing listens there; "
+        "start voxpath on it, or correct redundancy.address"
+    )
+    await hosts.listen()
+    await until(lambda: hosts.following)
     await hosts.disconnect()
     await hosts.unlisten()
 

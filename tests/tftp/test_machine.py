@@ -6,8 +6,8 @@ import pytest
 
 from tests.tftp.line import Quality, read
 from voxpath.tftp.content import Octets
-from voxpath.tftp.machine import DALLY_S, FIRST_WAIT_MOST_S
-from voxpath.tftp.message import Ack, Data, Error, OptionAck, ReadRequest
+from voxpath.tftp.machine import DALLY_S, FIRST_PATIENCE_S, FIRST_WAIT_MOST_S
+from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest
 from voxpath.tftp.options import Agreed
 from voxpath.tftp.receiving import Reading, Writing
 from voxpath.tftp.sending import Sending
@@ -61,9 +61,10 @@ def test_a_duplicate_ack_is_not_answered() -> None:
 
 def test_only_a_timeout_repeats_data() -> None:
     sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
-    first = list(sending.start(0.0))
+    list(sending.start(0.0))
+    second = list(sending.take(Ack(1), 0.0))
     assert list(sending.tick(0.5)) == []
-    assert list(sending.tick(1.0)) == first
+    assert list(sending.tick(1.0)) == second
     assert sending.due == pytest.approx(3.0)
 
 
@@ -85,7 +86,7 @@ def test_a_long_timeout_holds_only_once_the_client_has_shown_itself(kind: type[S
         assert transfer.due is not None
         now = transfer.due
         list(transfer.tick(now))
-    assert now == 3 * FIRST_WAIT_MOST_S
+    assert now == 2 * FIRST_WAIT_MOST_S + FIRST_PATIENCE_S
     transfer = Sending(Octets(bytes(2000)), agreed, Random(1)) if kind is Sending else Writing(agreed, 10_000, Random(1))
     list(transfer.start(0.0))
     for message in (Ack(0), Ack(1)) if kind is Sending else (Data(1, bytes(512)),):
@@ -93,13 +94,20 @@ def test_a_long_timeout_holds_only_once_the_client_has_shown_itself(kind: type[S
     assert transfer.due == 256.0
 
 
-def test_a_client_that_never_showed_itself_gets_three_messages() -> None:
-    """Its address may be forged: nobody is to be flooded through us."""
-    sending = Sending(Octets(bytes(2000)), Agreed(), Random(1))
+@pytest.mark.parametrize(
+    ("agreed", "told"),
+    [(Agreed(), [Data(1, bytes(512))] * 2), (Agreed(8, answer=(("blksize", "8"),)), [OptionAck((("blksize", "8"),))] * 3)],
+    ids=["DATA", "OACK"],
+)
+def test_a_client_that_never_showed_itself_gets_few_messages(agreed: Agreed, told: list[Message]) -> None:
+    """Its address may be forged: nobody is to be flooded through us, least of all with DATA."""
+    sending = Sending(Octets(bytes(2000)), agreed, Random(1))
     messages = [*sending.start(0.0)]
     while sending.due is not None:
-        messages += sending.tick(sending.due)
-    assert messages == [Data(1, bytes(512))] * 3
+        last = sending.due
+        messages += sending.tick(last)
+    assert messages == told
+    assert last >= 1 + FIRST_PATIENCE_S, "a stock client repeats what it sent after 5 s"
     assert sending.ending is not None
     assert "no answer" in sending.ending.reason
 

@@ -26,7 +26,7 @@ def server(**settings: Any) -> TftpServer:
 
 def admitted(core: TftpServer, request: WriteRequest = LOG, most: int = 10_000) -> list[object]:
     """Ask to write, and be allowed to."""
-    assert Ask(Admit(request.name, CLIENT.host), "t1") in say(core, request)
+    assert Ask(Admit(request.name, CLIENT), "t1") in say(core, request)
     return list(core.resolve("t1", Done(Admitted(most)), 0.0))
 
 
@@ -44,7 +44,7 @@ def test_a_write_is_kept_before_its_last_block_is_acknowledged() -> None:
     assert sends(say(core, Data(1, b"x" * 512), "t1")) == [Ack(1)]
     last = say(core, Data(2, b"end"), "t1")
     assert sends(last) == []
-    assert asked_to_keep(last) == Keep("boot.log", CLIENT.host, b"x" * 512 + b"end")
+    assert asked_to_keep(last) == Keep("boot.log", CLIENT, b"x" * 512 + b"end")
     kept = list(core.resolve("t1", Done(Kept("020000000a01/boot.log")), 0.3))
     assert sends(kept) == [Ack(2)]
     (stored,) = events(kept, TftpStored)
@@ -90,7 +90,7 @@ def test_the_same_client_may_write_the_next_file_at_once() -> None:
     core.resolve("t1", Done(Kept("b/boot.log")), 0.0)
     effects = say(core, LOG)
     assert Close("t1") in effects
-    assert Ask(Admit("boot.log", CLIENT.host), "t2") in effects
+    assert Ask(Admit("boot.log", CLIENT), "t2") in effects
     assert not events(effects, TftpWriteAborted)
 
 

@@ -114,7 +114,7 @@ class Process(MultiService):
     def _add_standby(self, config: Config) -> None:
         self.redundancy = self._add(StandbyRole(self.node))
         if config.tftp.enabled:
-            self._add(FileRole(self.node, NoLeases()))
+            self.files = self._add(FileRole(self.node, NoLeases()))
 
     def _directory(self, config: Config) -> Directory:
         """The own ledger knows best; a role without a gateway beside it may have copies of gateways' ledgers."""

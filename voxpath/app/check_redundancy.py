@@ -54,6 +54,7 @@ def redundancy_notes(config: Config) -> list[str]:
     if options.role == "active" and IPv4Address(options.address.endpoint.host).is_loopback:
         found.append(f"redundancy.address: the standby {options.peer} is looked for on this machine itself")
     if options.role == "active":
-        missing = (path for path in values.replicated(config).values() if not path.is_dir())
+        # The directory of uploads is made when the first one comes.
+        missing = (path for name, path in values.replicated(config).items() if name != "uploads" and not path.is_dir())
         found += [f"redundancy: no files go to {options.peer} from {path}, since there is no such directory" for path in missing]
     return found

@@ -55,6 +55,8 @@ def _uploads(config: Config) -> Iterator[Problem]:
         yield Problem(where, reason, "name a directory that this user can write, or can make")
     if options.upload_quota < options.upload_octets:
         yield Problem("tftp.upload_quota", "is less than tftp.upload_octets: no file could be that large", "enlarge it")
+    if options.upload_total < options.upload_quota:
+        yield Problem("tftp.upload_total", "is less than tftp.upload_quota: no box could be that full", "enlarge it")
 
 
 def _resolved(path: Path) -> Path:

@@ -24,6 +24,7 @@ from voxpath.model.registration import Registration
 
 if TYPE_CHECKING:
     from voxpath.app.assembly import Process
+    from voxpath.app.files import FileRole
     from voxpath.app.gateway import GatewayRole
     from voxpath.app.phones import PhonesRole
     from voxpath.app.redundancy import Redundancy
@@ -58,6 +59,9 @@ class ProcessFacts(NoFacts):
             for pool in self._process.gateway.ledger.usage(self.now()):
                 yield "pool", str(pool)
             yield from self._process.gateway.verified()
+        files = self._process.files
+        if files is not None and files.uploads is not None and files.uploads.room.summary:
+            yield "uploads", files.uploads.room.summary
         if self._process.phones is None:
             for what in off(config, machine_for(config)):
                 yield "off", what
@@ -119,7 +123,9 @@ class ProcessFacts(NoFacts):
         return self._gateway("explain").serving().explain(question)
 
     def adopted(self) -> Iterable[Adoption]:
-        """The adopted Ethernet addresses."""
+        """The adopted Ethernet addresses; a standby tells those of its copy."""
+        if self._is_standby:
+            return sorted(self._node.store.load(Adoption), key=lambda adoption: adoption.since)
         return self._gateway("adopted").serving().adopted()
 
     def adopt(self, mac: Mac) -> "Deferred[str]":
@@ -156,6 +162,7 @@ class ProcessFacts(NoFacts):
 
     def reboot(self, phone: str) -> "Deferred[str]":
         """Have a phone boot anew: by SIP where it is registered, or else, or when it refuses that, by DHCP."""
+        self._refuse_as_standby("reboot")
         process = self._process
         asked = process.sip.reboot(phone) if process.sip is not None else None
         if process.gateway is None:
@@ -191,6 +198,7 @@ class ProcessFacts(NoFacts):
 
     def calls(self) -> Iterable[CallRow]:
         """Calls under way, and the last ones that were redirected."""
+        self._refuse_as_standby("calls")
         process = self._process
         if process.controller is None and process.sip is None:
             return super().calls()
@@ -248,12 +256,12 @@ class ProcessFacts(NoFacts):
 
     def files(self, phone: str) -> Iterable[FileRow]:
         """The files that a phone would be given."""
-        files = self._process.files
+        files = self._rendering("files")
         return super().files(phone) if files is None else files.rows(phone)
 
     def render(self, phone: str, name: str, secrets: bool) -> str:
         """The text of a phone's file."""
-        files = self._process.files
+        files = self._rendering("render")
         return super().render(phone, name, secrets) if files is None else files.text(phone, name, secrets)
 
     def phones(self) -> Iterable[PhoneRow]:
@@ -297,7 +305,18 @@ class ProcessFacts(NoFacts):
             )
         return role
 
+    def _rendering(self, verb: str) -> "FileRole | None":
+        self._refuse_as_standby(verb)
+        return self._process.files
+
+    def _refuse_as_standby(self, verb: str) -> None:
+        """A standby has leases, blocks, adoptions and uploads to show, and nothing else; neither has it anything to decide."""
+        if self._is_standby:
+            peer = self._node.config.redundancy.peer
+            raise CommandError(verb, f"this host is the standby of {peer}", f"ask {peer} on its own control socket")
+
     def _gateway(self, verb: str) -> "GatewayRole":
+        self._refuse_as_standby(verb)
         gateway = self._process.gateway
         if gateway is None:
             raise CommandError(verb, "this process runs no service gateway", "ask another process by --socket")
@@ -306,6 +325,7 @@ class ProcessFacts(NoFacts):
         return gateway
 
     def _controller(self, verb: str) -> "Controller":
+        self._refuse_as_standby(verb)
         role = self._process.controller
         if role is None:
             raise CommandError(verb, "this process runs no media gateway controller", "ask another process by --socket")
@@ -314,6 +334,7 @@ class ProcessFacts(NoFacts):
         return role.core
 
     def _sip(self, verb: str) -> "SipRole":
+        self._refuse_as_standby(verb)
         role = self._process.sip
         if role is None:
             raise CommandError(verb, "this process runs no SIP server", "ask another process by --socket")

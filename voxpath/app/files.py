@@ -18,7 +18,8 @@ from voxpath.io.driver import Driver
 from voxpath.io.files import FileSource
 from voxpath.io.gathered import Gathered
 from voxpath.io.ports import UdpPorts
-from voxpath.io.uploads import BoxLimits, Uploads
+from voxpath.io.room import Limits
+from voxpath.io.uploads import Uploads
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import FileRow
 from voxpath.model.address import Mac
@@ -32,8 +33,8 @@ from voxpath.tftp.session import PORT
 class Leases(Protocol):
     """What the file server needs to know of leases."""
 
-    def phone_at(self, address: str) -> str:
-        """The identity of the phone that holds this address; empty: nobody known."""
+    def phone_at(self, address: str, port: int) -> str:
+        """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
 
     def provision_of(self, phone: str) -> Provision | None:
         """What this phone holds now."""
@@ -88,7 +89,7 @@ class FileRole(Role):
         choice = self._known("render", phone).shown(phone, name, masked=not secrets)
         if isinstance(choice, Image):
             found = choice.otherwise
-            if found is None or self._octets(choice.name) >= 0:
+            if found is None or self._octets(choice.name) is not None:
                 path = values.in_state(self._node.config, self._node.config.tftp.root) / choice.name
                 raise CommandError("render", f"{printable(name, 100)!r} is not rendered", f"look for {printable(str(path))}")
             choice = found
@@ -107,24 +108,26 @@ class FileRole(Role):
         choice, origin = entry.choice, entry.origin
         if isinstance(choice, Image):
             octets = self._octets(choice.name)
-            if octets >= 0 or choice.otherwise is None:
-                return FileRow(entry.name, DIRECTORY, octets, "" if octets >= 0 else f"there is no {choice.name}")
+            if octets is not None or choice.otherwise is None:
+                return FileRow(entry.name, DIRECTORY, octets, "" if octets is not None else f"there is no {choice.name}")
             choice = choice.otherwise
         if isinstance(choice, Refused):
-            return FileRow(entry.name, origin, -1, choice.detail or choice.reason)
+            return FileRow(entry.name, origin, None, choice.detail or choice.reason)
         return FileRow(entry.name, origin, len(choice.content), "")
 
-    def _octets(self, name: str) -> int:
-        """The size of a file of the directory; -1: there is none."""
+    def _octets(self, name: str) -> int | None:
+        """The size of a file of the directory; ``None``: there is none."""
         path = values.in_state(self._node.config, self._node.config.tftp.root) / name
         try:
-            return path.stat().st_size if path.is_file() else -1
+            return path.stat().st_size if path.is_file() else None
         except (OSError, ValueError):
-            return -1
+            return None
 
     def silent(self) -> Mapping[str, int]:
-        """How many requests were refused since they were for files of other phones (TFT-9)."""
-        return {"somebody asked for another phone's file": self.policy.misused} if self.policy is not None else {}
+        """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
+        misused = self.policy.misused if self.policy is not None else 0
+        refused = self.uploads.refused if self.uploads is not None else 0
+        return {"somebody asked for another phone's file": misused, "there was no room for an upload": refused}
 
     def make_policy(self, config: Config) -> FilePolicy:
         """Which file is for whom, with the templates as they are on the disk now."""
@@ -137,7 +140,7 @@ class FileRole(Role):
         if not options.uploads:
             return None
         root, images = (str(values.in_state(config, path)) for path in (options.uploads, options.root))
-        limits = BoxLimits(options.upload_octets, options.upload_quota)
+        limits = Limits(options.upload_octets, options.upload_quota, options.upload_total, options.upload_floor)
         return Uploads(UploadPolicy(self._leases), root, images, limits, self._in_thread)
 
     def _in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":

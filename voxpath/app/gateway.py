@@ -133,9 +133,9 @@ class GatewayRole(Role):
 
     # What the other roles and the commands ask.
 
-    def phone_at(self, address: str) -> str:
-        """The phone that is bound to this inside address; empty: nobody."""
-        return self.server.phone_at(address) if self.ready else ""
+    def phone_at(self, address: str, port: int = 0) -> str:
+        """The phone that is bound to this inside address, or to this port of a shared one; empty: nobody."""
+        return self.server.phone_at(address, port) if self.ready else ""
 
     def provision_of(self, phone: str) -> Provision | None:
         """What a phone was given; ``None`` unless it holds a lease."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint, SSL4ServerEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IListeningPort
@@ -12,18 +11,21 @@ from twisted.internet.threads import deferToThreadPool
 from voxpath.app import values
 from voxpath.app.node import Node
 from voxpath.app.role import Role
+from voxpath.io.bus import Record
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import when
 from voxpath.model.event import Event
 from voxpath.model.phone import Provision
 from voxpath.replica.active import Active
+from voxpath.replica.connection import CONNECT_S, Connection
 from voxpath.replica.filesync import FileSync
-from voxpath.replica.link import StandbyFactory, active_service
+from voxpath.replica.link import StandbyFactory
 from voxpath.replica.standby import Standby
 from voxpath.replica.target import FileTarget
 from voxpath.store.copy import SqliteCopy
 from voxpath.store.interface import OpenGate
 from voxpath.store.sqlite import SqliteStore
+from voxpath.tftp.event import TftpStored
 
 
 class Redundancy(Role):
@@ -59,29 +61,31 @@ class ActiveRole(Redundancy):
         super().__init__(node)
         self._active: Active | None = None
         self._files: FileSync | None = None
-        self._link: ClientService | None = None
+        self._link: Connection | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     async def begin(self) -> None:
         """Connect; until the standby follows nothing waits for it."""
         node, options = self._node, self._node.config.redundancy
         host, port = options.address.endpoint
-        endpoint = wrapClientTLS(
-            values.identity(node.config).client_options(options.peer), HostnameEndpoint(cast("Any", node.reactor), host, port)
-        )
+        tcp = HostnameEndpoint(cast("Any", node.reactor), host, port, timeout=CONNECT_S)
+        endpoint = wrapClientTLS(values.identity(node.config).client_options(options.peer), tcp)
         store = cast("SqliteStore", node.store)
         self._files = FileSync(values.replicated(node.config), node.clock, self.in_thread, self.tell)
         self._active = Active(node.config.name, options.peer, store, node.clock, self.tell, options.wait_s, self._files.use)
         store.gate = self._active
-        self._link = active_service(self._active, endpoint, node.reactor)
-        self._link.startService()
+        self._link = Connection(self._active, endpoint, node.clock)
+        self._link.begin()
+        self._unsubscribe = self.bus.subscribe(self._heard)
 
     async def end(self) -> None:
         """Let everything that waits be told, then disconnect."""
+        self._unsubscribe()
         if self._active is not None:
             cast("SqliteStore", self._node.store).gate = OpenGate()
             self._active.stop()
         if self._link is not None:
-            await maybeDeferred(self._link.stopService)
+            await self._link.end()
         if self._files is not None:
             self._files.use(None)
         self._active = self._files = self._link = None
@@ -95,6 +99,11 @@ class ActiveRole(Redundancy):
         yield "last snapshot", when(self._active.last_snapshot)
         for name, state in self._files.facts().items():
             yield f"files {name}", state
+
+    def _heard(self, record: Record) -> None:
+        """A phone has written a file: it must not wait for the next look at the directories."""
+        if isinstance(record.event, TftpStored) and self._files is not None:
+            self._files.soon()
 
     def sync(self) -> "Deferred[None]":
         """Compare and copy all files now."""
@@ -149,7 +158,7 @@ class StandbyRole(Redundancy):
 class NoLeases:
     """A standby serves images only: whose a phone's own file is, the active decides."""
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         """Nobody is known."""
         return ""
 

@@ -71,6 +71,18 @@ class Tftp(Section, frozen=True):
         int, doc("Octets of a file that a phone may write; it is in memory until it is kept.", 262144, ge=1, le=1 << 26)
     ] = 1 << 20
     upload_quota: Annotated[int, doc("Octets of all files in one phone's box.", 4194304, ge=1)] = 1 << 24
+    upload_total: Annotated[
+        int,
+        doc("Octets of all files in all boxes; then whoever writes gets error 3, until somebody removes some.", 268435456, ge=1),
+    ] = 1 << 30
+    upload_floor: Annotated[
+        int,
+        doc(
+            "Octets that stay free on the disk of `uploads`, where the database may lie, too: else nobody writes.",
+            67108864,
+            ge=0,
+        ),
+    ] = 1 << 28
     templates: Annotated[
         str,
         doc(

@@ -37,7 +37,7 @@ def realms(config: Config) -> tuple[Realm, ...]:
 
 def replicated(config: Config) -> dict[str, Path]:
     """The directories that are the same on a standby, by the name that both hosts call them (TFT-7)."""
-    found = {"images": config.tftp.root, "templates": config.tftp.templates}
+    found = {"images": config.tftp.root, "templates": config.tftp.templates, "uploads": config.tftp.uploads}
     return {name: in_state(config, path) for name, path in found.items() if path}
 
 

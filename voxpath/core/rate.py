@@ -1,5 +1,12 @@
 """So much a second and no more: a flood of one kind must not fill the log or the line."""
 
+from collections.abc import Hashable
+from math import inf
+from typing import Final
+
+MOST_KNOWN: Final = 64
+"""Different things that :class:`Rarely` knows; if more come, it begins anew."""
+
 
 class PerSecond:
     """Admits a number of things in each second, which begins with the first of them.
@@ -20,3 +27,29 @@ class PerSecond:
             self._began, self._admitted = now, 0
         self._admitted += 1
         return self._admitted <= self._most
+
+
+class Rarely:
+    """Lets each of a few things pass once, and again only after a while: a state that lasts is told once and not at each look.
+
+    :param every_s: after so many seconds it may pass again.
+    """
+
+    __slots__ = ("_every_s", "_passed")
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._passed: dict[Hashable, float] = {}
+
+    def admits(self, what: Hashable, now: float) -> bool:
+        """Whether this may pass now."""
+        if 0.0 <= now - self._passed.get(what, -inf) < self._every_s:
+            return False
+        if len(self._passed) >= MOST_KNOWN:
+            self._passed.clear()
+        self._passed[what] = now
+        return True
+
+    def forget(self) -> None:
+        """Let everything pass again: the state has changed."""
+        self._passed.clear()

@@ -31,6 +31,7 @@ from voxpath.dhcp.relay import RelayAgent, relay_agent
 from voxpath.dhcp.reply import Replies
 from voxpath.dhcp.request import Request, applicant_of
 from voxpath.dhcp.settings import DEFAULTS, DhcpSettings
+from voxpath.dhcp.shared import bound_at
 from voxpath.dhcp.silence import Silence
 from voxpath.dhcp.steps import Steps
 from voxpath.dhcp.wire import decode
@@ -110,12 +111,13 @@ class DhcpServer:
         """All scopes, with what their addresses are used for."""
         return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]
 
-    def phone_at(self, address: str) -> str:
-        """The phone that is bound to this address; empty: nobody."""
+    def phone_at(self, address: str, port: int = 0) -> str:
+        """The phone that is bound to this address, or to this port of it where several have it; empty: nobody."""
         try:
-            client = self._book.at(IPv4Address(address))
+            host = IPv4Address(address)
         except ValueError:
             return ""
+        client = self._book.at(host) or bound_at(self._book, host, port)
         return client.phone if client is not None else ""
 
     def provision_of(self, mac: Mac) -> Provision | None:

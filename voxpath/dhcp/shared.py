@@ -9,8 +9,11 @@ from ipaddress import IPv4Address
 
 from voxpath.dhcp import options as code
 from voxpath.dhcp.layout import LAYOUTS
+from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import Message
 from voxpath.dhcp.port_parameters import decode_port_set, port_set_of
+from voxpath.dhcp.record import Client, is_shared
+from voxpath.model.address import Mac
 from voxpath.model.phone import PhoneClass
 from voxpath.model.ports import PortBlock
 
@@ -50,3 +53,20 @@ def differs(message: Message, block: PortBlock, address: IPv4Address) -> str:
     if data is None:
         return ""
     return "" if decode_port_set(data) == port_set_of(block) else "the ports of option 159 are not the phone's"
+
+
+def bound_at(book: Book, address: IPv4Address, port: int) -> Client | None:
+    """The client that is bound to a shared address and uses this port of it; ``None``: nobody does.
+
+    Its address alone names no phone; address and port together say as much as the address does elsewhere.
+    """
+    row = book.ledger.holder_of(address, port)
+    if row is None:
+        return None
+    try:
+        client = book.known(Mac.parse(row.holder))
+    except ValueError:
+        # A service of the gateway itself, or a block that an operator placed.
+        return None
+    lease = client.lease if client is not None and client.bound else None
+    return client if lease is not None and is_shared(lease) and lease.address == address else None

@@ -1,6 +1,7 @@
 """Which file a client may read: its own, rendered from its lease, or one of the directory (TFT-1, TFT-8, TFT-9).
 
 A MAC is no secret, so a file under a MAC's name goes only to the address that holds the lease of that MAC.
+Of phones that share an address (RFC 7618) the source port tells which one asks, as it lies in that one's block.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -8,8 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
-from voxpath.flow.owner import MAC_DIGITS, is_of_another, macs_in
-from voxpath.model.address import Mac
+from voxpath.flow.owner import is_of_another
 from voxpath.model.event import printable
 from voxpath.model.phone import Provision
 from voxpath.model.user import SipAccount
@@ -34,8 +34,8 @@ class Provisions(Protocol):
     def provision_of(self, phone: str) -> Provision | None:
         """What this phone holds now; ``None`` when it holds no lease."""
 
-    def phone_at(self, address: str) -> str:
-        """The identity of the phone that holds this address; empty: nobody known."""
+    def phone_at(self, address: str, port: int) -> str:
+        """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class FilePolicy:
         name = fetch.name.lstrip("/")
         if not name or "\0" in name:
             return NO_FILE
-        phone = self._phone(name, fetch.client)
+        phone = self._provisions.phone_at(*fetch.client)
         if name not in self._images and is_of_another(name, phone):
             return self._misuse()
         provision = self._provisions.provision_of(phone) if phone else None
@@ -145,16 +145,6 @@ class FilePolicy:
             names.setdefault(name, DIRECTORY)
         for name, origin in names.items():
             yield Listed(name, origin, self._for(provision, name))
-
-    def _phone(self, name: str, client: str) -> str:
-        """The phone that a client is: the holder of its address; of a shared address the one that the name means."""
-        for digits in macs_in(name):
-            for at in range(len(digits) - MAC_DIGITS + 1):
-                phone = str(Mac(bytes.fromhex(digits[at : at + MAC_DIGITS])))
-                provision = self._provisions.provision_of(phone)
-                if provision is not None and str(provision.lease.address) == client:
-                    return phone
-        return self._provisions.phone_at(client)
 
     def _misuse(self) -> Refused:
         self.misused += 1

@@ -12,14 +12,26 @@ LONGEST_RUN = 16
 NO_VENDOR = "000000"
 """Begins what looks like a MAC and is a model's or everybody's file: ``y000000000028.cfg``, ``000000000000.cfg``."""
 
-_PAIRS = pattern(r"(?<![0-9a-f])[0-9a-f]{2}(?:[-:][0-9a-f]{2}){5}(?![0-9a-f])|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}", IGNORECASE)
+_SPELLINGS = (
+    # With colons it is nothing else, also where leading zeros are left out; a word such as ``spa`` may stand right before it.
+    r"[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}",
+    # A digit before it would make it a part of something else, most of all of a date and a time.
+    r"(?<![0-9])[0-9a-f]{2}([-._ ])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}",
+    r"(?<![0-9])[0-9a-f]{4}([-:._])[0-9a-f]{4}\2[0-9a-f]{4}",
+    r"(?<![0-9])[0-9a-f]{6}[-:._][0-9a-f]{6}(?![0-9a-f])",
+)
+"""How people write a MAC with separators."""
+
+_SEPARATED = pattern("|".join(_SPELLINGS), IGNORECASE)
+_GROUPS = pattern(r"[-:._ ]")
 _RUN = pattern(r"[0-9a-f]+", IGNORECASE)
 
 
 def macs_in(name: str) -> Iterator[str]:
-    """The rows of 12 to 16 hexadecimal digits in a name, each of which holds a MAC."""
-    for found in _PAIRS.finditer(name):
-        yield found[0].translate(_SEPARATORS).lower()
+    """The MACs in a name: 12 digits for one with separators, and rows of 12 to 16 digits, each of which holds one."""
+    for found in _SEPARATED.finditer(name):
+        groups = _GROUPS.split(found[0].lower())
+        yield "".join(group.zfill(2) for group in groups)
     for found in _RUN.finditer(name):
         run = found[0].lower()
         if MAC_DIGITS <= len(run) <= LONGEST_RUN and not run.startswith(NO_VENDOR):
@@ -33,6 +45,3 @@ def is_of_another(name: str, phone: str) -> bool:
     """
     own = Mac.parse(phone).hex() if phone else ""
     return any(not own or own not in run for run in macs_in(name))
-
-
-_SEPARATORS = str.maketrans("", "", "-:.")

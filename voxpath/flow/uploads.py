@@ -19,10 +19,10 @@ NOT_YOURS = Refused(ErrorCode.ACCESS_VIOLATION, "this name is another phone's")
 
 
 class Residents(Protocol):
-    """Who lives at an address."""
+    """Who lives at an address and a port."""
 
-    def phone_at(self, address: str) -> str:
-        """The identity of the phone that holds this address; empty: nobody known."""
+    def phone_at(self, address: str, port: int) -> str:
+        """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
 
 
 class Drop(NamedTuple):
@@ -44,7 +44,7 @@ class UploadPolicy:
 
     def choose(self, question: Admit | Keep) -> Drop | Refused:
         """Decide; a leading slash means nothing, since many clients send one."""
-        phone = self._residents.phone_at(question.client)
+        phone = self._residents.phone_at(*question.client)
         if not phone:
             return NO_LEASE
         name = question.name.lstrip("/")

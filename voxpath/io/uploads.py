@@ -7,14 +7,15 @@ It is written under a hidden name, flushed, and only then given its own one, whi
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 
 from voxpath.flow.uploads import Drop, UploadPolicy
 from voxpath.io.files import InThread
+from voxpath.io.room import MOST_IN_ALL, Limits, Room
 from voxpath.tftp import netascii
 from voxpath.tftp.message import ErrorCode
 from voxpath.tftp.question import Admit, Admitted, Keep, Kept, Refused
@@ -23,28 +24,21 @@ MOST_FILES = 100
 """Files in one box."""
 SAME_NAME = 99
 """Files of one name: the second is kept as ``NAME.2``, since phones write the same log at each boot, and nothing is overwritten."""
-LISTED = 10_000
-"""Files that are listed at the most."""
-
-TEMPORARY = ".part"
-"""The hidden name; files are kept one at a time, so one name is enough. A phone cannot give it."""
+TEMPORARY = ".voxpath-unfinished-upload"
+"""The hidden name, one that no standby copies; files are kept one at a time, so one name is enough. A phone cannot give it."""
 
 NO_ROOM = Refused(ErrorCode.DISK_FULL, "your box is full")
+LESS_ROOM = Refused(ErrorCode.DISK_FULL, "there is less room than that")
 FULL_DISK = Refused(ErrorCode.DISK_FULL, "the disk is full")
 IMAGE = Refused(ErrorCode.ACCESS_VIOLATION, "this is the name of an image")
 TAKEN = Refused(ErrorCode.FILE_EXISTS, "there are too many files of this name")
 FAILED = Refused(ErrorCode.NOT_DEFINED, "the file cannot be kept")
 
+Answer = TypeVar("Answer")
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-class BoxLimits(NamedTuple):
-    """How much is taken: octets of one file, and of all files of one phone."""
-
-    file: int
-    box: int
 
 
 class Uploaded(NamedTuple):
@@ -61,15 +55,19 @@ class Uploads:
 
     :param root: the directory of the boxes; it is made when the first file comes.
     :param images: the directory of the images: no file may have the name of one.
+    :ivar room: how much all phones together may still write.
+    :ivar refused: how often there was no room for a file.
     """
 
-    def __init__(self, policy: UploadPolicy, root: str, images: str, limits: BoxLimits, in_thread: InThread) -> None:
+    def __init__(self, policy: UploadPolicy, root: str, images: str, limits: Limits, in_thread: InThread) -> None:
         self._policy = policy
         self._root = root
         self._images = images
         self._limits = limits
         self._in_thread = in_thread
         self._one_at_a_time = DeferredLock()
+        self.room = Room(limits, root, lambda: (file.octets for file in self._all()))
+        self.refused = 0
 
     def answer(self, question: Admit | Keep) -> "Deferred[object]":
         """Answer whether a client may write, or keep what it wrote."""
@@ -77,14 +75,27 @@ class Uploads:
         if isinstance(drop, Refused):
             return succeed(drop)
         if isinstance(question, Admit):
-            return self._in_thread(lambda: self._admit(drop))
-        return self._one_at_a_time.run(self._in_thread, lambda: self._keep(drop, question))
+            return self._in_thread(lambda: self._guarded(lambda: self._admit(drop))).addCallback(self._counted)
+        kept: Deferred[object] = self._one_at_a_time.run(self._in_thread, lambda: self._guarded(lambda: self._keep(drop, question)))
+        return kept.addCallback(self._counted)
 
     def files(self) -> "Deferred[list[Uploaded]]":
-        """The files of all boxes, in the order of their phones and names; :data:`LISTED` at the most."""
-        return self._in_thread(lambda: sorted(file for file, _ in zip(self._all(), range(LISTED), strict=False)))
+        """The files of all boxes, in the order of their phones and names; :data:`~voxpath.io.room.MOST_IN_ALL` at the most."""
+        return self._in_thread(lambda: sorted(file for file, _ in zip(self._all(), range(MOST_IN_ALL), strict=False)))
+
+    def _counted(self, answer: object) -> object:
+        self.refused += isinstance(answer, Refused) and answer.code == ErrorCode.DISK_FULL
+        return answer
 
     # In a thread.
+
+    def _guarded(self, step: Callable[[], Answer]) -> Answer | Refused:
+        """What the disk refuses is an answer, too."""
+        try:
+            return step()
+        except OSError as error:
+            refused = FULL_DISK if error.errno in _FULL else FAILED
+            return refused._replace(detail=f"{self._root}: {error.strerror}")
 
     def _all(self) -> Iterator[Uploaded]:
         with suppress(FileNotFoundError), os.scandir(self._root) as boxes:
@@ -99,7 +110,8 @@ class Uploads:
         left = self._limits.box - sum(file.octets for file in there)
         if left <= 0 or len(there) >= MOST_FILES:
             return NO_ROOM
-        return Admitted(min(left, self._limits.file))
+        in_all = self.room.left()
+        return in_all if isinstance(in_all, Refused) else Admitted(min(left, in_all, self._limits.file))
 
     def _keep(self, drop: Drop, question: Keep) -> Kept | Refused:
         """Keep a file; room is looked for again, since another one may have come meanwhile."""
@@ -108,13 +120,12 @@ class Uploads:
         if isinstance(admitted, Refused):
             return admitted
         if len(content) > admitted.most:
-            return NO_ROOM
-        try:
-            with _box(self._root, drop.box) as box:
-                return _create(box, drop, content)
-        except OSError as error:
-            refused = FULL_DISK if error.errno in _FULL else FAILED
-            return refused._replace(detail=f"{self._root}: {error.strerror}")
+            return LESS_ROOM
+        with _box(self._root, drop.box) as box:
+            kept = _create(box, drop, content)
+        if isinstance(kept, Kept):
+            self.room.took(len(content))
+        return kept
 
 
 @contextmanager
@@ -189,6 +200,8 @@ def _files(box: str, path: str) -> Iterator[Uploaded]:
     """The files of one box; none when it is not there."""
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
         for entry in entries:
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISREG(status.st_mode) and entry.name != TEMPORARY:
-                yield Uploaded(box, entry.name, status.st_size, status.st_mtime)
+            # Somebody may remove it meanwhile.
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and entry.name != TEMPORARY:
+                    yield Uploaded(box, entry.name, status.st_size, status.st_mtime)

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the process refused; 2 the command is written wrongly; 3 n
 """
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -95,5 +96,22 @@ def show(command: Command, arguments: Sequence[str], replies: Sequence[Reply], a
     """Print what was answered; notes go to standard error."""
     for note in notes(replies):
         print(note, file=sys.stderr)
-    width = shutil.get_terminal_size((LINE_WIDTH, 0)).columns if sys.stdout.isatty() else LINE_WIDTH
-    sys.stdout.write(json_lines(command, replies) if as_json else columns(command, arguments, replies, width))
+    on_screen = sys.stdout.isatty()
+    width = shutil.get_terminal_size((LINE_WIDTH, 0)).columns if on_screen else LINE_WIDTH
+    if as_json:
+        write(json_lines(command, replies).encode())
+    elif replies[0].text and not on_screen:
+        write(replies[0].text.encode())
+    else:
+        write(columns(command, arguments, replies, width).encode(errors="backslashreplace"))
+
+
+def write(octets: bytes) -> None:
+    """Write to standard output, as it is; whoever reads no further, as ``head`` does, has what he wanted."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(octets)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # What Python would still flush at its end must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -28,6 +28,7 @@ class Answer:
     :ivar entries: records of the bus, for verbs whose answers of several processes are merged.
     :ivar note: a line for the operator beside the rows.
     :ivar about: the phone that the records are about.
+    :ivar text: a text that is shown as it is, in place of the rows.
     """
 
     kind: type[Row] = Row
@@ -35,6 +36,7 @@ class Answer:
     entries: list[Entry] = field(default_factory=list)
     note: str = ""
     about: str = ""
+    text: str = ""
 
 
 Run: TypeAlias = Callable[[Console, Sequence[str]], "Answer | Deferred[Answer]"]

@@ -185,6 +185,7 @@ def reply_of(answer: Answer) -> Reply:
         left_off=max(0, len(answer.rows) - ROWS_LIMIT),
         note=answer.note,
         about=answer.about,
+        text=answer.text,
     )
 
 

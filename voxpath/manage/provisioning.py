@@ -17,14 +17,17 @@ def _files(console: Console, arguments: Sequence[str]) -> Answer:
 
 
 def _render(console: Console, arguments: Sequence[str]) -> Answer:
-    """The text of a file; each line is a row, so that a long one is cut in the table alone and not in JSON."""
+    """The text of a file, as it is; in JSON each line is a row."""
     if len(arguments) > 2 and arguments[2] != SECRETS:
         raise CommandError("render", f"{printable(arguments[2], 40)!r} is nothing that it knows", f"write {SECRETS}, or nothing")
     text = console.facts.render(identity_of(arguments[0]), arguments[1], len(arguments) > 2)
-    return Answer(rows.LineRow, [rows.LineRow(number, line) for number, line in enumerate(text.splitlines(), 1)])
+    return Answer(rows.LineRow, [rows.LineRow(number, line) for number, line in enumerate(text.splitlines(), 1)], text=text)
 
 
 FILES = Command("files", ("MAC",), "the files that a phone would be given by TFTP, and what they are made from", _files)
 RENDER = Command(
-    "render", ("MAC", "NAME", f"[{SECRETS}]"), "the text of a phone's file, its passwords masked unless they are asked for", _render
+    "render",
+    ("MAC", "NAME", f"[{SECRETS}]"),
+    "a phone's file, as it is; its passwords are masked unless they are asked for",
+    _render,
 )

@@ -198,13 +198,13 @@ class FileRow(Row):
     """One file that a phone would be given.
 
     :ivar origin: the template that it is made from, or ``directory``.
-    :ivar octets: its size; -1: there is no such file.
+    :ivar octets: its size; ``None``: there is no such file.
     :ivar note: why it would not be given; empty: it would be.
     """
 
     name: str
     origin: str
-    octets: int
+    octets: int | None
     note: str
 
 

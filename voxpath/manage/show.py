@@ -15,6 +15,9 @@ from voxpath.model.phone import identity_of
 NOTE_LIMIT = 1000
 """Characters of one note."""
 
+LINE_LIMIT = 4000
+"""Characters of one line of a text that is shown on a screen; what would control a terminal is written out."""
+
 
 def notes(replies: Iterable[Reply]) -> list[str]:
     """What is to be told beside the columns, a line each; it goes to standard error, so that columns stay columns."""
@@ -38,6 +41,8 @@ def columns(command: Command, arguments: Sequence[str], replies: Sequence[Reply]
         if command.verb == "ladder":
             return ladder(entries, _about(arguments[0], replies), width)
         return draw(columns_of(EventRow), [as_dict(row) for row in event_rows(entries)])
+    if replies[0].text:
+        return "".join(f"{printable(line, LINE_LIMIT)}\n" for line in replies[0].text.splitlines())
     return draw(replies[0].columns, replies[0].rows) if replies[0].columns else ""
 
 

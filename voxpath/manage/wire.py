@@ -39,6 +39,7 @@ class Reply(Struct, frozen=True):
     :ivar left_off: rows beyond :data:`ROWS_LIMIT`.
     :ivar note: a line beside the rows.
     :ivar about: whom the records are about, if it is one phone.
+    :ivar text: a text that is shown as it is, in place of the rows.
     """
 
     error: str = ""
@@ -48,6 +49,7 @@ class Reply(Struct, frozen=True):
     left_off: int = 0
     note: str = ""
     about: str = ""
+    text: str = ""
 
 
 _request = msgspec.json.Decoder(Request)

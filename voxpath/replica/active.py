@@ -17,10 +17,18 @@ from typing import NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall
 
+from voxpath.core.rate import Rarely
 from voxpath.io.clock import Clock
 from voxpath.model.event import Event
-from voxpath.replica.event import StandbyDegraded, StandbyLink, StandbyRefused, StandbyRestored, StandbySnapshot
-from voxpath.replica.message import HEARTBEAT_S
+from voxpath.replica.event import (
+    StandbyDegraded,
+    StandbyLink,
+    StandbyRefused,
+    StandbyRestored,
+    StandbySnapshot,
+    StandbyUnreachable,
+)
+from voxpath.replica.message import HEARTBEAT_S, silence
 from voxpath.replica.session import FOLLOWED_OCTETS, WINDOW_OCTETS, Link, Session
 from voxpath.store.history import Entry, History
 
@@ -33,6 +41,12 @@ PATIENCE_S = 5.0
 PROBATION_S = 5.0
 LONGEST_PROBATION_S = 600.0
 """For so long a standby that was too slow has to keep up before anything waits for it again; doubled each time."""
+
+REPEATED_S = 600.0
+"""What still keeps the standby away is told again after so long."""
+
+UNREACHABLE = "unreachable"
+"""Stands for all reasons why a standby cannot be reached: they come and go while a host boots."""
 
 Release = Callable[[], None]
 
@@ -58,6 +72,8 @@ class Active:
     :param peer: the standby's name.
     :param publish: takes events.
     :param on_link: is told of each connection that the standby has accepted, and of its end.
+    :ivar trouble: why there is no standby; empty: there is one, or nobody knows yet.
+    :ivar was_refused: whether the standby, or this side, did not accept the last connection.
     """
 
     def __init__(
@@ -74,6 +90,7 @@ class Active:
         self.since = clock.now()
         self.last_snapshot = 0.0
         self.trouble = ""
+        self.was_refused = False
         self._name = name
         self._peer = peer
         self._history = history
@@ -87,6 +104,7 @@ class Active:
         self._timer: IDelayedCall | None = None
         self._told = False
         self._said_why = False
+        self._rarely = Rarely(REPEATED_S)
         self._probation_s = 0.0
         self._proven_at = 0.0
         self._beat = clock.call_at(clock.now() + HEARTBEAT_S, self._heartbeat)
@@ -155,7 +173,7 @@ class Active:
             self._on_link(None)
         elif not self._said_why:
             # A certificate that one of both does not accept shows only here.
-            self.refused(f"the connection ended before the standby had accepted it: {reason}")
+            self.refused(f"it ended before the standby had accepted it: {reason}")
         self._degrade("the link is down", State.ABSENT)
 
     def resumed(self) -> None:
@@ -165,6 +183,8 @@ class Active:
             self._publish(StandbyLink(name=self._peer, state="up"))
             self._on_link(self._link)
         self.trouble = ""
+        self.was_refused = False
+        self._rarely.forget()
         self._try_to_follow()
 
     def acknowledged(self, generation: int, took_s: float) -> None:
@@ -184,11 +204,18 @@ class Active:
         self._publish(StandbySnapshot(rows=rows, generation=generation, reason=reason))
 
     def refused(self, reason: str) -> None:
-        """The standby does not take this, or cannot be reached; the same reason is told once."""
-        self._said_why = True
-        if reason != self.trouble:
-            self.trouble = reason
+        """The standby does not take this; each reason is told once, and then rarely."""
+        self._said_why = self.was_refused = True
+        self.trouble = reason
+        if self._rarely.admits(reason, self._clock.now()):
             self._publish(StandbyRefused(peer_address=self._peer, reason=reason))
+
+    def unreachable(self, reason: str) -> None:
+        """The standby cannot be reached: that is told once, whatever the kernel says the next time, and then rarely."""
+        self.was_refused = False
+        self.trouble = f"it cannot be reached: {reason}"
+        if self._rarely.admits(UNREACHABLE, self._clock.now()):
+            self._publish(StandbyUnreachable(name=self._peer, reason=reason))
 
     # For commands.
 
@@ -202,11 +229,13 @@ class Active:
         generation = self._history.position.generation
         yield "role", "active"
         yield "peer", self._peer
-        connecting = self.state is State.ABSENT and self._session is not None
-        yield "state", "connected, nothing is compared yet" if connecting else self.state.value
+        session = self._session
+        quiet = silence(session.silent_s) if session is not None else ""
+        connecting = self.state is State.ABSENT and session is not None
+        yield "state", quiet or ("connected, nothing is compared yet" if connecting else self.state.value)
         yield "generation", str(generation)
-        if self._session is not None and self._session.streaming:
-            yield "lag", str(generation - self._session.acked)
+        if session is not None and session.streaming and not quiet:
+            yield "lag", str(generation - session.acked)
         if self.trouble:
             yield "trouble", self.trouble
 

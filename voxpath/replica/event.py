@@ -48,6 +48,17 @@ class StandbyRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class StandbyUnreachable(Event, frozen=True, kw_only=True):
+    """The standby cannot be reached; it is tried again every few seconds, and told again only rarely."""
+
+    ID: ClassVar[str] = "STANDBY_UNREACHABLE"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "the standby {name} cannot be reached: {reason}"
+
+    name: str
+    reason: str
+
+
 class StandbySnapshot(Event, frozen=True, kw_only=True):
     """The standby got everything anew, since the journal does not lead on from where it was."""
 

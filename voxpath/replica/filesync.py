@@ -4,6 +4,7 @@ One message is under way at a time, so that a large image delays no lease by mor
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from traceback import format_exception
 
@@ -18,12 +19,15 @@ from voxpath.io.clock import Clock
 from voxpath.model.event import Event, printable
 from voxpath.replica.event import StandbyFiles, StandbyFilesFailed
 from voxpath.replica.folder import File, Folder
-from voxpath.replica.message import FILE_PART_OCTETS, FileEnd, FileOffer, FilePart, FilesBegin, FilesEnd
+from voxpath.replica.message import FILE_PART_OCTETS, FileEnd, FileGone, FileOffer, FilePart, FilesBegin, FilesEnd
 from voxpath.replica.session import Link
 from voxpath.replica.target import InThread
 
 POLL_S = 10.0
 """How often the directories are looked at."""
+
+SOON_S = 2.0
+"""So long after something was written."""
 
 log = Logger()
 
@@ -47,6 +51,8 @@ class FileSync:
         self._troubles: dict[str, str] = {}
         self._running: Deferred[None] | None = None
         self._poll: IDelayedCall | None = None
+        self._due = 0.0
+        self._written = False
 
     def use(self, link: Link | None) -> None:
         """Use this connection from now on; ``None``: there is none."""
@@ -71,6 +77,14 @@ class FileSync:
         done: Deferred[None] = Deferred()
         self._running.addCallback(lambda _: done.callback(None))
         return done
+
+    def soon(self) -> None:
+        """Look at the directories in a moment, since something was written into one."""
+        if self._poll is None:
+            self._written = True
+        elif self._due > self._clock.now() + SOON_S:
+            self._poll.cancel()
+            self._arm(SOON_S)
 
     def facts(self) -> Mapping[str, str]:
         """How each directory stands."""
@@ -97,7 +111,12 @@ class FileSync:
                     return
                 self._failed(name, error)
         if link is self._link:
-            self._poll = self._clock.call_at(self._clock.now() + POLL_S, self._again)
+            self._arm(SOON_S if self._written else POLL_S)
+            self._written = False
+
+    def _arm(self, pause_s: float) -> None:
+        self._due = self._clock.now() + pause_s
+        self._poll = self._clock.call_at(self._due, self._again)
 
     def _again(self) -> None:
         self._poll = None
@@ -107,20 +126,32 @@ class FileSync:
         if not await self._in_thread(folder.exists):
             return
         files: dict[str, File] = await self._in_thread(folder.files)
-        if files == self._equal.get(name):
+        equal = self._equal.get(name)
+        if files == equal:
             return
-        await _ask(link, FilesBegin, directory=name)
+        await self._announce(link, name, anew=equal is None)
+        known = equal or {}
         sent = 0
         for file in files.values():
-            if (await _ask(link, FileOffer, path=file.path, size=file.size, digest=file.digest))["wanted"]:
+            if known.get(file.path) != file and (await _ask(link, FileOffer, **asdict(file)))["wanted"]:
                 await self._send(link, folder, file)
                 sent += 1
+        for path in known.keys() - files.keys():
+            await _ask(link, FileGone, path=path)
         removed = (await _ask(link, FilesEnd))["removed"]
         if link is self._link:
             self._equal[name] = files
         self._troubles.pop(name, None)
         if sent or removed:
             self._publish(StandbyFiles(directory=name, files=len(files), sent=sent, removed=int(str(removed))))
+
+    async def _announce(self, link: Link, name: str, anew: bool) -> None:
+        try:
+            await _ask(link, FilesBegin, directory=name, anew=anew)
+        except RemoteError:
+            # It may have forgotten what was equal: the next time it is told everything.
+            self._equal.pop(name, None)
+            raise
 
     async def _send(self, link: Link, folder: Folder, file: File) -> None:
         pieces = folder.read(file)

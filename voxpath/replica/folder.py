@@ -9,10 +9,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from errno import ELOOP, ENOENT
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from voxpath.core.errors import LocalError
 
@@ -33,18 +34,28 @@ READ_OCTETS = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A FIFO would block without O_NONBLOCK.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
-class File(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class File:
     """A file's content, in short.
 
     :ivar path: below the directory, its parts separated by ``/``.
     :ivar digest: SHA-256.
+    :ivar private: whether its owner alone may read it.
+    :ivar modified_ns: when it was written, in nanoseconds since the Unix epoch; by itself no reason to copy it.
     """
 
     path: str
     size: int
     digest: bytes
+    private: bool = False
+    modified_ns: int = field(default=0, compare=False)
+
+    def is_served_by(self, copy: "File | None") -> bool:
+        """Whether a copy need not be made anew: it has this content, and no more people may read it."""
+        return copy is not None and (copy.size, copy.digest) == (self.size, self.digest) and (copy.private or not self.private)
 
 
 class _Known(NamedTuple):
@@ -52,9 +63,19 @@ class _Known(NamedTuple):
 
     device: int
     inode: int
+    mode: int
     size: int
     modified_ns: int
     changed_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """What is known of a file."""
+        return cls(status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def file(self, path: str, digest: bytes) -> File:
+        """The file."""
+        return File(path, self.size, digest, not self.mode & 0o077, self.modified_ns)
 
 
 class Folder:
@@ -77,7 +98,7 @@ class Folder:
         found: dict[str, File] = {}
         for path in self._paths():
             try:
-                file = self._file(path)
+                file = self._unchanged(path) or self._file(path)
             except OSError as error:
                 # Gone meanwhile, or a link that leads nowhere.
                 if error.errno not in {ENOENT, ELOOP}:
@@ -125,6 +146,11 @@ class Folder:
                 if not name.startswith(UNFINISHED) and is_safe(path):
                     yield path
 
+    def _unchanged(self, path: str) -> File | None:
+        """A file of which nothing has changed since it was read; it was found here, so no folder on the way is a link."""
+        known = self._digests.get(path)
+        return known[0].file(path, known[1]) if known is not None and known[0] == _Known.of(os.lstat(self.root / path)) else None
+
     def _file(self, path: str) -> File | None:
         """A link counts as the file that it leads to, if that lies in the directory, too."""
         real, root = os.path.realpath(self.root / path), os.path.realpath(self.root)
@@ -135,13 +161,13 @@ class Folder:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return None
-            known = _Known(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            known = _Known.of(status)
             if self._digests.get(path, (None,))[0] != known:
                 digest = sha256()
                 while octets := opened.read(READ_OCTETS):
                     digest.update(octets)
                 self._digests[path] = known, digest.digest()
-        return File(path, known.size, self._digests[path][1])
+        return known.file(path, self._digests[path][1])
 
 
 class Incoming:
@@ -158,11 +184,12 @@ class Incoming:
         self._digest = sha256()
         self._size = 0
         *folders, self._name = file.path.split("/")
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._at = _enter(root, folders)
+        others = 0o077 if file.private else 0
+        root.mkdir(mode=0o755 & ~others, parents=True, exist_ok=True)
+        self._at = _enter(root, folders, 0o755 & ~others)
         self._part = f"{UNFINISHED}{os.getpid()}"
         self._clear()
-        self._descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=self._at)
+        self._descriptor = os.open(self._part, _NEW, 0o644 & ~others, dir_fd=self._at)
 
     def write(self, octets: bytes) -> None:
         """Add octets; raise :class:`ValueError` when they are more than were announced."""
@@ -178,6 +205,7 @@ class Incoming:
         try:
             if self._size != self.file.size or self._digest.digest() != self.file.digest:
                 raise ValueError(f"{self.file.path} changed while it was sent")
+            os.utime(self._descriptor, ns=(self.file.modified_ns, self.file.modified_ns))
             os.fsync(self._descriptor)
             with suppress(FileNotFoundError):
                 if stat.S_ISDIR(os.stat(self._name, dir_fd=self._at, follow_symlinks=False).st_mode):
@@ -211,19 +239,19 @@ def is_safe(path: str) -> bool:
     )
 
 
-def _enter(root: Path, folders: list[str]) -> int:
+def _enter(root: Path, folders: list[str], mode: int) -> int:
     """Open a directory below another one, following no link on the way; what is missing is made, a file in the way is removed."""
     at = os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)
     for folder in folders:
         try:
-            inner = _open_or_make(folder, at)
+            inner = _open_or_make(folder, at, mode)
         finally:
             os.close(at)
         at = inner
     return at
 
 
-def _open_or_make(folder: str, at: int) -> int:
+def _open_or_make(folder: str, at: int, mode: int) -> int:
     try:
         return os.open(folder, _DIRECTORY, dir_fd=at)
     except FileNotFoundError:
@@ -231,7 +259,7 @@ def _open_or_make(folder: str, at: int) -> int:
     except OSError:
         # A file or a link of that name: the other host has a directory there.
         os.unlink(folder, dir_fd=at)
-    os.mkdir(folder, 0o755, dir_fd=at)
+    os.mkdir(folder, mode, dir_fd=at)
     return os.open(folder, _DIRECTORY, dir_fd=at)
 
 

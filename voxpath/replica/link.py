@@ -1,21 +1,22 @@
-"""Both ends of the connection: AMP over mutually authenticated TLS; the active connects, the standby listens."""
+"""The standby's end of the connection: AMP over mutually authenticated TLS; the active connects, the standby listens."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import TypeVar
 
-from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.ssl import Certificate
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from voxpath.core.errors import RemoteError
-from voxpath.core.rate import PerSecond
+from voxpath.core.rate import PerSecond, Rarely
 from voxpath.io.clock import Clock
 from voxpath.io.tls import names_of
-from voxpath.model.event import Event, printable
+from voxpath.model.event import Event
+from voxpath.replica.connection import cut
 from voxpath.replica.event import StandbyRefused
 from voxpath.replica.folder import File
 from voxpath.replica.message import (
@@ -25,6 +26,7 @@ from voxpath.replica.message import (
     Beat,
     Changes,
     FileEnd,
+    FileGone,
     FileOffer,
     FilePart,
     FilesBegin,
@@ -34,16 +36,13 @@ from voxpath.replica.message import (
     SnapshotEnd,
     SnapshotRows,
 )
-from voxpath.replica.session import SCHEMA, Link
+from voxpath.replica.session import SCHEMA
 from voxpath.replica.standby import Standby
 from voxpath.replica.target import FileTarget
+from voxpath.replica.trouble import reason_of
 from voxpath.store.history import Entry, Position
 
 Result = TypeVar("Result")
-
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 5.0
-"""Pauses between the active's attempts to connect."""
 
 MAX_CONNECTIONS = 64
 MAX_OF_HOST = 8
@@ -56,81 +55,6 @@ REPEATED_S = 600.0
 """The same refusal of the same host is told again after so long: an active that is refused tries again and again."""
 
 
-@runtime_checkable
-class Abortable(Protocol):
-    """A transport that can be cut at once."""
-
-    def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
-        """Cut the connection."""
-
-
-def _abort(protocol: amp.AMP) -> None:
-    if isinstance(protocol.transport, Abortable):
-        protocol.transport.abortConnection()
-
-
-class Connected(Protocol):
-    """Who uses the active's connection (:class:`voxpath.replica.active.Active`)."""
-
-    def connected(self, link: Link) -> None:
-        """It began."""
-
-    def disconnected(self, link: Link, reason: str) -> None:
-        """It ended."""
-
-    def refused(self, reason: str) -> None:
-        """It could not begin."""
-
-
-class ActiveLink(amp.AMP):
-    """The active's end."""
-
-    def __init__(self, user: Connected) -> None:
-        super().__init__()
-        self._user = user
-
-    def connectionMade(self) -> None:
-        """Say who we are."""
-        super().connectionMade()
-        self._user.connected(self)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Go on alone; a failed handshake ends a connection, too."""
-        # First, so that nobody takes the end of all unanswered messages for refusals.
-        self._user.disconnected(self, printable(reason.getErrorMessage()))
-        super().connectionLost(reason)
-
-    def tell(self, command: type[amp.Command], **arguments: object) -> "Deferred[dict[str, Any]]":
-        """Send a message."""
-        return cast("Deferred[dict[str, Any]]", self.callRemote(command, **arguments))
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        _abort(self)
-
-
-def active_service(user: Connected, endpoint: IStreamClientEndpoint, clock: Any) -> ClientService:
-    """A service that keeps the connection up, with growing pauses while the standby cannot be reached.
-
-    :param clock: the reactor's time.
-    """
-    factory = Factory.forProtocol(lambda: ActiveLink(user))
-    factory.noisy = False
-    policy = backoffPolicy(initialDelay=FIRST_PAUSE_S, maxDelay=LONGEST_PAUSE_S)
-    service = ClientService(endpoint, factory, retryPolicy=policy, clock=clock)
-
-    def failed(failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            user.refused(f"it cannot be reached: {printable(failure.getErrorMessage())}")
-            watch()
-
-    def watch() -> None:
-        service.whenConnected(failAfterFailures=1).addErrback(failed)
-
-    watch()
-    return service
-
-
 class StandbyLink(amp.AMP):
     """The standby's end of one connection."""
 
@@ -141,6 +65,7 @@ class StandbyLink(amp.AMP):
         self._refused = refused
         self._told = False
         self._greeted = False
+        self._why = ""
         self._pieces: list[bytes] = []
         self._octets = 0
         self._silence: IDelayedCall | None = None
@@ -159,14 +84,15 @@ class StandbyLink(amp.AMP):
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
-        text = printable(reason.getErrorMessage())
+        text = self._why or reason_of(reason)
         if not self._greeted:
-            self._tell(text)
+            self._tell(f"it ended before it had said who it is: {text}" if reason.check(ConnectionClosed) else text)
         self._site.gone(self, text)
 
-    def abort(self) -> None:
+    def abort(self, why: str = "") -> None:
         """Cut the connection."""
-        _abort(self)
+        self._why = self._why or why
+        cut(self)
 
     @Hello.responder
     def hello(self, name: str, version: int, schema: int) -> "Deferred[dict[str, object]]":
@@ -227,16 +153,16 @@ class StandbyLink(amp.AMP):
     # Files.
 
     @FilesBegin.responder
-    def files_begin(self, directory: str) -> "Deferred[dict[str, object]]":
+    def files_begin(self, directory: str, anew: bool) -> "Deferred[dict[str, object]]":
         """The files of a directory follow."""
         self._must_be_greeted()
-        return self._site.files.begin(directory)
+        return self._site.files.begin(directory, anew)
 
     @FileOffer.responder
-    def file_offer(self, path: str, size: int, digest: bytes) -> "Deferred[dict[str, object]]":
+    def file_offer(self, path: str, size: int, digest: bytes, private: bool, modified_ns: int) -> "Deferred[dict[str, object]]":
         """A file of it."""
         self._must_be_greeted()
-        return self._site.files.offer(File(path, size, digest))
+        return self._site.files.offer(File(path, size, digest, private, modified_ns))
 
     @FilePart.responder
     def file_part(self, octets: bytes) -> "Deferred[dict[str, object]]":
@@ -249,6 +175,12 @@ class StandbyLink(amp.AMP):
         """The file is complete."""
         self._must_be_greeted()
         return self._site.files.end()
+
+    @FileGone.responder
+    def file_gone(self, path: str) -> "Deferred[dict[str, object]]":
+        """A file is no longer there."""
+        self._must_be_greeted()
+        return self._site.files.gone(path)
 
     @FilesEnd.responder
     def files_end(self) -> "Deferred[dict[str, object]]":
@@ -276,13 +208,14 @@ class StandbyLink(amp.AMP):
 
     def _heard(self) -> None:
         clock = self._site.clock
+        self._site.standby.hears(self)
         if self._silence is not None:
             self._silence.cancel()
         self._silence = clock.call_at(clock.now() + SILENCE_S, self._silent)
 
     def _silent(self) -> None:
         self._silence = None
-        self.abort()
+        self.abort(f"nothing was heard for {SILENCE_S:g} s")
 
     def _guarded(self, step: Callable[[], Result]) -> Result:
         """Carry out a step; whatever is refused ends the connection after the answer."""
@@ -351,7 +284,7 @@ class StandbyFactory(Factory):
         self.names = names
         self._publish = publish
         self._reports = PerSecond(REFUSALS_PER_SECOND)
-        self._last_report = ("", "", 0.0)
+        self._told = Rarely(REPEATED_S)
         self._connected: set[StandbyLink] = set()
 
     def buildProtocol(self, addr: object) -> StandbyLink:
@@ -367,9 +300,7 @@ class StandbyFactory(Factory):
     def refused(self, host: str, reason: str) -> None:
         """A connection did not get as far as to write; a flood of them must not fill the log."""
         now = self.clock.now()
-        repeated = self._last_report[:2] == (host, reason) and now - self._last_report[2] < REPEATED_S
-        if not repeated and self._reports.admits(now):
-            self._last_report = (host, reason, now)
+        if self._told.admits((host, reason), now) and self._reports.admits(now):
             self._publish(StandbyRefused(peer_address=host or "a stranger", reason=reason))
 
     def gone(self, link: StandbyLink, reason: str) -> None:

@@ -9,7 +9,7 @@
       | Changes(generation ...)         |     one for each commit group; several are under way at once
       |<-------------------------- {} --|     its COMMIT is on the disk
       | Beat(generation)                |
-      | FilesBegin, FileOffer, FilePart, FileEnd, FilesEnd
+      | FilesBegin, FileOffer, FilePart, FileEnd, FileGone, FilesEnd
 
 An answer acknowledges; a refusal ends the connection, and the next one begins with the standby's position.
 """
@@ -21,13 +21,16 @@ from twisted.protocols import amp
 
 from voxpath.core.errors import RemoteError
 
-VERSION = 1
+VERSION = 2
 """Of these messages; both sides must have the same."""
 
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 """Each side hears something at least this often."""
 
-SILENCE_S = 3 * HEARTBEAT_S
+QUIET_S = 2 * HEARTBEAT_S
+"""A side that is silent for so long may be gone: nobody is told that all is well."""
+
+SILENCE_S = 4 * HEARTBEAT_S
 """A side that is silent for so long is taken for dead."""
 
 PART_OCTETS = 60_000
@@ -98,15 +101,21 @@ class FileMessage(Message):
 
 
 class FilesBegin(FileMessage):
-    """The files of one directory follow."""
+    """The files of one directory follow: all of them, or what has changed since they were equal on this connection."""
 
-    arguments: ClassVar[Arguments] = [(b"directory", amp.Unicode())]
+    arguments: ClassVar[Arguments] = [(b"directory", amp.Unicode()), (b"anew", amp.Boolean())]
 
 
 class FileOffer(FileMessage):
     """A file of the directory; the answer says whether its content is wanted."""
 
-    arguments: ClassVar[Arguments] = [(b"path", amp.Unicode()), (b"size", amp.Integer()), (b"digest", amp.String())]
+    arguments: ClassVar[Arguments] = [
+        (b"path", amp.Unicode()),
+        (b"size", amp.Integer()),
+        (b"digest", amp.String()),
+        (b"private", amp.Boolean()),
+        (b"modified_ns", amp.Integer()),
+    ]
     response: ClassVar[Arguments] = [(b"trouble", amp.Unicode()), (b"wanted", amp.Boolean())]
 
 
@@ -120,6 +129,12 @@ class FileEnd(FileMessage):
     """That was all of it; the answer says that it has its digest and stands in its place."""
 
 
+class FileGone(FileMessage):
+    """A file that was offered before is no longer there."""
+
+    arguments: ClassVar[Arguments] = [(b"path", amp.Unicode())]
+
+
 class FilesEnd(FileMessage):
     """No further file: whatever was not offered is removed."""
 
@@ -130,3 +145,8 @@ def pieces(octets: bytes) -> Iterator[tuple[bytes, bool]]:
     """Cut octets into what one message can carry, each with whether more of them follow; at least one piece, also of nothing."""
     for first in range(0, max(len(octets), 1), PART_OCTETS):
         yield octets[first : first + PART_OCTETS], first + PART_OCTETS < len(octets)
+
+
+def silence(seconds: float) -> str:
+    """How a connection stands over which nothing has come for so long; empty: as it should."""
+    return f"connected, but silent for {seconds:.0f} s" if seconds >= QUIET_S else ""

@@ -44,8 +44,8 @@ class Link(Protocol):
     def tell(self, command: type[amp.Command], **arguments: object) -> "Deferred[dict[str, Any]]":
         """Send a message; the Deferred fires with the answer, or fails with the refusal or the end of the connection."""
 
-    def abort(self) -> None:
-        """Cut the connection."""
+    def abort(self, why: str = "") -> None:
+        """Cut the connection, for a reason that is told."""
 
 
 class Watcher(Protocol):
@@ -99,6 +99,11 @@ class Session:
         self._tell(Hello, self._greeted, name=name, version=VERSION, schema=SCHEMA)
 
     @property
+    def silent_s(self) -> float:
+        """For how long nothing has come from the standby."""
+        return self._clock.now() - self._heard_at
+
+    @property
     def settled(self) -> bool:
         """Whether the standby has committed all that there is."""
         return self.streaming and not self._in_flight and self.complete
@@ -132,8 +137,8 @@ class Session:
 
     def beat(self) -> None:
         """Tell that this side lives; cut a connection whose other side says nothing."""
-        if self._clock.now() - self._heard_at > SILENCE_S:
-            self._link.abort()
+        if self.silent_s > SILENCE_S:
+            self._link.abort(f"nothing was heard for {SILENCE_S:g} s")
         else:
             self._tell(Beat, lambda _: None, generation=self._history.position.generation)
 
@@ -228,7 +233,7 @@ class Session:
         # A refusal of the standby, or this host's own store cannot be read: the next connection begins anew.
         reason = failure.getErrorMessage() if failure.check(RemoteError) else f"{failure.type}: {failure.getErrorMessage()}"
         self._watcher.refused(printable(reason))
-        self._link.abort()
+        self._link.abort("it was refused")
 
 
 def _nothing(_: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from voxpath.core.errors import LocalError, RemoteError
 from voxpath.io.clock import Clock
 from voxpath.model.event import Event, printable
 from voxpath.replica.event import StandbyBroken, StandbyLink, StandbySnapshot
-from voxpath.replica.message import GROUP_OCTETS
+from voxpath.replica.message import GROUP_OCTETS, silence
 from voxpath.store.copy import CopyRefused
 from voxpath.store.history import NOWHERE, Entry, Position
 
@@ -52,8 +52,8 @@ class Copy(Protocol):
 class Cut(Protocol):
     """A connection that can be cut."""
 
-    def abort(self) -> None:
-        """Cut it."""
+    def abort(self, why: str = "") -> None:
+        """Cut it, for a reason that is told."""
 
 
 class _Pending(NamedTuple):
@@ -81,6 +81,7 @@ class Standby:
         self._clock = clock
         self._publish = publish
         self._link: Cut | None = None
+        self._heard_at = clock.now()
         self._pending: deque[_Pending] = deque()
         self._octets = 0
         self._busy = False
@@ -99,8 +100,9 @@ class Standby:
         :raises RemoteError: the copy cannot be opened.
         """
         if self._link is not None and self._link is not link:
-            self._link.abort()
+            self._link.abort("the active server has connected anew")
         self._link = link
+        self._heard_at = self._clock.now()
         self._drop()
         return self.quiet().addCallback(lambda _: self._greet(link))
 
@@ -150,6 +152,11 @@ class Standby:
             self._copy.abandon()
 
     # Groups.
+
+    def hears(self, link: Cut) -> None:
+        """A connection has brought something."""
+        if link is self._link:
+            self._heard_at = self._clock.now()
 
     def heard(self, generation: int) -> None:
         """The active has told its generation."""
@@ -222,7 +229,7 @@ class Standby:
         self._publish(StandbyBroken(name=self._peer, reason=printable(str(error))))
         self._drop()
         if self._link is not None:
-            self._link.abort()
+            self._link.abort("the copy was not written")
         self._go_on()
 
     # Snapshots.
@@ -279,9 +286,10 @@ class Standby:
         generation = self._copy.position.generation
         yield "role", "standby"
         yield "peer", self._peer
-        yield "state", "following" if self.connected else "not connected"
+        quiet = silence(self._clock.now() - self._heard_at) if self.connected else ""
+        yield "state", quiet or ("following" if self.connected else "not connected")
         yield "generation", str(generation)
-        if self.connected:
+        if self.connected and not quiet:
             yield "lag", str(max(self.told - generation, 0))
 
 

@@ -27,13 +27,15 @@ class FileTarget:
         self._folders = {name: Folder(path) for name, path in directories.items()}
         self._in_thread = in_thread
         self._folder: Folder | None = None
+        self._name = ""
         self._offered: set[str] = set()
+        self._equal: dict[str, set[str]] = {}
         self._incoming: Incoming | None = None
         self._busy = False
 
-    def begin(self, name: str) -> "Deferred[Answer]":
-        """The files of a directory follow."""
-        return self._run(lambda: self._begin(name))
+    def begin(self, name: str, anew: bool) -> "Deferred[Answer]":
+        """The files of a directory follow: all, or what has changed since :meth:`finish`."""
+        return self._run(lambda: self._begin(name, anew))
 
     def offer(self, file: File) -> "Deferred[Answer]":
         """A file; say whether it is wanted."""
@@ -46,6 +48,10 @@ class FileTarget:
     def end(self) -> "Deferred[Answer]":
         """The wanted file is complete."""
         return self._run(self._end)
+
+    def gone(self, path: str) -> "Deferred[Answer]":
+        """A file that was offered before is no longer there."""
+        return self._run(lambda: self._gone(path))
 
     def finish(self) -> "Deferred[Answer]":
         """No further file."""
@@ -73,18 +79,21 @@ class FileTarget:
 
     # In a thread.
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str, anew: bool) -> None:
         self._drop()
         if name not in self._folders:
             raise LocalError(f"this standby has no directory for {name!r}")
-        self._folder = self._folders[name]
+        if not anew and name not in self._equal:
+            raise LocalError(f"this standby was not told yet what is in {name!r}")
+        self._name, self._folder = name, self._folders[name]
+        self._offered = set() if anew else set(self._equal[name])
 
     def _offer(self, file: File) -> bool:
         folder = self._begun()
         self._close()
         if len(self._offered) >= MAX_FILES:
             raise LocalError(f"more than {MAX_FILES} files are offered")
-        if folder.file(file.path) != file:
+        if not file.is_served_by(folder.file(file.path)):
             self._incoming = Incoming(folder.root, file)
         self._offered.add(file.path)
         return self._incoming is not None
@@ -96,10 +105,17 @@ class FileTarget:
         incoming, self._incoming = self._wanted(), None
         incoming.finish()
 
+    def _gone(self, path: str) -> None:
+        self._begun()
+        self._close()
+        self._offered.discard(path)
+
     def _finish(self) -> int:
         folder, offered = self._begun(), self._offered
         self._drop()
-        return folder.remove_but(offered) if folder.exists() else 0
+        removed = folder.remove_but(offered) if folder.exists() else 0
+        self._equal[self._name] = offered
+        return removed
 
     def _drop(self) -> None:
         self._close()

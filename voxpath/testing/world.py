@@ -99,9 +99,9 @@ class Site:
         """What a phone was given."""
         return self.dhcp.provision_of(Mac.parse(phone))
 
-    def phone_at(self, address: str) -> str:
+    def phone_at(self, address: str, port: int) -> str:
         """Who lives at an address."""
-        return self.dhcp.phone_at(address)
+        return self.dhcp.phone_at(address, port)
 
 
 class AtOnce:

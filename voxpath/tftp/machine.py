@@ -18,9 +18,17 @@ OWN_CHOICE = Backoff(first_s=1.0, cap_s=8.0, give_up_s=30.0)
 AGREED_SENDINGS = 6
 """How often a message is sent before the other side is given up, where a timeout was agreed."""
 FIRST_SENDINGS = 3
-"""How often the first message goes to a client that has not shown that it is there: its address may be forged."""
+FIRST_DATA_SENDINGS = 2
+"""How often the first message goes to a client that has not shown that it is there, as its address may be forged.
+
+An OACK or an ACK is about as long as the request; a block of DATA is much longer, so it is sent less often.
+"""
 FIRST_WAIT_MOST_S = 4.0
 """Longest wait for its answer, whatever interval was agreed: some forged requests must not hold all transfers for minutes."""
+FIRST_PATIENCE_S = 6.0
+"""So long an answer to the last of them is waited for in silence: stock clients repeat what they sent after 5 s."""
+ASKED_AGAIN = 5
+"""How often the first message goes, besides, to a client that repeats its request: once for each, and once a second at the most."""
 DALLY_S = 5.0
 """How long the receiving side repeats its last ACK if the last DATA comes again (RFC 1350 section 6)."""
 
@@ -51,7 +59,8 @@ class Transfer:
         self._first_wait_s = self._wait_s = OWN_CHOICE.first_s
         self._last: tuple[Message, ...] = ()
         self._sendings = 0
-        self._first_sent = 0.0
+        self._first_sendings = FIRST_SENDINGS
+        self._first_sent = self._repeated_at = 0.0
         self.due: float | None = None
         self.ending: Ending | None = None
         self.repeated = 0
@@ -68,12 +77,34 @@ class Transfer:
         """Repeat what was not answered if it is time to, or give up."""
         if self.due is None or now < self.due:
             return ()
-        wait = self._backoff.wait_s(self._sendings, now - self._first_sent, self._entropy)
-        if wait is not None and not self.proven:
-            wait = min(wait, FIRST_WAIT_MOST_S)
-        if wait is None or self._exhausted():
+        wait = self._own_wait(now) if self.proven else self._first_wait(now)
+        if wait is None:
             return self._fail(f"no answer after {self._sendings} messages")
+        return self._repeat(wait, now)
+
+    def _own_wait(self, now: float) -> float | None:
+        return self._backoff.wait_s(self._sendings, now - self._first_sent, self._entropy)
+
+    def _first_wait(self, now: float) -> float | None:
+        """For how long to wait for the answer to the next repetition of the first message; ``None``: there is none."""
+        left = self._first_sendings - self._sendings
+        if left <= 0:
+            return None
+        return FIRST_PATIENCE_S if left == 1 else min(self._own_wait(now) or FIRST_WAIT_MOST_S, FIRST_WAIT_MOST_S)
+
+    def asked_again(self, now: float) -> Sequence[Message]:
+        """The other side repeats its request: it gets the first message once more, if it would not get that by itself.
+
+        Nobody can be made to get more messages than somebody sent in his name, and one and its repetition besides.
+        """
+        spent = 0 <= self._sendings - self._first_sendings < ASKED_AGAIN
+        if self.proven or self.ending is not None or not spent or now - self._repeated_at < OWN_CHOICE.first_s:
+            return ()
+        return self._repeat(FIRST_PATIENCE_S, now)
+
+    def _repeat(self, wait: float, now: float) -> Sequence[Message]:
         self._sendings += 1
+        self._repeated_at = now
         self._wait_s = wait
         self.due = now + wait
         return self._again(now)
@@ -82,10 +113,6 @@ class Transfer:
         """What is sent after a timeout."""
         self.repeated += len(self._last)
         return self._last
-
-    def _exhausted(self) -> bool:
-        """Whether this was sent often enough for other reasons than time."""
-        return False
 
     def _say(self, message: Message, now: float) -> Sequence[Message]:
         self._last = (message,)

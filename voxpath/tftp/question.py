@@ -2,27 +2,29 @@
 
 from typing import NamedTuple
 
+from voxpath.model.address import Endpoint
+
 
 class Fetch(NamedTuple):
     """Which file, and who wants it; the answer is a :class:`~voxpath.tftp.content.Content`, octets, or :class:`Refused`.
 
     :ivar name: as the client sent it: not checked in any way.
-    :ivar client: the client's IP address in text form.
+    :ivar client: its address and port; where phones share an address, the port tells which of them it is.
     """
 
     name: str
-    client: str
+    client: Endpoint
 
 
 class Admit(NamedTuple):
     """Whether a client may write a file; the answer is :class:`Admitted` or :class:`Refused`.
 
     :ivar name: as the client sent it: not checked in any way.
-    :ivar client: the client's IP address in text form.
+    :ivar client: its address and port; where phones share an address, the port tells which of them it is.
     """
 
     name: str
-    client: str
+    client: Endpoint
 
 
 class Keep(NamedTuple):
@@ -32,7 +34,7 @@ class Keep(NamedTuple):
     """
 
     name: str
-    client: str
+    client: Endpoint
     content: bytes
     netascii: bool = False
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from voxpath.core.errors import RemoteError
 from voxpath.core.retransmit import Entropy
-from voxpath.tftp.machine import BLOCK_MODULUS, DALLY_S, FIRST_SENDINGS, Ending, Transfer
+from voxpath.tftp.machine import BLOCK_MODULUS, DALLY_S, Ending, Transfer
 from voxpath.tftp.message import Ack, Data, Error, ErrorCode, Message, OptionAck, ReadRequest
 from voxpath.tftp.options import Agreed, accept_options
 
@@ -191,6 +191,3 @@ class Writing(Receiving):
     def proven(self) -> bool:
         """Whether the client has sent anything but its request."""
         return self.blocks > 0
-
-    def _exhausted(self) -> bool:
-        return not self.proven and self._sendings >= FIRST_SENDINGS

@@ -20,7 +20,7 @@ from typing import Final
 
 from voxpath.core.retransmit import Entropy
 from voxpath.tftp.content import PIECE_OCTETS, Content, ContentLost
-from voxpath.tftp.machine import BLOCK_MODULUS, FIRST_SENDINGS, Ending, Transfer
+from voxpath.tftp.machine import BLOCK_MODULUS, FIRST_DATA_SENDINGS, Ending, Transfer
 from voxpath.tftp.message import Ack, Data, Error, ErrorCode, Message, OptionAck
 from voxpath.tftp.options import Agreed
 from voxpath.tftp.wire import HEADER_LENGTH, write_ack, write_blocks
@@ -45,6 +45,8 @@ class Sending(Transfer):
         self._agreed = agreed
         self._keep_to(agreed)
         self.acked = -1 if agreed.answer else 0
+        if not agreed.answer:
+            self._first_sendings = FIRST_DATA_SENDINGS
         self.sent = 0
         self.burst = agreed.window
         self._newest = 0
@@ -209,6 +211,3 @@ class Sending(Transfer):
     def proven(self) -> bool:
         """Whether the client has acknowledged anything."""
         return self.acked > (-1 if self._agreed.answer else 0)
-
-    def _exhausted(self) -> bool:
-        return not self.proven and self._sendings >= FIRST_SENDINGS

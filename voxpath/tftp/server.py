@@ -27,8 +27,8 @@ NOT_ANSWERED = -1
 class Residents(Protocol):
     """Who lives at an address: the leases, as far as the file server needs them."""
 
-    def phone_at(self, address: str) -> str:
-        """The identity of the phone that holds this address; empty: nobody known."""
+    def phone_at(self, address: str, port: int) -> str:
+        """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
 
 
 class TftpServer:
@@ -65,7 +65,7 @@ class TftpServer:
             message = parse(datagram.payload)
         except RemoteError as error:
             return self._refuse_malformed(datagram, error)
-        phone = self._residents.phone_at(datagram.source.host)
+        phone = self._residents.phone_at(*datagram.source)
         return [arrow(phone, message, received=True), *self._request(message, datagram, phone, now)]
 
     def tick(self, now: float) -> Effects:
@@ -104,12 +104,12 @@ class TftpServer:
         match message:
             case ReadRequest():
                 session.request = message
-                return self._ask(session, Fetch(message.name, session.client.host))
+                return self._ask(session, Fetch(message.name, session.client))
             case WriteRequest():
                 session.request = message
                 if not self._settings.writes:
                     return self._refuse(session, ErrorCode.ACCESS_VIOLATION, "this server is read only")
-                return self._ask(session, Admit(message.name, session.client.host))
+                return self._ask(session, Admit(message.name, session.client))
             case Error() | Ack():
                 # An ERROR is never answered with an ERROR: two servers would never stop.
                 # tftp-hpa acknowledges an ERROR, to the port that it came from.
@@ -125,7 +125,7 @@ class TftpServer:
         known = self._sessions.of(session.client)
         if known is not None:
             if not known.told and (known.request == session.request or known.keeping):
-                return ()
+                return self._asked_again(known, session.began)
             effects += self._abort(known, "the client asked for something else")
         if session.request.mode not in (OCTET, NETASCII):
             return [*effects, *self._refuse(session, ErrorCode.ILLEGAL_OPERATION, "the mode is neither octet nor netascii")]
@@ -137,6 +137,11 @@ class TftpServer:
             return [*effects, Emit(refused(session, NOT_ANSWERED, full))]
         self._sessions.begin(session)
         return [*effects, Ask(question, session.name)]
+
+    def _asked_again(self, session: Session, now: float) -> Effects:
+        """A request came twice: it begins nothing anew, but the answer to it may be lost."""
+        messages = session.transfer.asked_again(now) if session.transfer is not None else ()
+        return self._carry(session, messages, now) if messages else ()
 
     def _begin(self, session: Session, answer: bytes | Content | Admitted, now: float) -> Effects:
         """Begin the transfer, from the address that the request was sent to."""
@@ -271,7 +276,7 @@ class TftpServer:
         ]
 
     def _refuse_malformed(self, datagram: Datagram, error: RemoteError) -> Effects:
-        phone = self._residents.phone_at(datagram.source.host)
+        phone = self._residents.phone_at(*datagram.source)
         answer = write(Error(ErrorCode.ILLEGAL_OPERATION, error.reason))
         return [
             Send(answer, datagram.source, datagram.port, datagram.destination),
@@ -290,4 +295,4 @@ def _keep(session: Session, writing: Writing) -> Ask:
     session.keeping = True
     request, content = session.request, writing.content
     session.octets = len(content)
-    return Ask(Keep(request.name, session.client.host, content, request.mode == NETASCII), session.name)
+    return Ask(Keep(request.name, session.client, content, request.mode == NETASCII), session.name)

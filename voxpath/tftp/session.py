@@ -17,8 +17,8 @@ DEFAULT_TRANSFERS_PER_HOST = 512
 """Phones behind a NAT share an address."""
 DEFAULT_WRITES = 32
 """Files that are received at once are in memory until they are kept."""
-WRITES_PER_HOST = 8
-"""Files that one address may send at once: only phones with a lease write, and each has an address of its own."""
+WRITES_PER_PHONE = 8
+"""Files that one phone may send at once; who is no phone counts by its address until it is refused."""
 DOUBTED_AFTER_S = 1.0
 """A client that has not answered by then makes room when the table is full."""
 OPENINGS = 8
@@ -83,6 +83,11 @@ class Session:
     writes: bool = False
     told: bool = False
 
+    @property
+    def writer(self) -> str:
+        """Who counts as the one who writes: phones may share an address (RFC 7618)."""
+        return self.phone or self.client.host
+
 
 class DataPorts:
     """Local ports for transfers; each is used again as late as possible, since packets of its last transfer may be on the way."""
@@ -136,12 +141,12 @@ class Sessions:
             session.outlet = session.name
             session.number = self.data_ports.take()
         self._by_name[session.name] = self._by_client[session.client] = session
-        host = session.client.host
+        host, writer = session.client.host, session.writer
         self._per_host[host] = self._per_host.get(host, 0) + 1
         session.writes = session.request.writes
         if session.writes:
             self._writes += 1
-            self._writing[host] = self._writing.get(host, 0) + 1
+            self._writing[writer] = self._writing.get(writer, 0) + 1
 
     def end(self, session: Session) -> None:
         """Forget a session, and take its port back."""
@@ -163,10 +168,10 @@ class Sessions:
         if session.writes:
             session.writes = False
             self._writes -= 1
-            host = session.client.host
-            self._writing[host] -= 1
-            if not self._writing[host]:
-                del self._writing[host]
+            writer = session.writer
+            self._writing[writer] -= 1
+            if not self._writing[writer]:
+                del self._writing[writer]
 
     def doubtful(self, now: float) -> Session | None:
         """The oldest session whose client has had time to show that it is there, and has not; ``None``: there is room anyway."""
@@ -186,8 +191,8 @@ class Sessions:
             return f"{settings.transfers_per_host} transfers to this address are running"
         if session.request.writes and self._writes >= settings.writes:
             return f"{settings.writes} files are being written"
-        if session.request.writes and self._writing.get(session.client.host, 0) >= WRITES_PER_HOST:
-            return f"{WRITES_PER_HOST} files are being written from this address"
+        if session.request.writes and self._writing.get(session.writer, 0) >= WRITES_PER_PHONE:
+            return f"{WRITES_PER_PHONE} files of this phone are being written"
         if not settings.single_port and self.data_ports.exhausted:
             return "all ports of tftp.data_ports are in use"
         return ""
