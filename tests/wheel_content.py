@@ -16,6 +16,7 @@ NEEDED = (
     "voxpath/store/schema/0005.sql",
     "voxpath/store/schema/0006.sql",
     "voxpath/store/schema/0007.sql",
+    "voxpath/store/schema/0008.sql",
     "voxpath/app/phone_classes.toml",
     "voxpath/provision/shipped/files.toml",
     "voxpath/provision/shipped/baresip/uuid",

@@ -13,7 +13,7 @@ from voxpath.dhcp.settings import DhcpSettings
 from voxpath.flow.admit import Admission
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Event
-from voxpath.model.phone import Adoption, BootLease, Lease, PhoneClass, Reservation, Scope
+from voxpath.model.phone import Adoption, BootLease, Lease, PhoneClass, Probation, Reservation, Scope
 from voxpath.model.ports import PortBinding, PortBlock
 from voxpath.ports.ledger import Ledger
 from voxpath.ports.pools import Pool
@@ -55,6 +55,7 @@ class Site:
         self.now = 1000.0
         self.leases: dict[Mac, Lease] = {}
         self.adoptions: dict[Mac, Adoption] = {}
+        self.probations: dict[IPv4Address, Probation] = {}
         self.bindings: dict[str, PortBinding] = {}
         self.nat: dict[PortBlock, IPv4Address] = {}
         self.store_fails = self.nat_fails = self.holding = False
@@ -70,7 +71,7 @@ class Site:
         macs = [(mac(0), mac(0xF0))]
         self.server = DhcpServer(self.scopes, Admission(macs, self.classes, self.reservations), self.ledger, self.settings)
         self.held.clear()
-        self.run(self.server.load(self.leases.values(), self.now, self.adoptions.values()))
+        self.run(self.server.load(self.leases.values(), self.now, self.adoptions.values(), self.probations.values()))
         # The assembly makes the NAT equal to the ledger before any role starts.
         self.nat = {mapping.block: mapping.private for row in self.ledger.bindings() if (mapping := row.mapping) is not None}
 
@@ -92,7 +93,8 @@ class Site:
 
     def conclude(self, effect: Commit | Apply, *, fail: bool = False) -> None:
         if fail:
-            self.run(self.server.resolve(effect.token, Failed("broken"), self.now))
+            if effect.token is not None:
+                self.run(self.server.resolve(effect.token, Failed("broken"), self.now))
             return
         if isinstance(effect, Commit):
             self.write(effect)
@@ -115,6 +117,10 @@ class Site:
                     self.adoptions[row.mac] = row
                 else:
                     del self.adoptions[row.mac]
+            elif isinstance(row, Probation):
+                self.probations.pop(row.address, None)
+                if isinstance(change, Put):
+                    self.probations[row.address] = row
             elif isinstance(row, Lease):
                 if isinstance(change, Delete):
                     del self.leases[row.mac]

@@ -760,6 +760,41 @@ def test_a_lease_is_given_up_by_the_identifier_that_it_was_given_to(site, phone,
     assert site.nat == {}
 
 
+def test_a_declined_address_is_given_to_nobody_after_a_restart_either(make_site, make_phone) -> None:
+    site = make_site(probation_s=1000.0)
+    phone = make_phone(site, 1)
+    site.tell(phone.client.decline(phone.boot()))
+    site.wait(400)
+    site.start()
+    assert make_phone(site, 2).boot().address == SECOND
+    assert site.server.book.declines(phone.mac) == 1
+    site.wait(500)
+    site.start()
+    assert list(site.probations) == [FIRST]
+    site.wait(200)
+    assert site.probations == {}
+    assert make_phone(site, 3).boot().address == FIRST
+
+
+def test_a_probation_that_ended_while_the_server_was_down_is_over(make_site, make_phone) -> None:
+    site = make_site(probation_s=1000.0)
+    phone = make_phone(site, 1)
+    site.tell(phone.client.decline(phone.boot()))
+    site.now += 1001
+    site.start()
+    assert site.probations == {}
+    assert make_phone(site, 2).boot().address == FIRST
+
+
+@pytest.mark.parametrize("part", ["store", "nat"])
+def test_a_decline_that_fails_leaves_no_probation(site, phone, part: str) -> None:
+    lease = phone.boot()
+    setattr(site, f"{part}_fails", True)
+    site.tell(phone.client.decline(lease))
+    assert site.probations == {}
+    assert site.leases[phone.mac].address == lease.address
+
+
 def test_a_phone_that_declines_whatever_it_gets_is_not_believed_for_ever(make_site, make_phone) -> None:
     site = make_site(last=30)
     phone = make_phone(site, 1)

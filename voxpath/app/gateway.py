@@ -34,7 +34,7 @@ from voxpath.io.feed import Feed
 from voxpath.io.paced import Paced
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
-from voxpath.model.phone import Adoption, Lease, Provision
+from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.group import TransactionGroup
@@ -100,7 +100,8 @@ class GatewayRole(Role):
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
             self.bus.publish(self.role, event)
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, values.dhcp_settings(config))
-        self._loaded = self.server.load(node.store.load(Lease), self.clock.now(), node.store.load(Adoption))
+        adoptions, probations = node.store.load(Adoption), node.store.load(Probation)
+        self._loaded = self.server.load(node.store.load(Lease), self.clock.now(), adoptions, probations)
         await self._claim_own_ports()
         await self._place_fixed(fixed)
         await self._repair(adopted)

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from voxpath.core.effects import Effect, Emit
+from voxpath.core.effects import Commit, Delete, Effect, Emit
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.event import DhcpDeclined
@@ -11,7 +11,7 @@ from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.record import Client, Kind, Timer, is_shared
 from voxpath.dhcp.request import Request
 from voxpath.model.address import text_of
-from voxpath.model.phone import Lease
+from voxpath.model.phone import Lease, Probation
 
 MAX_DECLINED = 4
 """Addresses that one phone can have put on probation; one that declines whatever it gets would leave none for the others."""
@@ -59,7 +59,10 @@ class Ending:
         if timer.what == "probation":
             assert timer.address is not None
             self._book.end_probation(timer.scope, timer.address, timer.mac)
-            return []
+            if timer.mac is None:
+                return []
+            # One whose row stays for want of a disk is found to be over at the next start.
+            return [Commit((Delete(Probation(timer.address, timer.scope, timer.mac, now)),))]
         client = self._book.known(timer.mac) if timer.mac is not None else None
         if client is None:
             return []

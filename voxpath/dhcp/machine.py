@@ -16,7 +16,7 @@ from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared, lease_fits
 from voxpath.dhcp.statics import Statics
 from voxpath.model.address import Mac
-from voxpath.model.phone import Lease, PhoneClass, Scope
+from voxpath.model.phone import Lease, PhoneClass, Probation, Scope
 from voxpath.model.ports import BindingState
 from voxpath.ports.change import Exhausted
 from voxpath.ports.ledger import Ledger
@@ -270,7 +270,7 @@ class Book:
 
     # Changes.
 
-    def settle(self, step: Step, now: float, probation_s: float) -> None:
+    def settle(self, step: Step) -> None:
         """The change is stored and applied."""
         client, before = step.client, step.before
         self.ledger.settle(step.ledger)
@@ -288,9 +288,8 @@ class Book:
         if step.touches_static:
             self.statics.sort(client)
         self.timers.disarm(Timer("lease", client.mac))
-        if step.kind is Kind.DECLINE and before is not None and not is_shared(before):
-            self.timers.arm(Timer("probation", client.mac, before.scope, before.address), now + probation_s)
-            self._declines[client.mac] = self.declines(client.mac) + 1
+        if step.probation is not None:
+            self._put_on_probation(step.probation)
         if client.lease is None:
             self.drop_offer(client)
             self._clients.pop(client.mac, None)
@@ -326,6 +325,23 @@ class Book:
             self._sort(owner)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
         return True
+
+    def load_probations(self, probations: Iterable[Probation], now: float) -> list[Probation]:
+        """Take those of the store, after the leases; return those that are over, or whose address is of no scope or leased."""
+        over = []
+        for each in probations:
+            pool = self._pools.get(each.scope)
+            if pool is not None and each.until > now and pool.take_exactly(each.address):
+                self._put_on_probation(each)
+            else:
+                over.append(each)
+        return over
+
+    def _put_on_probation(self, probation: Probation) -> None:
+        """Its address is used by nobody's lease, and stays so."""
+        mac = probation.mac
+        self.timers.arm(Timer("probation", mac, probation.scope, probation.address), probation.until)
+        self._declines[mac] = self.declines(mac) + 1
 
     def end_probation(self, scope: str, address: IPv4Address, declined_by: Mac | None) -> None:
         """A declined or contested address may be given again; one that is remembered for a phone stays so."""

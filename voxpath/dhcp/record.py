@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.model.address import Mac
-from voxpath.model.phone import Lease, PhoneClass, Scope
+from voxpath.model.phone import Lease, PhoneClass, Probation, Scope
 from voxpath.model.ports import PortBlock
 from voxpath.ports.change import LedgerChange
 
@@ -81,6 +81,7 @@ class Step(Struct, frozen=True, gc=False):
 
     :ivar lease: the lease after it; ``None``: none.
     :ivar offer: what it was made from, if it was.
+    :ivar probation: that of the address, if the phone declined it.
     """
 
     kind: Kind
@@ -89,11 +90,13 @@ class Step(Struct, frozen=True, gc=False):
     before: Lease | None
     lease: Lease | None
     offer: Offer | None = None
+    probation: Probation | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:
         """The rows to write; an address leaves its former lease before it enters another."""
-        return (*self._victims(Delete), *_lease_rows(self.before, self.lease), *self.ledger.changes)
+        rows = (*self._victims(Delete), *_lease_rows(self.before, self.lease), *self.ledger.changes)
+        return rows if self.probation is None else (*rows, Put(self.probation))
 
     @property
     def touches_static(self) -> bool:
@@ -103,7 +106,8 @@ class Step(Struct, frozen=True, gc=False):
     @property
     def undo(self) -> tuple[Change, ...]:
         """The rows that take the change back."""
-        return (*self.ledger.undo, *_lease_rows(self.lease, self.before), *self._victims(Put))
+        rows = (*self.ledger.undo, *_lease_rows(self.lease, self.before), *self._victims(Put))
+        return rows if self.probation is None else (Delete(self.probation), *rows)
 
     @property
     def about(self) -> str:

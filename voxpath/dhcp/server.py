@@ -9,7 +9,7 @@ This module takes messages in; what becomes of them stands in :mod:`~voxpath.dhc
 from collections.abc import Callable, Hashable, Iterable
 from ipaddress import IPv4Address
 
-from voxpath.core.effects import Datagram, Effect, Effects, Emit, Outcome
+from voxpath.core.effects import Commit, Datagram, Delete, Effect, Effects, Emit, Outcome
 from voxpath.core.rate import PerSecond
 from voxpath.dhcp.addresses import AddressUsage
 from voxpath.dhcp.adoption import Adoptions, AdoptionToken
@@ -37,7 +37,7 @@ from voxpath.dhcp.steps import Steps
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
 from voxpath.model.event import MessageEvent
-from voxpath.model.phone import Adoption, Lease, Provision, Scope
+from voxpath.model.phone import Adoption, Lease, Probation, Provision, Scope
 from voxpath.ports.ledger import Ledger
 
 MESSAGES_TOLD = 200
@@ -88,7 +88,9 @@ class DhcpServer:
         """The clients and addresses, for the prober and for listings."""
         return self._book
 
-    def load(self, leases: Iterable[Lease], now: float, adoptions: Iterable[Adoption] = ()) -> list[Effect]:
+    def load(
+        self, leases: Iterable[Lease], now: float, adoptions: Iterable[Adoption] = (), probations: Iterable[Probation] = ()
+    ) -> list[Effect]:
         """Take what the store has at start-up; the ledger must have been loaded before.
 
         Return what is to be stored and told of it, as soon as somebody can.
@@ -96,7 +98,8 @@ class DhcpServer:
         homes = find_homes(leases, self._book.scopes.values())
         self._book.load(homes.leases, now)
         self.adoptions.load(adoptions)
-        return homes.effects
+        over = tuple(map(Delete, self._book.load_probations(probations, now)))
+        return [*homes.effects, *([Commit(over)] if over else [])]
 
     @property
     def dropped(self) -> dict[str, int]:

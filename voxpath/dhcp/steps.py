@@ -10,6 +10,7 @@ from voxpath.dhcp.event import DhcpEnded, DhcpFailed
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.pressure import Pressure
 from voxpath.dhcp.record import Client, Kind, Step, Timer, is_shared
+from voxpath.model.phone import Probation
 
 STORE, NAT, UNDO = "store", "NAT", "undo"
 
@@ -51,7 +52,10 @@ class Steps:
         ended = replace(before, expires=now) if kind is Kind.RELEASE else before
         # Of a shared address nothing is kept but the block, which the ledger remembers.
         after = None if kind is Kind.DECLINE or is_shared(before) else ended
-        step = Step(kind, client, self._book.ledger.release(client.phone, now), before, after)
+        probation = None
+        if kind is Kind.DECLINE and not is_shared(before):
+            probation = Probation(before.address, before.scope, client.mac, now + self._probation_s)
+        step = Step(kind, client, self._book.ledger.release(client.phone, now), before, after, probation=probation)
         return self.begin(step, [Emit(DhcpEnded(phone=client.phone, address=str(before.address), cause=cause))])
 
     def begin(self, step: Step, then: Iterable[Effect]) -> list[Effect]:
@@ -75,7 +79,7 @@ class Steps:
             self._withdraw(token.number, step, now)
         elif token.last:
             del self._steps[token.number]
-            self._book.settle(step, now, self._probation_s)
+            self._book.settle(step)
             return self._pressure.after(step, now)
         return []
 

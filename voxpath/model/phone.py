@@ -160,6 +160,20 @@ class Adoption:
         return str(self.mac)
 
 
+@dataclass(frozen=True, slots=True)
+class Probation:
+    """An address that a phone found in use by another machine: nobody gets it for a while, also over a restart (RFC 2131 4.3.3).
+
+    :ivar mac: the phone that declined it.
+    :ivar until: the end, in seconds of the server's clock.
+    """
+
+    address: IPv4Address
+    scope: str
+    mac: Mac
+    until: float
+
+
 class Lease(Struct, frozen=True, gc=False):
     """A phone's lease, as it stands in the store before the ACK leaves (DHC-6).
 

@@ -9,7 +9,7 @@ from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac, text_of
 from voxpath.model.clock import ClockMark
 from voxpath.model.contact import Contact
-from voxpath.model.phone import Adoption, Lease
+from voxpath.model.phone import Adoption, Lease, Probation
 from voxpath.model.ports import PortBinding
 from voxpath.model.registration import Registration
 from voxpath.ports.row import BINDING_COLUMNS, binding_from_row, binding_row
@@ -86,6 +86,15 @@ def _adoption(row: Row) -> Adoption:
     return Adoption(Mac.parse(mac), since)
 
 
+def _probation_row(probation: Probation) -> Row:
+    return text_of(probation.address), probation.scope, str(probation.mac), probation.until
+
+
+def _probation(row: Row) -> Probation:
+    address, scope, mac, until = row
+    return Probation(IPv4Address(address), scope, Mac.parse(mac), until)
+
+
 def _registration_row(registration: Registration) -> Row:
     public, contact = registration.public, registration.contact
     return (
@@ -144,6 +153,7 @@ TABLES: dict[type, Table] = {
         _registration,
     ),
     Adoption: Table("adoption", ("mac", "since"), 1, _adoption_row, _adoption),
+    Probation: Table("probation", ("address", "scope", "mac", "until"), 1, _probation_row, _probation),
     ClockMark: Table("clock", ClockMark._fields, 1, tuple, ClockMark._make),
     Contact: Table("contact", Contact._fields, 2, tuple, Contact._make),
 }
