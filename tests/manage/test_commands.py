@@ -277,6 +277,29 @@ def test_leases_and_blocks_are_filtered(line: str, shown: int) -> None:
     assert len(table(*line.split())) == shown
 
 
+@pytest.mark.parametrize("written", ["020000000a01", "020000000A01", "0200.0000.0a01", "02-00-00-00-0A-01"])
+@pytest.mark.parametrize(
+    "verb", ["counters", "uploads", "files", "adopt", "disown", "release", "reserve", "unreserve", "reboot", "explain", "off-hook"]
+)
+def test_a_phone_is_named_as_its_label_has_it(verb: str, written: str) -> None:
+    one, other = Site(), Site()
+    assert run(verb, written, facts=one) == run(verb, PHONE, facts=other)
+    assert one.done == other.done
+
+
+@pytest.mark.parametrize("verb", ["why", "ladder"])
+def test_what_is_remembered_is_found_by_what_a_label_says(verb: str) -> None:
+    memory = Memory()
+    memory(Record(1.0, "dhcp", DhcpIgnoredMac(phone=PHONE, message="DISCOVER", reason="not served")))
+    assert run(verb, "020000000A01", memory=memory) == run(verb, PHONE, memory=memory)
+
+
+@pytest.mark.parametrize("beginning", ["0200", "02:00", "0200.0000.0A", "02-00-00"])
+def test_a_beginning_may_be_written_as_a_label_has_it(beginning: str) -> None:
+    assert len(table("leases", f"phone={beginning}")) == len(table("blocks", f"phone={beginning}")) == 1
+    assert [PHONE, "known"] in table("known", beginning)
+
+
 def test_rows_are_sorted_in_small_steps() -> None:
     """Between two rows, and while parts are sorted, the reactor may do something else."""
     phones = [Mac(number.to_bytes(6, "big")) for number in range(5000)]

@@ -12,6 +12,7 @@ from voxpath.manage.entry import Entry, entry_of
 from voxpath.manage.facts import CommandError
 from voxpath.manage.subject import subject_of
 from voxpath.manage.why import check_subject, holdings, note_of
+from voxpath.model.address import mac_beginning
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
@@ -177,7 +178,8 @@ def _known(console: Console, arguments: Sequence[str]) -> Answer:
     for source in sources:
         with suppress(CommandError):
             names.update(each.phone for each in source())
-    found = sorted({printable(name) for name in names if name.lower().startswith(prefix)})
+    beginnings = (prefix, mac_beginning(prefix))
+    found = sorted({printable(name) for name in names if name.lower().startswith(beginnings)})
     note = f"{len(found) - NAMES_LIMIT} more: write more of the name" if len(found) > NAMES_LIMIT else ""
     return Answer(rows.ItemRow, [rows.ItemRow(name, "known") for name in found[:NAMES_LIMIT]], note=note)
 

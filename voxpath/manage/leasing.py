@@ -12,7 +12,7 @@ from voxpath.manage import rows
 from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import Row
-from voxpath.model.address import Mac
+from voxpath.model.address import Mac, mac_beginning
 from voxpath.model.event import printable
 from voxpath.model.phone import Lease
 from voxpath.model.ports import MAX_DIGITS, BindingState, PortBinding, PortBlock
@@ -56,7 +56,7 @@ def filters(verb: str, arguments: Sequence[str], known: Sequence[str]) -> dict[s
         if not equals or name not in known or name in found:
             todo = f"write each of {', '.join(f'{each}=...' for each in known)} at most once"
             raise CommandError(verb, f"{printable(argument, 40)!r} is no filter here", todo)
-        found[name] = value.lower() if name in ("state", "phone") else value
+        found[name] = mac_beginning(value.lower()) if name == "phone" else value.lower() if name == "state" else value
     return found
 
 
