@@ -1,6 +1,6 @@
 """The command table over a process that has everything."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address
 from math import inf
 from typing import Any
@@ -58,6 +58,9 @@ class Site(NoFacts):
             PortBinding("b", PortBlock(PUBLIC, 20096, 64), None, "", BindingState.RELEASED, 1_000_001.0, 2),
             PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.HELD, 0, 1),
         ]
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        return {"scope": ["lan", "attic"], "class": ["lobby"], "realm": ["site-a"], "public": ["203.0.113.2"]}
 
     def registrations(self) -> Iterable[Registration]:
         endpoint = Endpoint("203.0.113.1", 20032)
@@ -175,8 +178,8 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
         (
             "blocks",
             [
-                [PHONE, "203.0.113.1:20032-20095", "10.0.0.11", "site-a", "held", "-", "1"],
-                ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "1970-01-12T13:46:41Z", "2"],
+                [PHONE, "203.0.113.1:20032-20095", "10.0.0.11", "site-a", "held", "-", "-", "1"],
+                ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "-", "1970-01-12T13:46:41Z", "2"],
             ],
         ),
         ("scopes", [["lan", "eth1", "site-a", "10", "9", "1", "0", "90", "80"]]),
@@ -266,6 +269,7 @@ def test_an_order_is_read_as_it_is_written(line: str, done: object) -> None:
         ("leases scope=lan class=desk state=expired phone=02:00", 1),
         ("leases state=HELD", 0),
         ("leases class=lobby", 0),
+        ("leases scope=attic", 0),
         ("blocks", 2),
         ("blocks state=quarantined", 1),
         ("blocks realm=site-a public=203.0.113.1", 1),
@@ -310,14 +314,53 @@ def test_rows_are_sorted_in_small_steps() -> None:
     assert len(steps) == len(rows) + 5000 // AT_ONCE
 
 
-def test_a_reserved_block_is_shown_as_such() -> None:
-    class Reserved(Site):
-        def blocks(self) -> Iterable[PortBinding]:
-            yield PortBinding(PHONE, PortBlock(PUBLIC, 2048, 64), None, "", BindingState.RELEASED, inf, 1)
-            yield PortBinding("b", PortBlock(PUBLIC, 4096, 64), PRIVATE, "a", BindingState.HELD, inf, 1)
+class Reserved(Site):
+    """Blocks reserved by command and by the file, each in use and not, and one that is nobody's for ever."""
 
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        return {"c": PortBlock(PUBLIC, 6144, 64), "d": PortBlock(PUBLIC, 8192, 64), "e": PortBlock(PUBLIC, 9152, 64)}
+
+    def blocks(self) -> Iterable[PortBinding]:
+        yield PortBinding(PHONE, PortBlock(PUBLIC, 2048, 64), None, "", BindingState.RELEASED, inf, 1)
+        yield PortBinding("b", PortBlock(PUBLIC, 4096, 64), PRIVATE, "a", BindingState.HELD, inf, 1)
+        yield PortBinding("c", PortBlock(PUBLIC, 6144, 64), None, "a", BindingState.RELEASED, 0.0, 1)
+        yield PortBinding("d", PortBlock(PUBLIC, 8192, 64), PRIVATE, "a", BindingState.HELD, 0.0, 1)
+        yield PortBinding("e", PortBlock(PUBLIC, 9216, 64), PRIVATE, "a", BindingState.HELD, 0.0, 1)
+
+
+def test_a_reserved_block_is_shown_as_such_in_use_or_not() -> None:
     shown = run("blocks", facts=Reserved()).rows
-    assert [(row.state, row.until) for row in shown] == [("reserved", "for ever"), ("held", "for ever")]
+    assert [(row.phone, row.state, row.reserved, row.until) for row in shown] == [
+        (PHONE, "reserved", "command", "for ever"),
+        ("b", "held", "command", "for ever"),
+        ("c", "reserved", "file", "for ever"),
+        ("d", "held", "file", "for ever"),
+        ("e", "held", "", ""),
+    ]
+
+
+def test_reserved_blocks_are_listed_whether_they_are_in_use_or_not() -> None:
+    shown = run("blocks", "state=reserved", facts=Reserved()).rows
+    assert [row.phone for row in shown] == [PHONE, "b", "c", "d"]
+    assert [row.phone for row in run("blocks", "state=held", facts=Reserved()).rows] == ["b", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("leases state=xyz", "leases: there is no state 'xyz'; choose one of: expired, held"),
+        ("leases scope=nope", "leases: there is no scope 'nope'; choose one of: attic, lan"),
+        ("leases class=nope", "leases: there is no class 'nope'; choose one of: desk, lobby"),
+        ("blocks state=kept", "blocks: there is no state 'kept'; choose one of: held, quarantined, released, reserved"),
+        ("blocks realm=nope", "blocks: there is no realm 'nope'; choose one of: site-a"),
+        ("blocks public=nope", "blocks: there is no public 'nope'; choose one of: 203.0.113.1, 203.0.113.2"),
+    ],
+)
+def test_a_filter_that_nothing_can_fit_is_refused_with_the_values_that_can(line: str, words: str) -> None:
+    """What the file names and what rows from another time have are values; a state is one of the known ones."""
+    with pytest.raises(CommandError) as caught:
+        run(*line.split())
+    assert str(caught.value) == words
 
 
 def test_why_tells_decisions_and_what_silence_means() -> None:
@@ -340,7 +383,7 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
         ("why", (), "write why MAC"),
         ("leases", ("scope",), "'scope' is no filter here; write each of scope=..., class=..., state=..., phone=... at most once"),
         ("blocks", ("class=x",), "'class=x' is no filter here"),
-        ("blocks", ("state=x", "state=y"), "'state=y' is no filter here"),
+        ("blocks", ("state=held", "state=released"), "'state=released' is no filter here"),
         ("release", ("x",), "'x' is no Ethernet address"),
         ("move", (PHONE, "x"), "'x' is no address; write PUBLIC or PUBLIC:FIRST"),
         ("move", (PHONE, "203.0.113.1:x"), "'x' is no port"),

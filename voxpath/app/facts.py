@@ -1,6 +1,6 @@
 """What ``voxpath ctl`` can ask of this process, and have it do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
 
 from voxpath import __version__
-from voxpath.app import values_sip
+from voxpath.app import values, values_sip
 from voxpath.app.check import machine_for, off
 from voxpath.app.orders import pool_rows, scope_rows
 from voxpath.app.role import Role
@@ -77,6 +77,20 @@ class ProcessFacts(NoFacts):
         if self._is_standby:
             return self._node.store.load(PortBinding)
         return self._gateway("blocks").ledger.bindings()
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        """What the configuration names."""
+        config = self._node.config
+        return {
+            "scope": [scope.name for scope in config.scopes],
+            "class": [entry.name for entry in config.classes],
+            "realm": [realm.name for realm in config.realms],
+            "public": [str(pool.public) for pool in config.pools],
+        }
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        """The blocks of ``[[block]]``."""
+        return values.fixed_blocks(self._node.config)
 
     def nat(self) -> NatFacts:
         """The NAT back end."""

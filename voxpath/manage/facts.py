@@ -1,6 +1,6 @@
 """What commands may ask of the running process, and what they may have it do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol, TypeVar
@@ -86,6 +86,12 @@ class Facts(Protocol):
 
     def blocks(self) -> Iterable[PortBinding]:
         """All port bindings, released ones included."""
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        """What the configuration names, by kind: ``scope``, ``class``, ``realm`` and ``public`` addresses of pools."""
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        """The port blocks that the configuration reserves, by holder."""
 
     def registrations(self) -> Iterable[Registration]:
         """All registered media gateways."""
@@ -197,6 +203,14 @@ class NoFacts:
     def blocks(self) -> Iterable[PortBinding]:
         """No port ledger here."""
         raise _absent("blocks", "port ledger")
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        """Nothing is named."""
+        return {}
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        """Nothing is reserved."""
+        return {}
 
     def registrations(self) -> Iterable[Registration]:
         """No controller here."""

@@ -39,13 +39,18 @@ class AdoptedRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class BlockRow(Row):
-    """One port block."""
+    """One port block.
+
+    :ivar state: ``reserved`` is a reserved one that is not in use.
+    :ivar reserved: by what it is its phone's for ever: ``file`` is ``[[block]]`` of the configuration, ``command`` is ``reserve``.
+    """
 
     phone: str
     block: str
     private: str
     realm: str
     state: str
+    reserved: str
     until: str
     generation: int
 
