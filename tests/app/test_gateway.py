@@ -111,6 +111,8 @@ def test_a_move_by_command_is_in_the_store_and_the_nat_when_it_is_told(tmp_path:
         orders.move(TWO.holder, FAR.public, FAR.first)
     with pytest.raises(CommandError, match="has no block"):
         orders.move("02:00:00:00:0a:09", FAR.public, None)
+    with pytest.raises(CommandError, match="09 holds no lease; see known for the phones"):
+        orders.recall("02:00:00:00:0a:09")
     bench.role.stopService()
 
 

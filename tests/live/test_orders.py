@@ -24,8 +24,8 @@ def block(stage: Stage) -> str:
 
 
 def order(stage: Stage, name: str, verb: str, *arguments: str) -> str:
-    """Give an order, and tell the answer's value."""
-    return str(ask(stage.socket(name), verb, arguments).rows[0]["value"])
+    """Give an order, and tell the answer's last value."""
+    return str(ask(stage.socket(name), verb, arguments).rows[-1]["value"])
 
 
 def test_a_phone_is_moved_and_booted_anew_by_forcerenew_and_calls_from_its_new_ports(tmp_path: Path) -> None:

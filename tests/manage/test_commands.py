@@ -150,9 +150,9 @@ class Site(NoFacts):
         self.done.append(("unreserve", phone))
         return succeed("it")
 
-    def reboot(self, phone: str) -> "Deferred[str]":
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
         self.done.append(("reboot", phone))
-        return succeed("it")
+        return succeed([("SIP", "not registered"), ("DHCP", "FORCERENEW sent")])
 
 
 def run(verb: str, *arguments: str, facts: Facts | None = None, memory: Memory | None = None) -> Answer:
@@ -260,6 +260,10 @@ def test_an_order_is_read_as_it_is_written(line: str, done: object) -> None:
     verb, *arguments = line.split()
     assert run(verb, *arguments, facts=site).rows
     assert site.done == [done]
+
+
+def test_each_way_of_a_reboot_is_a_line() -> None:
+    assert table("reboot", PHONE) == [["SIP", "not", "registered"], ["DHCP", "FORCERENEW", "sent"]]
 
 
 @pytest.mark.parametrize(

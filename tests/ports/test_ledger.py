@@ -527,6 +527,10 @@ def test_a_block_with_ports_of_other_protocols_or_of_another_realm_is_refused() 
         ledger.move(A, ONE, 5056, 0.0)
     with pytest.raises(Taken, match="is not of realm lan"):
         ledger.move(A, TWO, 20480, 0.0)
+    with pytest.raises(Taken, match=r"no pool of .* is for realm lan"):
+        ledger.move(A, TWO, None, 0.0)
+    with pytest.raises(Taken, match=r"no pool has the public address 192\.0\.2\.9"):
+        ledger.move(A, IPv4Address("192.0.2.9"), None, 0.0)
     with pytest.raises(Taken, match="has no block"):
         ledger.move(B, ONE, None, 0.0)
     with pytest.raises(Taken, match="choose one apart from it"):

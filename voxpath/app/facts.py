@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
-from twisted.python.failure import Failure
 
 from voxpath import __version__
 from voxpath.app import values, values_sip
 from voxpath.app.check import machine_for, off
 from voxpath.app.orders import pool_rows, scope_rows
+from voxpath.app.reboot import reboot
 from voxpath.app.role import Role
 from voxpath.dhcp.explain import Finding, Question
 from voxpath.io.uploads import Uploaded
@@ -168,28 +168,11 @@ class ProcessFacts(NoFacts):
         """End a reservation."""
         return self._gateway("unreserve").orders().unreserve(phone)
 
-    def reboot(self, phone: str) -> "Deferred[str]":
-        """Have a phone boot anew: by SIP where it is registered, or else, or when it refuses that, by DHCP."""
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
+        """Have a phone boot anew."""
         process = self._process
-        asked = process.sip.reboot(phone) if process.sip is not None else None
-        if process.gateway is None:
-            if asked is None:
-                raise CommandError(
-                    "reboot", f"{phone} is not registered here", "ask the process that it is registered at, by --socket"
-                )
-            return asked
-        if asked is None:
-            return succeed(self._gateway("reboot").orders().recall(phone))
-        return asked.addErrback(lambda failure: self._recall_after(failure, phone))
-
-    def _recall_after(self, failure: Failure, phone: str) -> str:
-        """The phone did not heed SIP: tell that, unless DHCP is a way."""
-        failure.trap(CommandError)
-        try:
-            return self._gateway("reboot").orders().recall(phone)
-        except CommandError:
-            assert isinstance(failure.value, CommandError)
-            raise failure.value from None
+        recall = None if process.gateway is None else lambda phone: self._gateway("reboot").orders().recall(phone)
+        return Deferred.fromCoroutine(reboot(phone, process.sip, recall))
 
     def standby(self) -> Iterable[tuple[str, str]]:
         """How the pair of this host and its peer stands."""

@@ -100,6 +100,11 @@ class DhcpServer:
         """All leases, those that ended too."""
         return self._book.leases()
 
+    def lease_of(self, mac: Mac) -> Lease | None:
+        """The lease that a phone holds now."""
+        client = self._book.known(mac)
+        return client.lease if client is not None and client.bound else None
+
     def scopes(self) -> list[tuple[Scope, AddressUsage]]:
         """All scopes, with what their addresses are used for."""
         return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]

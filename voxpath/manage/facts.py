@@ -177,8 +177,8 @@ class Facts(Protocol):
     def unreserve(self, phone: str) -> "Deferred[str]":
         """End a reservation; the Deferred fires with the block, once it is stored."""
 
-    def reboot(self, phone: str) -> "Deferred[str]":
-        """Have a phone boot anew; the Deferred fires with how it was asked, and what it answered."""
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
+        """Have a phone boot anew; the Deferred fires with the ways that were tried, each with what became of it."""
 
 
 class NoFacts:
@@ -324,7 +324,7 @@ class NoFacts:
         """No port ledger here."""
         raise _absent("unreserve", "port ledger")
 
-    def reboot(self, phone: str) -> "Deferred[str]":
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
         """Neither DHCP nor SIP here."""
         raise _absent("reboot", "DHCP server and no SIP server")
 

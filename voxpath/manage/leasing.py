@@ -192,7 +192,7 @@ def _reserve(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
     try:
         block = PortBlock.parse(arguments[1]) if len(arguments) > 1 else None
     except ValueError as error:
-        raise CommandError("reserve", printable(str(error), 120), "write for example 203.0.113.1:2048-2111") from None
+        raise CommandError("reserve", printable(str(error), 120), "write for example 203.0.113.1:20032-20095") from None
     return _told("reserved", console.facts.reserve(phone, block))
 
 
@@ -201,7 +201,8 @@ def _unreserve(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]"
 
 
 def _reboot(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    return _told("asked", console.facts.reboot(_mac("reboot", arguments[0])))
+    asked = console.facts.reboot(_mac("reboot", arguments[0]))
+    return asked.addCallback(lambda ways: Answer(rows.ItemRow, [rows.ItemRow(way, outcome) for way, outcome in ways]))
 
 
 def _told(item: str, outcome: "Deferred[str]") -> "Deferred[Answer]":
@@ -228,4 +229,4 @@ RESERVE = Command(
     "reserve", ("MAC", "[PUBLIC:FIRST-LAST]"), "keep a port block for a phone for ever: its own, or this one", _reserve
 )
 UNRESERVE = Command("unreserve", ("MAC",), "end what reserve has begun; the phone keeps its block", _unreserve)
-REBOOT = Command("reboot", ("MAC",), "have a phone boot anew: by SIP check-sync, or by FORCERENEW where its class has it", _reboot)
+REBOOT = Command("reboot", ("MAC",), "have a phone boot anew: by SIP check-sync, else by FORCERENEW if its class has it", _reboot)

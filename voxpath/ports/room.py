@@ -170,7 +170,12 @@ class Room:
 
     def free_at(self, public: IPv4Address, row: PortBinding, now: float) -> int:
         """First port of a block of a public address, as large as a row's, free or kept; raise :class:`Taken` when there is none."""
-        for space in self.pools.of_realm(row.realm):
+        pools = self.pools.of_realm(row.realm)
+        if not self.pools.of_public(public):
+            raise Taken(f"no pool has the public address {public}")
+        if all(space.pool.public != public for space in pools):
+            raise Taken(f"no pool of {public} is for realm {row.realm}")
+        for space in pools:
             first = space.free.take(row.block.size) if space.pool.public == public else None
             if first is not None:
                 space.give(first, row.block.size)
