@@ -22,7 +22,7 @@ from voxpath.app.secret import secret_in
 from voxpath.core.effects import Datagram, Put
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpDropped
-from voxpath.dhcp.explain import Question
+from voxpath.dhcp.question import Question
 from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.backlog import Backlog
 from voxpath.io.bus import EventBus

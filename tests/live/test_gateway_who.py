@@ -342,6 +342,9 @@ def test_explain_tells_what_happens_then(bench: Bench) -> None:
     assert found["answer"] == f"OFFER {told['ip']} of scope first"
     ports = ports_of(bytes.fromhex(told["opt224"]))
     assert found["ports"] == f"{ports.public}:{ports.first}-{ports.last}"
+    heard = facts(bench, "explain", phone.mac)
+    assert heard["sends class"] == "'voxpath-phone', as heard"
+    assert (heard["answer"], heard["ports"]) == (found["answer"], found["ports"])
     far = facts(bench, "explain", phone.mac, "class=voxpath-phone", "relay=10.2.0.1")
     assert far["link"] == "scope far"
 

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.dhcp.event import DhcpAdopted, DhcpIgnoredMac
-from voxpath.dhcp.explain import Finding, Question
+from voxpath.dhcp.question import Finding, Question
 from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.control import carry_out, reply_of
@@ -422,20 +422,37 @@ def test_what_a_process_does_not_run_is_said(verb: str) -> None:
 def test_explain_asks_what_was_written() -> None:
     site = Site()
     answer = run(
-        "explain", PHONE, "class=yealink X", "client=desk-7", "circuit=70:6f", "relay=10.2.0.1", "interface=eth1", facts=site
+        *("explain", PHONE, "class=yealink X", "client=desk-7", "wants=1,3 66"),
+        *("circuit=70:6f", "relay=10.2.0.1", "interface=eth1"),
+        facts=site,
     )
     assert [(row.item, row.value) for row in answer.rows] == [("answer", "OFFER 10.0.0.11 of scope lan")]
     assert answer.note == ""
-    assert site.done == [Question(Mac.parse(PHONE), b"yealink X", b"desk-7", b"po", IPv4Address("10.2.0.1"), "eth1")]
+    assert site.done == [Question(Mac.parse(PHONE), b"yealink X", b"desk-7", b"po", IPv4Address("10.2.0.1"), "eth1", b"\1\3\x42")]
 
 
-def test_explain_without_a_vendor_class_says_how_to_name_one() -> None:
-    assert 'class="TEXT"' in run("explain", "02-00-00-00-0A-01").note
+def test_explain_tells_what_was_not_written_from_what_was_written_as_empty() -> None:
+    """The first is what the phone said last, the second it does not send."""
+    site = Site()
+    run("explain", "02-00-00-00-0A-01", facts=site)
+    run("explain", PHONE, "class=", "client=", "wants=", facts=site)
+    assert site.done == [Question(Mac.parse(PHONE)), Question(Mac.parse(PHONE), b"", b"", wanted=b"")]
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nobody",), (PHONE, "class"), (PHONE, "klass=x"), (PHONE, "relay=x"), (PHONE, "class=\xe9"), (PHONE, "client="), (PHONE, "")],
+    [
+        ("nobody",),
+        (PHONE, "class"),
+        (PHONE, "klass=x"),
+        (PHONE, "relay=x"),
+        (PHONE, "class=\xe9"),
+        (PHONE, "circuit="),
+        (PHONE, ""),
+        (PHONE, "wants=x"),
+        (PHONE, "wants=0"),
+        (PHONE, "wants=255"),
+    ],
 )
 def test_what_explain_cannot_read_is_told(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):

@@ -13,7 +13,7 @@ from voxpath.app.check import machine_for, off
 from voxpath.app.orders import pool_rows, scope_rows
 from voxpath.app.reboot import reboot
 from voxpath.app.role import Role
-from voxpath.dhcp.explain import Finding, Question
+from voxpath.dhcp.question import Finding, Question
 from voxpath.io.uploads import Uploaded
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts, Some, UserFacts
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, when

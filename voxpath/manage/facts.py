@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
-from voxpath.dhcp.explain import Finding, Question
+from voxpath.dhcp.question import Finding, Question
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
