@@ -130,7 +130,7 @@ class Site(NoFacts):
         return succeed(None)
 
     def scopes(self) -> Iterable[ScopeRow]:
-        return [ScopeRow("lan", "eth1", "site-a", 10, 9, 1, 0, 90, 80)]
+        return [ScopeRow("lan", "eth1", "site-a", "", 10, 9, 1, 0, 90, 80)]
 
     def pools(self) -> Iterable[PoolRow]:
         return [PoolRow("203.0.113.1:20032-20095", "site-a", 64, 64, 0, 32, 16, 8, 0, 8, 100, 95)]
@@ -182,7 +182,7 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
                 ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "-", "1970-01-12T13:46:41Z", "2"],
             ],
         ),
-        ("scopes", [["lan", "eth1", "site-a", "10", "9", "1", "0", "90", "80"]]),
+        ("scopes", [["lan", "eth1", "site-a", "-", "10", "9", "1", "0", "90", "80"]]),
         ("pools", [["203.0.113.1:20032-20095", "site-a", "64", "64", "0", "32", "16", "8", "0", "8", "100", "95"]]),
         ("calls", [[PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "-", "one", "realm"]]),
         ("phones", [[PHONE, "1", "talking", "-", "10.0.0.11", "203.0.113.1:2048-2111", "1000", "-10.5", "1", "2", "0"]]),

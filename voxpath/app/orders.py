@@ -108,6 +108,7 @@ def scope_rows(server: DhcpServer) -> Iterator[ScopeRow]:
             scope=scope.name,
             interface=scope.interface,
             realm=scope.realm,
+            group=scope.group,
             total=usage.total,
             used=usage.used,
             free=usage.free,

@@ -59,13 +59,15 @@ class BlockRow(Row):
 class ScopeRow(Row):
     """How full one scope is.
 
+    :ivar group: the super-scope that it is part of; empty: none.
     :ivar used: addresses that a new phone cannot get; ``kept`` are remembered for phones that left, and give way.
-    :ivar passed: the highest threshold that is passed, in percent; 0: none.
+    :ivar passed: the highest threshold that it, or its group as a whole, has passed, in percent; 0: none.
     """
 
     scope: str
     interface: str
     realm: str
+    group: str
     total: int
     used: int
     free: int
