@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
-from voxpath.dhcp.event import DhcpAdopted, DhcpIgnoredMac
+from voxpath.dhcp.event import DhcpAck, DhcpAdopted, DhcpEnded, DhcpIgnoredMac
 from voxpath.dhcp.question import Finding, Question
 from voxpath.io.bus import Record
 from voxpath.manage.commands import COMMANDS, Answer, Console
@@ -473,4 +473,73 @@ def test_why_tells_how_a_refused_phone_is_served() -> None:
     memory(Record(1.0, "dhcp", DhcpIgnoredMac(phone=PHONE, message="DISCOVER", reason="not served")))
     assert f"adopt {PHONE}" in run("why", PHONE, memory=memory).note
     memory(Record(2.0, "dhcp", DhcpAdopted(phone=PHONE, mac=PHONE)))
-    assert run("why", PHONE, memory=memory).note == ""
+    assert f"adopt {PHONE}" not in run("why", PHONE, memory=memory).note
+
+
+class Departed(Site):
+    """A phone whose lease has ended; its block is as a test says."""
+
+    def __init__(self, until: float = 1_000_200.0, lease: bool = True, fixed: bool = False) -> None:
+        super().__init__()
+        self._until, self._lease, self._fixed = until, lease, fixed
+
+    def leases(self) -> Iterable[Lease]:
+        return super().leases() if self._lease else ()
+
+    def blocks(self) -> Iterable[PortBinding]:
+        yield PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.RELEASED, self._until, 1)
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        return {PHONE: PortBlock(PUBLIC, 20032, 64)} if self._fixed else {}
+
+
+def ended(cause: str) -> Memory:
+    memory = Memory()
+    memory(Record(999_000.0, "dhcp", DhcpAck(phone=PHONE, address=str(PRIVATE), block="", lease_s=60, phone_class="desk")))
+    memory(Record(999_999.0, "dhcp", DhcpEnded(phone=PHONE, address=str(PRIVATE), cause=cause)))
+    return memory
+
+
+KEPT_ADDRESS = "address 10.0.0.11 (as long as scope lan has a free one for others)"
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("released", "the phone gave it back"),
+        ("expired", "the phone did not renew it in time"),
+        ("withdrawn", "an operator took it by release"),
+    ],
+)
+def test_why_tells_when_and_why_a_lease_ended_and_what_is_kept_for_the_phone(cause: str, words: str) -> None:
+    assert run("why", PHONE, facts=Departed(), memory=ended(cause)).note == (
+        f"its lease of 10.0.0.11 ended at 1970-01-12T13:46:39Z: {words}; kept for it: {KEPT_ADDRESS}, "
+        "and ports 203.0.113.1:20032-20095 "
+        "(in quarantine until 1970-01-12T13:50:00Z, then until all pools are full)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("site", "words"),
+    [
+        (Departed(until=0.0), "(until all pools are full)"),
+        (Departed(until=inf), "ports 203.0.113.1:20032-20095 (reserved, for ever)"),
+        (Departed(until=0.0, fixed=True), "ports 203.0.113.1:20032-20095 (reserved, for ever)"),
+        (Departed(lease=False), "another machine uses the address; kept for it: ports 203.0.113.1:20032-20095 (in quarantine"),
+    ],
+)
+def test_what_is_kept_for_a_phone_is_told_as_it_is(site: Departed, words: str) -> None:
+    assert words in run("why", PHONE, facts=site, memory=ended("declined")).note
+
+
+def test_a_lease_that_ended_before_the_start_is_told_without_a_reason() -> None:
+    note = run("why", "020000000A01", facts=Departed()).note
+    assert (
+        "its lease of 10.0.0.11 ended at 1970-01-12T13:46:39Z: the reason is not remembered; kept for it: address 10.0.0.11" in note
+    )
+
+
+def test_nothing_is_said_of_an_end_while_the_phone_holds_a_lease() -> None:
+    memory = ended("released")
+    memory(Record(999_999.5, "dhcp", DhcpAck(phone=PHONE, address=str(PRIVATE), block="", lease_s=60, phone_class="desk")))
+    assert run("why", PHONE, facts=Departed(), memory=memory).note == ""
