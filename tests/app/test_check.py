@@ -7,7 +7,9 @@ from typing import cast
 
 import pytest
 from msgspec.structs import fields
+from trustme import CA
 
+from tests.app.tlsfiles import write_tls
 from voxpath.app import values, values_phone
 from voxpath.app.check import CHECKS, Check, check, load, machine_for, notes, off
 from voxpath.app.check_addresses import used_addresses
@@ -127,6 +129,8 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ('["voxpath-phone"]', '["a"]\nlines = 511\nextra = 400', "class[0].lines", "a block has 1024"),
         ('["voxpath-phone"]', '["a"]\nmgcs = ["0.0.0.0:2944"]', "class[0].mgcs[0]", "is no host"),
         ('["voxpath-phone"]', '["a"]\nmgcs = ["1.2.3.4:1", "1.2.3.4:1"]', "class[0].mgcs", "twice"),
+        ("macs = [", "warn_at = [95, 80]\nmacs = [", "dhcp.warn_at", "does not rise; write warn_at = [80, 95]"),
+        ("macs = [", "warn_at = [80, 80]\nmacs = [", "dhcp.warn_at", "write warn_at = [80]"),
         ("macs = [", "macs = []\n#", "dhcp.macs", "no phone would get an answer"),
         ('outside = ["eth0"]', 'outside = ["eth1"]', "nat.outside[0]", "inside interface, too"),
         ('outside = ["eth0"]', 'outside = ["ppp0"]', "nat.outside[0]", "no ppp0"),
@@ -210,10 +214,8 @@ def test_a_role_that_is_off_may_name_any_address() -> None:
 
 def test_a_standby_may_have_the_file_of_its_active(tmp_path: Path) -> None:
     """What it does not run is not asked of its machine: no root, no LAN, none of the active's addresses."""
-    for name in ("ca", "pem", "key"):
-        (tmp_path / name).touch()
-    tls = "".join(f'{key} = "{tmp_path / name}"\n' for key, name in (("ca", "ca"), ("certificate", "pem"), ("key", "key")))
-    text = f'{SITE}\n[tls]\n{tls}[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "127.0.0.1:2947"\n'
+    standby = '[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "127.0.0.1:2947"\n'
+    text = f'name = "sg-b"\n{SITE}\n{write_tls(tmp_path, CA(), "sg-b")}{standby}'
     bare = replace(MACHINE, root=False, interfaces=frozenset({"lo"}), foreign=frozenset({IPv4Address("10.0.0.1")}))
     assert set(found(SITE, bare)) > {"scope[0].server", "dhcp.enabled"}
     assert found(text, bare) == {}

@@ -18,6 +18,7 @@ from voxpath.app import (
     check_shared,
     check_sip,
     check_tftp,
+    check_tls,
     values,
 )
 from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
@@ -51,6 +52,7 @@ CHECKS = (
     _reading("ports", check_roles.check_ports),
     _reading("realm pool dhcp scope", check_scopes.check_scopes),
     _reading("dhcp scope class reservation", check_roles.check_dhcp),
+    _reading("dhcp", check_roles.check_thresholds),
     _reading("class reservation", check_classes.check_classes),
     _reading("scope class", check_options.check_options),
     _reading("class", check_options.check_layouts),
@@ -71,6 +73,7 @@ CHECKS = (
     _reading("user", check_sip.check_users_phones),
     _reading("class", check_sip.check_settings),
     _reading("state subscriber subscription redundancy tls", check_roles.check_feeds),
+    _reading("state name subscriber subscription redundancy tls", check_tls.check_tls),
     _reading("state name tftp redundancy", check_redundancy.check_redundancy),
     _reading("state control", check_roles.check_control),
     _reading("state manhole", check_manhole.check_manhole),

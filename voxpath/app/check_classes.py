@@ -1,13 +1,12 @@
 """Checks of phone classes: what selects them, and the controllers that they name."""
 
 from collections.abc import Hashable, Iterator
-from difflib import get_close_matches
 from ipaddress import IPv4Address
 
 from voxpath.app.check_addresses import duplicates
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.phone_classes import shipped
+from voxpath.app.phone_classes import probably, shipped
 from voxpath.app.schema import Config
 from voxpath.app.schema_dhcp import PhoneClass
 from voxpath.model.event import printable
@@ -35,8 +34,8 @@ def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
 
 
 def _unknown_like(path: str, like: str) -> Problem:
-    near = get_close_matches(like[:64], shipped(), n=1)
-    todo = f"did you mean {near[0]}?" if near else f"shipped are: {', '.join(shipped())}"
+    near = probably(like)
+    todo = f"did you mean {near}?" if near else f"shipped are: {', '.join(shipped())}"
     return Problem(f"{path}.like", f"there is no shipped class {printable(like, 64)!r}", todo)
 
 

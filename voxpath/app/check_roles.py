@@ -86,6 +86,14 @@ def check_dhcp(config: Config, machine: Machine) -> Iterator[Problem]:
         yield Problem("dhcp.enabled", "DHCP needs root, for port 67 and raw sockets", "run as root, or write enabled = false")
 
 
+def check_thresholds(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Thresholds rise: who writes them in another order may mean something else by them."""
+    thresholds = config.dhcp.warn_at
+    rising = sorted(set(thresholds))
+    if list(thresholds) != rising:
+        yield Problem("dhcp.warn_at", f"{list(thresholds)} does not rise", f"write warn_at = {rising}")
+
+
 def check_listening(config: Config, machine: Machine) -> Iterator[Problem]:
     """Two roles cannot share a UDP port, and well-known ports need root."""
     for (before, one), (name, other) in combinations(listening(config), 2):
