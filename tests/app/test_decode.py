@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from voxpath.app import reference
 from voxpath.app.decode import FILE_LIMIT, decode, decode_partly
 from voxpath.app.schema import Config
+from voxpath.app.unread import Unread
 
 
 def problems(text: str) -> dict[str, str]:
@@ -80,12 +81,22 @@ def test_each_error_says_what_to_do(text: str, path: str, words: str) -> None:
     assert words in problems(text)[path]
 
 
-def test_what_can_be_read_is_kept_and_what_cannot_is_named() -> None:
-    config, broken, problems = decode_partly(b'name = "a"\nstate = 5\n[dhcpp]\nx = 1\n[mgc]\nring_s = 7.0\n[log]\nlevl = 1')
+def test_what_can_be_read_is_kept_and_what_cannot_is_not_taken_for_its_default() -> None:
+    config, problems = decode_partly(
+        b'name = "a"\nstate = 5\n[dhcpp]\nx = 1\n[mgc]\nring_s = 7.0\n[log]\nlevl = 1\n[sip]\nnobody = 1\n'
+        b'[[scope]]\nname = "lan"\nrealm = 5\n[[scope]]\nname = "far"\n[phone]\nstatic = 3\n[nat]\noutside = ["x", 5]\n'
+    )
     assert config is not None
-    assert (config.name, config.state, config.mgc.ring_s) == ("a", "run", 7.0)
-    assert broken == {"state", "dhcpp", "dhcp", "log"}
-    assert len(problems) == 3
+    assert (config.name, config.mgc.ring_s, config.sip.enabled, config.nat.backend) == ("a", 7.0, True, "auto")
+    assert [scope.name for scope in config.scopes] == ["lan", "far"]
+    for unread in (
+        *(lambda: config.state, lambda: config.dhcp, lambda: config.log.level, lambda: config.scopes[0].realm),
+        *(lambda: config.scopes[1].subnet, lambda: config.phone.static.address, lambda: config.nat.outside),
+    ):
+        with pytest.raises(Unread):
+            unread()
+    assert isinstance(config, Config)
+    assert len(problems) == len({problem.path for problem in problems}) == 16
     assert decode_partly(b"a =").config is None
 
 

@@ -1,13 +1,15 @@
 """Checks of realms, pools and listening roles: addresses and ports that must lie in, or outside of, each other."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from ipaddress import IPv4Address
 from itertools import combinations
 from typing import TypeVar
 
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.schema import Config, Pool
+from voxpath.app.schema import Config, Pool, Realm
+from voxpath.app.unread import Unread, as_far_as_read
 from voxpath.model.address import ANY_HOST, Endpoint
 from voxpath.model.ports import LOWEST_PORT, PortBlock
 
@@ -20,7 +22,10 @@ def duplicates(
     """Tell entries of a list of tables whose option repeats an earlier one's."""
     seen: dict[Hashable, int] = {}
     for place, entry in enumerate(entries):
-        value = key(entry)
+        try:
+            value = key(entry)
+        except Unread:
+            continue
         if value in seen:
             yield Problem(f"{section}[{place}].{option}", f"{value} stands in {section}[{seen[value]}] already", todo)
         seen.setdefault(value, place)
@@ -30,32 +35,48 @@ def check_realms(config: Config, machine: Machine) -> Iterator[Problem]:
     """Two realms may use the same inside prefixes, but then not behind the same public address."""
     yield from duplicates("realm", "name", config.realms, lambda realm: realm.name, "give each realm a name of its own")
     for (_, one), (place, other) in combinations(enumerate(config.realms), 2):
-        shared = set(one.public) & set(other.public)
-        for number, prefix in enumerate(other.private):
-            if shared and any(prefix.overlaps(known) for known in one.private):
-                path = f"realm[{place}].private[{number}]"
-                what = f"{prefix} overlaps realm {one.name!r}, and both stand behind {min(shared)}"
-                yield Problem(path, what, "make it one realm, or give them different public addresses")
+        yield from as_far_as_read(_realms_apart(one, place, other))
+
+
+def _realms_apart(one: Realm, place: int, other: Realm) -> Iterator[Problem]:
+    shared = set(one.public) & set(other.public)
+    for number, prefix in enumerate(other.private):
+        if shared and any(prefix.overlaps(known) for known in one.private):
+            path = f"realm[{place}].private[{number}]"
+            what = f"{prefix} overlaps realm {one.name!r}, and both stand behind {min(shared)}"
+            yield Problem(path, what, "make it one realm, or give them different public addresses")
 
 
 def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
     """Pools are of a realm's public address, and do not overlap each other."""
+    for place, pool in enumerate(config.pools):
+        yield from as_far_as_read(_pool_ports(pool, f"pool[{place}]"))
+    for (before, one), (place, other) in combinations(enumerate(config.pools), 2):
+        yield from as_far_as_read(_pools_apart(before, one, place, other))
     realms = {realm.name: realm for realm in config.realms}
     for place, pool in enumerate(config.pools):
-        path = f"pool[{place}]"
-        first, last = pool.ports
-        if last < first:
-            yield Problem(f"{path}.ports", f"{last} comes before {first}", f"write ports = [{last}, {first}]")
-        elif first < LOWEST_PORT:
-            yield Problem(f"{path}.ports[0]", f"{first} is a well-known port", f"begin at {LOWEST_PORT} or above")
-        realm = realms.get(pool.realm)
-        if realm is None:
-            yield unknown_realm(f"{path}.realm", pool.realm, realms)
-        elif pool.public not in realm.public:
-            yield Problem(f"{path}.public", f"{pool.public} is not of realm {realm.name!r}", "add it to the realm's public")
-    for (before, one), (place, other) in combinations(enumerate(config.pools), 2):
-        if one.public == other.public and one.ports[0] <= other.ports[1] and other.ports[0] <= one.ports[1]:
-            yield Problem(f"pool[{place}].ports", f"overlaps pool[{before}] on {one.public}", "give each port to one pool")
+        yield from as_far_as_read(_pool_realm(pool, f"pool[{place}]", realms))
+
+
+def _pool_ports(pool: Pool, path: str) -> Iterator[Problem]:
+    first, last = pool.ports
+    if last < first:
+        yield Problem(f"{path}.ports", f"{last} comes before {first}", f"write ports = [{last}, {first}]")
+    elif first < LOWEST_PORT:
+        yield Problem(f"{path}.ports[0]", f"{first} is a well-known port", f"begin at {LOWEST_PORT} or above")
+
+
+def _pool_realm(pool: Pool, path: str, realms: Mapping[str, Realm]) -> Iterator[Problem]:
+    realm = realms.get(pool.realm)
+    if realm is None:
+        yield unknown_realm(f"{path}.realm", pool.realm, realms)
+    elif pool.public not in realm.public:
+        yield Problem(f"{path}.public", f"{pool.public} is not of realm {realm.name!r}", "add it to the realm's public")
+
+
+def _pools_apart(before: int, one: Pool, place: int, other: Pool) -> Iterator[Problem]:
+    if one.public == other.public and one.ports[0] <= other.ports[1] and other.ports[0] <= one.ports[1]:
+        yield Problem(f"pool[{place}].ports", f"overlaps pool[{before}] on {one.public}", "give each port to one pool")
 
 
 def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -87,7 +108,7 @@ def check_pools_apart(config: Config, machine: Machine) -> Iterator[Problem]:
     A reserved port may lie within a pool: no block contains it.
     """
     for place, pool in enumerate(config.pools):
-        yield from _pool_against_gateway(config, machine, pool, f"pool[{place}]")
+        yield from as_far_as_read(_pool_against_gateway(config, machine, pool, f"pool[{place}]"))
 
 
 def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: str) -> Iterator[Problem]:
@@ -148,23 +169,41 @@ def is_foreign(address: IPv4Address, machine: Machine) -> bool:
 
 def used_addresses(config: Config) -> frozenset[IPv4Address]:
     """The addresses that have to be the machine's own, for the roles that are on."""
-    servers = (scope.server for scope in config.scopes if config.dhcp.enabled)
-    return frozenset((*servers, *(IPv4Address(local.host) for _, local in listening(config))))
+    listens = (IPv4Address(local.host) for _, local in listening(config))
+    return frozenset((*as_far_as_read(_servers(config)), *listens))
+
+
+def _servers(config: Config) -> Iterator[IPv4Address]:
+    for scope in config.scopes if config.dhcp.enabled else ():
+        with suppress(Unread):
+            yield scope.server
 
 
 def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:
     """Tell where the roles that are on listen: the key, and the endpoint."""
-    for section, role in (("tftp", config.tftp), ("mgc", config.mgc), ("sip", config.sip)):
-        for place, text in enumerate(role.listen if role.enabled else ()):
-            yield f"{section}.listen[{place}]", text.endpoint
-    subscription, redundancy = config.subscription, config.redundancy
-    feeds = (
-        ("subscription.listen", subscription.enabled, subscription.listen),
-        ("redundancy.address", redundancy.role == "standby", redundancy.address),
-    )
-    for option, on, text in feeds:
-        if on:
-            yield option, text.endpoint
+    for section in ("tftp", "mgc", "sip"):
+        yield from as_far_as_read(_role_listens(config, section))
+    for feed in (_subscription_listens, _standby_listens, _manhole_listens):
+        yield from as_far_as_read(feed(config))
+
+
+def _role_listens(config: Config, section: str) -> Iterator[tuple[str, Endpoint]]:
+    role = getattr(config, section)
+    for place, text in enumerate(role.listen if role.enabled else ()):
+        yield f"{section}.listen[{place}]", text.endpoint
+
+
+def _subscription_listens(config: Config) -> Iterator[tuple[str, Endpoint]]:
+    if config.subscription.enabled:
+        yield "subscription.listen", config.subscription.listen.endpoint
+
+
+def _standby_listens(config: Config) -> Iterator[tuple[str, Endpoint]]:
+    if config.redundancy.role == "standby":
+        yield "redundancy.address", config.redundancy.address.endpoint
+
+
+def _manhole_listens(config: Config) -> Iterator[tuple[str, Endpoint]]:
     for option, texts in (("ssh", config.manhole.ssh), ("telnet", config.manhole.telnet)):
         for place, text in enumerate(texts):
             yield f"manhole.{option}[{place}]", text.endpoint

@@ -19,6 +19,7 @@ from voxpath.app.kinds import read_kind
 from voxpath.app.phone_classes import taken_over
 from voxpath.app.schema import Config
 from voxpath.app.section import Section
+from voxpath.app.unread import Part
 from voxpath.model.event import printable
 
 FILE_LIMIT = 4 * 1024 * 1024
@@ -61,27 +62,17 @@ class Decoded(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-class Partial(NamedTuple):
-    """What could be read of a file.
-
-    :ivar config: the top-level keys without a problem, and defaults for the rest; ``None``: the content is no TOML.
-    :ivar broken: the top-level keys that have a problem, as the file and as the schema spell them.
-    :ivar problems: all of them.
-    """
-
-    config: Config | None
-    broken: frozenset[str]
-    problems: tuple[Problem, ...]
-
-
 def decode(text: bytes) -> Decoded:
     """Read a configuration file's content; never raises on any content."""
-    config, _, problems = decode_partly(text)
+    config, problems = decode_partly(text)
     return Decoded(None if problems else config, problems)
 
 
-def decode_partly(text: bytes) -> Partial:
-    """Read what can be read, so that an error in one section does not hide those in the others; never raises."""
+def decode_partly(text: bytes) -> Decoded:
+    """Read what can be read, so that one error does not hide others; never raises.
+
+    What asks the configuration for an option that could not be read gets :class:`~voxpath.app.unread.Unread`.
+    """
     if len(text) > FILE_LIMIT:
         return _unreadable(f"more than {FILE_LIMIT} octets", "split the site into several servers")
     try:
@@ -91,8 +82,7 @@ def decode_partly(text: bytes) -> Partial:
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         return _unreadable(f"no TOML: {printable(str(error))}", _advice(text.decode(), str(error)))
     problems: list[Problem] = []
-    values, broken = _options(Config, taken_over(raw), "", problems)
-    return Partial(Config(**values), broken, tuple(problems))
+    return Decoded(_options(Config, taken_over(raw), "", problems), tuple(problems))
 
 
 def _advice(text: str, error: str) -> str:
@@ -112,8 +102,8 @@ def _advice(text: str, error: str) -> str:
     return f"[{name}] stands there before: write all its options below one heading"
 
 
-def _unreadable(what: str, todo: str) -> Partial:
-    return Partial(None, frozenset(), (Problem("", what, todo),))
+def _unreadable(what: str, todo: str) -> Decoded:
+    return Decoded(None, (Problem("", what, todo),))
 
 
 def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) -> Any:
@@ -121,15 +111,14 @@ def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) 
     if not isinstance(raw, dict):
         heading = f"[[{path.partition('[')[0]}]]" if path.endswith("]") else f"[{path}]"
         problems.append(Problem(path, f"a table is wanted, not {_kind_of(raw)}", f"write {heading} and one option a line below it"))
-        return None
+        return Part(kind, {}, frozenset(field.name for field in fields(kind)))
     if _is_leaf(kind):
         # Thousands of users: msgspec reads a right table as a whole, and the walk is only for telling what is wrong with it.
         with suppress(ValidationError):
             whole = convert(raw, kind, dec_hook=read_kind)
             if all(isfinite(value) for value in astuple(whole) if isinstance(value, float)):
                 return whole
-    values, broken = _options(kind, raw, path, problems)
-    return kind(**values) if not broken else None
+    return _options(kind, raw, path, problems)
 
 
 @lru_cache(maxsize=64)
@@ -144,29 +133,29 @@ def _hints(kind: type[Section]) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
-def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem]) -> tuple[dict[str, Any], frozenset[str]]:
-    """Read a table's options: the right ones by field name, and the keys of the others.
+def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem]) -> Any:
+    """Read a table's options: a section, or a part of one.
 
     A misspelt key counts for the one that is probably meant, too: its default is not what the file means.
     """
     known = {field.encode_name: field for field in fields(kind)}
     hints = _hints(kind)
     values: dict[str, Any] = {}
-    broken: set[str] = set()
+    unread: set[str] = set()
+    whole = len(problems)
     for key in sorted(raw.keys() - known.keys()):
         near = get_close_matches(key[:64], known, n=1)
         problems.append(_unknown(_join(path, key), near, list(known)))
-        broken.update((key, *near))
+        unread.update(known[each].name for each in near)
     for key, field in known.items():
         before = len(problems)
         if key in raw:
             values[field.name] = _value(hints[field.name], raw[key], _join(path, key), problems)
         elif _required(field):
             problems.append(Problem(_join(path, key), "is missing", f"add {_sample(key, hints[field.name])}"))
-        if len(problems) > before:
-            values.pop(field.name, None)
-            broken.add(key)
-    return values, frozenset(broken)
+        if len(problems) > before and values.get(field.name) is None:
+            unread.add(field.name)
+    return kind(**values) if len(problems) == whole else Part(kind, values, frozenset(unread))
 
 
 def _value(hint: Any, raw: Any, path: str, problems: list[Problem]) -> Any:
