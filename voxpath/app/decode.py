@@ -4,7 +4,7 @@ msgspec converts single values; the walk over sections is our own, since msgspec
 """
 
 import re
-import tomllib
+from collections.abc import Collection
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
@@ -19,6 +19,7 @@ from voxpath.app.kinds import read_kind
 from voxpath.app.phone_classes import taken_over
 from voxpath.app.schema import Config
 from voxpath.app.section import Section
+from voxpath.app.toml_text import read_toml
 from voxpath.app.unread import Part
 from voxpath.model.event import printable
 
@@ -30,10 +31,6 @@ LINE_LIMIT = 1000
 
 PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?$", re.DOTALL)
 """How msgspec's errors name the place."""
-
-
-HEADING = re.compile(r"[ \t]*\[(?P<list>\[)?[ \t]*(?P<name>[A-Za-z0-9_.-]{1,64})[ \t]*\]")
-"""A table's heading in TOML."""
 
 
 class Problem(NamedTuple):
@@ -76,30 +73,23 @@ def decode_partly(text: bytes) -> Decoded:
     if len(text) > FILE_LIMIT:
         return _unreadable(f"more than {FILE_LIMIT} octets", "split the site into several servers")
     try:
-        raw = tomllib.loads(text.decode("utf-8"))
+        written = text.decode("utf-8")
     except UnicodeDecodeError as error:
         return _unreadable(f"octet {error.start} is no UTF-8", "save the file as UTF-8")
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        return _unreadable(f"no TOML: {printable(str(error))}", _advice(text.decode(), str(error)))
-    problems: list[Problem] = []
-    return Decoded(_options(Config, taken_over(raw), "", problems), tuple(problems))
+    raw, faults = read_toml(written, _lists())
+    problems = [Problem("", printable(fault.what), fault.todo) for fault in faults]
+    if raw is None:
+        return Decoded(None, tuple(problems))
+    unread = {fault.key for fault in faults}
+    read = {key: value for key, value in taken_over(raw).items() if key not in unread}
+    return Decoded(_options(Config, read, "", problems, unread), tuple(problems))
 
 
-def _advice(text: str, error: str) -> str:
-    """What to do about broken TOML: a heading that stands there twice is told by its name.
-
-    :param error: the words of :mod:`tomllib`, which name the line.
-    """
-    at = re.search(r"at line ([0-9]+)", error)
-    lines = text.split("\n")
-    heading = HEADING.match(lines[int(at[1]) - 1]) if at and int(at[1]) <= len(lines) else None
-    if heading is None or not error.startswith(("Cannot overwrite", "Cannot declare")):
-        return "correct the syntax there"
-    name = heading["name"]
-    hint = _hints(Config).get({field.encode_name: field.name for field in fields(Config)}.get(name, ""))
-    if heading["list"] or (hint is not None and get_origin(plain(hint)) is tuple):
-        return f"write [[{name}]] above each {name}, with two brackets"
-    return f"[{name}] stands there before: write all its options below one heading"
+@lru_cache(maxsize=1)
+def _lists() -> frozenset[str]:
+    """The top-level keys that are lists of tables."""
+    hints = _hints(Config)
+    return frozenset(field.encode_name for field in fields(Config) if get_origin(plain(hints[field.name])) is tuple)
 
 
 def _unreadable(what: str, todo: str) -> Decoded:
@@ -133,16 +123,18 @@ def _hints(kind: type[Section]) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
-def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem]) -> Any:
+def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem], broken: Collection[str] = ()) -> Any:
     """Read a table's options: a section, or a part of one.
 
     A misspelt key counts for the one that is probably meant, too: its default is not what the file means.
+
+    :param broken: keys that could not be read, which is told already.
     """
     known = {field.encode_name: field for field in fields(kind)}
     hints = _hints(kind)
     values: dict[str, Any] = {}
-    unread: set[str] = set()
-    whole = len(problems)
+    unread = {known[key].name for key in broken if key in known}
+    whole = len(problems) if not broken else -1
     for key in sorted(raw.keys() - known.keys()):
         near = get_close_matches(key[:64], known, n=1)
         problems.append(_unknown(_join(path, key), near, list(known)))
