@@ -18,6 +18,7 @@ pytestmark = pytest.mark.live
 BOOTP_MAC = "02:00:00:00:0d:01"
 CLIENT = "desk-7"
 UNKNOWN = "06:00:00:00:00:07"
+TESTED = "02:00:00:00:0a:fe"
 STORM, STORMING, ROUNDS = 20_000, 16, 5
 """DISCOVERs at once, of how many phones, and how often at the most."""
 CONFIGURATION = f"""
@@ -240,6 +241,21 @@ def test_nmap_discovers_the_server(bench: Bench) -> None:
     bench.net.address(stranger.name, "eth0", "10.0.0.222/24")
     assert "DHCPACK" not in bench.net.run(stranger.name, [*argv, "10.0.0.1"], timeout=40).stdout
     assert bench.why(stranger, "DHCP_IGNORED_CLASS")
+
+
+def test_nmap_gets_an_offer_when_it_says_what_a_phone_says(bench: Bench) -> None:
+    """As the how-to page has it: a served address, and a client identifier that selects a class; else silence, with a reason."""
+    phone = bench.phone()
+    bench.net.address(phone.name, "eth0", "10.0.0.223/24")
+    argv = ["nmap", "-n", "-e", "eth0", "--script", "broadcast-dhcp-discover", "--script-args"]
+    said = f"broadcast-dhcp-discover.mac={TESTED},broadcast-dhcp-discover.clientid=known-by-61"
+    told = bench.net.run(phone.name, [*argv, said], timeout=40).stdout
+    assert "DHCP Message Type: DHCPOFFER" in told, told
+    assert "Server Identifier: 10.0.0.1" in told
+    assert not [row for row in bench.ask("leases") if row["phone"] == TESTED], "an offer is no lease"
+    told = bench.net.run(phone.name, argv[:-1], timeout=40).stdout
+    assert "DHCPOFFER" not in told
+    assert "address refused" in bench.ask("why", "DEADC0DECAFE")[-1]["text"]
 
 
 # BOOTP (DHC-21, DHC-26), by raw frames.
