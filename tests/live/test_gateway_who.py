@@ -11,6 +11,7 @@ from scapy.packet import Raw
 
 from tests.live.bench import CIRCUIT, GATEWAY, RELAY, Bench, bench_of
 from tests.live.dhcpclients import Phone, ports_of
+from tests.live.gatewayfile import gateway
 from tests.live.sites import SITE_A, until
 
 pytestmark = pytest.mark.live
@@ -21,17 +22,7 @@ UNKNOWN = "06:00:00:00:00:07"
 TESTED = "02:00:00:00:0a:fe"
 STORM, STORMING, ROUNDS = 20_000, 16, 5
 """DISCOVERs at once, of how many phones, and how often at the most."""
-CONFIGURATION = f"""
-[[realm]]
-name = "site"
-private = ["10.0.0.0/8"]
-public = ["{SITE_A.public}"]
-[[pool]]
-public = "{SITE_A.public}"
-ports = [20480, 30719]
-realm = "site"
-[dhcp]
-macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
+TABLES = f"""
 [[scope]]
 name = "first"
 interface = "lan0"
@@ -93,15 +84,8 @@ class = "fixed"
 [[reservation]]
 circuit_id = "{CIRCUIT}"
 address = "10.2.0.7"
-[tftp]
-enabled = false
-[nat]
-backend = "nftables"
-inside = ["lan0", "lan1", "trunk0"]
-outside = ["wan0"]
-[mgc]
-enabled = false
 """
+CONFIGURATION = gateway(TABLES, private=["10.0.0.0/8"], ports=(20480, 30719), inside=["lan0", "lan1", "trunk0"])
 
 
 @pytest.fixture(scope="module")
