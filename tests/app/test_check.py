@@ -356,6 +356,16 @@ def test_no_check_trips_over_an_option_that_could_not_be_read(number: int, value
     assert load(file).problems
 
 
+HEADINGS = sorted({line for line in EVERYTHING.splitlines() if line.startswith("[")})
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_no_check_trips_over_a_section_that_is_no_toml(heading: str, tmp_path: Path) -> None:
+    file = tmp_path / "voxpath.toml"
+    file.write_text(EVERYTHING.replace(f"{heading}\n", f"{heading}\nx = \n", 1))
+    assert "no TOML" in str(load(file).problems[0])
+
+
 def test_reservations() -> None:
     one = '[[reservation]]\nmac = "05:00:00:00:00:01"\naddress = "10.0.0.1"\n'
     wrong = found(SITE + one + one.replace("10.0.0.1", "10.9.0.1"))

@@ -1,6 +1,7 @@
 """All that can be wrong with a configuration, told at once, and all that is off, with the reason."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from voxpath.app import (
 )
 from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
-from voxpath.app.schema import Config, Pool
-from voxpath.app.unread import as_far_as_read
+from voxpath.app.schema import Config
+from voxpath.app.unread import Unread, as_far_as_read
 from voxpath.model.event import printable
 
 CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
@@ -81,12 +82,13 @@ def check(config: Config, machine: Machine) -> tuple[Problem, ...]:
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
     config = check_redundancy.as_run(config)
-    public = as_far_as_read(address for pool in config.pools for address in as_far_as_read(_public(pool)))
-    return look(frozenset(public), check_addresses.used_addresses(config))
+    return look(frozenset(as_far_as_read(_public(config))), check_addresses.used_addresses(config))
 
 
-def _public(pool: Pool) -> Iterator[IPv4Address]:
-    yield pool.public
+def _public(config: Config) -> Iterator[IPv4Address]:
+    for pool in config.pools:
+        with suppress(Unread):
+            yield pool.public
 
 
 def load(path: Path) -> Decoded:
