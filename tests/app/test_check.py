@@ -73,7 +73,7 @@ def config(text: str) -> Config:
 
 
 def found(text: str, machine: Machine = MACHINE) -> dict[str, str]:
-    return {problem.path: str(problem) for problem in check(config(text), machine)}
+    return {problem.path: str(problem) for problem in check(config(text), machine, thorough=True)}
 
 
 def test_the_site_is_right() -> None:

@@ -7,7 +7,7 @@ import pytest
 from trustme import CA
 
 from tests.app.tlsfiles import write_tls
-from voxpath.app.check import check
+from voxpath.app.check import check, load
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine
 
@@ -21,7 +21,7 @@ CONTROLLER = "[subscription]\nenabled = true\n"
 def found(tls: str, more: str = SUBSCRIBER, name: str = "sg-a") -> list[str]:
     config, problems = decode(f'name = "{name}"\n{more}{tls}'.encode())
     assert config is not None, problems
-    return [str(problem) for problem in check(config, MACHINE) if problem.path.startswith("tls")]
+    return [str(problem) for problem in check(config, MACHINE, thorough=True) if problem.path.startswith("tls")]
 
 
 @pytest.mark.parametrize("more", [SUBSCRIBER, ACTIVE, STANDBY, CONTROLLER])
@@ -72,3 +72,12 @@ def test_files_that_hold_something_else_are_told_each(tmp_path: Path) -> None:
     for name in ("ca.pem", "own.pem", "own.key"):
         (tmp_path / name).write_text("nothing")
     assert [problem.partition(":")[0] for problem in found(tls)] == ["tls.ca", "tls.certificate", "tls.key"]
+
+
+def test_a_gateway_starts_all_the_same(tmp_path: Path) -> None:
+    """A certificate that ran out is no reason to serve no phone after a restart."""
+    file = tmp_path / "voxpath.toml"
+    tls = write_tls(tmp_path, CA(), "sg-a", until=datetime.now(UTC) - timedelta(days=2))
+    file.write_text(f'state = "{tmp_path}"\nname = "sg-a"\n{SUBSCRIBER}{tls}')
+    assert load(file).config is not None
+    assert load(file, thorough=True).config is None

@@ -39,7 +39,6 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_scopes.check_scopes_here,
     check_scopes.check_scopes_realms,
     check_roles.check_dhcp,
-    check_roles.check_thresholds,
     check_classes.check_classes,
     check_options.check_options,
     check_options.check_layouts,
@@ -60,23 +59,27 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_sip.check_users_phones,
     check_sip.check_settings,
     check_roles.check_feeds,
-    check_tls.check_tls,
     check_redundancy.check_redundancy,
     check_roles.check_control,
     check_manhole.check_manhole,
     check_phone.check_phone,
     check_phone.check_shim,
 )
-"""All checks, in the order in which their problems are told."""
+"""The checks before a start, in the order in which their problems are told."""
+
+THOROUGH = (check_roles.check_thresholds, check_tls.check_tls)
+"""What an operator is told who asks for it, and what is no reason not to start: phones are served without the other host, too."""
 
 
-def check(config: Config, machine: Machine) -> tuple[Problem, ...]:
+def check(config: Config, machine: Machine, *, thorough: bool = False) -> tuple[Problem, ...]:
     """Tell everything that is wrong; empty: the configuration can be started on this machine.
 
     :param config: whole or not; a check that asks for what could not be read says no more.
+    :param thorough: whether to tell also what keeps nothing from starting.
     """
     config = check_redundancy.as_run(config)
-    return tuple(problem for one in CHECKS for problem in as_far_as_read(one(config, machine)))
+    checks = CHECKS + THOROUGH if thorough else CHECKS
+    return tuple(problem for one in checks for problem in as_far_as_read(one(config, machine)))
 
 
 def machine_for(config: Config) -> Machine:
@@ -91,7 +94,7 @@ def _public(config: Config) -> Iterator[IPv4Address]:
             yield pool.public
 
 
-def load(path: Path) -> Decoded:
+def load(path: Path, *, thorough: bool = False) -> Decoded:
     """Read and check a file; the configuration is there only when nothing is wrong with it."""
     try:
         text = path.read_bytes()
@@ -99,7 +102,7 @@ def load(path: Path) -> Decoded:
         return Decoded(None, (Problem("", f"{path}: {error.strerror}", "name a file that can be read"),))
     config, problems = decode_partly(text)
     if config is not None:
-        problems += check(config, machine_for(config))
+        problems += check(config, machine_for(config), thorough=thorough)
     return Decoded(None if problems else config, problems)
 
 
