@@ -1,7 +1,6 @@
 """All that can be wrong with a configuration, told at once, and all that is off, with the reason."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from voxpath.app import (
 from voxpath.app.decode import LINE_LIMIT, Decoded, Problem, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
-from voxpath.app.unread import Unread, as_far_as_read
+from voxpath.app.unread import as_far_as_read, each_read
 from voxpath.model.event import printable
 
 CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
@@ -89,9 +88,8 @@ def machine_for(config: Config) -> Machine:
 
 
 def _public(config: Config) -> Iterator[IPv4Address]:
-    for pool in config.pools:
-        with suppress(Unread):
-            yield pool.public
+    for _, public in each_read(config.pools, lambda pool: pool.public):
+        yield public
 
 
 def load(path: Path, *, thorough: bool = False) -> Decoded:

@@ -1,7 +1,6 @@
 """Checks of realms, pools and listening roles: addresses and ports that must lie in, or outside of, each other."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from ipaddress import IPv4Address
 from itertools import combinations
 from typing import TypeVar
@@ -9,7 +8,7 @@ from typing import TypeVar
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config, Pool, Realm
-from voxpath.app.unread import Unread, as_far_as_read
+from voxpath.app.unread import as_far_as_read, each_read
 from voxpath.model.address import ANY_HOST, Endpoint
 from voxpath.model.ports import LOWEST_PORT, PortBlock
 
@@ -21,11 +20,7 @@ def duplicates(
 ) -> Iterator[Problem]:
     """Tell entries of a list of tables whose option repeats an earlier one's."""
     seen: dict[Hashable, int] = {}
-    for place, entry in enumerate(entries):
-        try:
-            value = key(entry)
-        except Unread:
-            continue
+    for place, value in each_read(entries, key):
         if value in seen:
             yield Problem(f"{section}[{place}].{option}", f"{value} stands in {section}[{seen[value]}] already", todo)
         seen.setdefault(value, place)
@@ -174,9 +169,8 @@ def used_addresses(config: Config) -> frozenset[IPv4Address]:
 
 
 def _servers(config: Config) -> Iterator[IPv4Address]:
-    for scope in config.scopes if config.dhcp.enabled else ():
-        with suppress(Unread):
-            yield scope.server
+    for _, server in each_read(config.scopes if config.dhcp.enabled else (), lambda scope: scope.server):
+        yield server
 
 
 def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:

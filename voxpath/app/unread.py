@@ -1,6 +1,6 @@
 """Sections of a configuration of which not all options could be read: the others are checked all the same."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -11,6 +11,7 @@ from voxpath.app.section import Section
 
 Kind = TypeVar("Kind", bound=Section)
 Told = TypeVar("Told")
+Entry = TypeVar("Entry")
 
 
 class Unread(Exception):
@@ -58,6 +59,16 @@ def as_far_as_read(told: Iterator[Told]) -> Iterator[Told]:
     """What can be told before something is asked for that could not be read."""
     with suppress(Unread):
         yield from told
+
+
+def each_read(entries: Iterable[Entry], read: Callable[[Entry], Told]) -> Iterator[tuple[int, Told]]:
+    """What is read of each entry of a list, with its place; those of which that could not be read are passed over."""
+    for place, entry in enumerate(entries):
+        try:
+            value = read(entry)
+        except Unread:
+            continue
+        yield place, value
 
 
 def _defaults(kind: type[Section]) -> Iterator[tuple[str, Any]]:
