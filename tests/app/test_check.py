@@ -3,16 +3,16 @@
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import cast
 
 import pytest
-from msgspec.structs import fields
+from trustme import CA
 
+from tests.app.tlsfiles import write_tls
 from voxpath.app import values, values_phone
-from voxpath.app.check import CHECKS, Check, check, load, machine_for, notes, off
+from voxpath.app.check import check, load, machine_for, notes, off
 from voxpath.app.check_addresses import used_addresses
 from voxpath.app.check_roles import capacity
-from voxpath.app.decode import decode
+from voxpath.app.decode import decode, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
 from voxpath.dhcp.policy import Applicant
@@ -73,7 +73,7 @@ def config(text: str) -> Config:
 
 
 def found(text: str, machine: Machine = MACHINE) -> dict[str, str]:
-    return {problem.path: str(problem) for problem in check(config(text), machine)}
+    return {problem.path: str(problem) for problem in check(config(text), machine, thorough=True)}
 
 
 def test_the_site_is_right() -> None:
@@ -127,6 +127,8 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ('["voxpath-phone"]', '["a"]\nlines = 511\nextra = 400', "class[0].lines", "a block has 1024"),
         ('["voxpath-phone"]', '["a"]\nmgcs = ["0.0.0.0:2944"]', "class[0].mgcs[0]", "is no host"),
         ('["voxpath-phone"]', '["a"]\nmgcs = ["1.2.3.4:1", "1.2.3.4:1"]', "class[0].mgcs", "twice"),
+        ("macs = [", "warn_at = [95, 80]\nmacs = [", "dhcp.warn_at", "does not rise; write warn_at = [80, 95]"),
+        ("macs = [", "warn_at = [80, 80]\nmacs = [", "dhcp.warn_at", "write warn_at = [80]"),
         ("macs = [", "macs = []\n#", "dhcp.macs", "no phone would get an answer"),
         ('outside = ["eth0"]', 'outside = ["eth1"]', "nat.outside[0]", "inside interface, too"),
         ('outside = ["eth0"]', 'outside = ["ppp0"]', "nat.outside[0]", "no ppp0"),
@@ -211,10 +213,8 @@ def test_a_role_that_is_off_may_name_any_address() -> None:
 
 def test_a_standby_may_have_the_file_of_its_active(tmp_path: Path) -> None:
     """What it does not run is not asked of its machine: no root, no LAN, none of the active's addresses."""
-    for name in ("ca", "pem", "key"):
-        (tmp_path / name).touch()
-    tls = "".join(f'{key} = "{tmp_path / name}"\n' for key, name in (("ca", "ca"), ("certificate", "pem"), ("key", "key")))
-    text = f'{SITE}\n[tls]\n{tls}[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "127.0.0.1:2947"\n'
+    standby = '[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "127.0.0.1:2947"\n'
+    text = f'name = "sg-b"\n{SITE}\n{write_tls(tmp_path, CA(), "sg-b")}{standby}'
     bare = replace(MACHINE, root=False, interfaces=frozenset({"lo"}), foreign=frozenset({IPv4Address("10.0.0.1")}))
     assert set(found(SITE, bare)) > {"scope[0].server", "dhcp.enabled"}
     assert found(text, bare) == {}
@@ -250,6 +250,7 @@ def test_a_type_error_hides_no_other_error(tmp_path: Path) -> None:
         "ports.block",
         "log.level",
         "class[0].vendor_classes[1]",
+        "class[0].ports",
         "number[1].number",
         "number[1].termination",
         "tls.ca",
@@ -259,24 +260,111 @@ def test_a_type_error_hides_no_other_error(tmp_path: Path) -> None:
     ]
 
 
-class Watched:
-    """A configuration that notes which of its sections are read."""
+ERRORS = {
+    "realm[0].private[0]": ('private = ["10.0.0.0/24"]', 'private = ["10.0.0.1/24"]'),
+    "pool[0].ports": ("[20000, 29999]", "[29999, 20000]"),
+    "dhcp.macs[1]": ('"00:00:5E:00:53:01"', '"00:00:5E:00:53"'),
+    "scope[0].range[1]": ("10.0.0.20", "10.0.1.20"),
+    "scope[0].interface": ('interface = "eth1"', 'interface = "eth7"'),
+    "class[0].vendor_classes[1]": ('["voxpath-phone"]', '["a", "a"]'),
+    "nat.outside[0]": ('outside = ["eth0"]', 'outside = ["ppp0"]'),
+    "nat.table": ("[nat]", '[nat]\ntable = "X"'),
+    "number[0].phone": ("02-00-00-00-0A-01", "nobody at home"),
+    "tftp.listen[0]": ("[nat]", '[tftp]\nlisten = ["192.0.2.9:69"]\n[nat]'),
+    "mgc.listen[0]": ("[nat]", '[mgc]\nmid = "<mgc>"\nlisten = ["10.0.0.1"]\n[nat]'),
+    "control.mode": ("[nat]", "[control]\nmode = 0o606\n[nat]"),
+    "control.sockt": ("[control]", "[control]\nsockt = 1"),
+    "scope[1].subnet": (
+        "[[class]]",
+        SECOND_SCOPE.replace('"lan"', '"far"').replace("10.0.0.128/25", "10.0.0.129/25") + "[[class]]",
+    ),
+}
+"""What a site can have wrong at the same time; some of it cannot even be read."""
 
-    def __init__(self, config: Config, seen: set[str]) -> None:
-        self._config, self._seen = config, seen
 
-    def __getattr__(self, name: str) -> object:
-        self._seen.add(name)
-        return getattr(self._config, name)
+def test_everything_that_is_wrong_is_told_in_one_run(tmp_path: Path) -> None:
+    text = f'state = "{tmp_path}"\n{SITE}'
+    for old, new in ERRORS.values():
+        assert old in text
+        text = text.replace(old, new, 1)
+    decoded, problems = decode_partly(text.encode())
+    assert decoded is not None
+    assert {problem.path for problem in (*problems, *check(decoded, MACHINE))} == set(ERRORS)
 
 
-@pytest.mark.parametrize("one", CHECKS, ids=lambda one: one.run.__name__)
-def test_each_check_declares_what_it_reads(one: Check) -> None:
-    keys = {field.name: field.encode_name for field in fields(Config)}
-    seen: set[str] = set()
-    text = SITE + '[tls]\nca = "/nowhere"\n[[reservation]]\nmac = "02:00:00:00:00:01"\naddress = "10.0.0.5"\n'
-    list(one.run(cast("Config", Watched(config(text), seen)), MACHINE))
-    assert {keys[name] for name in seen} <= one.reads <= set(keys.values())
+@pytest.mark.parametrize("path", [path for path in ERRORS if path != "control.sockt"])
+def test_an_error_leads_to_no_other_one(path: str, tmp_path: Path) -> None:
+    """What cannot be read is neither absent nor its default."""
+    decoded, problems = decode_partly(f'state = "{tmp_path}"\n{SITE.replace(*ERRORS[path], 1)}'.encode())
+    assert decoded is not None
+    assert [problem.path for problem in (*problems, *check(decoded, MACHINE))] == [path]
+
+
+EVERYTHING = f"""name = "sg-a"
+{SITE}
+{SECOND_SCOPE.replace('"lan"', '"far"').replace("10.0.0.", "10.0.1.")}
+[[block]]
+mac = "02:00:00:00:00:01"
+public = "203.0.113.1"
+ports = [20032, 20095]
+[[reservation]]
+mac = "02:00:00:00:00:01"
+address = "10.0.0.5"
+class = "desk"
+[ports]
+block = 64
+[[ports.service]]
+name = "x"
+public = "203.0.113.1"
+port = 1030
+[tftp]
+listen = ["127.0.0.1:69"]
+[[tftp.alias]]
+name = "x.cfg"
+file = "y.cfg"
+[sip]
+listen = ["127.0.0.1:5060"]
+[[domain]]
+name = "voip.example"
+[[user]]
+name = "a1"
+password = "7hUq-2mPz"
+phone = "02:00:00:00:00:01"
+[redundancy]
+role = "standby"
+peer = "sg-b"
+[tls]
+ca = "/nowhere"
+[[subscriber]]
+name = "mgc"
+address = "192.0.2.10:2946"
+[manhole]
+ssh = ["127.0.0.1:2222"]
+[phone]
+interface = "eth0"
+shim = true
+"""
+LINES = [number for number, line in enumerate(EVERYTHING.splitlines()) if " = " in line]
+
+
+@pytest.mark.parametrize("value", ["{}", "5"])
+@pytest.mark.parametrize("number", LINES)
+def test_no_check_trips_over_an_option_that_could_not_be_read(number: int, value: str, tmp_path: Path) -> None:
+    lines = EVERYTHING.splitlines()
+    lines[number] = f"{lines[number].partition(' = ')[0]} = {value}"
+    file = tmp_path / "voxpath.toml"
+    file.write_text("\n".join(lines))
+    assert load(file).problems
+
+
+HEADINGS = sorted({line for line in EVERYTHING.splitlines() if line.startswith("[")})
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_no_check_trips_over_a_section_that_is_no_toml(heading: str, tmp_path: Path) -> None:
+    file = tmp_path / "voxpath.toml"
+    file.write_text(EVERYTHING.replace(f"{heading}\n", f"{heading}\nx = \n", 1))
+    assert "no TOML" in str(load(file).problems[0])
 
 
 def test_reservations() -> None:

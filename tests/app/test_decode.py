@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from voxpath.app import reference
 from voxpath.app.decode import FILE_LIMIT, PROBLEMS_LIMIT, decode, decode_partly
 from voxpath.app.schema import Config
+from voxpath.app.toml_text import SYNTAX_ERRORS
+from voxpath.app.unread import Unread
 
 
 def problems(text: str) -> dict[str, str]:
@@ -80,13 +82,48 @@ def test_each_error_says_what_to_do(text: str, path: str, words: str) -> None:
     assert words in problems(text)[path]
 
 
-def test_what_can_be_read_is_kept_and_what_cannot_is_named() -> None:
-    config, broken, problems = decode_partly(b'name = "a"\nstate = 5\n[dhcpp]\nx = 1\n[mgc]\nring_s = 7.0\n[log]\nlevl = 1')
+def test_what_can_be_read_is_kept_and_what_cannot_is_not_taken_for_its_default() -> None:
+    config, problems = decode_partly(
+        b'name = "a"\nstate = 5\n[dhcpp]\nx = 1\n[mgc]\nring_s = 7.0\n[log]\nlevl = 1\n[sip]\nnobody = 1\n'
+        b'[[scope]]\nname = "lan"\nrealm = 5\n[[scope]]\nname = "far"\n[phone]\nstatic = 3\n[nat]\noutside = ["x", 5]\n'
+    )
     assert config is not None
-    assert (config.name, config.state, config.mgc.ring_s) == ("a", "run", 7.0)
-    assert broken == {"state", "dhcpp", "dhcp", "log"}
-    assert len(problems) == 3
+    assert (config.name, config.mgc.ring_s, config.sip.enabled, config.nat.backend) == ("a", 7.0, True, "auto")
+    assert [scope.name for scope in config.scopes] == ["lan", "far"]
+    for unread in (
+        *(lambda: config.state, lambda: config.dhcp, lambda: config.log.level, lambda: config.scopes[0].realm),
+        *(lambda: config.scopes[1].subnet, lambda: config.phone.static.address, lambda: config.nat.outside),
+    ):
+        with pytest.raises(Unread):
+            unread()
+    assert isinstance(config, Config)
+    assert len(problems) == len({problem.path for problem in problems}) == 16
     assert decode_partly(b"a =").config is None
+
+
+def test_broken_syntax_in_one_section_hides_nothing_of_the_others() -> None:
+    """What is told once is not told again as something that is missing, and line numbers stay those of the file."""
+    config, found = decode_partly(
+        b'name = "a"\n[log]\nlevel = warning\n[[scope]]\nname = \n[[scope]]\nname = "far"\n'
+        b"[sip]\nenabled = 5\n[sip]\n[mgc]\nring_s = 7.0\n"
+    )
+    assert config is not None
+    assert [(problem.path, problem.what) for problem in found] == [
+        ("", "no TOML: Invalid value (at line 3, column 9)"),
+        ("", "no TOML: Invalid value (at line 5, column 8)"),
+        ("", "no TOML: Cannot declare ('sip',) twice (at line 10, column 5)"),
+    ]
+    assert (config.name, config.mgc.ring_s) == ("a", 7.0)
+    for unread in (lambda: config.log, lambda: config.scopes, lambda: config.sip):
+        with pytest.raises(Unread):
+            unread()
+
+
+def test_syntax_that_leaves_nothing_to_read_is_told_and_ends_the_run() -> None:
+    for text in (b"a = \n[log]\nlevel = 5", b'[log]\nlevel = """', b"".join(b"[a%d]\nb = \n" % number for number in range(50))):
+        config, found = decode_partly(text)
+        assert config is None
+        assert 1 <= len(found) <= SYNTAX_ERRORS
 
 
 def test_a_key_cannot_inject_control_characters() -> None:

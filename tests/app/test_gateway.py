@@ -22,7 +22,7 @@ from voxpath.app.secret import secret_in
 from voxpath.core.effects import Datagram, Put
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpDropped
-from voxpath.dhcp.explain import Question
+from voxpath.dhcp.question import Question
 from voxpath.dhcp.wire import CHADDR_AT
 from voxpath.io.backlog import Backlog
 from voxpath.io.bus import EventBus
@@ -132,6 +132,8 @@ def test_a_move_by_command_is_in_the_store_and_the_nat_when_it_is_told(tmp_path:
         orders.move(TWO.holder, FAR.public, FAR.first)
     with pytest.raises(CommandError, match="has no block"):
         orders.move("02:00:00:00:0a:09", FAR.public, None)
+    with pytest.raises(CommandError, match="09 holds no lease; see known for the phones"):
+        orders.recall("02:00:00:00:0a:09")
     bench.role.stopService()
 
 

@@ -111,3 +111,16 @@ def test_the_page_has_every_class() -> None:
     for name, entry in shipped().items():
         assert f"| `{name}` |" in page
         assert entry.about in page
+
+
+def test_a_misspelt_like_is_the_only_thing_that_is_told() -> None:
+    """Not that its name is missing, nor that there is no class of the name that is meant."""
+    text = '[[class]]\nlike = "yaelink"\n[[reservation]]\nmac = "02:00:00:00:00:01"\naddress = "10.0.0.5"\nclass = "yealink"\n'
+    told = [str(problem) for problem in check(config(text), MACHINE) if problem.path.startswith(("class", "reservation[0].class"))]
+    assert told == ["class[0].like: there is no shipped class 'yaelink'; did you mean yealink?"]
+
+
+def test_a_like_that_is_near_to_nothing_is_told_with_what_there_is() -> None:
+    [problem] = [problem for problem in check(config('[[class]]\nlike = "zzz"\n'), MACHINE) if problem.path.startswith("class")]
+    assert problem.path == "class[0].like"
+    assert "yealink" in problem.todo

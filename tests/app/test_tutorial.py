@@ -32,6 +32,20 @@ def test_the_whole_configurations_of_the_pages_can_be_started() -> None:
         assert [str(problem) for problem in check(config, MACHINE)] == []
 
 
+def test_the_blocks_that_commands_of_the_pages_name_lie_in_the_pools_of_the_tutorial() -> None:
+    [gateway] = [text for text in BLOCKS if "[[pool]]" in text]
+    config, _ = decode(gateway.encode())
+    assert config is not None
+    lines = [line for page in PAGES for line in page.read_text().splitlines() if re.search(r"ctl (move|reserve) ", line)]
+    named = [words for line in lines if (words := re.search(r"([0-9.]{7,15})(?::([0-9]+)(?:-([0-9]+))?)?$", line))]
+    assert len(named) >= 3
+    for words in named:
+        pools = [pool.ports for pool in config.pools if str(pool.public) == words[1]]
+        assert pools, words[0]
+        for port in filter(None, (words[2], words[3])):
+            assert any(first <= int(port) <= last for first, last in pools), words[0]
+
+
 def fitting(*marks: str) -> list[str]:
     """The blocks of the pages, in the order of the marks that each has."""
     return [next(text for text in BLOCKS if mark in text) for mark in marks]

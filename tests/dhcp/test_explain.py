@@ -1,6 +1,7 @@
 """Dry runs: they tell what a DISCOVER would lead to, truly, and change nothing."""
 
 import random
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -9,21 +10,23 @@ from hypothesis import strategies as st
 
 from tests.dhcp.conftest import Phone, Site
 from voxpath.dhcp.client import Offered
-from voxpath.dhcp.explain import NOTHING, Question
+from voxpath.dhcp.explain import NOTHING
 from voxpath.dhcp.links import NoLink
+from voxpath.dhcp.question import LastHeard, Question
 from voxpath.dhcp.wire import decode
 from voxpath.model.address import Mac
 from voxpath.model.phone import Reservation
 
 
-def told(site, number: int, vendor_class: bytes = b"desk", **more: object) -> dict[str, str]:
+def told(site, number: int, vendor_class: bytes | None = b"desk", **more: object) -> dict[str, str]:
     question = Question(Mac(b"\x02\0\0\0\x0a" + bytes((number,))), vendor_class, **{"interface": "eth0", **more})
     return {finding.step: finding.result for finding in site.server.explain(question, site.now)}
 
 
 def test_a_new_phone_is_told_of_step_by_step(site, phone) -> None:
     found = told(site, 1)
-    assert list(found)[:7] == ["link", "Ethernet address", "class", "scopes", "answer", "ports", "lease time"]
+    assert list(found)[:4] == ["heard", "sends class", "sends client", "sends wants"]
+    assert list(found)[4:11] == ["link", "Ethernet address", "class", "scopes", "answer", "ports", "lease time"]
     assert found["link"] == found["scopes"].join(("scope ", ""))
     assert found["Ethernet address"] == "accepted"
     assert found["class"] == "desk, by vendor class 'desk'"
@@ -44,6 +47,57 @@ def test_what_is_told_is_what_a_discover_gets(site, make_phone) -> None:
         assert found["answer"] == f"OFFER {message.yiaddr} of scope lan"
         given = {f"option {option}" for option in message.options} - {"option 61"}
         assert given == {step for step in found if step.startswith("option")}
+
+
+def test_what_is_not_written_is_as_the_phone_said_it_last(site, phone) -> None:
+    """Class, client identifier, option 55 and all else that selects the answer; where it is from is told with it."""
+    unheard = told(site, 1, None)
+    assert unheard["heard"] == "no DISCOVER and no REQUEST of it is remembered; what is not written counts as not sent"
+    assert unheard["sends class"] == "none, write class=... to say it"
+    assert unheard["answer"] == NOTHING
+    offered = decode(site.tell(phone.client.discover())[0].payload)
+    site.wait(12.0)
+    found = told(site, 1, None)
+    assert found["heard"] == "its DISCOVER 12 s ago; what is not written is as it was there"
+    assert found["sends class"] == "'desk', as heard"
+    assert found["sends wants"].startswith("1,3,6,")
+    assert found["answer"] == f"OFFER {offered.yiaddr} of scope lan"
+    assert {f"option {option}" for option in offered.options} == {step for step in found if step.startswith("option")}
+
+
+def test_what_is_written_counts_instead_of_what_was_heard(site, phone) -> None:
+    phone.boot()
+    found = told(site, 1, b"lobby", wanted=b"\3")
+    assert found["heard"].startswith("its REQUEST 0 s ago")
+    assert (found["sends class"], found["sends wants"]) == ("'lobby', as written", "3, as written")
+    assert found["class"] == "lobby, by vendor class 'lobby'"
+    assert told(site, 1, b"")["sends class"] == "none, as written"
+    assert found.keys() < told(site, 1, b"lobby", wanted=b"").keys(), "without a list it is told everything"
+
+
+def test_a_class_may_be_selected_by_what_a_phone_asks_for(site) -> None:
+    site.classes = [replace(site.classes[0], fingerprints=(b"\1\3",))]
+    site.start()
+    assert told(site, 1, b"", wanted=b"\1\3")["class"] == "desk, by fingerprint 01:03"
+
+
+def test_what_a_refused_phone_said_is_remembered_too(site, make_phone) -> None:
+    stranger = make_phone(site, 0xF1)
+    assert stranger.ask(stranger.client.discover()) is None
+    assert told(site, 0xF1, None)["sends class"] == "'desk', as heard"
+
+
+def test_memory_of_what_was_said_is_bounded_and_keeps_those_heard_last() -> None:
+    memory = LastHeard(most=4)
+    message = Question(Mac(bytes(6)), b"x").message(None)
+    macs = [Mac(bytes((0, 0, 0, 0, 0, number))) for number in range(20)]
+    for number, mac in enumerate(macs):
+        memory.note(mac, message, float(number))
+        memory.note(mac, message._replace(options={53: b"\x08"}), 99.0)
+    kept = [mac for mac in macs if memory.of(mac) is not None]
+    assert kept == macs[-len(kept) :]
+    assert 4 <= len(kept) <= 8
+    assert all(said.at < 99.0 for mac in kept if (said := memory.of(mac)) is not None), "an INFORM is none of these"
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
 from voxpath.dhcp.client import Offered, Refused
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
 from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied
-from voxpath.dhcp.explain import Question
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, REQUESTS, Prober, ProbeSettings
+from voxpath.dhcp.question import Question
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.model.address import Endpoint, Mac
 

@@ -11,10 +11,11 @@ from tests.dhcp.test_server import edited
 from voxpath.core.effects import Send
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.dhcp.event import DhcpDeclined, DhcpDropped, DhcpEnded, DhcpExhausted, DhcpNak, DhcpStaticRefused
-from voxpath.dhcp.explain import NOTHING, Question
+from voxpath.dhcp.explain import NOTHING
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.port_parameters import LENGTH, block_of, decode_port_set, encode_port_set, port_set_of
 from voxpath.dhcp.probe import Prober, ProbeSettings
+from voxpath.dhcp.question import Question
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.wire import decode
 from voxpath.flow import files

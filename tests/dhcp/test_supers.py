@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from voxpath.dhcp.client import Acknowledged, Refused
-from voxpath.dhcp.event import DhcpExhausted
+from voxpath.dhcp.event import AddressesLow, AddressesRecovered, DhcpExhausted
 from voxpath.model.phone import Reservation, Scope
 
 
@@ -101,3 +101,50 @@ def test_each_scope_of_the_link_is_the_server_that_may_be_chosen(make_super, mak
     assert isinstance(phone.ask(phone.client.request(replace(offered, server=at(5, 1)))), Acknowledged)
     other = make_phone(site, 2)
     assert other.ask(other.client.request(replace(other.offer(), server=at(1, 1)))) is None
+
+
+def warnings(site) -> list[str]:
+    return [event.text for event in site.events if isinstance(event, AddressesLow | AddressesRecovered)]
+
+
+def test_a_full_scope_whose_group_has_plenty_is_no_reason_to_warn(make_super, make_phone) -> None:
+    """Two of two addresses, but two of four of the group, which the next phone gets one of."""
+    site = make_super()
+    for number in range(2):
+        make_phone(site, number).boot()
+    assert warnings(site) == []
+    assert site.server.pressure.level_of_scope("lan") == 0
+    phones = [make_phone(site, number) for number in (2, 3)]
+    leases = [phone.boot() for phone in phones]
+    assert warnings(site) == ["scope lan, second: 4 of 4 addresses are in use, which passes 95 %"]
+    assert site.server.pressure.level_of_scope("lan") == site.server.pressure.level_of_scope("second") == 95
+    assert site.server.pressure.level_of_scope("attic") == 0
+    phones[0].ask(phones[0].client.release(leases[0]))
+    assert warnings(site)[1:] == ["scope lan, second: 3 of 4 addresses are in use, well below 95 % again"]
+
+
+@pytest.mark.parametrize(("group", "other"), [("", ""), ("floor", "cellar")])
+def test_scopes_that_do_not_help_each_other_are_warned_of_one_by_one(make_super, make_phone, group, other) -> None:
+    site = make_super(group, other)
+    for number in range(2):
+        make_phone(site, number).boot()
+    assert warnings(site) == ["scope lan: 2 of 2 addresses are in use, which passes 95 %"]
+
+
+def test_scopes_of_one_name_on_different_links_are_no_group(make_site, make_phone) -> None:
+    site = make_site(last=11)
+    site.scopes = [replace(each, group="floor") for each in site.scopes]
+    site.start()
+    for number in range(2):
+        make_phone(site, number).boot()
+    assert warnings(site) == ["scope lan: 2 of 2 addresses are in use, which passes 95 %"]
+
+
+def test_a_group_that_was_short_before_a_restart_is_told_once_at_the_start(make_super, make_phone) -> None:
+    site = make_super()
+    for number in range(4):
+        make_phone(site, number).boot()
+    site.start()
+    site.events.clear()
+    site.run(site.server.pressure.look(site.now))
+    assert warnings(site) == ["scope lan, second: 4 of 4 addresses are in use, which passes 95 %"]

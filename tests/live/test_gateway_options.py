@@ -7,31 +7,21 @@ import pytest
 from tests.live.bench import Bench, bench_of
 from tests.live.capture import Capture
 from tests.live.dhcpclients import Phone, ports_of
-from tests.live.sites import SITE_A, until
+from tests.live.gatewayfile import gateway
+from tests.live.sites import until
 
 pytestmark = pytest.mark.live
 
 SHARED = "198.18.0.1"
-CONFIGURATION = f"""
-[[realm]]
-name = "site"
-private = ["10.0.0.0/24"]
-public = ["{SITE_A.public}"]
+TABLES = f"""
 [[realm]]
 name = "street"
 private = ["198.18.0.0/24"]
 public = ["{SHARED}"]
 [[pool]]
-public = "{SITE_A.public}"
-ports = [20480, 24575]
-realm = "site"
-[[pool]]
 public = "{SHARED}"
 ports = [20480, 20607]
 realm = "street"
-[dhcp]
-macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
-enterprise = 32473
 [[scope]]
 name = "lan"
 interface = "lan0"
@@ -91,17 +81,10 @@ value = 1056
 name = "aastra"
 vendor_classes = ["AastraIPPhone"]
 layout = "aastra"
-[tftp]
-enabled = false
-[nat]
-backend = "nftables"
-inside = ["lan0", "lan1"]
-outside = ["wan0"]
-[mgc]
-enabled = false
 [sip]
 enabled = false
 """
+CONFIGURATION = gateway(TABLES, inside=["lan0", "lan1"], dhcp="enterprise = 32473")
 TEXT = "id:ipphone.mitel.com;sw_tftp=10.0.0.1;call_srv=198.51.100.10,198.51.100.11;vlan=1056"
 
 

@@ -9,6 +9,7 @@ from tests.live import sites
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.capture import Capture
 from tests.live.dhcpclients import Phone
+from tests.live.gatewayfile import ONE_LINE, gateway, scope
 from tests.live.sites import SITE_A, until
 
 pytestmark = pytest.mark.live
@@ -16,43 +17,12 @@ pytestmark = pytest.mark.live
 SQUATTER, SQUATTER_MAC = "squatter", "06:00:00:00:00:99"
 SQUATTED = "10.0.0.11"
 PROBATION_S = 6
-CONFIGURATION = f"""
-[[realm]]
-name = "site"
-private = ["10.0.0.0/24"]
-public = ["{SITE_A.public}"]
-[[pool]]
-public = "{SITE_A.public}"
-ports = [20480, 24575]
-realm = "site"
-[dhcp]
-macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
-probe_wait_s = 0.2
-probe_stock = 2
-probation_s = {PROBATION_S}
-[[scope]]
-name = "lan"
-interface = "lan0"
-subnet = "10.0.0.0/24"
-server = "10.0.0.1"
-range = ["{SQUATTED}", "10.0.0.14"]
-realm = "site"
-[[class]]
-name = "one-line"
-vendor_classes = ["voxpath-phone"]
-ports = 64
-[tftp]
-enabled = false
-[nat]
-backend = "nftables"
-inside = ["lan0"]
-outside = ["wan0"]
-[mgc]
-enabled = false
-"""
+LAN = scope("lan", "lan0", "10.0.0", 11, 14) + ONE_LINE
+PROBING = f"probe_wait_s = 0.2\nprobe_stock = 2\nprobation_s = {PROBATION_S}"
+CONFIGURATION = gateway(LAN, dhcp=PROBING)
 
 FAR_SQUATTED = "10.2.0.11"
-FAR_CONFIGURATION = CONFIGURATION.replace('"10.0.0.0/24"]', '"10.0.0.0/8"]').replace('["lan0"]', '["lan0", "trunk0"]')
+FAR_CONFIGURATION = gateway(LAN, dhcp=PROBING, private=["10.0.0.0/8"], inside=["lan0", "trunk0"])
 FAR_CONFIGURATION += f"""
 [[scope]]
 name = "far"

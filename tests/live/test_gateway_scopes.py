@@ -6,55 +6,21 @@ import pytest
 
 from tests.live.bench import GATEWAY, OUTSIDE, Bench, Echo, bench_of
 from tests.live.dhcpclients import Phone, Ports, ports_of
+from tests.live.gatewayfile import ONE_LINE, gateway, scope
 from tests.live.sites import PROVIDER, SITE_A, until
 
 pytestmark = pytest.mark.live
 
 SECOND = "203.0.113.3"
-CONFIGURATION = f"""
-[[realm]]
-name = "site"
-private = ["10.0.0.0/24", "10.1.0.0/24"]
-public = ["{SITE_A.public}", "{SECOND}"]
-[[pool]]
-public = "{SITE_A.public}"
-ports = [20480, 20607]
-realm = "site"
-[[pool]]
-public = "{SECOND}"
-ports = [20480, 20607]
-realm = "site"
-[dhcp]
-macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
-[[scope]]
-name = "first"
-interface = "lan0"
-subnet = "10.0.0.0/24"
-server = "10.0.0.1"
-range = ["10.0.0.11", "10.0.0.200"]
-realm = "site"
-[[scope]]
-name = "second"
-interface = "lan1"
-subnet = "10.1.0.0/24"
-server = "10.1.0.1"
-range = ["10.1.0.21", "10.1.0.22"]
-realm = "site"
-router = "10.1.0.1"
-dns = ["10.1.0.1"]
-[[class]]
-name = "one-line"
-vendor_classes = ["voxpath-phone"]
-ports = 64
-[tftp]
-enabled = false
-[nat]
-backend = "nftables"
-inside = ["lan0", "lan1"]
-outside = ["wan0"]
-[mgc]
-enabled = false
-"""
+CONFIGURATION = gateway(
+    scope("first", "lan0", "10.0.0", 11, 200),
+    scope("second", "lan1", "10.1.0", 21, 22, 'router = "10.1.0.1"\ndns = ["10.1.0.1"]'),
+    ONE_LINE,
+    private=["10.0.0.0/24", "10.1.0.0/24"],
+    public=[SITE_A.public, SECOND],
+    ports=(20480, 20607),
+    inside=["lan0", "lan1"],
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,51 +11,18 @@ from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet
 
 from tests.live.bench import GATEWAY, Bench, bench_of
-from tests.live.sites import SITE_A
+from tests.live.gatewayfile import ONE_LINE, gateway, scope
 
 pytestmark = pytest.mark.live
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA, VLAN_VALID = 263, 8, 1 << 4
-CONFIGURATION = f"""
-[[realm]]
-name = "site"
-private = ["10.0.0.0/24", "10.1.0.0/24"]
-public = ["{SITE_A.public}"]
-[[pool]]
-public = "{SITE_A.public}"
-ports = [20480, 24575]
-realm = "site"
-[dhcp]
-macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
-[[scope]]
-name = "untagged"
-interface = "lan0"
-subnet = "10.0.0.0/24"
-server = "10.0.0.1"
-range = ["10.0.0.11", "10.0.0.200"]
-realm = "site"
-[[scope]]
-name = "voice"
-interface = "lan0"
-vlan = 20
-subnet = "10.1.0.0/24"
-server = "10.1.0.1"
-range = ["10.1.0.21", "10.1.0.200"]
-realm = "site"
-[[class]]
-name = "one-line"
-vendor_classes = ["voxpath-phone"]
-ports = 64
-[tftp]
-enabled = false
-[nat]
-backend = "nftables"
-inside = ["lan0"]
-outside = ["wan0"]
-[mgc]
-enabled = false
-"""
+CONFIGURATION = gateway(
+    scope("untagged", "lan0", "10.0.0", 11, 200),
+    scope("voice", "lan0", "10.1.0", 21, 200, "vlan = 20"),
+    ONE_LINE,
+    private=["10.0.0.0/24", "10.1.0.0/24"],
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from scapy.packet import Raw
 
 from tests.live.bench import CIRCUIT, GATEWAY, RELAY, Bench, bench_of
 from tests.live.dhcpclients import Phone, ports_of
+from tests.live.gatewayfile import gateway
 from tests.live.sites import SITE_A, until
 
 pytestmark = pytest.mark.live
@@ -18,19 +19,10 @@ pytestmark = pytest.mark.live
 BOOTP_MAC = "02:00:00:00:0d:01"
 CLIENT = "desk-7"
 UNKNOWN = "06:00:00:00:00:07"
+TESTED = "02:00:00:00:0a:fe"
 STORM, STORMING, ROUNDS = 20_000, 16, 5
 """DISCOVERs at once, of how many phones, and how often at the most."""
-CONFIGURATION = f"""
-[[realm]]
-name = "site"
-private = ["10.0.0.0/8"]
-public = ["{SITE_A.public}"]
-[[pool]]
-public = "{SITE_A.public}"
-ports = [20480, 30719]
-realm = "site"
-[dhcp]
-macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
+TABLES = f"""
 [[scope]]
 name = "first"
 interface = "lan0"
@@ -92,15 +84,8 @@ class = "fixed"
 [[reservation]]
 circuit_id = "{CIRCUIT}"
 address = "10.2.0.7"
-[tftp]
-enabled = false
-[nat]
-backend = "nftables"
-inside = ["lan0", "lan1", "trunk0"]
-outside = ["wan0"]
-[mgc]
-enabled = false
 """
+CONFIGURATION = gateway(TABLES, private=["10.0.0.0/8"], ports=(20480, 30719), inside=["lan0", "lan1", "trunk0"])
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +228,21 @@ def test_nmap_discovers_the_server(bench: Bench) -> None:
     assert bench.why(stranger, "DHCP_IGNORED_CLASS")
 
 
+def test_nmap_gets_an_offer_when_it_says_what_a_phone_says(bench: Bench) -> None:
+    """As the how-to page has it: a served address, and a client identifier that selects a class; else silence, with a reason."""
+    phone = bench.phone()
+    bench.net.address(phone.name, "eth0", "10.0.0.223/24")
+    argv = ["nmap", "-n", "-e", "eth0", "--script", "broadcast-dhcp-discover", "--script-args"]
+    said = f"broadcast-dhcp-discover.mac={TESTED},broadcast-dhcp-discover.clientid=known-by-61"
+    told = bench.net.run(phone.name, [*argv, said], timeout=40).stdout
+    assert "DHCP Message Type: DHCPOFFER" in told, told
+    assert "Server Identifier: 10.0.0.1" in told
+    assert not [row for row in bench.ask("leases") if row["phone"] == TESTED], "an offer is no lease"
+    told = bench.net.run(phone.name, argv[:-1], timeout=40).stdout
+    assert "DHCPOFFER" not in told
+    assert "address refused" in bench.ask("why", "DEADC0DECAFE")[-1]["text"]
+
+
 # BOOTP (DHC-21, DHC-26), by raw frames.
 
 
@@ -343,6 +343,9 @@ def test_explain_tells_what_happens_then(bench: Bench) -> None:
     assert found["answer"] == f"OFFER {told['ip']} of scope first"
     ports = ports_of(bytes.fromhex(told["opt224"]))
     assert found["ports"] == f"{ports.public}:{ports.first}-{ports.last}"
+    heard = facts(bench, "explain", phone.mac)
+    assert heard["sends class"] == "'voxpath-phone', as heard"
+    assert (heard["answer"], heard["ports"]) == (found["answer"], found["ports"])
     far = facts(bench, "explain", phone.mac, "class=voxpath-phone", "relay=10.2.0.1")
     assert far["link"] == "scope far"
 

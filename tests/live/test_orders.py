@@ -24,8 +24,8 @@ def block(stage: Stage) -> str:
 
 
 def order(stage: Stage, name: str, verb: str, *arguments: str) -> str:
-    """Give an order, and tell the answer's value."""
-    return str(ask(stage.socket(name), verb, arguments).rows[0]["value"])
+    """Give an order, and tell the answer's last value."""
+    return str(ask(stage.socket(name), verb, arguments).rows[-1]["value"])
 
 
 def test_a_phone_is_moved_and_booted_anew_by_forcerenew_and_calls_from_its_new_ports(tmp_path: Path) -> None:
@@ -52,8 +52,10 @@ def test_a_phone_is_moved_and_booted_anew_by_forcerenew_and_calls_from_its_new_p
 
         told = order(stage, "sga", "move", MAC, f"{SITE_A.public}:{FAR}")
         assert told == f"from {before} to {SITE_A.public}:{FAR}-{FAR + 63}"
+        assert order(stage, "sga", "move", MAC, before.partition("-")[0]).endswith(f"to {before}"), "its own former block"
         with pytest.raises(Refused, match="is in quarantine"):
-            order(stage, "sga", "move", MAC, before.partition("-")[0])
+            order(stage, "sga", "move", MACS["a2"], f"{SITE_A.public}:{FAR}")
+        assert order(stage, "sga", "move", MAC, f"{SITE_A.public}:{FAR}") == told
         order(stage, "sga", "reboot", MAC)
         until(lambda: len(stage.texts(PHONE, "PHONE_BOOTED")) == 3, f"{PHONE} boots again; its log:\n{stage.log(PHONE)}")
         assert block(stage) == f"{SITE_A.public}:{FAR}-{FAR + 63}"

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address
 from math import inf
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
-from voxpath.dhcp.event import DhcpAdopted, DhcpIgnoredMac
-from voxpath.dhcp.explain import Finding, Question
+from voxpath.dhcp.event import DhcpAck, DhcpAdopted, DhcpEnded, DhcpIgnoredMac
+from voxpath.dhcp.question import Finding, Question
 from voxpath.io.bus import Record
 from voxpath.manage import rows
 from voxpath.manage.cli import show
@@ -63,6 +63,9 @@ class Site(NoFacts):
             PortBinding("b", PortBlock(PUBLIC, 20096, 64), None, "", BindingState.RELEASED, 1_000_001.0, 2),
             PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.HELD, 0, 1),
         ]
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        return {"scope": ["lan", "attic"], "class": ["lobby"], "realm": ["site-a"], "public": ["203.0.113.2"]}
 
     def registrations(self) -> Iterable[Registration]:
         endpoint = Endpoint("203.0.113.1", 20032)
@@ -132,7 +135,7 @@ class Site(NoFacts):
         return succeed(None)
 
     def scopes(self) -> Iterable[ScopeRow]:
-        return [ScopeRow("lan", "eth1", "site-a", 10, 9, 1, 0, 90, 80)]
+        return [ScopeRow("lan", "eth1", "site-a", "", 10, 9, 1, 0, 90, 80)]
 
     def pools(self) -> Iterable[PoolRow]:
         return [PoolRow("203.0.113.1:20032-20095", "site-a", 64, 64, 0, 32, 16, 8, 0, 8, 100, 95)]
@@ -152,9 +155,9 @@ class Site(NoFacts):
         self.done.append(("unreserve", phone))
         return succeed("it")
 
-    def reboot(self, phone: str) -> "Deferred[str]":
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
         self.done.append(("reboot", phone))
-        return succeed("it")
+        return succeed([("SIP", "not registered"), ("DHCP", "FORCERENEW sent")])
 
 
 def run(verb: str, *arguments: str, facts: Facts | None = None, memory: Memory | None = None) -> Answer:
@@ -180,11 +183,11 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
         (
             "blocks",
             [
-                [PHONE, "203.0.113.1:20032-20095", "10.0.0.11", "site-a", "held", "-", "1"],
-                ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "1970-01-12T13:46:41Z", "2"],
+                [PHONE, "203.0.113.1:20032-20095", "10.0.0.11", "site-a", "held", "-", "-", "1"],
+                ["b", "203.0.113.1:20096-20159", "-", "-", "quarantined", "-", "1970-01-12T13:46:41Z", "2"],
             ],
         ),
-        ("scopes", [["lan", "eth1", "site-a", "10", "9", "1", "0", "90", "80"]]),
+        ("scopes", [["lan", "eth1", "site-a", "-", "10", "9", "1", "0", "90", "80"]]),
         ("pools", [["203.0.113.1:20032-20095", "site-a", "64", "64", "0", "32", "16", "8", "0", "8", "100", "95"]]),
         ("calls", [[PHONE, "b", "1002", "talking", "private", "10.0.0.11:2002", "10.0.0.12:2006", "-", "one", "realm"]]),
         ("phones", [[PHONE, "1", "talking", "-", "10.0.0.11", "203.0.113.1:2048-2111", "1000", "-10.5", "1", "2", "0"]]),
@@ -295,6 +298,10 @@ def test_an_order_is_read_as_it_is_written(line: str, done: object) -> None:
     assert site.done == [done]
 
 
+def test_each_way_of_a_reboot_is_a_line() -> None:
+    assert table("reboot", PHONE) == [["SIP", "not", "registered"], ["DHCP", "FORCERENEW", "sent"]]
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
@@ -302,6 +309,7 @@ def test_an_order_is_read_as_it_is_written(line: str, done: object) -> None:
         ("leases scope=lan class=desk state=expired phone=02:00", 1),
         ("leases state=HELD", 0),
         ("leases class=lobby", 0),
+        ("leases scope=attic", 0),
         ("blocks", 2),
         ("blocks state=quarantined", 1),
         ("blocks realm=site-a public=203.0.113.1", 1),
@@ -311,6 +319,29 @@ def test_an_order_is_read_as_it_is_written(line: str, done: object) -> None:
 )
 def test_leases_and_blocks_are_filtered(line: str, shown: int) -> None:
     assert len(table(*line.split())) == shown
+
+
+@pytest.mark.parametrize("written", ["020000000a01", "020000000A01", "0200.0000.0a01", "02-00-00-00-0A-01"])
+@pytest.mark.parametrize(
+    "verb", ["counters", "uploads", "files", "adopt", "disown", "release", "reserve", "unreserve", "reboot", "explain", "off-hook"]
+)
+def test_a_phone_is_named_as_its_label_has_it(verb: str, written: str) -> None:
+    one, other = Site(), Site()
+    assert run(verb, written, facts=one) == run(verb, PHONE, facts=other)
+    assert one.done == other.done
+
+
+@pytest.mark.parametrize("verb", ["why", "ladder"])
+def test_what_is_remembered_is_found_by_what_a_label_says(verb: str) -> None:
+    memory = Memory()
+    memory(Record(1.0, "dhcp", DhcpIgnoredMac(phone=PHONE, message="DISCOVER", reason="not served")))
+    assert run(verb, "020000000A01", memory=memory) == run(verb, PHONE, memory=memory)
+
+
+@pytest.mark.parametrize("beginning", ["0200", "02:00", "0200.0000.0A", "02-00-00"])
+def test_a_beginning_may_be_written_as_a_label_has_it(beginning: str) -> None:
+    assert len(table("leases", f"phone={beginning}")) == len(table("blocks", f"phone={beginning}")) == 1
+    assert [PHONE, "known"] in table("known", beginning)
 
 
 def test_rows_are_sorted_in_small_steps() -> None:
@@ -323,14 +354,53 @@ def test_rows_are_sorted_in_small_steps() -> None:
     assert len(steps) == len(rows) + 5000 // AT_ONCE
 
 
-def test_a_reserved_block_is_shown_as_such() -> None:
-    class Reserved(Site):
-        def blocks(self) -> Iterable[PortBinding]:
-            yield PortBinding(PHONE, PortBlock(PUBLIC, 2048, 64), None, "", BindingState.RELEASED, inf, 1)
-            yield PortBinding("b", PortBlock(PUBLIC, 4096, 64), PRIVATE, "a", BindingState.HELD, inf, 1)
+class Reserved(Site):
+    """Blocks reserved by command and by the file, each in use and not, and one that is nobody's for ever."""
 
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        return {"c": PortBlock(PUBLIC, 6144, 64), "d": PortBlock(PUBLIC, 8192, 64), "e": PortBlock(PUBLIC, 9152, 64)}
+
+    def blocks(self) -> Iterable[PortBinding]:
+        yield PortBinding(PHONE, PortBlock(PUBLIC, 2048, 64), None, "", BindingState.RELEASED, inf, 1)
+        yield PortBinding("b", PortBlock(PUBLIC, 4096, 64), PRIVATE, "a", BindingState.HELD, inf, 1)
+        yield PortBinding("c", PortBlock(PUBLIC, 6144, 64), None, "a", BindingState.RELEASED, 0.0, 1)
+        yield PortBinding("d", PortBlock(PUBLIC, 8192, 64), PRIVATE, "a", BindingState.HELD, 0.0, 1)
+        yield PortBinding("e", PortBlock(PUBLIC, 9216, 64), PRIVATE, "a", BindingState.HELD, 0.0, 1)
+
+
+def test_a_reserved_block_is_shown_as_such_in_use_or_not() -> None:
     shown = run("blocks", facts=Reserved()).rows
-    assert [(row.state, row.until) for row in shown] == [("reserved", "for ever"), ("held", "for ever")]
+    assert [(row.phone, row.state, row.reserved, row.until) for row in shown] == [
+        (PHONE, "reserved", "command", "for ever"),
+        ("b", "held", "command", "for ever"),
+        ("c", "reserved", "file", "for ever"),
+        ("d", "held", "file", "for ever"),
+        ("e", "held", "", ""),
+    ]
+
+
+def test_reserved_blocks_are_listed_whether_they_are_in_use_or_not() -> None:
+    shown = run("blocks", "state=reserved", facts=Reserved()).rows
+    assert [row.phone for row in shown] == [PHONE, "b", "c", "d"]
+    assert [row.phone for row in run("blocks", "state=held", facts=Reserved()).rows] == ["b", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("leases state=xyz", "leases: there is no state 'xyz'; choose one of: expired, held"),
+        ("leases scope=nope", "leases: there is no scope 'nope'; choose one of: attic, lan"),
+        ("leases class=nope", "leases: there is no class 'nope'; choose one of: desk, lobby"),
+        ("blocks state=kept", "blocks: there is no state 'kept'; choose one of: held, quarantined, released, reserved"),
+        ("blocks realm=nope", "blocks: there is no realm 'nope'; choose one of: site-a"),
+        ("blocks public=nope", "blocks: there is no public 'nope'; choose one of: 203.0.113.1, 203.0.113.2"),
+    ],
+)
+def test_a_filter_that_nothing_can_fit_is_refused_with_the_values_that_can(line: str, words: str) -> None:
+    """What the file names and what rows from another time have are values; a state is one of the known ones."""
+    with pytest.raises(CommandError) as caught:
+        run(*line.split())
+    assert str(caught.value) == words
 
 
 def test_why_tells_decisions_and_what_silence_means() -> None:
@@ -353,7 +423,7 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
         ("why", (), "write why MAC"),
         ("leases", ("scope",), "'scope' is no filter here; write each of scope=..., class=..., state=..., phone=... at most once"),
         ("blocks", ("class=x",), "'class=x' is no filter here"),
-        ("blocks", ("state=x", "state=y"), "'state=y' is no filter here"),
+        ("blocks", ("state=held", "state=released"), "'state=released' is no filter here"),
         ("release", ("x",), "'x' is no Ethernet address"),
         ("move", (PHONE, "x"), "'x' is no address; write PUBLIC or PUBLIC:FIRST"),
         ("move", (PHONE, "203.0.113.1:x"), "'x' is no port"),
@@ -388,20 +458,37 @@ def test_what_a_process_does_not_run_is_said(verb: str) -> None:
 def test_explain_asks_what_was_written() -> None:
     site = Site()
     answer = run(
-        "explain", PHONE, "class=yealink X", "client=desk-7", "circuit=70:6f", "relay=10.2.0.1", "interface=eth1", facts=site
+        *("explain", PHONE, "class=yealink X", "client=desk-7", "wants=1,3 66"),
+        *("circuit=70:6f", "relay=10.2.0.1", "interface=eth1"),
+        facts=site,
     )
     assert [(row.item, row.value) for row in answer.rows] == [("answer", "OFFER 10.0.0.11 of scope lan")]
     assert answer.note == ""
-    assert site.done == [Question(Mac.parse(PHONE), b"yealink X", b"desk-7", b"po", IPv4Address("10.2.0.1"), "eth1")]
+    assert site.done == [Question(Mac.parse(PHONE), b"yealink X", b"desk-7", b"po", IPv4Address("10.2.0.1"), "eth1", b"\1\3\x42")]
 
 
-def test_explain_without_a_vendor_class_says_how_to_name_one() -> None:
-    assert 'class="TEXT"' in run("explain", "02-00-00-00-0A-01").note
+def test_explain_tells_what_was_not_written_from_what_was_written_as_empty() -> None:
+    """The first is what the phone said last, the second it does not send."""
+    site = Site()
+    run("explain", "02-00-00-00-0A-01", facts=site)
+    run("explain", PHONE, "class=", "client=", "wants=", facts=site)
+    assert site.done == [Question(Mac.parse(PHONE)), Question(Mac.parse(PHONE), b"", b"", wanted=b"")]
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nobody",), (PHONE, "class"), (PHONE, "klass=x"), (PHONE, "relay=x"), (PHONE, "class=\xe9"), (PHONE, "client="), (PHONE, "")],
+    [
+        ("nobody",),
+        (PHONE, "class"),
+        (PHONE, "klass=x"),
+        (PHONE, "relay=x"),
+        (PHONE, "class=\xe9"),
+        (PHONE, "circuit="),
+        (PHONE, ""),
+        (PHONE, "wants=x"),
+        (PHONE, "wants=0"),
+        (PHONE, "wants=255"),
+    ],
 )
 def test_what_explain_cannot_read_is_told(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
@@ -422,4 +509,73 @@ def test_why_tells_how_a_refused_phone_is_served() -> None:
     memory(Record(1.0, "dhcp", DhcpIgnoredMac(phone=PHONE, message="DISCOVER", reason="not served")))
     assert f"adopt {PHONE}" in run("why", PHONE, memory=memory).note
     memory(Record(2.0, "dhcp", DhcpAdopted(phone=PHONE, mac=PHONE)))
-    assert run("why", PHONE, memory=memory).note == ""
+    assert f"adopt {PHONE}" not in run("why", PHONE, memory=memory).note
+
+
+class Departed(Site):
+    """A phone whose lease has ended; its block is as a test says."""
+
+    def __init__(self, until: float = 1_000_200.0, lease: bool = True, fixed: bool = False) -> None:
+        super().__init__()
+        self._until, self._lease, self._fixed = until, lease, fixed
+
+    def leases(self) -> Iterable[Lease]:
+        return super().leases() if self._lease else ()
+
+    def blocks(self) -> Iterable[PortBinding]:
+        yield PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.RELEASED, self._until, 1)
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        return {PHONE: PortBlock(PUBLIC, 20032, 64)} if self._fixed else {}
+
+
+def ended(cause: str) -> Memory:
+    memory = Memory()
+    memory(Record(999_000.0, "dhcp", DhcpAck(phone=PHONE, address=str(PRIVATE), block="", lease_s=60, phone_class="desk")))
+    memory(Record(999_999.0, "dhcp", DhcpEnded(phone=PHONE, address=str(PRIVATE), cause=cause)))
+    return memory
+
+
+KEPT_ADDRESS = "address 10.0.0.11 (as long as scope lan has a free one for others)"
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("released", "the phone gave it back"),
+        ("expired", "the phone did not renew it in time"),
+        ("withdrawn", "an operator took it by release"),
+    ],
+)
+def test_why_tells_when_and_why_a_lease_ended_and_what_is_kept_for_the_phone(cause: str, words: str) -> None:
+    assert run("why", PHONE, facts=Departed(), memory=ended(cause)).note == (
+        f"its lease of 10.0.0.11 ended at 1970-01-12T13:46:39Z: {words}; kept for it: {KEPT_ADDRESS}, "
+        "and ports 203.0.113.1:20032-20095 "
+        "(in quarantine until 1970-01-12T13:50:00Z, then until all pools are full)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("site", "words"),
+    [
+        (Departed(until=0.0), "(until all pools are full)"),
+        (Departed(until=inf), "ports 203.0.113.1:20032-20095 (reserved, for ever)"),
+        (Departed(until=0.0, fixed=True), "ports 203.0.113.1:20032-20095 (reserved, for ever)"),
+        (Departed(lease=False), "another machine uses the address; kept for it: ports 203.0.113.1:20032-20095 (in quarantine"),
+    ],
+)
+def test_what_is_kept_for_a_phone_is_told_as_it_is(site: Departed, words: str) -> None:
+    assert words in run("why", PHONE, facts=site, memory=ended("declined")).note
+
+
+def test_a_lease_that_ended_before_the_start_is_told_without_a_reason() -> None:
+    note = run("why", "020000000A01", facts=Departed()).note
+    assert (
+        "its lease of 10.0.0.11 ended at 1970-01-12T13:46:39Z: the reason is not remembered; kept for it: address 10.0.0.11" in note
+    )
+
+
+def test_nothing_is_said_of_an_end_while_the_phone_holds_a_lease() -> None:
+    memory = ended("released")
+    memory(Record(999_999.5, "dhcp", DhcpAck(phone=PHONE, address=str(PRIVATE), block="", lease_s=60, phone_class="desk")))
+    assert run("why", PHONE, facts=Departed(), memory=memory).note == ""

@@ -21,9 +21,20 @@ def test_an_ethernet_address_survives_its_text(octets: bytes) -> None:
     assert Mac.parse(str(Mac(octets)).replace(":", "-").upper()) == octets
 
 
-@pytest.mark.parametrize("text", ["", "02:00:00:00:00", "02:00:00:00:00:00:00", "2:0:0:0:0:0", "0x:00:00:00:00:00", "020000000000"])
+@pytest.mark.parametrize("text", ["805ec0000001", "805EC0000001", "805e.c000.0001", "80.5e.c0.00.00.01", "80-5E-C0-00-00-01"])
+def test_an_ethernet_address_is_read_however_labels_and_switches_write_it(text: str) -> None:
+    assert str(Mac.parse(text)) == "80:5e:c0:00:00:01"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "02:00:00:00:00", "02:00:00:00:00:00:00", "2:0:0:0:0:0", "0x:00:00:00:00:00", "02000000000", "0200000000001"),
+        *("0200:0000:0000", "02:00:00:00:00:0\u0661", " 20000000000", "020000000000\n", "0200.00000000"),
+    ],
+)
 def test_what_is_no_ethernet_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - the message of bytes.fromhex is not ours
+    with pytest.raises(ValueError, match="is not an Ethernet address"):
         Mac.parse(text)
 
 

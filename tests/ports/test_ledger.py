@@ -206,7 +206,7 @@ def test_another_size_moves_the_holder_and_quarantines_its_old_block() -> None:
     change = grant(ledger, A, PA, size=64, now=7.0)
     former = ledger.row_at(ONE, 20480)
     assert former is not None
-    assert former.holder == "former:198.51.100.1:20480-20495"
+    assert former.holder == f"former:{A}@198.51.100.1:20480-20495"
     assert (former.state, former.until) == (BindingState.RELEASED, 107.0)
     assert change.changes == (Delete(old), Put(former), Put(ledger.binding_of(A)))
     assert change.transaction.remove == (Mapping(PA, PortBlock(ONE, 20480, 16)),)
@@ -453,6 +453,38 @@ def test_a_move_is_one_change_of_rows_and_of_the_nat_and_quarantines_the_old_blo
     assert not grant(ledger, A, PA, now=8.0)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_move_is_undone_at_once_since_quarantine_protects_from_others_only(restarted: bool) -> None:
+    ledger = small(blocks=4)
+    grant(ledger, A, PA)
+    grant(ledger, B, PB)
+    ledger.settle(ledger.move(A, ONE, 20672, 7.0))
+    if restarted:
+        rows, ledger = ledger.bindings(), small(blocks=4)
+        assert ledger.load(rows) == ()
+    before = (set(ledger.bindings()), ledger.usage(8.0))
+    with pytest.raises(Taken, match="in quarantine for 99 s more"):
+        ledger.move(B, ONE, 20480, 8.0)
+    ledger.withdraw(ledger.move(A, ONE, 20480, 8.0))
+    assert (set(ledger.bindings()), ledger.usage(8.0)) == before
+    ledger.settle(ledger.move(A, ONE, 20480, 8.0))
+    assert held(ledger, A).block == PortBlock(ONE, 20480, 64)
+    assert {row.holder for row in ledger.bindings()} == {A, B, f"former:{A}@198.51.100.1:20672-20735"}
+    assert ledger.usage(8.0)[0].quarantined == 64
+    ledger.settle(ledger.move(A, ONE, 20672, 9.0))
+    assert held(ledger, A).block.first == 20672
+
+
+def test_a_former_block_of_several_holders_is_in_quarantine_for_all_of_them() -> None:
+    """Two halves, one of this phone and one of another: late packets of the other's calls would reach it."""
+    ledger = small(blocks=4)
+    for holder, private in ((A, PA), (B, PB)):
+        grant(ledger, holder, private, size=32)
+        ledger.settle(ledger.place(holder, PortBlock(ONE, 20608 if holder == A else 20672, 64), 1.0))
+    with pytest.raises(Taken, match="in quarantine"):
+        ledger.place(A, PortBlock(ONE, 20480, 64), 2.0)
+
+
 def test_a_move_without_a_port_takes_any_free_block_of_the_public_address() -> None:
     ledger = Ledger([Pool(ONE, 20480, 20543), Pool(TWO, 20480, 20543)])
     grant(ledger, A, PA)
@@ -495,6 +527,10 @@ def test_a_block_with_ports_of_other_protocols_or_of_another_realm_is_refused() 
         ledger.move(A, ONE, 5056, 0.0)
     with pytest.raises(Taken, match="is not of realm lan"):
         ledger.move(A, TWO, 20480, 0.0)
+    with pytest.raises(Taken, match=r"no pool of .* is for realm lan"):
+        ledger.move(A, TWO, None, 0.0)
+    with pytest.raises(Taken, match=r"no pool has the public address 192\.0\.2\.9"):
+        ledger.move(A, IPv4Address("192.0.2.9"), None, 0.0)
     with pytest.raises(Taken, match="has no block"):
         ledger.move(B, ONE, None, 0.0)
     with pytest.raises(Taken, match="choose one apart from it"):

@@ -47,7 +47,8 @@ def commands_page() -> str:
         "Each is written `voxpath ctl VERB`, or `VERB` alone at the prompt of `voxpath shell`; `--json` tells the same as JSON.",
         "In the [manhole](../how-to/console.md#the-manhole) it is `ctl('VERB', ...)`.",
         "Arguments in brackets may be left out.",
-        "A MAC or PHONE is an Ethernet address such as `02:00:00:00:0a:01`; "
+        "A MAC or PHONE is an Ethernet address such as `02:00:00:00:0a:01`, "
+        "with hyphens, dots or nothing between its digits too, as labels and switches write it; "
         "a gateway that the ledger does not know is named by its message identifier.",
         "",
         "| command | what it tells or does | given several sockets |",

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import NamedTuple
 
 from voxpath.app import (
     check_addresses,
@@ -18,93 +17,91 @@ from voxpath.app import (
     check_shared,
     check_sip,
     check_tftp,
+    check_tls,
     values,
 )
 from voxpath.app.decode import FILE_LIMIT, LINE_LIMIT, Decoded, Problem, bounded, decode_partly
 from voxpath.app.machine import Machine, look
 from voxpath.app.schema import Config
+from voxpath.app.unread import as_far_as_read, each_read
 from voxpath.model.event import printable
 
-
-class Check(NamedTuple):
-    """One check.
-
-    :ivar run: tells what is wrong.
-    :ivar reads: the top-level keys of the file that it reads: it says nothing of use while one of them cannot be read.
-    """
-
-    run: Callable[[Config, Machine], Iterator[Problem]]
-    reads: frozenset[str]
-
-
-def _reading(keys: str, run: Callable[[Config, Machine], Iterator[Problem]]) -> Check:
-    return Check(run, frozenset(keys.split()))
-
-
-CHECKS = (
-    _reading("state", check_roles.check_state),
-    _reading("realm", check_addresses.check_realms),
-    _reading("realm pool", check_addresses.check_pools),
-    _reading("block pool ports", check_addresses.check_blocks),
-    _reading("pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_pools_apart),
-    _reading("nat pool ports tftp mgc sip subscription redundancy manhole", check_addresses.check_services),
-    _reading("ports", check_roles.check_ports),
-    _reading("realm pool dhcp scope", check_scopes.check_scopes),
-    _reading("dhcp scope class reservation", check_roles.check_dhcp),
-    _reading("class reservation", check_classes.check_classes),
-    _reading("scope class", check_options.check_options),
-    _reading("class", check_options.check_layouts),
-    _reading("scope pool reservation", check_shared.check_shared),
-    _reading("class ports scope pool", check_roles.check_blocks),
-    _reading("reservation scope class", check_scopes.check_reservations),
-    _reading("tftp mgc sip subscription redundancy manhole", check_roles.check_listening),
-    _reading("tftp mgc sip subscription redundancy manhole", check_addresses.check_listening_addresses),
-    _reading("state tftp mgc sip subscription redundancy manhole", check_tftp.check_tftp),
-    _reading("state tftp class", check_files.check_files),
-    _reading("nat", check_roles.check_backend),
-    _reading("nat", check_roles.check_nat),
-    _reading("number", check_roles.check_numbers),
-    _reading("mgc", check_roles.check_mgc),
-    _reading("sip", check_sip.check_sip),
-    _reading("domain", check_sip.check_domains),
-    _reading("domain user", check_sip.check_users),
-    _reading("user", check_sip.check_users_phones),
-    _reading("class", check_sip.check_settings),
-    _reading("state subscriber subscription redundancy tls", check_roles.check_feeds),
-    _reading("state name tftp redundancy", check_redundancy.check_redundancy),
-    _reading("state control", check_roles.check_control),
-    _reading("state manhole", check_manhole.check_manhole),
-    _reading("phone", check_phone.check_phone),
-    _reading("phone", check_phone.check_shim),
+CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
+    check_roles.check_state,
+    check_addresses.check_realms,
+    check_addresses.check_pools,
+    check_addresses.check_blocks,
+    check_addresses.check_pools_apart,
+    check_addresses.check_services,
+    check_roles.check_ports,
+    check_scopes.check_scopes,
+    check_scopes.check_scopes_here,
+    check_scopes.check_scopes_realms,
+    check_roles.check_dhcp,
+    check_classes.check_classes,
+    check_options.check_options,
+    check_options.check_layouts,
+    check_shared.check_shared,
+    check_roles.check_blocks,
+    check_scopes.check_reservations,
+    check_roles.check_listening,
+    check_addresses.check_listening_addresses,
+    check_tftp.check_tftp,
+    check_files.check_files,
+    check_roles.check_backend,
+    check_roles.check_nat,
+    check_roles.check_numbers,
+    check_roles.check_mgc,
+    check_sip.check_sip,
+    check_sip.check_domains,
+    check_sip.check_users,
+    check_sip.check_users_phones,
+    check_sip.check_settings,
+    check_roles.check_feeds,
+    check_redundancy.check_redundancy,
+    check_roles.check_control,
+    check_manhole.check_manhole,
+    check_phone.check_phone,
+    check_phone.check_shim,
 )
-"""All checks, in the order in which their problems are told."""
+"""The checks before a start, in the order in which their problems are told."""
+
+THOROUGH = (check_roles.check_thresholds, check_tls.check_tls)
+"""What an operator is told who asks for it, and what is no reason not to start: phones are served without the other host, too."""
 
 
-def check(config: Config, machine: Machine, broken: frozenset[str] = frozenset()) -> tuple[Problem, ...]:
+def check(config: Config, machine: Machine, *, thorough: bool = False) -> tuple[Problem, ...]:
     """Tell everything that is wrong; empty: the configuration can be started on this machine.
 
-    :param broken: top-level keys that could not be read: what depends on them is not checked.
+    :param config: whole or not; a check that asks for what could not be read says no more.
+    :param thorough: whether to tell also what keeps nothing from starting.
     """
     config = check_redundancy.as_run(config)
-    return tuple(problem for one in CHECKS if one.reads.isdisjoint(broken) for problem in one.run(config, machine))
+    checks = CHECKS + THOROUGH if thorough else CHECKS
+    return tuple(problem for one in checks for problem in as_far_as_read(one(config, machine)))
 
 
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
     config = check_redundancy.as_run(config)
-    return look(frozenset(pool.public for pool in config.pools), check_addresses.used_addresses(config))
+    return look(frozenset(as_far_as_read(_public(config))), check_addresses.used_addresses(config))
 
 
-def load(path: Path) -> Decoded:
+def _public(config: Config) -> Iterator[IPv4Address]:
+    for _, public in each_read(config.pools, lambda pool: pool.public):
+        yield public
+
+
+def load(path: Path, *, thorough: bool = False) -> Decoded:
     """Read and check a file; the configuration is there only when nothing is wrong with it."""
     try:
         with path.open("rb") as file:
             text = file.read(FILE_LIMIT + 1)
     except OSError as error:
         return Decoded(None, (Problem("", f"{path}: {error.strerror}", "name a file that can be read"),))
-    config, broken, problems = decode_partly(text)
+    config, problems = decode_partly(text)
     if config is not None:
-        problems = bounded((*problems, *check(config, machine_for(config), broken)))
+        problems = bounded((*problems, *check(config, machine_for(config), thorough=thorough)))
     return Decoded(None if problems else config, problems)
 
 

@@ -1,13 +1,14 @@
 """Checks of realms, pools and listening roles: addresses and ports that must lie in, or outside of, each other."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import TypeVar
 
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.ranges import Range, overlapping
-from voxpath.app.schema import Config, Pool
+from voxpath.app.schema import Config, Pool, Realm
+from voxpath.app.unread import as_far_as_read, each_read
 from voxpath.model.address import ANY_HOST, Endpoint
 from voxpath.model.ports import LOWEST_PORT, PortBlock
 
@@ -19,8 +20,7 @@ def duplicates(
 ) -> Iterator[Problem]:
     """Tell entries of a list of tables whose option repeats an earlier one's."""
     seen: dict[Hashable, int] = {}
-    for place, entry in enumerate(entries):
-        value = key(entry)
+    for place, value in each_read(entries, key):
         if value in seen:
             yield Problem(f"{section}[{place}].{option}", f"{value} stands in {section}[{seen[value]}] already", todo)
         seen.setdefault(value, place)
@@ -29,40 +29,50 @@ def duplicates(
 def check_realms(config: Config, machine: Machine) -> Iterator[Problem]:
     """Two realms may use the same inside prefixes, but then not behind the same public address."""
     yield from duplicates("realm", "name", config.realms, lambda realm: realm.name, "give each realm a name of its own")
+    realms = dict(each_read(config.realms, lambda realm: (realm.name, tuple(realm.public), tuple(realm.private))))
     ranges = (
         Range(public, int(prefix.network_address), int(prefix.broadcast_address), (place, number))
-        for place, realm in enumerate(config.realms)
-        for public in set(realm.public)
-        for number, prefix in enumerate(realm.private)
+        for place, (_, publics, privates) in realms.items()
+        for public in set(publics)
+        for number, prefix in enumerate(privates)
     )
     found = {(max(pair), min(pair)[0]) for pair in overlapping(ranges) if pair[0][0] != pair[1][0]}
     for (place, number), before in sorted(found):
-        one, other = config.realms[before], config.realms[place]
-        shared = min(set(one.public) & set(other.public))
-        what = f"{other.private[number]} overlaps realm {one.name!r}, and both stand behind {shared}"
+        (name, *_), (_, _, privates) = realms[before], realms[place]
+        shared = min(set(realms[before][1]) & set(realms[place][1]))
+        what = f"{privates[number]} overlaps realm {name!r}, and both stand behind {shared}"
         todo = "make it one realm, or give them different public addresses"
         yield Problem(f"realm[{place}].private[{number}]", what, todo)
 
 
 def check_pools(config: Config, machine: Machine) -> Iterator[Problem]:
     """Pools are of a realm's public address, and do not overlap each other."""
+    for place, pool in enumerate(config.pools):
+        yield from as_far_as_read(_pool_ports(pool, f"pool[{place}]"))
+    pools = dict(each_read(config.pools, lambda pool: (pool.public, pool.ports)))
+    ranges = (Range(public, *ports, place) for place, (public, ports) in pools.items())
+    for place, before in sorted((max(pair), min(pair)) for pair in overlapping(ranges)):
+        what = f"overlaps pool[{before}] on {pools[place][0]}"
+        yield Problem(f"pool[{place}].ports", what, "give each port to one pool")
     realms = {realm.name: realm for realm in config.realms}
     for place, pool in enumerate(config.pools):
-        path = f"pool[{place}]"
-        first, last = pool.ports
-        if last < first:
-            yield Problem(f"{path}.ports", f"{last} comes before {first}", f"write ports = [{last}, {first}]")
-        elif first < LOWEST_PORT:
-            yield Problem(f"{path}.ports[0]", f"{first} is a well-known port", f"begin at {LOWEST_PORT} or above")
-        realm = realms.get(pool.realm)
-        if realm is None:
-            yield unknown_realm(f"{path}.realm", pool.realm, realms)
-        elif pool.public not in realm.public:
-            yield Problem(f"{path}.public", f"{pool.public} is not of realm {realm.name!r}", "add it to the realm's public")
-    ranges = (Range(pool.public, *pool.ports, place) for place, pool in enumerate(config.pools))
-    for place, before in sorted((max(pair), min(pair)) for pair in overlapping(ranges)):
-        what = f"overlaps pool[{before}] on {config.pools[place].public}"
-        yield Problem(f"pool[{place}].ports", what, "give each port to one pool")
+        yield from as_far_as_read(_pool_realm(pool, f"pool[{place}]", realms))
+
+
+def _pool_ports(pool: Pool, path: str) -> Iterator[Problem]:
+    first, last = pool.ports
+    if last < first:
+        yield Problem(f"{path}.ports", f"{last} comes before {first}", f"write ports = [{last}, {first}]")
+    elif first < LOWEST_PORT:
+        yield Problem(f"{path}.ports[0]", f"{first} is a well-known port", f"begin at {LOWEST_PORT} or above")
+
+
+def _pool_realm(pool: Pool, path: str, realms: Mapping[str, Realm]) -> Iterator[Problem]:
+    realm = realms.get(pool.realm)
+    if realm is None:
+        yield unknown_realm(f"{path}.realm", pool.realm, realms)
+    elif pool.public not in realm.public:
+        yield Problem(f"{path}.public", f"{pool.public} is not of realm {realm.name!r}", "add it to the realm's public")
 
 
 def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -94,7 +104,7 @@ def check_pools_apart(config: Config, machine: Machine) -> Iterator[Problem]:
     A reserved port may lie within a pool: no block contains it.
     """
     for place, pool in enumerate(config.pools):
-        yield from _pool_against_gateway(config, machine, pool, f"pool[{place}]")
+        yield from as_far_as_read(_pool_against_gateway(config, machine, pool, f"pool[{place}]"))
 
 
 def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: str) -> Iterator[Problem]:
@@ -155,23 +165,40 @@ def is_foreign(address: IPv4Address, machine: Machine) -> bool:
 
 def used_addresses(config: Config) -> frozenset[IPv4Address]:
     """The addresses that have to be the machine's own, for the roles that are on."""
-    servers = (scope.server for scope in config.scopes if config.dhcp.enabled)
-    return frozenset((*servers, *(IPv4Address(local.host) for _, local in listening(config))))
+    listens = (IPv4Address(local.host) for _, local in listening(config))
+    return frozenset((*as_far_as_read(_servers(config)), *listens))
+
+
+def _servers(config: Config) -> Iterator[IPv4Address]:
+    for _, server in each_read(config.scopes if config.dhcp.enabled else (), lambda scope: scope.server):
+        yield server
 
 
 def listening(config: Config) -> Iterator[tuple[str, Endpoint]]:
     """Tell where the roles that are on listen: the key, and the endpoint."""
-    for section, role in (("tftp", config.tftp), ("mgc", config.mgc), ("sip", config.sip)):
-        for place, text in enumerate(role.listen if role.enabled else ()):
-            yield f"{section}.listen[{place}]", text.endpoint
-    subscription, redundancy = config.subscription, config.redundancy
-    feeds = (
-        ("subscription.listen", subscription.enabled, subscription.listen),
-        ("redundancy.address", redundancy.role == "standby", redundancy.address),
-    )
-    for option, on, text in feeds:
-        if on:
-            yield option, text.endpoint
+    for section in ("tftp", "mgc", "sip"):
+        yield from as_far_as_read(_role_listens(config, section))
+    for feed in (_subscription_listens, _standby_listens, _manhole_listens):
+        yield from as_far_as_read(feed(config))
+
+
+def _role_listens(config: Config, section: str) -> Iterator[tuple[str, Endpoint]]:
+    role = getattr(config, section)
+    for place, text in enumerate(role.listen if role.enabled else ()):
+        yield f"{section}.listen[{place}]", text.endpoint
+
+
+def _subscription_listens(config: Config) -> Iterator[tuple[str, Endpoint]]:
+    if config.subscription.enabled:
+        yield "subscription.listen", config.subscription.listen.endpoint
+
+
+def _standby_listens(config: Config) -> Iterator[tuple[str, Endpoint]]:
+    if config.redundancy.role == "standby":
+        yield "redundancy.address", config.redundancy.address.endpoint
+
+
+def _manhole_listens(config: Config) -> Iterator[tuple[str, Endpoint]]:
     for option, texts in (("ssh", config.manhole.ssh), ("telnet", config.manhole.telnet)):
         for place, text in enumerate(texts):
             yield f"manhole.{option}[{place}]", text.endpoint

@@ -1,15 +1,15 @@
 """Checks of phone classes: what selects them, and the controllers that they name."""
 
-from collections.abc import Hashable, Iterator
-from difflib import get_close_matches
+from collections.abc import Container, Hashable, Iterator
 from ipaddress import IPv4Address
 
 from voxpath.app.check_addresses import duplicates
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.phone_classes import shipped
+from voxpath.app.phone_classes import probably, shipped
 from voxpath.app.schema import Config
 from voxpath.app.schema_dhcp import PhoneClass
+from voxpath.app.unread import as_far_as_read
 from voxpath.model.event import printable
 
 
@@ -17,26 +17,39 @@ def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
     """What a phone says selects one phone class, and its controllers are hosts."""
     yield from duplicates("class", "name", config.classes, lambda entry: entry.name, "give each class a name of its own")
     seen: dict[Hashable, str] = {}
-    fixed = {reservation.phone_class for reservation in config.reservations}
     for place, entry in enumerate(config.classes):
         path = f"class[{place}]"
-        unknown = bool(entry.like) and entry.like not in shipped()
-        if unknown:
-            yield _unknown_like(path, entry.like)
-        for option, number, mark in _selectors(entry):
-            if (option, mark) in seen:
-                what = f"{printable(str(mark), 64)!r} selects {seen[option, mark]} already"
-                yield Problem(f"{path}.{option}[{number}]", what, "let each text select one class")
-            seen.setdefault((option, mark), path)
-        if not unknown and entry.name not in fixed and not any(_selectors(entry)):
-            todo = "write vendor_classes, client_ids or fingerprints, or name the class in a [[reservation]]"
-            yield Problem(f"{path}.vendor_classes", "nothing selects this class", todo)
-        yield from _check_controllers(entry, path)
+        yield from as_far_as_read(_check_like(entry, path))
+        yield from as_far_as_read(_check_selectors(entry, path, seen))
+        yield from as_far_as_read(_check_controllers(entry, path))
+    fixed = {reservation.phone_class for reservation in config.reservations}
+    for place, entry in enumerate(config.classes):
+        yield from as_far_as_read(_check_selected(entry, f"class[{place}]", fixed))
+
+
+def _check_like(entry: PhoneClass, path: str) -> Iterator[Problem]:
+    if entry.like and entry.like not in shipped():
+        yield _unknown_like(path, entry.like)
+
+
+def _check_selectors(entry: PhoneClass, path: str, seen: dict[Hashable, str]) -> Iterator[Problem]:
+    for option, number, mark in _selectors(entry):
+        if (option, mark) in seen:
+            what = f"{printable(str(mark), 64)!r} selects {seen[option, mark]} already"
+            yield Problem(f"{path}.{option}[{number}]", what, "let each text select one class")
+        seen.setdefault((option, mark), path)
+
+
+def _check_selected(entry: PhoneClass, path: str, fixed: Container[str]) -> Iterator[Problem]:
+    known = not entry.like or entry.like in shipped()
+    if known and entry.name not in fixed and not any(_selectors(entry)):
+        todo = "write vendor_classes, client_ids or fingerprints, or name the class in a [[reservation]]"
+        yield Problem(f"{path}.vendor_classes", "nothing selects this class", todo)
 
 
 def _unknown_like(path: str, like: str) -> Problem:
-    near = get_close_matches(like[:64], shipped(), n=1)
-    todo = f"did you mean {near[0]}?" if near else f"shipped are: {', '.join(shipped())}"
+    near = probably(like)
+    todo = f"did you mean {near}?" if near else f"shipped are: {', '.join(shipped())}"
     return Problem(f"{path}.like", f"there is no shipped class {printable(like, 64)!r}", todo)
 
 

@@ -1,14 +1,24 @@
 """Checks of ``[redundancy]``, and what a standby does not run."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address
-
-from msgspec import structs
+from typing import Any
 
 from voxpath.app import values
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine, unwritable
 from voxpath.app.schema import Config
+from voxpath.app.unread import Unread, changed
+
+OFF_ON_STANDBY: dict[str, dict[str, Any]] = {
+    "dhcp": {"enabled": False},
+    "nat": {"backend": "memory"},
+    "mgc": {"enabled": False},
+    "sip": {"enabled": False},
+    "subscription": {"enabled": False},
+}
+"""Options that count on a standby instead of what its file says."""
 
 
 def check_redundancy(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -30,16 +40,13 @@ def check_redundancy(config: Config, machine: Machine) -> Iterator[Problem]:
 
 def as_run(config: Config) -> Config:
     """The configuration with what is off on a standby; so both hosts can have the same file but for a few lines."""
-    if config.redundancy.role != "standby":
-        return config
-    return structs.replace(
-        config,
-        dhcp=structs.replace(config.dhcp, enabled=False),
-        nat=structs.replace(config.nat, backend="memory"),
-        mgc=structs.replace(config.mgc, enabled=False),
-        sip=structs.replace(config.sip, enabled=False),
-        subscription=structs.replace(config.subscription, enabled=False),
-    )
+    off: dict[str, Any] = {}
+    with suppress(Unread):
+        if config.redundancy.role == "standby":
+            for name, options in OFF_ON_STANDBY.items():
+                with suppress(Unread):
+                    off[name] = changed(getattr(config, name), **options)
+    return changed(config, **off) if off else config
 
 
 def standby_off(config: Config) -> list[str]:

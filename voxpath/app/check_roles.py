@@ -10,6 +10,7 @@ from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine, readable, unwritable, writable_by_all
 from voxpath.app.schema import Config, Pool
 from voxpath.app.schema_dhcp import PhoneClass
+from voxpath.app.unread import as_far_as_read
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.manage.control import check_place
 from voxpath.megaco.digitmap import DigitMap
@@ -40,7 +41,7 @@ def capacity(config: Config, pool: Pool, size: int) -> int:
 def check_blocks(config: Config, machine: Machine) -> Iterator[Problem]:
     """Every realm with phones has a block for each class."""
     for place, entry in enumerate(config.classes):
-        yield from _check_block(config, entry, f"class[{place}]")
+        yield from as_far_as_read(_check_block(config, entry, f"class[{place}]"))
 
 
 def _check_block(config: Config, entry: PhoneClass, path: str) -> Iterator[Problem]:
@@ -55,7 +56,7 @@ def _check_block(config: Config, entry: PhoneClass, path: str) -> Iterator[Probl
             yield Problem(f"{path}.ports", f"{size} is no power of two", f"write ports = {1 << size.bit_length()}")
         return
     for realm in sorted({scope.realm for scope in config.scopes}):
-        pools = [pool for pool in config.pools if pool.realm == realm]
+        pools = [pool for pool in config.pools if pool.realm == realm and pool.ports[0] <= pool.ports[1]]
         if pools and not any(capacity(config, pool, size) for pool in pools):
             what = f"no pool of realm {realm!r} has a block of {size} ports"
             yield Problem(f"{path}.ports", what, "enlarge a pool: blocks are aligned to their size and free of reserved ports")
@@ -84,6 +85,14 @@ def check_dhcp(config: Config, machine: Machine) -> Iterator[Problem]:
         yield Problem("class", "is missing: no phone would get an answer", "add a [[class]] with the vendor classes of your phones")
     if not machine.root:
         yield Problem("dhcp.enabled", "DHCP needs root, for port 67 and raw sockets", "run as root, or write enabled = false")
+
+
+def check_thresholds(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Thresholds rise: who writes them in another order may mean something else by them."""
+    thresholds = config.dhcp.warn_at
+    rising = sorted(set(thresholds))
+    if list(thresholds) != rising:
+        yield Problem("dhcp.warn_at", f"{list(thresholds)} does not rise", f"write warn_at = {rising}")
 
 
 def check_listening(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -185,6 +194,8 @@ def check_state(config: Config, machine: Machine) -> Iterator[Problem]:
 
 def check_control(config: Config, machine: Machine) -> Iterator[Problem]:
     """The socket's path fits the kernel's limit, and nobody else may use it."""
+    if config.control.mode & OTHERS:
+        yield Problem("control.mode", f"{config.control.mode:#o} admits everyone", "write mode = 0o600, or 0o660 for a group")
     path = values.in_state(config, config.control.socket)
     if config.control.enabled and not writable_by_all(Path(config.state)):
         try:
@@ -197,5 +208,3 @@ def check_control(config: Config, machine: Machine) -> Iterator[Problem]:
             return
     if len(str(path).encode()) > SOCKET_PATH_LIMIT:
         yield Problem("control.socket", f"a socket's path has {SOCKET_PATH_LIMIT} octets at the most", "choose a shorter path")
-    if config.control.mode & OTHERS:
-        yield Problem("control.mode", f"{config.control.mode:#o} admits everyone", "write mode = 0o600, or 0o660 for a group")

@@ -1,14 +1,15 @@
 """Checks of scopes and reservations."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Hashable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 
 from voxpath.app.check_addresses import duplicates, is_foreign, unknown_realm
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
 from voxpath.app.ranges import Range, overlapping
-from voxpath.app.schema import Config
+from voxpath.app.schema import Config, Realm
 from voxpath.app.schema_dhcp import Reservation, Scope
+from voxpath.app.unread import as_far_as_read, each_read
 
 MARKS = ("mac", "client_id", "circuit_id")
 """What a reservation knows its phone by."""
@@ -16,30 +17,45 @@ MARKS = ("mac", "client_id", "circuit_id")
 
 def check_scopes(config: Config, machine: Machine) -> Iterator[Problem]:
     """A scope's addresses lie in its subnet, the subnet in its realm, and no two scopes share addresses."""
-    realms = {realm.name: realm for realm in config.realms}
-    pools = {pool.realm for pool in config.pools}
     yield from duplicates("scope", "name", config.scopes, lambda scope: scope.name, "give each scope a name of its own")
     for place, scope in enumerate(config.scopes):
-        path = f"scope[{place}]"
-        yield from _scope_inside(scope, path)
-        yield from _check_relays(scope, path)
-        realm = realms.get(scope.realm)
-        if realm is None:
-            yield unknown_realm(f"{path}.realm", scope.realm, realms)
-            continue
-        if not any(scope.subnet.subnet_of(prefix) for prefix in realm.private):
-            yield Problem(f"{path}.subnet", f"{scope.subnet} is not in realm {realm.name!r}", "add it to the realm's private")
-        if scope.realm not in pools:
-            yield Problem(
-                f"{path}.realm", f"no pool has ports for realm {realm.name!r}", f'add a [[pool]] with realm = "{realm.name}"'
-            )
-        if config.dhcp.enabled:
-            yield from _scope_on_machine(scope, machine, path)
-    subnets = [scope.subnet for scope in config.scopes]
-    ranges = (Range(None, int(net.network_address), int(net.broadcast_address), place) for place, net in enumerate(subnets))
+        yield from as_far_as_read(_scope_inside(scope, f"scope[{place}]"))
+        yield from as_far_as_read(_check_relays(scope, f"scope[{place}]"))
+    subnets = dict(each_read(config.scopes, lambda scope: scope.subnet))
+    ranges = (Range(None, int(net.network_address), int(net.broadcast_address), place) for place, net in subnets.items())
     for place, before in sorted((max(pair), min(pair)) for pair in overlapping(ranges)):
         what = f"{subnets[place]} overlaps scope[{before}]"
         yield Problem(f"scope[{place}].subnet", what, "give each scope a subnet of its own")
+
+
+def check_scopes_here(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A scope's interface and its server's address are this machine's."""
+    for place, scope in enumerate(config.scopes if config.dhcp.enabled else ()):
+        yield from as_far_as_read(_scope_on_machine(scope, machine, f"scope[{place}]"))
+
+
+def check_scopes_realms(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A scope's subnet lies in its realm, which has ports."""
+    realms = {realm.name: realm for realm in config.realms}
+    for place, scope in enumerate(config.scopes):
+        yield from as_far_as_read(_scope_in_realm(scope, f"scope[{place}]", realms))
+    pools = {pool.realm for pool in config.pools}
+    for place, scope in enumerate(config.scopes):
+        yield from as_far_as_read(_scope_has_ports(scope, f"scope[{place}]", realms, pools))
+
+
+def _scope_in_realm(scope: Scope, path: str, realms: Mapping[str, Realm]) -> Iterator[Problem]:
+    realm = realms.get(scope.realm)
+    if realm is None:
+        yield unknown_realm(f"{path}.realm", scope.realm, realms)
+    elif not any(scope.subnet.subnet_of(prefix) for prefix in realm.private):
+        yield Problem(f"{path}.subnet", f"{scope.subnet} is not in realm {realm.name!r}", "add it to the realm's private")
+
+
+def _scope_has_ports(scope: Scope, path: str, realms: Mapping[str, Realm], pools: Container[str]) -> Iterator[Problem]:
+    if scope.realm in realms and scope.realm not in pools:
+        what = f"no pool has ports for realm {scope.realm!r}"
+        yield Problem(f"{path}.realm", what, f'add a [[pool]] with realm = "{scope.realm}"')
 
 
 def _scope_on_machine(scope: Scope, machine: Machine, path: str) -> Iterator[Problem]:
@@ -82,20 +98,30 @@ def _check_relays(scope: Scope, path: str) -> Iterator[Problem]:
 def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:
     """A reservation is of one phone, in a scope's subnet, and fixes a class that exists."""
     yield from duplicates("reservation", "address", config.reservations, lambda entry: entry.address, "keep one of them")
-    classes = {entry.name for entry in config.classes}
     seen: dict[Hashable, int] = {}
+    for place, entry in enumerate(config.reservations):
+        yield from as_far_as_read(_check_marks(entry, f"reservation[{place}]", place, seen))
+    classes = {entry.name for entry in config.classes}
+    for place, entry in enumerate(config.reservations):
+        yield from as_far_as_read(_check_class(entry, f"reservation[{place}]", classes))
+    # Where a scope's subnet could not be read, nobody knows what lies in it.
     scope_of = _finder(config.scopes)
     for place, entry in enumerate(config.reservations):
-        path = f"reservation[{place}]"
-        yield from _check_marks(entry, path, place, seen)
-        scope = scope_of(entry.address)
-        if scope is None:
-            yield Problem(f"{path}.address", f"{entry.address} is in no scope's subnet", "choose an address of a scope")
-        elif entry.address in _taken(scope):
-            yield Problem(f"{path}.address", f"{entry.address} is no address for a phone", "choose another one")
-        if entry.phone_class and entry.phone_class not in classes:
-            known = ", ".join(sorted(classes)) or "none"
-            yield Problem(f"{path}.class", f"there is no class {entry.phone_class!r}", f"add a [[class]], or use one of: {known}")
+        yield from as_far_as_read(_check_address(entry, f"reservation[{place}]", scope_of))
+
+
+def _check_class(entry: Reservation, path: str, classes: Collection[str]) -> Iterator[Problem]:
+    if entry.phone_class and entry.phone_class not in classes:
+        known = ", ".join(sorted(classes)) or "none"
+        yield Problem(f"{path}.class", f"there is no class {entry.phone_class!r}", f"add a [[class]], or use one of: {known}")
+
+
+def _check_address(entry: Reservation, path: str, scope_of: Callable[[IPv4Address], Scope | None]) -> Iterator[Problem]:
+    scope = scope_of(entry.address)
+    if scope is None:
+        yield Problem(f"{path}.address", f"{entry.address} is in no scope's subnet", "choose an address of a scope")
+    elif entry.address in _taken(scope):
+        yield Problem(f"{path}.address", f"{entry.address} is no address for a phone", "choose another one")
 
 
 def _finder(scopes: Iterable[Scope]) -> Callable[[IPv4Address], Scope | None]:

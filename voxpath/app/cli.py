@@ -49,7 +49,7 @@ def run_check(options: argparse.Namespace) -> int:
     """Carry out ``voxpath check``: errors on standard error, what is off or noteworthy on standard output."""
     file: Path = options.file
     name = printable(str(file), LINE_LIMIT)
-    config, problems = load(file)
+    config, problems = load(file, thorough=True)
     for problem in problems:
         print(f"{name}: {problem}", file=sys.stderr)
     if config is None:

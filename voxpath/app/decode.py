@@ -4,8 +4,7 @@ msgspec converts single values; the walk over sections is our own, since msgspec
 """
 
 import re
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
@@ -20,39 +19,21 @@ from voxpath.app.kinds import read_kind
 from voxpath.app.phone_classes import taken_over
 from voxpath.app.schema import Config
 from voxpath.app.section import Section
+from voxpath.app.toml_text import read_toml
+from voxpath.app.unread import Part
 from voxpath.model.event import printable
 
 FILE_LIMIT = 2 * 1024 * 1024
 """Largest configuration file, in octets: 10 000 phones with a reservation and a number each take 1.2 million."""
 
-KEY_PARTS_LIMIT = 32
-"""Parts of a dotted key; no option has more than three, and the time that :mod:`tomllib` takes grows with their square."""
-
 PROBLEMS_LIMIT = 200
 """Problems that are told; who has more than these corrects them first."""
-
-TEXT_OR_COMMENT = re.compile(
-    r"""
-    "{3}(?:[^"\\]|\\(?:.|\Z)|"(?!""))*(?:"{3}|\Z)
-    | '{3}.*?(?:'{3}|\Z)
-    | "(?:[^"\\\n]|\\[^\n])*"?
-    | '[^'\n]*'?
-    | \#[^\n]*
-    """,
-    re.DOTALL | re.VERBOSE,
-)
-"""What holds no key in TOML, and quoted parts of keys; one that is not closed goes on to where :mod:`tomllib` gives up."""
-LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]+[ \t]*\.[ \t]*){{{KEY_PARTS_LIMIT}}}")
 
 LINE_LIMIT = 1000
 """Characters that are told of a problem."""
 
 PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?$", re.DOTALL)
 """How msgspec's errors name the place."""
-
-
-HEADING = re.compile(r"[ \t]*\[(?P<list>\[)?[ \t]*(?P<name>[A-Za-z0-9_.-]{1,64})[ \t]*\]")
-"""A table's heading in TOML."""
 
 
 class Problem(NamedTuple):
@@ -81,41 +62,30 @@ class Decoded(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-class Partial(NamedTuple):
-    """What could be read of a file.
-
-    :ivar config: the top-level keys without a problem, and defaults for the rest; ``None``: the content is no TOML.
-    :ivar broken: the top-level keys that have a problem, as the file and as the schema spell them.
-    :ivar problems: all of them.
-    """
-
-    config: Config | None
-    broken: frozenset[str]
-    problems: tuple[Problem, ...]
-
-
 def decode(text: bytes) -> Decoded:
     """Read a configuration file's content; never raises on any content."""
-    config, _, problems = decode_partly(text)
+    config, problems = decode_partly(text)
     return Decoded(None if problems else config, problems)
 
 
-def decode_partly(text: bytes) -> Partial:
-    """Read what can be read, so that an error in one section does not hide those in the others; never raises."""
+def decode_partly(text: bytes) -> Decoded:
+    """Read what can be read, so that one error does not hide others; never raises.
+
+    What asks the configuration for an option that could not be read gets :class:`~voxpath.app.unread.Unread`.
+    """
     if len(text) > FILE_LIMIT:
         return _unreadable(f"more than {FILE_LIMIT} octets", "split the site into several servers")
     try:
-        decoded = text.decode("utf-8")
-        if LONG_KEY.search(TEXT_OR_COMMENT.sub("s", decoded)):
-            return _unreadable(f"a key has more than {KEY_PARTS_LIMIT} parts", "write the names that the reference has")
-        raw = tomllib.loads(decoded)
+        written = text.decode("utf-8")
     except UnicodeDecodeError as error:
         return _unreadable(f"octet {error.start} is no UTF-8", "save the file as UTF-8")
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        return _unreadable(f"no TOML: {printable(str(error))}", _advice(text.decode(), str(error)))
-    problems: list[Problem] = []
-    values, broken = _options(Config, taken_over(raw), "", problems)
-    return Partial(Config(**values), broken, bounded(problems))
+    raw, faults = read_toml(written, _lists())
+    problems = [Problem("", printable(fault.what), fault.todo) for fault in faults]
+    if raw is None:
+        return Decoded(None, tuple(problems))
+    unread = {fault.key for fault in faults}
+    read = {key: value for key, value in taken_over(raw).items() if key not in unread}
+    return Decoded(_options(Config, read, "", problems, unread), bounded(problems))
 
 
 def bounded(problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -126,25 +96,15 @@ def bounded(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return (*problems[:PROBLEMS_LIMIT], more)
 
 
-def _advice(text: str, error: str) -> str:
-    """What to do about broken TOML: a heading that stands there twice is told by its name.
-
-    :param error: the words of :mod:`tomllib`, which name the line.
-    """
-    at = re.search(r"at line ([0-9]+)", error)
-    lines = text.split("\n")
-    heading = HEADING.match(lines[int(at[1]) - 1]) if at and int(at[1]) <= len(lines) else None
-    if heading is None or not error.startswith(("Cannot overwrite", "Cannot declare")):
-        return "correct the syntax there"
-    name = heading["name"]
-    hint = _hints(Config).get({field.encode_name: field.name for field in fields(Config)}.get(name, ""))
-    if heading["list"] or (hint is not None and get_origin(plain(hint)) is tuple):
-        return f"write [[{name}]] above each {name}, with two brackets"
-    return f"[{name}] stands there before: write all its options below one heading"
+@lru_cache(maxsize=1)
+def _lists() -> frozenset[str]:
+    """The top-level keys that are lists of tables."""
+    hints = _hints(Config)
+    return frozenset(field.encode_name for field in fields(Config) if get_origin(plain(hints[field.name])) is tuple)
 
 
-def _unreadable(what: str, todo: str) -> Partial:
-    return Partial(None, frozenset(), (Problem("", what, todo),))
+def _unreadable(what: str, todo: str) -> Decoded:
+    return Decoded(None, (Problem("", what, todo),))
 
 
 def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) -> Any:
@@ -152,15 +112,14 @@ def _section(kind: type[Section], raw: Any, path: str, problems: list[Problem]) 
     if not isinstance(raw, dict):
         heading = f"[[{path.partition('[')[0]}]]" if path.endswith("]") else f"[{path}]"
         problems.append(Problem(path, f"a table is wanted, not {_kind_of(raw)}", f"write {heading} and one option a line below it"))
-        return None
+        return Part(kind, {}, frozenset(field.name for field in fields(kind)))
     if _is_leaf(kind):
         # Thousands of users: msgspec reads a right table as a whole, and the walk is only for telling what is wrong with it.
         with suppress(ValidationError):
             whole = convert(raw, kind, dec_hook=read_kind)
             if all(isfinite(value) for value in astuple(whole) if isinstance(value, float)):
                 return whole
-    values, broken = _options(kind, raw, path, problems)
-    return kind(**values) if not broken else None
+    return _options(kind, raw, path, problems)
 
 
 @lru_cache(maxsize=64)
@@ -180,30 +139,32 @@ def _known(kind: type[Section]) -> dict[str, FieldInfo]:
     return {field.encode_name: field for field in fields(kind)}
 
 
-def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem]) -> tuple[dict[str, Any], frozenset[str]]:
-    """Read a table's options: the right ones by field name, and the keys of the others.
+def _options(kind: type[Section], raw: dict[str, Any], path: str, problems: list[Problem], broken: Collection[str] = ()) -> Any:
+    """Read a table's options: a section, or a part of one.
 
     A misspelt key counts for the one that is probably meant, too: its default is not what the file means.
+
+    :param broken: keys that could not be read, which is told already.
     """
     known = _known(kind)
     hints = _hints(kind)
     values: dict[str, Any] = {}
-    broken: set[str] = set()
+    unread = {known[key].name for key in broken if key in known}
+    whole = len(problems) if not broken else -1
     for key in sorted(raw.keys() - known.keys()):
         # Who has so many problems is not told what each may have meant.
         near = get_close_matches(key[:64], known, n=1) if len(problems) < PROBLEMS_LIMIT else []
         problems.append(_unknown(_join(path, key), near, list(known)))
-        broken.update((key, *near))
+        unread.update(known[each].name for each in near)
     for key, field in known.items():
         before = len(problems)
         if key in raw:
             values[field.name] = _value(hints[field.name], raw[key], _join(path, key), problems)
         elif _required(field):
             problems.append(Problem(_join(path, key), "is missing", f"add {_sample(key, hints[field.name])}"))
-        if len(problems) > before:
-            values.pop(field.name, None)
-            broken.add(key)
-    return values, frozenset(broken)
+        if len(problems) > before and values.get(field.name) is None:
+            unread.add(field.name)
+    return kind(**values) if len(problems) == whole else Part(kind, values, frozenset(unread))
 
 
 def _value(hint: Any, raw: Any, path: str, problems: list[Problem]) -> Any:

@@ -1,19 +1,19 @@
 """What ``voxpath ctl`` can ask of this process, and have it do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
-from twisted.python.failure import Failure
 
 from voxpath import __version__
-from voxpath.app import values_sip
+from voxpath.app import values, values_sip
 from voxpath.app.check import machine_for, off
 from voxpath.app.orders import pool_rows, scope_rows
+from voxpath.app.reboot import reboot
 from voxpath.app.role import Role
-from voxpath.dhcp.explain import Finding, Question
+from voxpath.dhcp.question import Finding, Question
 from voxpath.io.uploads import Uploaded
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts, Some, UserFacts
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, when
@@ -81,6 +81,20 @@ class ProcessFacts(NoFacts):
         if self._is_standby:
             return self._node.store.load(PortBinding)
         return self._gateway("blocks").ledger.bindings()
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        """What the configuration names."""
+        config = self._node.config
+        return {
+            "scope": [scope.name for scope in config.scopes],
+            "class": [entry.name for entry in config.classes],
+            "realm": [realm.name for realm in config.realms],
+            "public": [str(pool.public) for pool in config.pools],
+        }
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        """The blocks of ``[[block]]``."""
+        return values.fixed_blocks(self._node.config)
 
     def nat(self) -> NatFacts:
         """The NAT back end."""
@@ -160,29 +174,12 @@ class ProcessFacts(NoFacts):
         """End a reservation."""
         return self._gateway("unreserve").orders().unreserve(phone)
 
-    def reboot(self, phone: str) -> "Deferred[str]":
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
         """Have a phone boot anew: by SIP where it is registered, or else, or when it refuses that, by DHCP."""
         self._refuse_as_standby("reboot")
         process = self._process
-        asked = process.sip.reboot(phone) if process.sip is not None else None
-        if process.gateway is None:
-            if asked is None:
-                raise CommandError(
-                    "reboot", f"{phone} is not registered here", "ask the process that it is registered at, by --socket"
-                )
-            return asked
-        if asked is None:
-            return succeed(self._gateway("reboot").orders().recall(phone))
-        return asked.addErrback(lambda failure: self._recall_after(failure, phone))
-
-    def _recall_after(self, failure: Failure, phone: str) -> str:
-        """The phone did not heed SIP: tell that, unless DHCP is a way."""
-        failure.trap(CommandError)
-        try:
-            return self._gateway("reboot").orders().recall(phone)
-        except CommandError:
-            assert isinstance(failure.value, CommandError)
-            raise failure.value from None
+        recall = None if process.gateway is None else lambda phone: self._gateway("reboot").orders().recall(phone)
+        return Deferred.fromCoroutine(reboot(phone, process.sip, recall))
 
     def standby(self) -> Iterable[tuple[str, str]]:
         """How the pair of this host and its peer stands."""

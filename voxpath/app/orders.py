@@ -63,12 +63,16 @@ class PhoneOrders:
 
     def recall(self, phone: str) -> str:
         """Have a phone boot anew by DHCP; tell what was done."""
+        mac = Mac.parse(phone)
+        lease = self._server.lease_of(mac)
+        if lease is None:
+            raise CommandError("reboot", f"{phone} holds no lease", "see known for the phones that are here, and why for this one")
         try:
-            effects = self._server.recall.ask(Mac.parse(phone), self._clock.now())
+            effects = self._server.recall.ask(mac, self._clock.now())
         except LocalError as error:
             raise CommandError("reboot", str(error), "write forcerenew = true in its class if it does") from None
         self._driver.act(lambda now: effects)
-        return f"{phone} by FORCERENEW; one that ignores it boots when it renews by itself"
+        return f"FORCERENEW sent to {lease.address}; one that ignores it boots when it renews by itself"
 
     def _order(self, verb: str, phone: str, told: type[Event], order: Callable[[float], list[Effect]]) -> "Deferred[Event]":
         """Give an order, and wait for the event that tells its end."""
@@ -104,6 +108,7 @@ def scope_rows(server: DhcpServer) -> Iterator[ScopeRow]:
             scope=scope.name,
             interface=scope.interface,
             realm=scope.realm,
+            group=scope.group,
             total=usage.total,
             used=usage.used,
             free=usage.free,

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -48,7 +49,17 @@ def taken_over(raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, "class": [_filled(entry) for entry in classes]}
 
 
+def probably(name: str) -> str:
+    """The shipped class that is probably meant by a name; empty: none is near it."""
+    near = get_close_matches(name[:64], shipped(), n=1)
+    return near[0] if near else ""
+
+
 def _filled(entry: Any) -> Any:
+    """A misspelt ``like`` stands for what is probably meant: what is told then is the misspelling, and not all that it leads to."""
     like = entry.get(LIKE) if isinstance(entry, dict) else None
-    found = shipped().get(like) if isinstance(like, str) else None
-    return entry if found is None else {"name": like, **found.options, **entry}
+    if not isinstance(like, str) or not like:
+        return entry
+    name = like if like in shipped() else probably(like)
+    found = shipped().get(name)
+    return {"name": name or like, **(found.options if found is not None else {}), **entry}

@@ -85,8 +85,8 @@ class Dhcp(Section, frozen=True):
     warn_at: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=100)], ...],
         doc(
-            "Shares of a scope's addresses, or of a pool's ports, in percent, from which on an event warns; "
-            "another one tells when they are 5 points below again.",
+            "Shares of the addresses of a scope (or of all scopes of its group), or of a pool's ports, in percent and rising, "
+            "from which on an event warns; another one tells when they are 5 points below again.",
             [70, 90],
             max_length=8,
         ),

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from twisted.internet.defer import Deferred
 
 from voxpath.core.effects import Effect
-from voxpath.core.errors import VoxpathError
+from voxpath.core.errors import RemoteError, VoxpathError
 from voxpath.dhcp.event import DhcpAdopted, DhcpAdoptionFailed, DhcpDisowned
-from voxpath.dhcp.explain import Finding, Question
 from voxpath.dhcp.links import NoLink
 from voxpath.dhcp.policy import Applicant
+from voxpath.dhcp.question import Finding, Question
 from voxpath.dhcp.server import DhcpServer
 from voxpath.io.bus import EventBus, Record
 from voxpath.io.clock import Clock
@@ -50,6 +50,9 @@ class Serving:
             return self._server.explain(question, self._clock.now())
         except NoLink as error:
             raise CommandError("explain", str(error), "name another one by interface= or relay=") from None
+        except RemoteError as error:
+            todo = "the server refuses such a message, too: see why, and write class=, client= and wants="
+            raise CommandError("explain", f"what the phone said last is malformed: {error}", todo) from None
 
     def _changed(self, verb: str, mac: Mac, change: Callable[[float], list[Effect]]) -> "Deferred[str]":
         try:

@@ -277,6 +277,9 @@ class BlockLoosened(Event, frozen=True, kw_only=True):
 class AddressesLow(Event, frozen=True, kw_only=True):
     """A scope's addresses run short: so many percent of them are in use that a threshold was passed (DHC-24).
 
+    Scopes of one group on one link are counted together, since each helps the others out.
+
+    :ivar scope: its name, or the names of all scopes of the group.
     :ivar used: those that a new phone cannot get; remembered ones give way and are not counted.
     """
 
@@ -291,7 +294,7 @@ class AddressesLow(Event, frozen=True, kw_only=True):
 
 
 class AddressesRecovered(Event, frozen=True, kw_only=True):
-    """A scope's addresses in use fell clearly below a threshold again."""
+    """The addresses in use of a scope, or of its group, fell clearly below a threshold again."""
 
     ID: ClassVar[str] = "ADDRESSES_RECOVERED"
     TEXT: ClassVar[str] = "scope {scope}: {used} of {total} addresses are in use, well below {threshold} % again"

@@ -8,19 +8,18 @@ An address that is not verified may be looked at in the background, as it would 
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
-from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, INFINITE_S, Message, MessageType
+from voxpath.dhcp.message import INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Admitted, Refusal
+from voxpath.dhcp.question import Finding
 from voxpath.dhcp.record import Client, Offer
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
 from voxpath.dhcp.wire import decode
-from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.octets import write_octets
 from voxpath.model.phone import PhoneClass, Scope
@@ -32,49 +31,12 @@ _ADDRESSES = frozenset((code.SUBNET_MASK, code.ROUTER, code.DNS_SERVER, code.SER
 _NUMBERS = frozenset((code.LEASE_TIME, code.RENEWAL_TIME, code.REBINDING_TIME, code.BOOT_FILE_SIZE))
 
 
-class Question(NamedTuple):
-    """Who would ask.
-
-    :ivar vendor_class: option 60; empty: it sends none.
-    :ivar client_id: option 61.
-    :ivar circuit_id: option 82, sub-option 1.
-    :ivar relay: giaddr; ``None``: it asks on the link itself.
-    :ivar interface: where it would arrive; empty: where the phone was last, or else the only possible one.
-    """
-
-    mac: Mac
-    vendor_class: bytes = b""
-    client_id: bytes = b""
-    circuit_id: bytes = b""
-    relay: IPv4Address | None = None
-    interface: str = ""
-
-    def message(self) -> Message:
-        """The DISCOVER that such a client sends."""
-        options = {code.MESSAGE_TYPE: bytes((MessageType.DISCOVER,))}
-        if self.vendor_class:
-            options[code.VENDOR_CLASS] = self.vendor_class
-        if self.client_id:
-            options[code.CLIENT_ID] = self.client_id
-        if self.circuit_id:
-            options[code.RELAY_AGENT] = bytes((1, len(self.circuit_id))) + self.circuit_id
-        message = Message(BOOTREQUEST, 0, self.mac, options, flags=BROADCAST_FLAG)
-        return message if self.relay is None else message._replace(giaddr=self.relay)
-
-
-class Finding(NamedTuple):
-    """One step, and what it led to, safe for a terminal."""
-
-    step: str
-    result: str
-
-
 def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
     """Tell what would become of a DISCOVER."""
     link = request.link
     if request.scope.shared:
         request = request._replace(message=_sharing(request.message))
-        yield Finding("shared addresses", "taken for granted: it asks for option 159, and sends option 61")
+        yield Finding("shared addresses", "where it is not told otherwise, it asks for option 159 and sends option 61")
     names = ", then ".join(scope.name for scope in link.members)
     yield Finding("link", f"scope {names}" + (f"; {len(link.scopes)} scopes in all" if len(link.scopes) > link.giving else ""))
     admitted = parts.policy.admit(request.applicant)
@@ -94,13 +56,9 @@ def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
 
 
 def _sharing(message: Message) -> Message:
-    """The same message from a phone that knows of shared addresses; no other is worth a dry run where they are (RFC 7618)."""
-    options = {
-        code.CLIENT_ID: b"\1" + message.chaddr,
-        **message.options,
-        code.PARAMETER_REQUEST_LIST: bytes((code.PORT_PARAMETERS,)),
-    }
-    return message._replace(options=options)
+    """The same message from a phone that knows of shared addresses; what it is known to say counts, though (RFC 7618)."""
+    assumed = {code.CLIENT_ID: b"\1" + message.chaddr, code.PARAMETER_REQUEST_LIST: bytes((code.PORT_PARAMETERS,))}
+    return message._replace(options={**assumed, **message.options})
 
 
 def _checks(parts: Parts, request: Request, admitted: Admitted | Refusal) -> Iterator[Finding]:

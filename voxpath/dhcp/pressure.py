@@ -1,11 +1,12 @@
 """Warns before anything runs out: thresholds with hysteresis, looked at with each change, for the same cost at any size."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from voxpath.core.effects import Effect, Emit
 from voxpath.dhcp.event import AddressesLow, AddressesRecovered, PortsLow, PortsRecovered
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.record import Step
+from voxpath.model.phone import Scope
 from voxpath.model.ports import PortBlock
 from voxpath.ports.pools import Pool
 
@@ -56,17 +57,18 @@ class Watermark:
 
 
 class Pressure:
-    """The watermarks of all scopes and pools."""
+    """The watermarks of all scopes and pools; scopes that help each other out have one together (super-scopes, DHC-14)."""
 
     def __init__(self, book: Book, warn_at: Iterable[int] = WARN_AT) -> None:
         self._book = book
         self._warn_at = tuple(warn_at)
+        self._groups = _groups(book.scopes.values())
         self._scopes: dict[str, Watermark] = {}
         self._pools: dict[Pool, Watermark] = {}
 
     def level_of_scope(self, name: str) -> int:
-        """The highest threshold that a scope has passed, in percent; 0: none."""
-        mark = self._scopes.get(name)
+        """The highest threshold that a scope, or its group, has passed, in percent; 0: none."""
+        mark = self._scopes.get(self._groups[name][0]) if name in self._groups else None
         return mark.level if mark is not None else 0
 
     def level_of_pool(self, pool: Pool) -> int:
@@ -76,7 +78,7 @@ class Pressure:
 
     def look(self, now: float) -> list[Effect]:
         """What is to be told at the start: shares that were passed before, or in another process."""
-        effects = [effect for name in self._book.scopes for effect in self._scope(name)]
+        effects = [effect for group in dict.fromkeys(self._groups.values()) for effect in self._group(group)]
         for usage in self._book.ledger.usage(now):
             effects += self._told(usage.pool, usage.total, usage.used)
         return effects
@@ -86,25 +88,26 @@ class Pressure:
         change = step.ledger
         if not change and step.offer is None:
             return []
-        lease, before = step.lease, step.before
-        effects = self._scope(lease.scope) if lease is not None else []
-        if before is not None and (lease is None or before.scope != lease.scope):
-            effects += self._scope(before.scope)
+        effects: list[Effect] = []
+        groups, lease, before = self._groups, step.lease, step.before
+        if lease is not None and lease.scope in groups:
+            effects += self._group(groups[lease.scope])
+        if before is not None and before.scope in groups and (lease is None or before.scope != lease.scope):
+            effects += self._group(groups[before.scope])
         for row in (*change.written, *change.removed):
             effects += self._pool(row.block, now)
         return effects
 
-    def _scope(self, name: str) -> list[Effect]:
-        if name not in self._book.scopes:
-            return []
-        mark = self._scopes.get(name)
+    def _group(self, group: tuple[str, ...]) -> list[Effect]:
+        book = self._book
+        mark = self._scopes.get(group[0])
         if mark is None:
-            mark = self._scopes[name] = Watermark(self._warn_at, self._book.usage(name).total)
-        used, before = self._book.used(name), mark.level
+            mark = self._scopes[group[0]] = Watermark(self._warn_at, sum(book.usage(name).total for name in group))
+        used, before = sum(map(book.used, group)), mark.level
         if not mark.moves(used):
             return []
         event = AddressesLow if mark.level > before else AddressesRecovered
-        return [Emit(event(scope=name, used=used, total=mark.total, threshold=max(before, mark.level)))]
+        return [Emit(event(scope=", ".join(group), used=used, total=mark.total, threshold=max(before, mark.level)))]
 
     def _pool(self, block: PortBlock, now: float) -> list[Effect]:
         found = self._book.ledger.used_around(block, now)
@@ -122,3 +125,12 @@ class Pressure:
             return []
         event = PortsLow if mark.level > before else PortsRecovered
         return [Emit(event(pool=str(pool), used=used, total=total, threshold=max(before, mark.level)))]
+
+
+def _groups(scopes: Iterable[Scope]) -> dict[str, tuple[str, ...]]:
+    """The scopes that give addresses to the same phones, by the name of each: those of one link and group, or a scope alone."""
+    together: dict[Hashable, list[str]] = {}
+    for scope in scopes:
+        key = (scope.interface, frozenset(scope.relays), scope.group) if scope.group else scope.name
+        together.setdefault(key, []).append(scope.name)
+    return {name: tuple(group) for group in together.values() for name in group}

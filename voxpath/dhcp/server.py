@@ -16,7 +16,7 @@ from voxpath.dhcp.adoption import Adoptions, AdoptionToken
 from voxpath.dhcp.allocation import Allocation
 from voxpath.dhcp.bootp import Bootp
 from voxpath.dhcp.ending import Ending
-from voxpath.dhcp.explain import Finding, Question, explain
+from voxpath.dhcp.explain import explain
 from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
 from voxpath.dhcp.links import Links, NoLink
@@ -26,6 +26,7 @@ from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Applicant, Policy
 from voxpath.dhcp.pressure import Pressure
+from voxpath.dhcp.question import Finding, LastHeard, Question
 from voxpath.dhcp.recall import Recall
 from voxpath.dhcp.relay import RelayAgent, relay_agent
 from voxpath.dhcp.reply import Replies
@@ -66,6 +67,7 @@ class DhcpServer:
         self.pressure = Pressure(self._book, settings.warn_at)
         self._steps = Steps(self._book, settings.probation_s, settings.retry_s, self.pressure)
         self._silence = Silence()
+        self._last = LastHeard()
         self._ladders = PerSecond(MESSAGES_TOLD)
         self.recall = Recall(self._book, policy, settings.secret, settings.client_port)
         self.orders = Orders(self._book, self._steps)
@@ -110,6 +112,11 @@ class DhcpServer:
         """All leases, those that ended too."""
         return self._book.leases()
 
+    def lease_of(self, mac: Mac) -> Lease | None:
+        """The lease that a phone holds now."""
+        client = self._book.known(mac)
+        return client.lease if client is not None and client.bound else None
+
     def scopes(self) -> list[tuple[Scope, AddressUsage]]:
         """All scopes, with what their addresses are used for."""
         return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]
@@ -142,10 +149,12 @@ class DhcpServer:
         """Tell what would become of a DISCOVER, and change nothing.
 
         :raises NoLink: it would come from nowhere that is served, or from one of several interfaces.
+        :raises RemoteError: what the phone said last is malformed.
         """
         interface = question.interface or self._place_of(question)
-        request = self._request_of(question.message(), question.mac, str(question.mac), interface)
-        return list(explain(self._parts, request, now))
+        said = self._last.of(question.mac)
+        request = self._request_of(question.message(said), question.mac, str(question.mac), interface)
+        return [*question.findings(said, now), *explain(self._parts, request, now)]
 
     # The core.
 
@@ -167,6 +176,7 @@ class DhcpServer:
             request = self._request_of(message, mac, phone, datagram.interface, datagram.port, told, datagram.source.host)
         except NoLink as error:
             return heard + self._silence.drop_unread(phone, message.summary, str(error), error.kind)
+        self._last.note(mac, message, now)
         return heard + answer(request, now)
 
     def next_due(self) -> float | None:

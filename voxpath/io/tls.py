@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName
+from cryptography import x509
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -66,10 +66,19 @@ class Identity:
 
 def names_of(certificate: Certificate) -> frozenset[str]:
     """The names that a peer's certificate is for: its common names and its DNS names."""
-    subject = certificate.original.to_cryptography()
-    names = {str(attribute.value) for attribute in subject.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    return names_in(certificate.original.to_cryptography())
+
+
+def names_in(certificate: x509.Certificate) -> frozenset[str]:
+    """The common names and the DNS names of a certificate."""
+    common = (str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    return dns_names(certificate).union(common)
+
+
+def dns_names(certificate: x509.Certificate) -> frozenset[str]:
+    """The DNS names of a certificate: whoever connects looks for the listener's name among these alone (RFC 9525)."""
     try:
-        alternatives = subject.extensions.get_extension_for_class(SubjectAlternativeName).value
-    except ExtensionNotFound:
-        return frozenset(names)
-    return frozenset(names | set(alternatives.get_values_for_type(DNSName)))
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(alternatives.get_values_for_type(x509.DNSName))

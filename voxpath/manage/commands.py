@@ -8,10 +8,12 @@ from twisted.internet.defer import Deferred
 
 from voxpath.manage import leasing, provisioning, rows, serving
 from voxpath.manage.command import Answer, Command, Console
+from voxpath.manage.ending import ending_of
 from voxpath.manage.entry import Entry, entry_of
-from voxpath.manage.facts import CommandError
-from voxpath.manage.subject import subject_of
+from voxpath.manage.facts import CommandError, Facts
+from voxpath.manage.subject import Subject, subject_of
 from voxpath.manage.why import check_subject, holdings, note_of
+from voxpath.model.address import Mac, mac_beginning
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
 from voxpath.model.phone import identity_of
@@ -150,8 +152,17 @@ def _why(console: Console, arguments: Sequence[str]) -> Answer:
         check_subject("why", subject)
     # Looked for among all leases and bindings, so only if it is told.
     held = () if known else tuple(holdings(console.facts, subject))
-    note = note_of(subject, known, user, held)
+    note = "; ".join(filter(None, (note_of(subject, known, user, held), _ending(console.facts, subject, known))))
     return Answer(rows.EventRow, event_rows(entry for entry in known if not entry.is_message), note=note)
+
+
+def _ending(facts: Facts, subject: Subject, known: Sequence[Entry]) -> str:
+    """What is to be said of a lease that has ended, of the subject's first phone."""
+    try:
+        mac = Mac.parse(subject.identities[0])
+    except ValueError:
+        return ""
+    return ending_of(facts, mac, known)
 
 
 def _ladder(console: Console, arguments: Sequence[str]) -> Answer:
@@ -177,7 +188,8 @@ def _known(console: Console, arguments: Sequence[str]) -> Answer:
     for source in sources:
         with suppress(CommandError):
             names.update(each.phone for each in source())
-    found = sorted({printable(name) for name in names if name.lower().startswith(prefix)})
+    beginnings = (prefix, mac_beginning(prefix))
+    found = sorted({printable(name) for name in names if name.lower().startswith(beginnings)})
     note = f"{len(found) - NAMES_LIMIT} more: write more of the name" if len(found) > NAMES_LIMIT else ""
     return Answer(rows.ItemRow, [rows.ItemRow(name, "known") for name in found[:NAMES_LIMIT]], note=note)
 

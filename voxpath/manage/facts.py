@@ -1,6 +1,6 @@
 """What commands may ask of the running process, and what they may have it do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol, TypeVar
@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
-from voxpath.dhcp.explain import Finding, Question
+from voxpath.dhcp.question import Finding, Question
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
@@ -86,6 +86,12 @@ class Facts(Protocol):
 
     def blocks(self) -> Iterable[PortBinding]:
         """All port bindings, released ones included."""
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        """What the configuration names, by kind: ``scope``, ``class``, ``realm`` and ``public`` addresses of pools."""
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        """The port blocks that the configuration reserves, by holder."""
 
     def registrations(self) -> Iterable[Registration]:
         """All registered media gateways."""
@@ -171,8 +177,8 @@ class Facts(Protocol):
     def unreserve(self, phone: str) -> "Deferred[str]":
         """End a reservation; the Deferred fires with the block, once it is stored."""
 
-    def reboot(self, phone: str) -> "Deferred[str]":
-        """Have a phone boot anew; the Deferred fires with how it was asked, and what it answered."""
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
+        """Have a phone boot anew; the Deferred fires with the ways that were tried, each with what became of it."""
 
 
 class NoFacts:
@@ -197,6 +203,14 @@ class NoFacts:
     def blocks(self) -> Iterable[PortBinding]:
         """No port ledger here."""
         raise _absent("blocks", "port ledger")
+
+    def names(self) -> Mapping[str, Collection[str]]:
+        """Nothing is named."""
+        return {}
+
+    def fixed_blocks(self) -> Mapping[str, PortBlock]:
+        """Nothing is reserved."""
+        return {}
 
     def registrations(self) -> Iterable[Registration]:
         """No controller here."""
@@ -310,7 +324,7 @@ class NoFacts:
         """No port ledger here."""
         raise _absent("unreserve", "port ledger")
 
-    def reboot(self, phone: str) -> "Deferred[str]":
+    def reboot(self, phone: str) -> "Deferred[list[tuple[str, str]]]":
         """Neither DHCP nor SIP here."""
         raise _absent("reboot", "DHCP server and no SIP server")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from ipaddress import AddressValueError, IPv4Address
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from voxpath.manage import rows
 from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.facts import CommandError
+from voxpath.manage.filters import Choices, filters, fits
 from voxpath.manage.rows import Row
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
@@ -19,6 +20,10 @@ from voxpath.model.ports import MAX_DIGITS, BindingState, PortBinding, PortBlock
 
 Item = TypeVar("Item")
 Shown_contra = TypeVar("Shown_contra", contravariant=True)
+
+HELD, RELEASED, QUARANTINED, RESERVED = "held", "released", "quarantined", "reserved"
+LEASE_STATES = (HELD, "expired")
+BLOCK_STATES = (HELD, RELEASED, QUARANTINED, RESERVED)
 
 AT_ONCE = 500
 """Items that are sorted in one go: well below a millisecond."""
@@ -45,27 +50,6 @@ def in_order(items: Iterable[Item], shape: Shape[Item]) -> Iterator[Row | None]:
         yield shape.row(item)
 
 
-def filters(verb: str, arguments: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """Read arguments such as ``state=held``.
-
-    :raises CommandError: one is none, or there is no such filter.
-    """
-    found: dict[str, str] = {}
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not equals or name not in known or name in found:
-            todo = f"write each of {', '.join(f'{each}=...' for each in known)} at most once"
-            raise CommandError(verb, f"{printable(argument, 40)!r} is no filter here", todo)
-        found[name] = value.lower() if name in ("state", "phone") else value
-    return found
-
-
-def _fits(wanted: Mapping[str, str], **facts: str) -> bool:
-    if not facts.pop("phone").startswith(wanted.get("phone", "")):
-        return False
-    return all(wanted.get(name, value) == value for name, value in facts.items())
-
-
 class _Leases:
     def __init__(self, wanted: Mapping[str, str], now: float) -> None:
         self._wanted = {("phone_class" if name == "class" else name): value for name, value in wanted.items()}
@@ -76,7 +60,7 @@ class _Leases:
 
     def row(self, lease: Lease) -> rows.LeaseRow | None:
         state = "held" if lease.expires > self._now else "expired"
-        if not _fits(self._wanted, phone=lease.phone, scope=lease.scope, phone_class=lease.phone_class, state=state):
+        if not fits(self._wanted, phone=lease.phone, scope=lease.scope, phone_class=lease.phone_class, state=state):
             return None
         return rows.LeaseRow(
             phone=lease.phone,
@@ -90,16 +74,27 @@ class _Leases:
 
 
 class _Blocks:
-    def __init__(self, wanted: Mapping[str, str], now: float) -> None:
-        self._wanted = wanted
+    """Port bindings.
+
+    :param fixed: the blocks that the configuration reserves, by holder.
+    """
+
+    def __init__(self, wanted: Mapping[str, str], fixed: Mapping[str, PortBlock], now: float) -> None:
+        # Asked for reserved blocks, those in use are meant, too.
+        self._reserved_only = wanted.get("state") == RESERVED
+        self._wanted = {name: value for name, value in wanted.items() if not (self._reserved_only and name == "state")}
+        self._fixed = fixed
         self._now = now
 
     def key(self, binding: PortBinding) -> tuple[int, int]:
         return int(binding.block.public), binding.block.first
 
     def row(self, binding: PortBinding) -> rows.BlockRow | None:
-        state, public = self._state(binding), str(binding.block.public)
-        if not _fits(self._wanted, phone=binding.holder, realm=binding.realm, public=public, state=state):
+        reserved = self._reserved(binding)
+        state, public = self._state(binding, reserved), str(binding.block.public)
+        if self._reserved_only and not reserved:
+            return None
+        if not fits(self._wanted, phone=binding.holder, realm=binding.realm, public=public, state=state):
             return None
         return rows.BlockRow(
             phone=binding.holder,
@@ -107,26 +102,48 @@ class _Blocks:
             private="" if binding.private is None else str(binding.private),
             realm=binding.realm,
             state=state,
-            until="for ever" if binding.reserved else rows.when(binding.until),
+            reserved=reserved,
+            until="for ever" if reserved else rows.when(binding.until),
             generation=binding.generation,
         )
 
-    def _state(self, binding: PortBinding) -> str:
+    def _reserved(self, binding: PortBinding) -> str:
+        if self._fixed.get(binding.holder) == binding.block:
+            return "file"
+        return "command" if binding.reserved else ""
+
+    def _state(self, binding: PortBinding, reserved: str) -> str:
         if binding.state is BindingState.HELD:
-            return str(binding.state.value)
-        if binding.reserved:
-            return "reserved"
-        return "quarantined" if binding.until > self._now else binding.state.value
+            return HELD
+        if reserved:
+            return RESERVED
+        return QUARANTINED if binding.until > self._now else RELEASED
 
 
 def _leases(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[Answer]":
-    shape = _Leases(filters("leases", arguments, ("scope", "class", "state", "phone")), console.facts.now())
-    return _listed(console, rows.LeaseRow, list(console.facts.leases()), shape)
+    facts = console.facts
+    leases = list(facts.leases())
+    names = facts.names()
+    choices: Choices = {
+        "scope": lambda: chain(names.get("scope", ()), (lease.scope for lease in leases)),
+        "class": lambda: chain(names.get("class", ()), (lease.phone_class for lease in leases)),
+        "state": lambda: LEASE_STATES,
+    }
+    wanted = filters("leases", arguments, ("scope", "class", "state", "phone"), choices)
+    return _listed(console, rows.LeaseRow, leases, _Leases(wanted, facts.now()))
 
 
 def _blocks(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[Answer]":
-    shape = _Blocks(filters("blocks", arguments, ("realm", "public", "state", "phone")), console.facts.now())
-    return _listed(console, rows.BlockRow, list(console.facts.blocks()), shape)
+    facts = console.facts
+    blocks = list(facts.blocks())
+    names = facts.names()
+    choices: Choices = {
+        "realm": lambda: chain(names.get("realm", ()), (binding.realm for binding in blocks)),
+        "public": lambda: chain(names.get("public", ()), (str(binding.block.public) for binding in blocks)),
+        "state": lambda: BLOCK_STATES,
+    }
+    wanted = filters("blocks", arguments, ("realm", "public", "state", "phone"), choices)
+    return _listed(console, rows.BlockRow, blocks, _Blocks(wanted, facts.fixed_blocks(), facts.now()))
 
 
 def _listed(console: Console, kind: type[Row], items: list[Item], shape: Shape[Item]) -> "Answer | Deferred[Answer]":
@@ -175,7 +192,7 @@ def _reserve(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
     try:
         block = PortBlock.parse(arguments[1]) if len(arguments) > 1 else None
     except ValueError as error:
-        raise CommandError("reserve", printable(str(error), 120), "write for example 203.0.113.1:2048-2111") from None
+        raise CommandError("reserve", printable(str(error), 120), "write for example 203.0.113.1:20032-20095") from None
     return _told("reserved", console.facts.reserve(phone, block))
 
 
@@ -184,7 +201,8 @@ def _unreserve(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]"
 
 
 def _reboot(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    return _told("asked", console.facts.reboot(_mac("reboot", arguments[0])))
+    asked = console.facts.reboot(_mac("reboot", arguments[0]))
+    return asked.addCallback(lambda ways: Answer(rows.ItemRow, [rows.ItemRow(way, outcome) for way, outcome in ways]))
 
 
 def _told(item: str, outcome: "Deferred[str]") -> "Deferred[Answer]":
@@ -200,7 +218,7 @@ LEASES = Command(
 BLOCKS = Command(
     "blocks",
     ("[realm=NAME]", "[public=ADDRESS]", "[state=STATE]", "[phone=BEGINNING]"),
-    "port blocks and who holds them; state: held, released, quarantined, reserved",
+    "port blocks and who holds them; state: held, released, quarantined, or reserved, which is in use or not",
     _blocks,
 )
 SCOPES = Command("scopes", (), "how full the scopes are, and which threshold is passed", _scopes)
@@ -211,4 +229,4 @@ RESERVE = Command(
     "reserve", ("MAC", "[PUBLIC:FIRST-LAST]"), "keep a port block for a phone for ever: its own, or this one", _reserve
 )
 UNRESERVE = Command("unreserve", ("MAC",), "end what reserve has begun; the phone keeps its block", _unreserve)
-REBOOT = Command("reboot", ("MAC",), "have a phone boot anew: by SIP check-sync, or by FORCERENEW where its class has it", _reboot)
+REBOOT = Command("reboot", ("MAC",), "have a phone boot anew: by SIP check-sync, else by FORCERENEW if its class has it", _reboot)

@@ -39,13 +39,18 @@ class AdoptedRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class BlockRow(Row):
-    """One port block."""
+    """One port block.
+
+    :ivar state: ``reserved`` is a reserved one that is not in use.
+    :ivar reserved: by what it is its phone's for ever: ``file`` is ``[[block]]`` of the configuration, ``command`` is ``reserve``.
+    """
 
     phone: str
     block: str
     private: str
     realm: str
     state: str
+    reserved: str
     until: str
     generation: int
 
@@ -54,13 +59,15 @@ class BlockRow(Row):
 class ScopeRow(Row):
     """How full one scope is.
 
+    :ivar group: the super-scope that it is part of; empty: none.
     :ivar used: addresses that a new phone cannot get; ``kept`` are remembered for phones that left, and give way.
-    :ivar passed: the highest threshold that is passed, in percent; 0: none.
+    :ivar passed: the highest threshold that it, or its group as a whole, has passed, in percent; 0: none.
     """
 
     scope: str
     interface: str
     realm: str
+    group: str
     total: int
     used: int
     free: int

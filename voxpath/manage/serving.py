@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 
 from twisted.internet.defer import Deferred
 
-from voxpath.dhcp.explain import Question
+from voxpath.dhcp.question import Question
 from voxpath.manage import rows
 from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.facts import CommandError
@@ -13,8 +13,11 @@ from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.octets import read_octets
 
-DETAILS = ("class", "client", "circuit", "relay", "interface")
-"""What ``explain`` may be told of the message, as ``NAME=VALUE``."""
+DETAILS = ("class", "client", "wants", "circuit", "relay", "interface")
+"""What ``explain`` may be told of the message, as ``NAME=VALUE``; the first three may be empty: such a phone does not send them."""
+
+MAX_DIGITS, LAST_CODE = 3, 255
+"""Of an option's number, and the one that is the end of all options."""
 
 
 def _mac(verb: str, text: str) -> Mac:
@@ -47,8 +50,7 @@ def _explain(console: Console, arguments: Sequence[str]) -> Answer:
     for argument in arguments[1:]:
         question = _with(question, argument)
     found = [rows.ItemRow(finding.step, finding.result) for finding in console.facts.explain(question)]
-    note = "" if question.vendor_class else 'without a vendor class; add class="TEXT" to say what the phone sends in option 60'
-    return Answer(rows.ItemRow, found, note=note)
+    return Answer(rows.ItemRow, found)
 
 
 def _with(question: Question, argument: str) -> Question:
@@ -65,11 +67,21 @@ def _with(question: Question, argument: str) -> Question:
             case "class":
                 return question._replace(vendor_class=value.encode("ascii")[:255])
             case "client":
-                return question._replace(client_id=read_octets(value))
+                return question._replace(client_id=read_octets(value) if value else b"")
+            case "wants":
+                return question._replace(wanted=_codes(value))
             case _:
                 return question._replace(circuit_id=read_octets(value))
     except ValueError as error:
         raise CommandError("explain", f"{name}: {printable(str(error), 80)}", todo) from None
+
+
+def _codes(text: str) -> bytes:
+    """Read numbers of options; raise :class:`ValueError` for anything else."""
+    words = text.replace(",", " ").split()
+    if not all(word.isascii() and word.isdigit() and len(word) <= MAX_DIGITS and 0 < int(word) < LAST_CODE for word in words):
+        raise ValueError("numbers of options are wanted, such as 1,3,6,66")
+    return bytes(map(int, words))
 
 
 ADOPT = Command("adopt", ("MAC",), "serve a phone whose Ethernet address the configuration does not name", _adopt)
@@ -78,6 +90,6 @@ DISOWN = Command("disown", ("MAC",), "take an adoption back; a lease stays until
 EXPLAIN = Command(
     "explain",
     ("MAC", *(f"[{detail}=...]" for detail in DETAILS)),
-    "what a DISCOVER of this phone would lead to, step by step; nothing is changed",
+    "what a DISCOVER of this phone would lead to, step by step, as it asked last or as written; nothing is changed",
     _explain,
 )

@@ -1,5 +1,6 @@
 """Addresses: Ethernet, and UDP or TCP endpoints."""
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple, Self
@@ -12,6 +13,9 @@ BROADCAST_HOST = "255.255.255.255"
 RECENT_TEXTS = 4096
 """Texts of addresses that are kept: those of phones that are being served."""
 _GROUP_BIT = 1
+_MAC_FORMS = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}|[0-9A-Fa-f]{12}")
+_SEPARATORS = str.maketrans("", "", ":.-")
+_PAIRS = re.compile(r"[0-9a-f]{1,2}")
 
 
 class Mac(bytes):
@@ -27,11 +31,13 @@ class Mac(bytes):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``02:00:00:00:00:01`` or ``02-00-00-00-00-01``; raise :class:`ValueError` for anything else."""
-        parts = text.replace("-", ":").split(":")
-        if len(parts) != MAC_LENGTH or any(len(part) != 2 for part in parts):
+        """Read it with colons, hyphens or dots between pairs, as ``0200.0000.0001``, or without any of them.
+
+        :raises ValueError: it is none.
+        """
+        if _MAC_FORMS.fullmatch(text) is None:
             raise ValueError(f"{text!r} is not an Ethernet address such as 02:00:00:00:00:01")
-        return cls(bytes.fromhex("".join(parts)))
+        return cls(bytes.fromhex(text.translate(_SEPARATORS)))
 
     @property
     def is_group(self) -> bool:
@@ -43,6 +49,12 @@ class Mac(bytes):
 
     def __repr__(self) -> str:
         return f"Mac({self.hex(':')})"
+
+
+def mac_beginning(text: str) -> str:
+    """The beginning of an Ethernet address as it is printed, from any of the forms that are read; any other text as it is."""
+    digits = text.translate(_SEPARATORS).lower()
+    return ":".join(_PAIRS.findall(digits)) if re.fullmatch(r"[0-9a-f]{1,12}", digits) else text
 
 
 def text_of(address: IPv4Address) -> str:

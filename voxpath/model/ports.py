@@ -80,7 +80,8 @@ class BindingState(Enum):
 class PortBinding(Struct, frozen=True, gc=False):
     """Who holds a port block (the ledger's row).
 
-    :ivar holder: a phone's MAC in text form, or ``service:NAME`` for a role, or ``gateway:NAME``.
+    :ivar holder: a phone's MAC in text form, or ``service:NAME`` for a role, or ``gateway:BLOCK``; ``former:HOLDER@BLOCK`` for a
+        block that its holder left for another one.
     :ivar private: the inside address that the block is translated to; ``None`` for the gateway's own.
     :ivar realm: the realm of the inside address; empty for the gateway's own.
     :ivar until: until when nobody else may have the block: a released binding's end of quarantine, in seconds of the server's

@@ -7,6 +7,7 @@ When its rows are in the store and its transaction is in the NAT, :meth:`~Ledger
 :meth:`~Ledger.withdraw` restores what was before.
 
 A released block is in quarantine first: nobody but its holder gets it, so that late packets of old calls reach no stranger.
+So is a block that its holder left for another one; an operator may move the holder back to it at once.
 Then it is kept for its holder, and is reclaimed, oldest first, only when all pools of its realm have run dry.
 A reserved block is its holder's for ever, whether he is there or not.
 """
@@ -22,13 +23,11 @@ from voxpath.core.timers import TimerHeap
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.ports.change import Exhausted, LedgerChange, Reservation, Taken
 from voxpath.ports.pools import RESERVED_PORTS, Pool, Pools, Space, give_back
-from voxpath.ports.room import Room
+from voxpath.ports.room import Room, former_name
 from voxpath.ports.usage import PoolUsage
 
 QUARANTINE_S = 300.0
 """How long a released block is nobody's, in seconds: longer than any call's last packets travel."""
-FORMER = "former:"
-"""Holder of a block whose holder has got another one: ``former:`` and the block, which no two rows can share."""
 
 
 class Ledger:
@@ -356,4 +355,4 @@ class Ledger:
 
     def _former(self, old: PortBinding, now: float) -> PortBinding:
         until = now + self._quarantine_s if old.state is BindingState.HELD else now if old.reserved else old.until
-        return replace(old, holder=f"{FORMER}{old.block}", state=BindingState.RELEASED, until=until, generation=self.generation + 1)
+        return replace(old, holder=former_name(old), state=BindingState.RELEASED, until=until, generation=self.generation + 1)

@@ -10,6 +10,19 @@ from voxpath.ports.kept import Kept
 from voxpath.ports.pools import Pools, give_back, ports_in
 from voxpath.ports.usage import Usage
 
+FORMER = "former:"
+"""Begins the holder of a block that a phone left for another one; the phone and the block follow, which no two rows share."""
+
+
+def former_name(row: PortBinding) -> str:
+    """The name under which a row's block is in quarantine when its holder gets another one."""
+    return f"{FORMER}{row.holder}@{row.block}"
+
+
+def is_former_of(row: PortBinding, holder: str) -> bool:
+    """Whether this holder left a row's block for another one."""
+    return row.holder == f"{FORMER}{holder}@{row.block}"
+
 
 class Room:
     """The pools of a ledger, with the rows in them.
@@ -102,15 +115,15 @@ class Room:
         for row in self._kept.smaller(self.pools.store_of(realm), size, now):
             block = PortBlock(row.block.public, row.block.first & -size, size)
             if self.pools.serves(block, realm):
-                found = self._gather(block, realm, now)
+                found = self._gather("", block, realm, now)
                 if found is not None:
                     return found
         return None
 
-    def _gather(self, block: PortBlock, realm: str, now: float) -> Reservation | None:
-        """Take a block if it consists of released ones and free space."""
+    def _gather(self, holder: str, block: PortBlock, realm: str, now: float) -> Reservation | None:
+        """Take a block if it consists of released ones, formerly this holder's ones and free space."""
         victims = self.rows.overlapping(block)
-        if not all(self._reclaimable(victim, now) for victim in victims):
+        if not all(self._reclaimable(victim, holder, now) for victim in victims):
             return None
         pieces = self.pools.take_all(block)
         inside = sum(min(victim.block.size, block.size) for victim in victims)
@@ -120,13 +133,16 @@ class Room:
         return None
 
     def exactly(self, holder: str, block: PortBlock, realm: str, now: float) -> Reservation:
-        """This very block; raise :class:`Taken` with the reason when it is not to be had."""
+        """This very block; raise :class:`Taken` with the reason when it is not to be had.
+
+        What the holder had before it may have again at once: quarantine keeps its late packets from others.
+        """
         for row in self.rows.overlapping(block):
             if row.holder == holder:
                 raise Taken(f"{block} shares ports with the phone's own block {row.block}: choose one apart from it")
-            if not self._reclaimable(row, now):
+            if not self._reclaimable(row, holder, now):
                 raise Taken(f"{block} is not free: {self._use_of(row, now)}")
-        found = self._gather(block, realm, now)
+        found = self._gather(holder, block, realm, now)
         if found is None:
             raise Taken(f"{block} is not free: a phone is just being given some of it")
         return found
@@ -154,7 +170,12 @@ class Room:
 
     def free_at(self, public: IPv4Address, row: PortBinding, now: float) -> int:
         """First port of a block of a public address, as large as a row's, free or kept; raise :class:`Taken` when there is none."""
-        for space in self.pools.of_realm(row.realm):
+        pools = self.pools.of_realm(row.realm)
+        if not self.pools.of_public(public):
+            raise Taken(f"no pool has the public address {public}")
+        if all(space.pool.public != public for space in pools):
+            raise Taken(f"no pool of {public} is for realm {row.realm}")
+        for space in pools:
             first = space.free.take(row.block.size) if space.pool.public == public else None
             if first is not None:
                 space.give(first, row.block.size)
@@ -164,8 +185,11 @@ class Room:
             raise Taken(f"no block of {row.block.size} ports of {public} is free")
         return kept.block.first
 
-    def _reclaimable(self, row: PortBinding, now: float) -> bool:
-        return row.state is BindingState.RELEASED and row.until <= now and self._kept.has(self._store_of(row), row.holder)
+    def _reclaimable(self, row: PortBinding, holder: str, now: float) -> bool:
+        """Whether this holder may have a row's ports."""
+        if row.state is not BindingState.RELEASED or not (row.until <= now or is_former_of(row, holder)):
+            return False
+        return self._kept.has(self._store_of(row), row.holder)
 
     def _store_of(self, row: PortBinding) -> str:
         space = self.pools.holding(row.block)

@@ -1,0 +1,83 @@
+"""Certificate, key and authority that do not belong together are told before a peer refuses them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from trustme import CA
+
+from tests.app.tlsfiles import write_tls
+from voxpath.app.check import check, load
+from voxpath.app.decode import decode
+from voxpath.app.machine import Machine
+
+MACHINE = Machine(root=True, interfaces=frozenset({"lo"}), addresses=frozenset())
+SUBSCRIBER = '[[subscriber]]\nname = "mgc-1"\naddress = "192.0.2.10:2946"\n'
+ACTIVE = '[redundancy]\nrole = "active"\npeer = "sg-b"\n'
+STANDBY = ACTIVE.replace("active", "standby")
+CONTROLLER = "[subscription]\nenabled = true\n"
+
+
+def found(tls: str, more: str = SUBSCRIBER, name: str = "sg-a") -> list[str]:
+    config, problems = decode(f'name = "{name}"\n{more}{tls}'.encode())
+    assert config is not None, problems
+    return [str(problem) for problem in check(config, MACHINE, thorough=True) if problem.path.startswith("tls")]
+
+
+@pytest.mark.parametrize("more", [SUBSCRIBER, ACTIVE, STANDBY, CONTROLLER])
+def test_files_that_belong_together_are_right(tmp_path: Path, more: str) -> None:
+    assert found(write_tls(tmp_path, CA(), "sg-a"), more) == []
+
+
+def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
+    authority = CA()
+    tls = write_tls(tmp_path, authority, "sg-a")
+    authority.issue_cert("sg-a").private_key_pem.write_to_path(str(tmp_path / "own.key"))
+    assert found(tls) == ["tls.key: is not the key of tls.certificate; name the key that the certificate was made for"]
+
+
+def test_a_certificate_of_another_authority_is_told(tmp_path: Path) -> None:
+    tls = write_tls(tmp_path, CA(), "sg-a")
+    CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    [problem] = found(tls)
+    assert problem.startswith("tls.certificate: was not issued by the authority of tls.ca")
+
+
+@pytest.mark.parametrize("more", [SUBSCRIBER, ACTIVE, STANDBY])
+def test_a_certificate_of_another_name_is_told_with_its_names(tmp_path: Path, more: str) -> None:
+    [problem] = found(write_tls(tmp_path, CA(), "sg-c", "sg-d"), more)
+    assert "'sg-a'" in problem
+    assert "its names: sg-c, sg-d" in problem
+
+
+def test_a_common_name_will_do_for_who_connects_and_not_for_who_listens(tmp_path: Path) -> None:
+    """Who connects looks for the listener's name among DNS names alone (RFC 9525)."""
+    tls = write_tls(tmp_path, CA(), "other", common="sg-a")
+    assert found(tls, SUBSCRIBER) == found(tls, ACTIVE) == []
+    assert "has no DNS name 'sg-a', which sg-b looks for" in found(tls, STANDBY)[0]
+
+
+def test_a_controller_may_have_any_name_but_needs_a_dns_name(tmp_path: Path) -> None:
+    assert found(write_tls(tmp_path, CA(), "mgc-1.example"), CONTROLLER) == []
+    assert "no DNS name" in found(write_tls(tmp_path, CA(), "192.0.2.1", common="mgc-1.example"), CONTROLLER)[0]
+
+
+def test_a_certificate_that_ran_out_is_told(tmp_path: Path) -> None:
+    tls = write_tls(tmp_path, CA(), "sg-a", until=datetime.now(UTC) - timedelta(days=2))
+    assert "is not valid any more since" in found(tls)[0]
+
+
+def test_files_that_hold_something_else_are_told_each(tmp_path: Path) -> None:
+    tls = write_tls(tmp_path, CA(), "sg-a")
+    for name in ("ca.pem", "own.pem", "own.key"):
+        (tmp_path / name).write_text("nothing")
+    assert [problem.partition(":")[0] for problem in found(tls)] == ["tls.ca", "tls.certificate", "tls.key"]
+
+
+def test_a_gateway_starts_all_the_same(tmp_path: Path) -> None:
+    """A certificate that ran out is no reason to serve no phone after a restart."""
+    file = tmp_path / "voxpath.toml"
+    tls = write_tls(tmp_path, CA(), "sg-a", until=datetime.now(UTC) - timedelta(days=2))
+    file.write_text(f'state = "{tmp_path}"\nname = "sg-a"\n{SUBSCRIBER}{tls}')
+    assert load(file).config is not None
+    assert load(file, thorough=True).config is None

@@ -1,0 +1,107 @@
+"""Checks of ``[tls]``: certificate, key and authority belong together, and peers will accept them."""
+
+from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509 import Certificate, load_pem_x509_certificate
+
+from voxpath.app import values
+from voxpath.app.decode import Problem
+from voxpath.app.machine import Machine, readable
+from voxpath.app.schema import Config
+from voxpath.io.tls import dns_names, names_in
+from voxpath.model.event import printable
+
+Read = TypeVar("Read")
+
+LISTENS_TODO = "make one with subjectAltName=DNS:NAME; docs/tutorial.md, section 7, tells how"
+
+
+def check_tls(config: Config, machine: Machine) -> Iterator[Problem]:
+    """What can be told of the three files without the peers; that they can be read at all is told by ``check_feeds``."""
+    files = {option: values.in_state(config, text) for option, text in _options(config) if text}
+    if any(readable(path) for path in files.values()):
+        return
+    authority, certificate = (
+        (yield from _loaded(files, "ca", _certificate)),
+        (yield from _loaded(files, "certificate", _certificate)),
+    )
+    key = yield from _loaded(files, "key", _public_key)
+    if certificate is None:
+        return
+    if key is not None and key != _octets(certificate.public_key()):
+        yield Problem("tls.key", "is not the key of tls.certificate", "name the key that the certificate was made for")
+    if authority is not None and not _is_issued_by(certificate, authority):
+        yield Problem(
+            "tls.certificate", "was not issued by the authority of tls.ca", "have that authority sign it, or name its own"
+        )
+    yield from _dates(certificate, "certificate")
+    if authority is not None:
+        yield from _dates(authority, "ca")
+    yield from _names(config, certificate)
+
+
+def _options(config: Config) -> Iterator[tuple[str, str]]:
+    yield "ca", config.tls.ca
+    yield "certificate", config.tls.certificate
+    yield "key", config.tls.key
+
+
+def _loaded(files: dict[str, Path], option: str, load: Callable[[bytes], Read]) -> Generator[Problem, None, Read | None]:
+    if option not in files:
+        return None
+    try:
+        return load(files[option].read_bytes())
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        wanted = "private key without a passphrase" if option == "key" else "certificate"
+        yield Problem(
+            f"tls.{option}", f"{files[option]} holds no {wanted}: {printable(str(error), 80)}", "name a PEM file that does"
+        )
+        return None
+
+
+def _certificate(pem: bytes) -> Certificate:
+    return load_pem_x509_certificate(pem)
+
+
+def _public_key(pem: bytes) -> bytes:
+    return _octets(load_pem_private_key(pem, None).public_key())
+
+
+def _octets(key: object) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
+
+
+def _is_issued_by(certificate: Certificate, authority: Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _dates(certificate: Certificate, option: str) -> Iterator[Problem]:
+    now, first, last = datetime.now(UTC), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now > last:
+        yield Problem(f"tls.{option}", f"is not valid any more since {last:%Y-%m-%d %H:%M} UTC", "have a new one made")
+    if now < first:
+        yield Problem(f"tls.{option}", f"is not valid before {first:%Y-%m-%d %H:%M} UTC", "set this machine's clock, or wait")
+
+
+def _names(config: Config, certificate: Certificate) -> Iterator[Problem]:
+    """Peers look for our name in it: who connects to us for a DNS name, whom we connect to for a common name too."""
+    names, dns = names_in(certificate), dns_names(certificate)
+    shown = ", ".join(printable(name, 64) for name in sorted(names)) or "none"
+    path, role = "tls.certificate", config.redundancy.role
+    if role == "standby" and config.name not in dns:
+        what = f"has no DNS name {config.name!r}, which {config.redundancy.peer or 'the active host'} looks for; its names: {shown}"
+        yield Problem(path, what, LISTENS_TODO)
+    elif (config.subscribers or role == "active") and config.name not in names:
+        todo = "write the name of the certificate as name =, or have one made for this name"
+        yield Problem(path, f"is not for {config.name!r}, which peers know this host by; its names: {shown}", todo)
+    elif config.subscription.enabled and not dns:
+        yield Problem(path, f"has no DNS name, by which gateways know this host; its names: {shown}", LISTENS_TODO)
