@@ -17,7 +17,7 @@ from voxpath.app.node import Node
 from voxpath.app.options import Options
 from voxpath.app.parts import Part
 from voxpath.app.role import FAULTS, RoleState
-from voxpath.dhcp.explain import Question
+from voxpath.dhcp.question import Question
 from voxpath.manage.facts import CommandError
 from voxpath.model.address import Mac
 from voxpath.model.ports import PortBinding

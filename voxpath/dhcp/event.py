@@ -64,7 +64,7 @@ class DhcpAck(Event, frozen=True, kw_only=True):
     """A lease is stored, its port block is in the NAT, and the phone was told (DHC-6, DHC-7)."""
 
     ID: ClassVar[str] = "DHCP_ACK"
-    TEXT: ClassVar[str] = "leased {address} with ports {block} {length}, class {phone_class}"
+    TEXT: ClassVar[str] = "leased {address} with ports {block} for {lease_s} s, class {phone_class}"
 
     address: str
     block: str
@@ -74,7 +74,7 @@ class DhcpAck(Event, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """The event in one line; a lease without end is told in words."""
-        return self.TEXT.format(length="for ever" if self.lease_s == INFINITE_S else f"for {self.lease_s} s", **self.fields())
+        return super().text.replace(f"for {INFINITE_S} s", "for ever")
 
 
 class DhcpNak(Event, frozen=True, kw_only=True):
