@@ -125,7 +125,7 @@ class SqliteStore:
             if not self._busy:
                 self._busy = True
                 # In the next turn, so that all that this turn still brings goes along.
-                self._reactor.callFromThread(self._begin)
+                self._reactor.callLater(0, self._begin)
 
     def close(self) -> Deferred[None]:
         """Write what was given, then close the file."""
@@ -133,7 +133,7 @@ class SqliteStore:
             self._closed = Deferred()
             if not self._busy:
                 self._busy = True
-                self._reactor.callFromThread(self._begin)
+                self._reactor.callLater(0, self._begin)
         return self._closed
 
     # The history, for a standby.

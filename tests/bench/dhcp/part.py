@@ -47,7 +47,7 @@ METHOD = """\
 
 ### What is not measured
 
-- Renewals, relays, several scopes, and leases that are there already: each run begins with none and ends with rate times seconds.
+- Several scopes. Relays, renewals, and leases that are there already, are measured below.
 - A disk that is slower than this one: the group commit trades its latency against the rate.
 - The NAT's data path, TFTP and MEGACO under load.
 - Kea with several threads or a database behind it.
