@@ -40,6 +40,16 @@ def test_a_scope_with_another_name_keeps_its_leases(site, make_phone) -> None:
     assert site.server.book.usage("house").used == 2
 
 
+def test_a_phone_that_leaves_an_address_which_is_anothers_by_now_takes_nothing_along(site, make_phone) -> None:
+    """Its ended lease is of a scope that had the same addresses once."""
+    first, second = make_phone(site, 1), make_phone(site, 2)
+    lease = second.boot()
+    site.leases[first.mac] = Lease(first.mac, b"", "attic", lease.address, "desk", "phone-1", site.now - 500)
+    site.start()
+    first.boot("eth1")
+    assert site.server.phone_at(str(lease.address)) == str(second.mac)
+
+
 def test_a_remembered_address_gives_way_in_a_scope_with_another_name(make_site, make_phone) -> None:
     site = make_site(last=10)
     make_phone(site, 1).boot()

@@ -137,6 +137,19 @@ def test_a_static_phone_that_the_configuration_names_keeps_its_block_for_ever_an
     assert {str(private): block.first for block, private in site.nat.items()} == {"10.0.0.77": 20480, "10.0.0.78": 20544}
 
 
+def test_a_static_phone_that_is_named_no_longer_is_counted_and_ages_like_the_others(site, phone) -> None:
+    site.tell(phone.client.inform(STATIC))
+    site.run(site.server.orders.reserve(phone.mac, None, site.now))
+    site.tell(phone.client.inform(STATIC))
+    site.start()
+    assert site.server.book.statics.count("lan") == 0
+    site.run(site.server.orders.loosen(phone.mac, site.now))
+    site.tell(phone.client.inform(STATIC))
+    assert site.server.book.statics.count("lan") == 1
+    site.wait(STATIC_S)
+    assert site.nat == {}
+
+
 def test_static_phones_take_so_many_blocks_of_a_scope_and_no_more(site, make_phone) -> None:
     """Whoever can write Ethernet addresses that are served could else take the pool; further ones still learn the rest."""
     change_scope(site, static_limit=2)

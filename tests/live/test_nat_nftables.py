@@ -357,6 +357,23 @@ def test_a_start_that_cannot_work_says_why(rig: KernelRig, wrong: dict[str, Any]
     assert "table ip other" not in rig.net.run("gw", ["nft", "list", "tables"]).stdout
 
 
+def test_it_runs_in_a_user_namespace_too(rig: KernelRig) -> None:
+    """As in a container without privileges, where nobody may have larger buffers than others."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from dataclasses import replace\nfrom twisted.internet.task import Clock\n"
+        "from tests.natreactor.nat_conformance import OUTSIDE, result_of, settings\n"
+        "from tests.natreactor.nat_packets import MAPPINGS\nfrom voxpath.model.ports import Transaction\n"
+        "from voxpath.natreactor.nftables import NftablesNAT, probe\n"
+        "chosen = replace(settings(Clock()), outside=replace(OUTSIDE, inside=('lo',), outside=('lo',)))\n"
+        "assert probe(chosen).usable\nnat = NftablesNAT(chosen)\nresult_of(nat.start())\n"
+        "result_of(nat.apply(Transaction(7, MAPPINGS)))\nresult_of(nat.stop())\n"
+        "print(len(result_of(NftablesNAT(chosen).start()).mappings))"
+    )
+    said = rig.net.run("gw", ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c", script, ROOT])
+    assert said.stdout.strip() == str(len(MAPPINGS))
+
+
 def test_the_probe_tells_what_is_missing(rig: KernelRig) -> None:
     with rig.net.entered("gw"):
         assert probe(settings(rig.clock)).usable

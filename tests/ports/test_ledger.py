@@ -453,6 +453,17 @@ def test_a_move_is_one_change_of_rows_and_of_the_nat_and_quarantines_the_old_blo
     assert not grant(ledger, A, PA, now=8.0)
 
 
+def test_a_phone_takes_back_all_of_its_former_block_or_nothing_while_that_is_in_quarantine() -> None:
+    """The rest would be anybody's at once."""
+    ledger = small(blocks=4)
+    grant(ledger, A, PA)
+    ledger.settle(ledger.move(A, ONE, 20672, 7.0))
+    with pytest.raises(Taken, match="in quarantine for 99 s more"):
+        ledger.place(A, PortBlock(ONE, 20480, 32), 8.0)
+    ledger.settle(ledger.place(A, PortBlock(ONE, 20480, 128), 8.0))
+    assert held(ledger, A).block == PortBlock(ONE, 20480, 128)
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_move_is_undone_at_once_since_quarantine_protects_from_others_only(restarted: bool) -> None:
     ledger = small(blocks=4)

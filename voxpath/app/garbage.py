@@ -13,5 +13,8 @@ YOUNG_OBJECTS = 20_000
 
 def spare() -> None:
     """Leave out what is there now, which stays, and look at the rest more rarely; call it when a store has been loaded."""
+    # What an earlier start of a role left is let go first.
+    gc.unfreeze()
+    gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])

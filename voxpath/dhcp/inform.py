@@ -62,7 +62,7 @@ class Inform:
         lease = client.lease if client is not None and client.bound else None
         if lease is not None and lease.address != message.ciaddr:
             # Anybody can write a phone's Ethernet address into a message: it takes nothing from the phone that has a lease.
-            return f"the phone is bound to {lease.address}; to move it by hand, release that first"
+            return "the phone is bound to another address; to move it by hand, release that first"
         if not leased and message.giaddr == ANY and request.source not in ("", ANY_HOST, str(message.ciaddr)):
             return "it was sent from another address than it names"
         return ""
@@ -72,14 +72,14 @@ class Inform:
         parts = self._parts
         try:
             self._refuse_taken(request, address)
-            static_s = None if self._is_named(request, address) else request.scope.static_s
-            if static_s is not None:
+            named = self._is_named(request, address)
+            if not named:
                 self._refuse_more(request)
             make_offer(parts, request, phone_class, address, now)
             client = parts.book.known(request.mac)
             assert client is not None  # it has an offer now
-            effects = bind(parts, request, client, phone_class, address, now, static_s)
-            if static_s is not None:
+            effects = bind(parts, request, client, phone_class, address, now, 0 if named else request.scope.static_s)
+            if not named:
                 parts.book.statics.enter(request.scope.name, request.mac)
             return effects
         except (Exhausted, LocalError) as error:

@@ -31,11 +31,11 @@ class Statics:
         """A phone is being given a block; :meth:`sort` tells what came of it."""
         self._phones[scope].add(mac)
 
-    def sort(self, client: Client) -> None:
-        """Count a phone where it belongs now."""
+    def sort(self, client: Client, named: bool) -> None:
+        """Count a phone where it belongs now; one that the configuration or an operator names is not counted."""
         lease = client.lease
         for name, phones in self._phones.items():
-            if lease is not None and lease.static and client.bound and lease.scope == name:
+            if lease is not None and lease.static and client.bound and lease.scope == name and not named:
                 phones.add(client.mac)
             else:
                 phones.discard(client.mac)

@@ -36,16 +36,20 @@ _ERROR = Struct("=i")
 class Netfilter:
     """A netlink socket in the network namespace in which it was made.
 
-    :raises LocalError: the kernel has no netfilter netlink, or this process may not change its tables.
+    :raises LocalError: the kernel has no netfilter netlink.
     """
 
     def __init__(self) -> None:
         self._sequence = 0
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_OCTETS)
         except OSError as error:
             raise LocalError(f"no netfilter netlink: {error.strerror}") from None
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_OCTETS)
+        except PermissionError:
+            # In a user namespace: the largest that anybody may have, which holds every usual change.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_OCTETS)
         self._socket.settimeout(ANSWER_S)
 
     def listed(self, kind: int, answer: int, content: bytes) -> list[bytes]:

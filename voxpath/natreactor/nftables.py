@@ -36,6 +36,7 @@ def probe(settings: NatSettings) -> Capabilities:
         ruleset.check(settings)
         nft = Nftables()
         nft.text("list tables")
+        Netfilter().close()
     except LocalError as error:
         return Capabilities(NAME, False, str(error), kernel=True)
     finally:

@@ -123,7 +123,7 @@ class Room:
     def _gather(self, holder: str, block: PortBlock, realm: str, now: float) -> Reservation | None:
         """Take a block if it consists of released ones, formerly this holder's ones and free space."""
         victims = self.rows.overlapping(block)
-        if not all(self._reclaimable(victim, holder, now) for victim in victims):
+        if not all(self._reclaimable(victim, holder, block, now) for victim in victims):
             return None
         pieces = self.pools.take_all(block)
         inside = sum(min(victim.block.size, block.size) for victim in victims)
@@ -140,7 +140,7 @@ class Room:
         for row in self.rows.overlapping(block):
             if row.holder == holder:
                 raise Taken(f"{block} shares ports with the phone's own block {row.block}: choose one apart from it")
-            if not self._reclaimable(row, holder, now):
+            if not self._reclaimable(row, holder, block, now):
                 raise Taken(f"{block} is not free: {self._use_of(row, now)}")
         found = self._gather(holder, block, realm, now)
         if found is None:
@@ -185,9 +185,13 @@ class Room:
             raise Taken(f"no block of {row.block.size} ports of {public} is free")
         return kept.block.first
 
-    def _reclaimable(self, row: PortBinding, holder: str, now: float) -> bool:
-        """Whether this holder may have a row's ports."""
-        if row.state is not BindingState.RELEASED or not (row.until <= now or is_former_of(row, holder)):
+    def _reclaimable(self, row: PortBinding, holder: str, block: PortBlock, now: float) -> bool:
+        """Whether this holder may have a row's ports as part of a block.
+
+        In quarantine it may have all of its former ports: if it took some, the others would be anybody's.
+        """
+        own = is_former_of(row, holder) and block.first <= row.block.first and row.block.last <= block.last
+        if row.state is not BindingState.RELEASED or not (row.until <= now or own):
             return False
         return self._kept.has(self._store_of(row), row.holder)
 
