@@ -453,6 +453,20 @@ def test_a_move_is_one_change_of_rows_and_of_the_nat_and_quarantines_the_old_blo
     assert not grant(ledger, A, PA, now=8.0)
 
 
+def test_a_phone_whose_own_block_was_released_first_is_moved_to_that_of_another_one() -> None:
+    ledger = small(blocks=2)
+    for holder, private in ((A, PA), (B, PB)):
+        grant(ledger, holder, private)
+    for holder in (A, B):
+        ledger.settle(ledger.release(holder, 1.0))
+    theirs = ledger.binding_of(B)
+    assert theirs is not None
+    ledger.settle(ledger.move(A, ONE, None, 1000.0))
+    mine = ledger.binding_of(A)
+    assert mine is not None
+    assert mine.block == theirs.block
+
+
 def test_a_phone_takes_back_all_of_its_former_block_or_nothing_while_that_is_in_quarantine() -> None:
     """The rest would be anybody's at once."""
     ledger = small(blocks=4)

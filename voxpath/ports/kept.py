@@ -54,10 +54,14 @@ class Kept:
             size *= 2
         return None
 
-    def at(self, store: str, public: IPv4Address, size: int, now: float) -> PortBinding | None:
-        """A row of this size and public address; this goes through all rows, so it is for commands."""
+    def at(self, store: str, public: IPv4Address, like: PortBinding, now: float) -> PortBinding | None:
+        """Another holder's row of this public address, as large as that one; it goes through all rows, so it is for commands."""
         rows = self._rows.get(store, {}).values()
-        fitting = (row for row in rows if row.block.size == size and row.block.public == public and row.until <= now)
+        fitting = (
+            row
+            for row in rows
+            if row.block.size == like.block.size and row.block.public == public and row.until <= now and row.holder != like.holder
+        )
         return min(fitting, key=lambda row: (row.until, row.holder), default=None)
 
     def smaller(self, store: str, size: int, now: float) -> list[PortBinding]:

@@ -180,8 +180,8 @@ class Room:
             if first is not None:
                 space.give(first, row.block.size)
                 return first
-        kept = self._kept.at(self.pools.store_of(row.realm), public, row.block.size, now)
-        if kept is None or kept.holder == row.holder:
+        kept = self._kept.at(self.pools.store_of(row.realm), public, row, now)
+        if kept is None:
             raise Taken(f"no block of {row.block.size} ports of {public} is free")
         return kept.block.first
 
