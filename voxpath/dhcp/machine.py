@@ -33,7 +33,7 @@ class Book:
         self.scopes = {scope.name: scope for scope in scopes}
         self.timers: TimerHeap[Timer] = TimerHeap()
         self.offers = 0
-        self.statics = Statics(self.scopes.values())
+        self.statics = Statics(self.scopes.values(), reserved, ledger)
         self._reserved = reserved
         self.demand = Demand()
         self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
@@ -127,7 +127,7 @@ class Book:
             held = self.holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
             if lease.static:
-                self.statics.sort(client, self._is_named(client))
+                self.statics.sort(client)
             if held:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
@@ -286,7 +286,7 @@ class Book:
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
         if step.touches_static:
-            self.statics.sort(client, self._is_named(client))
+            self.statics.sort(client)
         self.timers.disarm(Timer("lease", client.mac))
         if step.probation is not None:
             self._put_on_probation(step.probation)
@@ -308,7 +308,7 @@ class Book:
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
         if step.touches_static:
-            self.statics.sort(step.client, self._is_named(step.client))
+            self.statics.sort(step.client)
         if step.kind in OF_BLOCKS:
             self.leave(step.client)
 
@@ -371,13 +371,6 @@ class Book:
                 del self._owners[before.address]
             if after is not None:
                 self._pools[before.scope].give(before.address)
-
-    def _is_named(self, client: Client) -> bool:
-        """Whether the configuration or an operator gave this phone its address or its block."""
-        row = self.ledger.binding_of(client.phone)
-        return (client.lease is not None and client.lease.address in self._reserved) or (
-            row is not None and self.ledger.lasting(row)
-        )
 
     def _forget(self, victim: Client | None) -> None:
         if victim is not None and victim.lease is not None:

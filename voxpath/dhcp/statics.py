@@ -3,20 +3,29 @@
 Whoever can write Ethernet addresses that are served could else take every block of a pool, one INFORM each, for ever.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from ipaddress import IPv4Address
 
 from voxpath.dhcp.record import Client
 from voxpath.model.address import Mac
 from voxpath.model.phone import Scope
+from voxpath.ports.ledger import Ledger
 
 
 class Statics:
-    """The static phones of each scope; every operation costs the same however many there are."""
+    """The static phones of each scope; every operation costs the same however many there are.
 
-    __slots__ = ("_phones",)
+    One that has its address or its block by the configuration, or on an operator's word, is not counted.
 
-    def __init__(self, scopes: Iterable[Scope]) -> None:
+    :param reserved: the addresses that the configuration keeps for somebody.
+    """
+
+    __slots__ = ("_ledger", "_phones", "_reserved")
+
+    def __init__(self, scopes: Iterable[Scope], reserved: Container[IPv4Address], ledger: Ledger) -> None:
         self._phones: dict[str, set[Mac]] = {scope.name: set() for scope in scopes}
+        self._reserved = reserved
+        self._ledger = ledger
 
     def count(self, scope: str) -> int:
         """How many static phones of a scope have a block, or are just being given one."""
@@ -31,11 +40,16 @@ class Statics:
         """A phone is being given a block; :meth:`sort` tells what came of it."""
         self._phones[scope].add(mac)
 
-    def sort(self, client: Client, named: bool) -> None:
-        """Count a phone where it belongs now; one that the configuration or an operator names is not counted."""
+    def sort(self, client: Client) -> None:
+        """Count a phone where it belongs now."""
         lease = client.lease
+        counted = lease is not None and lease.static and client.bound and not self._is_named(client.phone, lease.address)
         for name, phones in self._phones.items():
-            if lease is not None and lease.static and client.bound and lease.scope == name and not named:
+            if lease is not None and counted and lease.scope == name:
                 phones.add(client.mac)
             else:
                 phones.discard(client.mac)
+
+    def _is_named(self, phone: str, address: IPv4Address) -> bool:
+        row = self._ledger.binding_of(phone)
+        return address in self._reserved or (row is not None and self._ledger.lasting(row))
