@@ -776,6 +776,18 @@ def test_a_declined_address_is_given_to_nobody_after_a_restart_either(make_site,
     assert make_phone(site, 3).boot().address == FIRST
 
 
+def test_a_declined_address_stays_on_probation_when_its_scope_gets_another_name(make_site, make_phone) -> None:
+    site = make_site(probation_s=1000.0)
+    phone = make_phone(site, 1)
+    site.tell(phone.client.decline(phone.boot()))
+    site.scopes[0] = replace(site.scopes[0], name="house")
+    site.start()
+    assert make_phone(site, 2).boot().address == SECOND
+    site.wait(1000)
+    assert site.probations == {}
+    assert make_phone(site, 3).boot().address == FIRST
+
+
 def test_a_probation_that_ended_while_the_server_was_down_is_over(make_site, make_phone) -> None:
     site = make_site(probation_s=1000.0)
     phone = make_phone(site, 1)

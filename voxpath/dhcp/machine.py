@@ -8,6 +8,7 @@ This module decides nothing about messages and makes no effects; :mod:`voxpath.d
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
 from math import isinf
 
@@ -330,9 +331,10 @@ class Book:
         """Take those of the store, after the leases; return those that are over, or whose address is of no scope or leased."""
         over = []
         for each in probations:
-            pool = self._pools.get(each.scope)
-            if pool is not None and each.until > now and pool.take_exactly(each.address):
-                self._put_on_probation(each)
+            # The scope may have another name than it had.
+            home = next((name for name, scope in self.scopes.items() if each.address in scope.subnet), "")
+            if home and each.until > now and self._pools[home].take_exactly(each.address):
+                self._put_on_probation(replace(each, scope=home))
             else:
                 over.append(each)
         return over
