@@ -161,6 +161,29 @@ def test_what_is_written_while_files_are_copied_is_copied_soon_after(tmp_path: P
     sync.use(None)
 
 
+@pytest.mark.parametrize("then", ["an upload", "a cut", "another connection"])
+def test_whatever_comes_while_an_operators_copy_is_under_way_finds_no_timer_that_was_cancelled(tmp_path: Path, then: str) -> None:
+    """An error here would keep the connection from being made again."""
+    waiting: list[Deferred[Any]] = []
+
+    def later(step: Any) -> Deferred[Any]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    reactor = HeapClock()
+    sync = FileSync({"images": tmp_path}, VirtualClock(reactor), later, lambda event: None)
+    link = Straight(FileTarget({}, in_thread))
+    sync.use(link)
+    waiting.pop().callback(False)
+    sync.sync(whole=True)
+    {"an upload": sync.soon, "a cut": lambda: sync.use(None), "another connection": lambda: sync.use(link)}[then]()
+    while waiting:
+        waiting.pop().callback(False)
+    pauses = {"an upload": [SOON_S], "a cut": [], "another connection": [POLL_S]}
+    assert [call.getTime() - reactor.seconds() for call in reactor.getDelayedCalls()] == pauses[then]
+    sync.use(None)
+
+
 def test_a_private_file_is_private_there_and_keeps_its_time(hosts: Hosts) -> None:
     """What phones write is for the operator's eyes on both hosts."""
     (hosts.here / "box").mkdir(mode=0o700)

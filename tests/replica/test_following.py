@@ -54,6 +54,21 @@ def test_a_refused_commit_is_told_in_its_place_and_is_not_sent(pair: Pair) -> No
     assert pair.equal
 
 
+def test_an_error_of_who_follows_the_link_keeps_no_acknowledgement_back(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(link: object) -> None:
+        raise RuntimeError("files")
+
+    assert pair.active is not None
+    assert pair.active._link is not None
+    monkeypatch.setattr(pair.active, "_on_link", broken)
+    pair.line.whole = False
+    pair.commit(Put(lease(1)))
+    with pytest.raises(RuntimeError, match="files"):
+        pair.active.disconnected(pair.active._link, "a cut")
+    assert [number for number, _, _ in pair.told] == [0]
+    assert pair.active.state is State.ABSENT
+
+
 def test_a_slow_standby_costs_100_ms_once_and_one_event(pair: Pair) -> None:
     """RED-3: the active goes on alone at once, and tells of it once."""
     pair.copy.commit_s = 0.5

@@ -58,9 +58,7 @@ class FileSync:
         """Use this connection from now on; ``None``: there is none."""
         self._link = link
         self._equal.clear()
-        if self._poll is not None:
-            self._poll.cancel()
-            self._poll = None
+        self._disarm()
         if link is not None:
             self.sync()
 
@@ -83,7 +81,7 @@ class FileSync:
         if self._poll is None:
             self._written = True
         elif self._due > self._clock.now() + SOON_S:
-            self._poll.cancel()
+            self._disarm()
             self._arm(SOON_S)
 
     def facts(self) -> Mapping[str, str]:
@@ -96,8 +94,7 @@ class FileSync:
 
     async def _after(self, before: "Deferred[None]") -> None:
         await before
-        if self._poll is not None and self._poll.active():
-            self._poll.cancel()
+        self._disarm()
         link = self._link
         if link is None:
             return
@@ -117,6 +114,11 @@ class FileSync:
     def _arm(self, pause_s: float) -> None:
         self._due = self._clock.now() + pause_s
         self._poll = self._clock.call_at(self._due, self._again)
+
+    def _disarm(self) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+            self._poll = None
 
     def _again(self) -> None:
         self._poll = None
