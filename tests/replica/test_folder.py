@@ -295,6 +295,29 @@ def test_a_file_that_changes_while_it_is_sent_takes_no_place(hosts: Hosts, monke
     hosts.sync.use(None)
 
 
+@pytest.mark.parametrize("other", ["nothing", "another file"])
+def test_a_file_that_is_changed_back_after_half_a_copy_is_changed_back_there(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """An operator who takes a faulty image back must not have it on the standby for good."""
+    (hosts.here / "image").write_bytes(b"good")
+    hosts.sync.use(hosts.link)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "LARGEST_FILE", 5)
+        (hosts.here / "image").write_bytes(b"bad")
+        (hosts.here / "too large").write_bytes(b"123456")
+        hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == {"image": b"bad"}
+    (hosts.here / "image").write_bytes(b"good")
+    (hosts.here / "too large").unlink()
+    if other == "another file":
+        (hosts.here / "new").write_bytes(b"new")
+    hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    assert hosts.sync.facts()["images"].startswith("equal: ")
+    hosts.sync.use(None)
+
+
 def test_without_a_directory_here_nothing_is_removed_there(hosts: Hosts) -> None:
     """A disk that is not mounted must not cost the standby its images."""
     fill(hosts.there)

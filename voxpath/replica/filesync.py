@@ -131,7 +131,7 @@ class FileSync:
         equal = self._equal.get(name)
         if files == equal:
             return
-        await self._announce(link, name, anew=equal is None)
+        await _ask(link, FilesBegin, directory=name, anew=equal is None)
         known = equal or {}
         sent = 0
         for file in files.values():
@@ -147,14 +147,6 @@ class FileSync:
         if sent or removed:
             self._publish(StandbyFiles(directory=name, files=len(files), sent=sent, removed=int(str(removed))))
 
-    async def _announce(self, link: Link, name: str, anew: bool) -> None:
-        try:
-            await _ask(link, FilesBegin, directory=name, anew=anew)
-        except RemoteError:
-            # It may have forgotten what was equal: the next time it is told everything.
-            self._equal.pop(name, None)
-            raise
-
     async def _send(self, link: Link, folder: Folder, file: File) -> None:
         pieces = folder.read(file)
         while octets := await self._in_thread(lambda: next(pieces, b"")):
@@ -164,6 +156,8 @@ class FileSync:
 
     def _failed(self, name: str, error: Exception) -> None:
         """Whatever goes wrong with files costs nothing else: leases go over the same connection."""
+        # Some files may be copied already, or the standby has forgotten what was equal: the next time all are offered.
+        self._equal.pop(name, None)
         known = isinstance(error, OSError | LocalError | RemoteError | ConnectionClosed)
         if not known:
             log.error("{name}: {traceback}", name=name, traceback="".join(format_exception(error)))
