@@ -126,7 +126,7 @@ def test_only_what_has_changed_is_offered_again(hosts: Hosts) -> None:
     (hosts.here / "log-7").unlink()
     (hosts.here / "log-new").write_bytes(b"new")
     hosts.reactor.advance(POLL_S)
-    assert hosts.link.told == ["FilesBegin", "FileOffer", "FilePart", "FileEnd", "FileGone", "FilesEnd"]
+    assert hosts.link.told == ["FilesBegin", "FileGone", "FileOffer", "FilePart", "FileEnd", "FilesEnd"]
     assert tree(hosts.there) == tree(hosts.here)
     hosts.sync.use(None)
 
@@ -384,6 +384,23 @@ def test_too_many_files_are_refused_on_both_sides(hosts: Hosts, monkeypatch: pyt
     monkeypatch.setattr(module, "MAX_FILES", 2)
     with pytest.raises(LocalError, match="more than 2 files"):
         Folder(hosts.here).files()
+
+
+@pytest.mark.parametrize("gone", ["a", ""])
+def test_a_full_directory_becomes_equal_again(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
+    """As many files as are allowed: one in the place of another, and one that has changed, are no more than that."""
+    monkeypatch.setattr(module, "MAX_FILES", 3)
+    monkeypatch.setattr("voxpath.replica.target.MAX_FILES", 3)
+    for name in "abc":
+        (hosts.here / name).write_bytes(b"old")
+    hosts.sync.use(hosts.link)
+    if gone:
+        (hosts.here / gone).rename(hosts.here / "new")
+    (hosts.here / "b").write_bytes(b"changed")
+    hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    assert hosts.ids == ["STANDBY_FILES"] * 2
+    hosts.sync.use(None)
 
 
 @pytest.mark.parametrize("step", ["offer", "part", "end", "finish", "gone", "not told before", "unknown"])

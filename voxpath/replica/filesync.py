@@ -134,12 +134,13 @@ class FileSync:
         await _ask(link, FilesBegin, directory=name, anew=equal is None)
         known = equal or {}
         sent = 0
+        # First, so that what is new finds room within the standby's limit.
+        for path in known.keys() - files.keys():
+            await _ask(link, FileGone, path=path)
         for file in files.values():
             if known.get(file.path) != file and (await _ask(link, FileOffer, **asdict(file)))["wanted"]:
                 await self._send(link, folder, file)
                 sent += 1
-        for path in known.keys() - files.keys():
-            await _ask(link, FileGone, path=path)
         removed = (await _ask(link, FilesEnd))["removed"]
         if link is self._link:
             self._equal[name] = files
