@@ -1,9 +1,12 @@
 """Certificate, key and authority that do not belong together are told before a peer refuses them."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 from trustme import CA
 
 from tests.app.tlsfiles import write_tls
@@ -72,6 +75,41 @@ def test_files_that_hold_something_else_are_told_each(tmp_path: Path) -> None:
     for name in ("ca.pem", "own.pem", "own.key"):
         (tmp_path / name).write_text("nothing")
     assert [problem.partition(":")[0] for problem in found(tls)] == ["tls.ca", "tls.certificate", "tls.key"]
+
+
+@pytest.mark.parametrize("file", ["ca", "own"])
+@pytest.mark.parametrize(
+    ("part", "other", "told"),
+    [
+        # The curve P-256 becomes one that nobody knows.
+        ("2a8648ce3d030107", "2a8648ce3d03017f", "its key is of a kind that is not supported: Curve 1.2.840.10045.3.1.127"),
+        # The key identifier becomes a second key usage; a subjectAltName that is no list of names.
+        ("551d0e", "551d0f", "Duplicate 2.5.29.15 extension found"),
+        ("551d0e", "551d11", "holds no certificate that can be read"),
+        ("a003020102", "a003020104", "4 is not a valid X509 version"),
+    ],
+)
+def test_a_certificate_that_is_broken_inside_is_told(tmp_path: Path, file: str, part: str, other: str, told: str) -> None:
+    tls = write_tls(tmp_path, CA(), "sg-a")
+    path = tmp_path / f"{file}.pem"
+    _replace(path, part, other)
+    [problem] = found(tls)
+    assert problem.startswith(f"tls.{file.replace('own', 'certificate')}: {path} ")
+    assert told in problem
+
+
+def test_a_signature_of_an_unknown_kind_is_told(tmp_path: Path) -> None:
+    tls = write_tls(tmp_path, CA(), "sg-a")
+    _replace(tmp_path / "own.pem", "2a8648ce3d040302", "2a8648ce3d04037f")
+    [problem] = found(tls)
+    assert problem.startswith("tls.certificate: is signed in a way that is not supported")
+
+
+def _replace(path: Path, part: str, other: str) -> None:
+    der = load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+    assert bytes.fromhex(part) in der
+    changed = der.replace(bytes.fromhex(part), bytes.fromhex(other))
+    path.write_text("-----BEGIN CERTIFICATE-----\n" + b64encode(changed).decode() + "\n-----END CERTIFICATE-----\n")
 
 
 def test_a_gateway_starts_all_the_same(tmp_path: Path) -> None:

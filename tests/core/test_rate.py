@@ -22,6 +22,11 @@ def test_a_lasting_state_is_told_once_in_a_while() -> None:
     assert rarely.admits("down", 606.0)
 
 
+def test_to_ask_does_not_count_as_told() -> None:
+    rarely = Rarely(600.0)
+    assert [rarely.would_admit("down", 0.0), rarely.admits("down", 0.0), rarely.would_admit("down", 5.0)] == [True, True, False]
+
+
 def test_what_would_be_remembered_for_ever_is_forgotten() -> None:
     rarely = Rarely(600.0)
     for number in range(3 * MOST_KNOWN):

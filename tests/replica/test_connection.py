@@ -118,6 +118,22 @@ def test_one_that_refuses_is_left_alone_for_longer() -> None:
     far.connection.end()
 
 
+def test_an_error_of_who_uses_it_keeps_it_neither_from_coming_back_nor_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    far = Far()
+    far.connection.begin()
+    monkeypatch.delattr(User, "disconnected")
+    with pytest.raises(AttributeError, match="disconnected"):
+        far.lose()
+    far.reactor.advance(BACK_S)
+    assert far.user.told == ["up", "up"]
+    with pytest.raises(AttributeError, match="disconnected"):
+        far.connection.end()
+    assert far.connection._over is not None
+    assert far.connection._over.called
+    far.reactor.advance(BACK_S)
+    assert far.user.told == ["up", "up"]
+
+
 @pytest.mark.parametrize("state", ["up", "connecting", "pausing"])
 def test_it_ends_from_every_state_and_leaves_no_timer(state: str) -> None:
     far = Far()

@@ -126,7 +126,7 @@ def test_only_what_has_changed_is_offered_again(hosts: Hosts) -> None:
     (hosts.here / "log-7").unlink()
     (hosts.here / "log-new").write_bytes(b"new")
     hosts.reactor.advance(POLL_S)
-    assert hosts.link.told == ["FilesBegin", "FileOffer", "FilePart", "FileEnd", "FileGone", "FilesEnd"]
+    assert hosts.link.told == ["FilesBegin", "FileGone", "FileOffer", "FilePart", "FileEnd", "FilesEnd"]
     assert tree(hosts.there) == tree(hosts.here)
     hosts.sync.use(None)
 
@@ -158,6 +158,29 @@ def test_what_is_written_while_files_are_copied_is_copied_soon_after(tmp_path: P
     sync.soon()
     waiting[0].callback(False)
     assert [call.getTime() - reactor.seconds() for call in reactor.getDelayedCalls()] == [SOON_S]
+    sync.use(None)
+
+
+@pytest.mark.parametrize("then", ["an upload", "a cut", "another connection"])
+def test_whatever_comes_while_an_operators_copy_is_under_way_finds_no_timer_that_was_cancelled(tmp_path: Path, then: str) -> None:
+    """An error here would keep the connection from being made again."""
+    waiting: list[Deferred[Any]] = []
+
+    def later(step: Any) -> Deferred[Any]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    reactor = HeapClock()
+    sync = FileSync({"images": tmp_path}, VirtualClock(reactor), later, lambda event: None)
+    link = Straight(FileTarget({}, in_thread))
+    sync.use(link)
+    waiting.pop().callback(False)
+    sync.sync(whole=True)
+    {"an upload": sync.soon, "a cut": lambda: sync.use(None), "another connection": lambda: sync.use(link)}[then]()
+    while waiting:
+        waiting.pop().callback(False)
+    pauses = {"an upload": [SOON_S], "a cut": [], "another connection": [POLL_S]}
+    assert [call.getTime() - reactor.seconds() for call in reactor.getDelayedCalls()] == pauses[then]
     sync.use(None)
 
 
@@ -272,6 +295,29 @@ def test_a_file_that_changes_while_it_is_sent_takes_no_place(hosts: Hosts, monke
     hosts.sync.use(None)
 
 
+@pytest.mark.parametrize("other", ["nothing", "another file"])
+def test_a_file_that_is_changed_back_after_half_a_copy_is_changed_back_there(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """An operator who takes a faulty image back must not have it on the standby for good."""
+    (hosts.here / "image").write_bytes(b"good")
+    hosts.sync.use(hosts.link)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "LARGEST_FILE", 5)
+        (hosts.here / "image").write_bytes(b"bad")
+        (hosts.here / "too large").write_bytes(b"123456")
+        hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == {"image": b"bad"}
+    (hosts.here / "image").write_bytes(b"good")
+    (hosts.here / "too large").unlink()
+    if other == "another file":
+        (hosts.here / "new").write_bytes(b"new")
+    hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    assert hosts.sync.facts()["images"].startswith("equal: ")
+    hosts.sync.use(None)
+
+
 def test_without_a_directory_here_nothing_is_removed_there(hosts: Hosts) -> None:
     """A disk that is not mounted must not cost the standby its images."""
     fill(hosts.there)
@@ -338,6 +384,23 @@ def test_too_many_files_are_refused_on_both_sides(hosts: Hosts, monkeypatch: pyt
     monkeypatch.setattr(module, "MAX_FILES", 2)
     with pytest.raises(LocalError, match="more than 2 files"):
         Folder(hosts.here).files()
+
+
+@pytest.mark.parametrize("gone", ["a", ""])
+def test_a_full_directory_becomes_equal_again(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
+    """As many files as are allowed: one in the place of another, and one that has changed, are no more than that."""
+    monkeypatch.setattr(module, "MAX_FILES", 3)
+    monkeypatch.setattr("voxpath.replica.target.MAX_FILES", 3)
+    for name in "abc":
+        (hosts.here / name).write_bytes(b"old")
+    hosts.sync.use(hosts.link)
+    if gone:
+        (hosts.here / gone).rename(hosts.here / "new")
+    (hosts.here / "b").write_bytes(b"changed")
+    hosts.reactor.advance(POLL_S)
+    assert tree(hosts.there) == tree(hosts.here)
+    assert hosts.ids == ["STANDBY_FILES"] * 2
+    hosts.sync.use(None)
 
 
 @pytest.mark.parametrize("step", ["offer", "part", "end", "finish", "gone", "not told before", "unknown"])

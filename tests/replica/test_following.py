@@ -9,7 +9,7 @@ from tests.replica.values import binding, contact, lease
 from voxpath.core.effects import Delete, Put
 from voxpath.model.phone import Lease
 from voxpath.replica.active import PATIENCE_S, PROBATION_S, REPEATED_S, State
-from voxpath.replica.event import StandbyDegraded, StandbyLink, StandbySnapshot
+from voxpath.replica.event import StandbyDegraded, StandbyLink, StandbyRefused, StandbySnapshot
 from voxpath.replica.message import PART_OCTETS, QUIET_S, SILENCE_S
 
 
@@ -52,6 +52,21 @@ def test_a_refused_commit_is_told_in_its_place_and_is_not_sent(pair: Pair) -> No
     assert [(number, reason is None) for number, _, reason in pair.told] == [(0, True), (1, True), (2, False)]
     assert pair.store.position.generation == 2
     assert pair.equal
+
+
+def test_an_error_of_who_follows_the_link_keeps_no_acknowledgement_back(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(link: object) -> None:
+        raise RuntimeError("files")
+
+    assert pair.active is not None
+    assert pair.active._link is not None
+    monkeypatch.setattr(pair.active, "_on_link", broken)
+    pair.line.whole = False
+    pair.commit(Put(lease(1)))
+    with pytest.raises(RuntimeError, match="files"):
+        pair.active.disconnected(pair.active._link, "a cut")
+    assert [number for number, _, _ in pair.told] == [0]
+    assert pair.active.state is State.ABSENT
 
 
 def test_a_slow_standby_costs_100_ms_once_and_one_event(pair: Pair) -> None:
@@ -307,3 +322,13 @@ def test_states_are_told() -> None:
     assert pair.standby is not None
     facts = dict(pair.standby.facts())
     assert (facts["state"], facts["generation"], facts["lag"]) == ("following", "1", "0")
+
+
+def test_a_refusal_that_the_limit_kept_back_is_told_at_the_next_attempt(pair: Pair) -> None:
+    """A stranger who comes just before the active, or all the time, must not hide why the active is refused."""
+    for _ in range(3):
+        pair.factory.refused("203.0.113.9", "the connection was lost")
+        pair.factory.refused("192.0.2.1", "this is no certificate of sg-a")
+        pair.wait(5.0)
+    told = [event.peer_address for event in pair.standby_events if isinstance(event, StandbyRefused)]
+    assert told == ["203.0.113.9", "192.0.2.1"]

@@ -7,7 +7,13 @@ from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificate
+from cryptography.x509 import (
+    Certificate,
+    DuplicateExtension,
+    InvalidVersion,
+    UnsupportedGeneralNameType,
+    load_pem_x509_certificate,
+)
 
 from voxpath.app import values
 from voxpath.app.decode import Problem
@@ -18,6 +24,10 @@ from voxpath.model.event import printable
 
 Read = TypeVar("Read")
 
+_BROKEN = (ValueError, TypeError, DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType)
+"""What is raised for a file that is not what it should be, or by a part of it."""
+
+SUPPORTED_TODO = "have one made with RSA or P-256, and signed with SHA-256"
 LISTENS_TODO = "make one with subjectAltName=DNS:NAME; docs/tutorial.md, section 7, tells how"
 
 
@@ -35,10 +45,8 @@ def check_tls(config: Config, machine: Machine) -> Iterator[Problem]:
         return
     if key is not None and key != _octets(certificate.public_key()):
         yield Problem("tls.key", "is not the key of tls.certificate", "name the key that the certificate was made for")
-    if authority is not None and not _is_issued_by(certificate, authority):
-        yield Problem(
-            "tls.certificate", "was not issued by the authority of tls.ca", "have that authority sign it, or name its own"
-        )
+    if authority is not None:
+        yield from _issuer(certificate, authority)
     yield from _dates(certificate, "certificate")
     if authority is not None:
         yield from _dates(authority, "ca")
@@ -56,16 +64,23 @@ def _loaded(files: dict[str, Path], option: str, load: Callable[[bytes], Read]) 
         return None
     try:
         return load(files[option].read_bytes())
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        wanted = "private key without a passphrase" if option == "key" else "certificate"
+    except UnsupportedAlgorithm as error:
+        what = f"{files[option]} cannot be checked, its key is of a kind that is not supported: {printable(str(error), 80)}"
+        yield Problem(f"tls.{option}", what, SUPPORTED_TODO)
+    except _BROKEN as error:
+        wanted = "private key without a passphrase" if option == "key" else "certificate that can be read"
         yield Problem(
             f"tls.{option}", f"{files[option]} holds no {wanted}: {printable(str(error), 80)}", "name a PEM file that does"
         )
-        return None
+    return None
 
 
 def _certificate(pem: bytes) -> Certificate:
-    return load_pem_x509_certificate(pem)
+    """A certificate; its parts that are needed later are read here once, since each may be broken by itself."""
+    certificate = load_pem_x509_certificate(pem)
+    certificate.public_key()
+    names_in(certificate)
+    return certificate
 
 
 def _public_key(pem: bytes) -> bytes:
@@ -76,12 +91,16 @@ def _octets(key: object) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
 
 
-def _is_issued_by(certificate: Certificate, authority: Certificate) -> bool:
+def _issuer(certificate: Certificate, authority: Certificate) -> Iterator[Problem]:
+    path = "tls.certificate"
     try:
+        # Raises for a kind of signature that is unknown, which to verify would tell as one that is wrong.
+        _ = certificate.signature_hash_algorithm
         certificate.verify_directly_issued_by(authority)
+    except UnsupportedAlgorithm as error:
+        yield Problem(path, f"is signed in a way that is not supported: {printable(str(error), 80)}", SUPPORTED_TODO)
     except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+        yield Problem(path, "was not issued by the authority of tls.ca", "have that authority sign it, or name its own")
 
 
 def _dates(certificate: Certificate, option: str) -> Iterator[Problem]:

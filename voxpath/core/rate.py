@@ -43,12 +43,16 @@ class Rarely:
 
     def admits(self, what: Hashable, now: float) -> bool:
         """Whether this may pass now."""
-        if 0.0 <= now - self._passed.get(what, -inf) < self._every_s:
+        if not self.would_admit(what, now):
             return False
         if len(self._passed) >= MOST_KNOWN:
             self._passed.clear()
         self._passed[what] = now
         return True
+
+    def would_admit(self, what: Hashable, now: float) -> bool:
+        """Whether this may pass now; it does not count as passed, as something else may still keep it back."""
+        return not 0.0 <= now - self._passed.get(what, -inf) < self._every_s
 
     def forget(self) -> None:
         """Let everything pass again: the state has changed."""

@@ -170,11 +170,13 @@ class Active:
         self._session = self._link = None
         if was_up:
             self._publish(StandbyLink(name=self._peer, state=f"down: {reason}"))
-            self._on_link(None)
         elif not self._said_why:
             # A certificate that one of both does not accept shows only here.
             self.refused(f"it ended before the standby had accepted it: {reason}")
         self._degrade("the link is down", State.ABSENT)
+        # Last: whatever happens to files, no lease waits any more.
+        if was_up:
+            self._on_link(None)
 
     def resumed(self) -> None:
         """The standby has told its position and is one of ours."""

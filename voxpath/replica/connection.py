@@ -83,9 +83,11 @@ class ActiveLink(amp.AMP):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Go on alone; a failed handshake ends a connection, too."""
         # First, so that nobody takes the end of all unanswered messages for refusals.
-        self._user.disconnected(self, self._why or reason_of(reason))
-        super().connectionLost(reason)
-        self._ended()
+        try:
+            self._user.disconnected(self, self._why or reason_of(reason))
+        finally:
+            super().connectionLost(reason)
+            self._ended()
 
     def tell(self, command: type[amp.Command], **arguments: object) -> "Deferred[dict[str, Any]]":
         """Send a message."""

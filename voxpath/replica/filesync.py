@@ -58,9 +58,7 @@ class FileSync:
         """Use this connection from now on; ``None``: there is none."""
         self._link = link
         self._equal.clear()
-        if self._poll is not None:
-            self._poll.cancel()
-            self._poll = None
+        self._disarm()
         if link is not None:
             self.sync()
 
@@ -83,7 +81,7 @@ class FileSync:
         if self._poll is None:
             self._written = True
         elif self._due > self._clock.now() + SOON_S:
-            self._poll.cancel()
+            self._disarm()
             self._arm(SOON_S)
 
     def facts(self) -> Mapping[str, str]:
@@ -96,8 +94,7 @@ class FileSync:
 
     async def _after(self, before: "Deferred[None]") -> None:
         await before
-        if self._poll is not None and self._poll.active():
-            self._poll.cancel()
+        self._disarm()
         link = self._link
         if link is None:
             return
@@ -118,6 +115,11 @@ class FileSync:
         self._due = self._clock.now() + pause_s
         self._poll = self._clock.call_at(self._due, self._again)
 
+    def _disarm(self) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+            self._poll = None
+
     def _again(self) -> None:
         self._poll = None
         self.sync()
@@ -129,29 +131,22 @@ class FileSync:
         equal = self._equal.get(name)
         if files == equal:
             return
-        await self._announce(link, name, anew=equal is None)
+        await _ask(link, FilesBegin, directory=name, anew=equal is None)
         known = equal or {}
         sent = 0
+        # First, so that what is new finds room within the standby's limit.
+        for path in known.keys() - files.keys():
+            await _ask(link, FileGone, path=path)
         for file in files.values():
             if known.get(file.path) != file and (await _ask(link, FileOffer, **asdict(file)))["wanted"]:
                 await self._send(link, folder, file)
                 sent += 1
-        for path in known.keys() - files.keys():
-            await _ask(link, FileGone, path=path)
         removed = (await _ask(link, FilesEnd))["removed"]
         if link is self._link:
             self._equal[name] = files
         self._troubles.pop(name, None)
         if sent or removed:
             self._publish(StandbyFiles(directory=name, files=len(files), sent=sent, removed=int(str(removed))))
-
-    async def _announce(self, link: Link, name: str, anew: bool) -> None:
-        try:
-            await _ask(link, FilesBegin, directory=name, anew=anew)
-        except RemoteError:
-            # It may have forgotten what was equal: the next time it is told everything.
-            self._equal.pop(name, None)
-            raise
 
     async def _send(self, link: Link, folder: Folder, file: File) -> None:
         pieces = folder.read(file)
@@ -162,6 +157,8 @@ class FileSync:
 
     def _failed(self, name: str, error: Exception) -> None:
         """Whatever goes wrong with files costs nothing else: leases go over the same connection."""
+        # Some files may be copied already, or the standby has forgotten what was equal: the next time all are offered.
+        self._equal.pop(name, None)
         known = isinstance(error, OSError | LocalError | RemoteError | ConnectionClosed)
         if not known:
             log.error("{name}: {traceback}", name=name, traceback="".join(format_exception(error)))

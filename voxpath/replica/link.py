@@ -299,8 +299,9 @@ class StandbyFactory(Factory):
 
     def refused(self, host: str, reason: str) -> None:
         """A connection did not get as far as to write; a flood of them must not fill the log."""
-        now = self.clock.now()
-        if self._told.admits((host, reason), now) and self._reports.admits(now):
+        now, what = self.clock.now(), (host, reason)
+        # What the limit keeps back was not told, and what was told before takes nobody else's place.
+        if self._told.would_admit(what, now) and self._reports.admits(now) and self._told.admits(what, now):
             self._publish(StandbyRefused(peer_address=host or "a stranger", reason=reason))
 
     def gone(self, link: StandbyLink, reason: str) -> None:

@@ -91,7 +91,7 @@ class FileTarget:
     def _offer(self, file: File) -> bool:
         folder = self._begun()
         self._close()
-        if len(self._offered) >= MAX_FILES:
+        if file.path not in self._offered and len(self._offered) >= MAX_FILES:
             raise LocalError(f"more than {MAX_FILES} files are offered")
         if not file.is_served_by(folder.file(file.path)):
             self._incoming = Incoming(folder.root, file)
