@@ -1,3 +1,4 @@
+from itertools import pairwise
 from random import Random
 from typing import Any, TypeGuard
 
@@ -400,15 +401,36 @@ def ports_of(effects: list[object]) -> list[int]:
     return [effect.local.port for effect in effects if isinstance(effect, Open)]
 
 
-def test_transfers_take_their_ports_from_the_range_each_as_late_again_as_possible() -> None:
-    core = server(data_ports=(40000, 40002))
-    name, effects = begin(core, ReadRequest("f"), b"x")
-    assert ports_of(effects) == [40000]
-    say(core, Ack(1), name)
-    for number in (40001, 40002, 40000):
+def taken(seed: int, count: int) -> list[int]:
+    """The ports of so many transfers, one after the other."""
+    core = TftpServer(House(), Random(seed), TftpSettings(data_ports=(40000, 40099)))
+    numbers = []
+    for _ in range(count):
         name, effects = begin(core, ReadRequest("f"), b"x")
-        assert ports_of(effects) == [number]
+        numbers += ports_of(effects)
         say(core, Ack(1), name)
+    return numbers
+
+
+def test_transfers_take_their_ports_from_the_range_and_none_again_soon() -> None:
+    numbers = taken(1, 1000)
+    assert set(numbers) == set(range(40000, 40100))
+    assert all(len(set(numbers[at : at + 50])) == 50 for at in range(950))
+
+
+def test_nobody_can_foretell_the_port_of_a_transfer() -> None:
+    """RFC 1350 section 4: who knows it can forge an ACK; not even a whole round of the range tells the next one."""
+    assert taken(1, 8) != taken(2, 8)
+    numbers = taken(1, 1000)
+    followers = {after for before, after in pairwise(numbers) if before == 40000}
+    assert len(followers) > 1
+
+
+def test_every_port_of_the_range_can_be_used_at_once() -> None:
+    core = server(data_ports=(40000, 40004))
+    homes = [Endpoint("10.0.0.12", number) for number in range(1, 6)]
+    numbers = [number for home in homes for number in ports_of(begin(core, ReadRequest("f"), b"x", source=home)[1])]
+    assert sorted(numbers) == list(range(40000, 40005))
 
 
 def test_without_a_free_data_port_a_request_is_dropped_and_the_operator_told() -> None:
@@ -422,8 +444,9 @@ def test_without_a_free_data_port_a_request_is_dropped_and_the_operator_told() -
 
 def test_a_data_port_that_another_program_has_is_passed_over() -> None:
     core = server(data_ports=(40000, 40002))
-    name, _ = begin(core, ReadRequest("f"), b"x")
-    assert list(core.resolve(name, Failed("address already in use"), 0.0)) == [Open(name, Endpoint(SERVER, 40001))]
+    name, effects = begin(core, ReadRequest("f"), b"x")
+    others = {40000, 40001, 40002} - set(ports_of(effects))
+    assert set(ports_of(list(core.resolve(name, Failed("address already in use"), 0.0)))) < others
     core.resolve(name, Failed("address already in use"), 0.0)
     for _ in range(OPENINGS):
         effects = list(core.resolve(name, Failed("address already in use"), 0.0))

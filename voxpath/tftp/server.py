@@ -38,7 +38,7 @@ class TftpServer:
         self._residents = residents
         self._entropy = entropy
         self._settings = settings
-        self._sessions = Sessions(settings)
+        self._sessions = Sessions(settings, entropy)
         self._timers: TimerHeap[str] = TimerHeap()
 
     @property

@@ -1,9 +1,9 @@
 """The transfers that run: one session each, found by its local port or by its client, within the limits of the server."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from voxpath.core.retransmit import Entropy
 from voxpath.model.address import BROADCAST_HOST, Endpoint
 from voxpath.tftp.message import Request
 from voxpath.tftp.options import Limits
@@ -90,10 +90,14 @@ class Session:
 
 
 class DataPorts:
-    """Local ports for transfers; each is used again as late as possible, since packets of its last transfer may be on the way."""
+    """Local ports for transfers, in an order that nobody can foretell (RFC 1350 section 4): who knows one can forge an ACK.
 
-    def __init__(self, ports: tuple[int, int] | None) -> None:
-        self._free = deque(range(ports[0], ports[1] + 1)) if ports else None
+    Those that were free for the shorter time wait, since packets of their last transfers may be on the way.
+    """
+
+    def __init__(self, ports: tuple[int, int] | None, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._free = list(range(ports[0], ports[1] + 1)) if ports else None
 
     @property
     def exhausted(self) -> bool:
@@ -101,8 +105,10 @@ class DataPorts:
         return self._free is not None and not self._free
 
     def take(self) -> int:
-        """The next one; 0: the kernel chooses."""
-        return self._free.popleft() if self._free else 0
+        """One of the half that has been free for longest; 0: the kernel chooses."""
+        if not self._free:
+            return 0
+        return self._free.pop(int(self._entropy.random() * ((len(self._free) + 1) // 2)))
 
     def give(self, number: int) -> None:
         """Take one back."""
@@ -117,7 +123,7 @@ class Sessions:
     :ivar of: finds the session of a client.
     """
 
-    def __init__(self, settings: TftpSettings) -> None:
+    def __init__(self, settings: TftpSettings, entropy: Entropy) -> None:
         self._settings = settings
         self._by_name: dict[str, Session] = {}
         self._by_client: dict[Endpoint, Session] = {}
@@ -125,7 +131,7 @@ class Sessions:
         self._writes = 0
         self._writing: dict[str, int] = {}
         self._begun = 0
-        self.data_ports = DataPorts(settings.data_ports)
+        self.data_ports = DataPorts(settings.data_ports, entropy)
         # With every datagram: a method of our own around it would cost as much again.
         self.named = self._by_name.get
         self.of = self._by_client.get
