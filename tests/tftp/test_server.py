@@ -215,6 +215,40 @@ def test_a_full_table_makes_room_for_who_comes_if_somebody_never_answered() -> N
     assert core.transfers == 2
 
 
+@pytest.mark.parametrize(
+    ("settings", "silent"),
+    [
+        ({"data_ports": (40000, 40001)}, "10.0.0.12"),
+        ({"transfers_per_host": 2}, "10.0.0.13"),
+        ({"transfers_per_host": 2, "data_ports": (40000, 40001)}, "10.0.0.13"),
+    ],
+)
+@pytest.mark.parametrize("later", [0.5, 2.0])
+def test_whatever_is_full_makes_room_if_somebody_never_answered_in_time(
+    settings: dict[str, Any], silent: str, later: float
+) -> None:
+    """Forged requests for the ports of a small range, or in one host's name, must not keep everybody out."""
+    core = server(**settings)
+    for number in (1, 2):
+        begin(core, ReadRequest("f"), bytes(2000), source=Endpoint(silent, number))
+    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.13", 9), now=later)
+    assert any(isinstance(effect, Ask) for effect in effects) == (later > 1)
+    assert [event.text for event in events(effects, TftpAborted) if "has not answered" not in event.text] == []
+    assert len(events(effects, TftpAborted)) == (later > 1)
+    assert core.transfers == 2
+
+
+def test_nobody_makes_room_where_that_would_not_help() -> None:
+    core = server(transfers=3, transfers_per_host=2)
+    for number in (1, 2):
+        name, _ = begin(core, ReadRequest("f"), bytes(2000), source=Endpoint("10.0.0.13", number))
+        say(core, Ack(1), name, source=Endpoint("10.0.0.13", number))
+    begin(core, ReadRequest("f"), bytes(2000), source=Endpoint("10.0.0.12", 1))
+    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.13", 9), now=2.0)
+    assert events(effects, TftpAborted) == []
+    assert core.transfers == 3
+
+
 def test_one_phone_cannot_take_all_writes() -> None:
     core = server(writes=2 * WRITES_PER_PHONE)
     for port in range(WRITES_PER_PHONE + 5):

@@ -1,7 +1,9 @@
 """The transfers that run: one session each, found by its local port or by its client, within the limits of the server."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from voxpath.core.retransmit import Entropy
 from voxpath.model.address import BROADCAST_HOST, Endpoint
@@ -20,7 +22,7 @@ DEFAULT_WRITES = 32
 WRITES_PER_PHONE = 8
 """Files that one phone may send at once; who is no phone counts by its address until it is refused."""
 DOUBTED_AFTER_S = 1.0
-"""A client that has not answered by then makes room when the table is full."""
+"""A client that has not answered by then makes room when there is none for another."""
 OPENINGS = 8
 """Data ports that are tried for one transfer, when other programs have them."""
 
@@ -116,6 +118,16 @@ class DataPorts:
             self._free.append(number)
 
 
+class _Lack(NamedTuple):
+    """What there is no room in for one more session.
+
+    :ivar shares: whether a session takes a part of that room.
+    """
+
+    reason: str
+    shares: Callable[[Session], bool]
+
+
 class Sessions:
     """The table of the transfers.
 
@@ -179,29 +191,40 @@ class Sessions:
             if not self._writing[writer]:
                 del self._writing[writer]
 
-    def doubtful(self, now: float) -> Session | None:
-        """The oldest session whose client has had time to show that it is there, and has not; ``None``: there is room anyway."""
-        if len(self) < self._settings.transfers:
+    def doubtful(self, wanting: Session) -> Session | None:
+        """The oldest session that takes this one's room, and whose client has had time to show that it is there, and has not.
+
+        ``None``: there is room anyway, or who takes it is there, or may still answer.
+        """
+        lack = self._lack(wanting)
+        if lack is None:
             return None
         for session in self._by_name.values():
-            if session.transfer is not None and not session.transfer.proven:
-                return session if session.began <= now - DOUBTED_AFTER_S else None
+            if session.transfer is not None and not session.transfer.proven and lack.shares(session):
+                return session if session.began <= wanting.began - DOUBTED_AFTER_S else None
         return None
 
     def full(self, session: Session) -> str:
         """Why there is no room for one more session; empty: there is."""
-        settings = self._settings
-        if len(self) >= settings.transfers:
-            return f"{settings.transfers} transfers are running"
-        if self._per_host.get(session.client.host, 0) >= settings.transfers_per_host:
-            return f"{settings.transfers_per_host} transfers to this address are running"
+        lack = self._lack(session)
+        return lack.reason if lack is not None else ""
+
+    def _lack(self, session: Session) -> _Lack | None:
+        """What there is no room in; the narrowest first: nobody gives way where that would not help."""
+        settings, host, writer = self._settings, session.client.host, session.writer
+        if session.request.writes and self._writing.get(writer, 0) >= WRITES_PER_PHONE:
+            reason = f"{WRITES_PER_PHONE} files of this phone are being written"
+            return _Lack(reason, lambda other: other.writes and other.writer == writer)
+        if self._per_host.get(host, 0) >= settings.transfers_per_host:
+            reason = f"{settings.transfers_per_host} transfers to this address are running"
+            return _Lack(reason, lambda other: other.client.host == host)
         if session.request.writes and self._writes >= settings.writes:
-            return f"{settings.writes} files are being written"
-        if session.request.writes and self._writing.get(session.writer, 0) >= WRITES_PER_PHONE:
-            return f"{WRITES_PER_PHONE} files of this phone are being written"
+            return _Lack(f"{settings.writes} files are being written", lambda other: other.writes)
+        if len(self) >= settings.transfers:
+            return _Lack(f"{settings.transfers} transfers are running", lambda _: True)
         if not settings.single_port and self.data_ports.exhausted:
-            return "all ports of tftp.data_ports are in use"
-        return ""
+            return _Lack("all ports of tftp.data_ports are in use", lambda _: True)
+        return None
 
 
 def is_group(address: str) -> bool:
