@@ -2,6 +2,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+from msgspec import structs
 
 from voxpath.flow.files import NOT_YOURS, FilePolicy, Image, Rendered
 from voxpath.model.address import Endpoint, Mac
@@ -130,6 +131,14 @@ def test_any_file_under_a_macs_name_is_for_its_holder_only(name: str) -> None:
 
 
 def test_an_image_of_a_class_is_everybodys_whatever_it_looks_like() -> None:
-    images = FilePolicy(Provisions(provision()), images=["fw-202611211200.bin"])
-    assert images.choose(Fetch("fw-202611211200.bin", ELSEWHERE)) == Image("fw-202611211200.bin")
-    assert images.choose(Fetch("fw-202611211201.bin", ELSEWHERE)) == Refused(2, NOT_YOURS)
+    images = FilePolicy(Provisions(provision()), images=["fw-202699211200.bin"])
+    assert images.choose(Fetch("fw-202699211200.bin", ELSEWHERE)) == Image("fw-202699211200.bin")
+    assert images.choose(Fetch("fw-202699211201.bin", ELSEWHERE)) == Refused(2, NOT_YOURS)
+
+
+def test_a_name_that_might_be_a_date_is_everybodys_unless_a_phone_has_this_mac() -> None:
+    dated, held = Mac.parse("24:01:02:15:04:05"), provision()
+    assert FilePolicy(Provisions(held)).choose(Fetch("fw-240102150405.bin", ELSEWHERE)) == Image("fw-240102150405.bin")
+    policy = FilePolicy(Provisions(replace(held, lease=structs.replace(held.lease, mac=dated))))
+    assert policy.choose(Fetch("fw-240102150405.bin", ELSEWHERE)) == Refused(2, NOT_YOURS)
+    assert policy.choose(Fetch("fw-240102150405.bin", HOME)) == Image("fw-240102150405.bin")

@@ -78,5 +78,35 @@ def test_other_names_are_everybodys(name: str) -> None:
     assert not is_of_another(name, "")
 
 
+TIMES = [
+    "log-240102-150405.txt", "240102.150405.gz", "crash_20240102150405.log", "240102150405.log", "fw-202611211201.log",
+    "20240102150405123.log", "trace-2024010215040512.gz", "log-24-01-02-15-04-05.txt", "000229000000.log",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_a_date_and_a_time_are_nobodys_mac(name: str) -> None:
+    assert choose(name) == Drop("020000000a01", name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "241302150405.log", "240230150405.log", "240102240405.log", "240102156005.log", "240102150460.log", "24010215040a.log",
+        "24:01:02:15:04:05.log", "2401.0215.0405.log", "a240102150405.log",
+    ],
+)  # fmt: skip
+def test_what_is_nearly_a_date_or_is_written_as_none_is_still_a_mac(name: str) -> None:
+    assert is_of_another(name, PHONE)
+
+
+def test_a_date_that_is_a_known_phones_mac_is_that_phones() -> None:
+    mac = "24:01:02:15:04:05"
+    for name in ("240102150405.cfg", "240102-150405.cfg", "24-01-02-15-04-05.cfg", "24010215040512.cfg"):
+        assert is_of_another(name, PHONE, [mac].__contains__)
+        assert is_of_another(name, "", [mac].__contains__)
+        assert not is_of_another(name, mac, [mac].__contains__)
+
+
 def test_a_name_with_two_macs_is_nobodys() -> None:
     assert is_of_another("020000000a01/020000000a02.cfg", PHONE)

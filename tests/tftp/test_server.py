@@ -1,3 +1,4 @@
+from itertools import pairwise
 from random import Random
 from typing import Any, TypeGuard
 
@@ -214,6 +215,40 @@ def test_a_full_table_makes_room_for_who_comes_if_somebody_never_answered() -> N
     assert core.transfers == 2
 
 
+@pytest.mark.parametrize(
+    ("settings", "silent"),
+    [
+        ({"data_ports": (40000, 40001)}, "10.0.0.12"),
+        ({"transfers_per_host": 2}, "10.0.0.13"),
+        ({"transfers_per_host": 2, "data_ports": (40000, 40001)}, "10.0.0.13"),
+    ],
+)
+@pytest.mark.parametrize("later", [0.5, 2.0])
+def test_whatever_is_full_makes_room_if_somebody_never_answered_in_time(
+    settings: dict[str, Any], silent: str, later: float
+) -> None:
+    """Forged requests for the ports of a small range, or in one host's name, must not keep everybody out."""
+    core = server(**settings)
+    for number in (1, 2):
+        begin(core, ReadRequest("f"), bytes(2000), source=Endpoint(silent, number))
+    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.13", 9), now=later)
+    assert any(isinstance(effect, Ask) for effect in effects) == (later > 1)
+    assert [event.text for event in events(effects, TftpAborted) if "has not answered" not in event.text] == []
+    assert len(events(effects, TftpAborted)) == (later > 1)
+    assert core.transfers == 2
+
+
+def test_nobody_makes_room_where_that_would_not_help() -> None:
+    core = server(transfers=3, transfers_per_host=2)
+    for number in (1, 2):
+        name, _ = begin(core, ReadRequest("f"), bytes(2000), source=Endpoint("10.0.0.13", number))
+        say(core, Ack(1), name, source=Endpoint("10.0.0.13", number))
+    begin(core, ReadRequest("f"), bytes(2000), source=Endpoint("10.0.0.12", 1))
+    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.13", 9), now=2.0)
+    assert events(effects, TftpAborted) == []
+    assert core.transfers == 3
+
+
 def test_one_phone_cannot_take_all_writes() -> None:
     core = server(writes=2 * WRITES_PER_PHONE)
     for port in range(WRITES_PER_PHONE + 5):
@@ -400,15 +435,36 @@ def ports_of(effects: list[object]) -> list[int]:
     return [effect.local.port for effect in effects if isinstance(effect, Open)]
 
 
-def test_transfers_take_their_ports_from_the_range_each_as_late_again_as_possible() -> None:
-    core = server(data_ports=(40000, 40002))
-    name, effects = begin(core, ReadRequest("f"), b"x")
-    assert ports_of(effects) == [40000]
-    say(core, Ack(1), name)
-    for number in (40001, 40002, 40000):
+def taken(seed: int, count: int) -> list[int]:
+    """The ports of so many transfers, one after the other."""
+    core = TftpServer(House(), Random(seed), TftpSettings(data_ports=(40000, 40099)))
+    numbers = []
+    for _ in range(count):
         name, effects = begin(core, ReadRequest("f"), b"x")
-        assert ports_of(effects) == [number]
+        numbers += ports_of(effects)
         say(core, Ack(1), name)
+    return numbers
+
+
+def test_transfers_take_their_ports_from_the_range_and_none_again_soon() -> None:
+    numbers = taken(1, 1000)
+    assert set(numbers) == set(range(40000, 40100))
+    assert all(len(set(numbers[at : at + 50])) == 50 for at in range(950))
+
+
+def test_nobody_can_foretell_the_port_of_a_transfer() -> None:
+    """RFC 1350 section 4: who knows it can forge an ACK; not even a whole round of the range tells the next one."""
+    assert taken(1, 8) != taken(2, 8)
+    numbers = taken(1, 1000)
+    followers = {after for before, after in pairwise(numbers) if before == 40000}
+    assert len(followers) > 1
+
+
+def test_every_port_of_the_range_can_be_used_at_once() -> None:
+    core = server(data_ports=(40000, 40004))
+    homes = [Endpoint("10.0.0.12", number) for number in range(1, 6)]
+    numbers = [number for home in homes for number in ports_of(begin(core, ReadRequest("f"), b"x", source=home)[1])]
+    assert sorted(numbers) == list(range(40000, 40005))
 
 
 def test_without_a_free_data_port_a_request_is_dropped_and_the_operator_told() -> None:
@@ -422,8 +478,9 @@ def test_without_a_free_data_port_a_request_is_dropped_and_the_operator_told() -
 
 def test_a_data_port_that_another_program_has_is_passed_over() -> None:
     core = server(data_ports=(40000, 40002))
-    name, _ = begin(core, ReadRequest("f"), b"x")
-    assert list(core.resolve(name, Failed("address already in use"), 0.0)) == [Open(name, Endpoint(SERVER, 40001))]
+    name, effects = begin(core, ReadRequest("f"), b"x")
+    others = {40000, 40001, 40002} - set(ports_of(effects))
+    assert set(ports_of(list(core.resolve(name, Failed("address already in use"), 0.0)))) < others
     core.resolve(name, Failed("address already in use"), 0.0)
     for _ in range(OPENINGS):
         effects = list(core.resolve(name, Failed("address already in use"), 0.0))

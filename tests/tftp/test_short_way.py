@@ -120,3 +120,12 @@ def test_an_empty_datagram_is_no_acknowledgement() -> None:
     list(sending.start(0.0))
     assert sending.reply(b"", 0.0) == ()
     assert sending.acked == -1
+
+
+def test_the_short_way_waits_as_long_as_was_agreed_for_a_client_that_has_shown_itself() -> None:
+    sending = Sending(Octets(bytes(SIZE * 9)), Agreed(SIZE, timeout_s=9, answer=(("timeout", "9"),)), Random(1))
+    sending.start(0.0)
+    sending.take(Ack(0), 0.0)
+    assert sending.due == 4.0
+    assert sending.reply(write(Ack(1)), 1.0)
+    assert sending.due == 10.0

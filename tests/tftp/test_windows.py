@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.tftp.line import Quality, read
 from voxpath.tftp import netascii
 from voxpath.tftp.content import ContentLost, Netascii, Octets
+from voxpath.tftp.machine import ASKED_AGAIN
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest
 from voxpath.tftp.options import Agreed
 from voxpath.tftp.receiving import Reading
@@ -106,10 +107,11 @@ def test_the_receiver_still_gets_the_window_that_was_agreed() -> None:
 def test_a_timeout_halves_the_burst_each_time_down_to_one_block() -> None:
     sending = started(16)
     sending.take(Ack(0), 0.0)
+    sending.take(Ack(16), 0.0)
     bursts = []
     while sending.due is not None:
         sent = numbers(sending.tick(sending.due))
-        if sent[:1] == [1]:
+        if sent[:1] == [17]:
             bursts.append(len(sent))
     assert bursts[:5] == [8, 4, 2, 1, 1]
     assert sending.ending is not None
@@ -134,6 +136,52 @@ def test_the_ack_before_a_window_is_believed_once_and_at_one_block_not_at_all() 
     alone = started(1)
     alone.take(Ack(0), 0.0)
     assert list(alone.take(Ack(0), 0.1)) == []
+
+
+def silence(sending: Sending) -> list[int]:
+    """The blocks that go by themselves until the transfer is over."""
+    sent = []
+    while sending.due is not None:
+        sent += numbers(sending.tick(sending.due))
+    return sent
+
+
+@pytest.mark.parametrize("repeated", [0, 1, 50])
+def test_an_ack_of_the_oack_may_be_forged_and_brings_two_windows_at_the_most(repeated: int) -> None:
+    """Two datagrams in somebody's name once brought him a hundred; his further ACKs bring one block each, and few."""
+    sending = started(16)
+    sent = numbers(sending.take(Ack(0), 0.0))
+    for again in range(repeated):
+        while sending.due is not None and sending.due <= 0.1 + again:
+            sent += numbers(sending.tick(sending.due))
+        sent += numbers(sending.take(Ack(0), 0.1 + again)) if sending.ending is None else []
+    sent += silence(sending)
+    assert 32 <= len(sent) <= 32 + ASKED_AGAIN
+    assert set(sent[32:]) <= {1}
+    assert sending.ending is not None
+    assert "no answer" in sending.ending.reason
+
+
+def test_a_first_window_that_is_lost_twice_comes_when_the_client_repeats_its_ack() -> None:
+    sending = started(4)
+    sending.take(Ack(0), 0.0)
+    while sending.due is not None and sending.due < 2:
+        sending.tick(sending.due)
+    assert numbers(sending.take(Ack(0), 5.0)) == [1]
+    assert list(sending.take(Ack(0), 5.1)) == [], "once a second at the most"
+    assert numbers(sending.take(Ack(1), 6.0))[:1] == [2]
+    assert sending.proven
+
+
+def test_a_client_that_begins_anew_after_its_ack_gets_the_oack_and_can_go_on_at_once() -> None:
+    """A boot program asks from the same port again; blocks of a size that it does not know yet would end it."""
+    sending = started(4)
+    sending.take(Ack(0), 0.0)
+    while sending.due is not None and sending.due < 2:
+        sending.tick(sending.due)
+    assert list(sending.asked_again(5.0)) == [OptionAck((("windowsize", "4"),))]
+    assert numbers(sending.take(Ack(0), 5.01)) == [1]
+    assert numbers(sending.take(Ack(1), 5.02))[:1] == [2]
 
 
 def test_an_ack_from_far_behind_or_ahead_is_ignored() -> None:

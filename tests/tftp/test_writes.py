@@ -193,6 +193,17 @@ def test_no_more_files_are_written_at_once_than_memory_has_room_for() -> None:
     assert [effect for effect in say(core, ReadRequest("f"), source=other) if isinstance(effect, Ask)]
 
 
+def test_a_writer_that_never_shows_itself_makes_room_for_another_and_a_reader_does_not() -> None:
+    core = server(writes=1)
+    say(core, ReadRequest("f"), source=Endpoint("10.0.0.13", 9))
+    core.resolve("t1", Done(bytes(2000)), 0.0)
+    say(core, LOG)
+    core.resolve("t2", Done(Admitted(1000)), 0.0)
+    effects = say(core, LOG, source=Endpoint("10.0.0.12", 9), now=2.0)
+    assert [effect for effect in effects if isinstance(effect, Ask)]
+    assert [event.client for event in events(effects, TftpWriteAborted) if isinstance(event, TftpWriteAborted)] == [str(CLIENT)]
+
+
 def test_a_file_that_is_kept_makes_room_at_once() -> None:
     """Its last ACK may have to be repeated for a while; that takes no memory."""
     core = server(writes=1)

@@ -116,7 +116,7 @@ class FilePolicy:
         if not name or "\0" in name:
             return NO_FILE
         phone = self._provisions.phone_at(*fetch.client)
-        if name not in self._images and is_of_another(name, phone):
+        if name not in self._images and is_of_another(name, phone, self._knows):
             return self._misuse()
         provision = self._provisions.provision_of(phone) if phone else None
         return Image(name) if provision is None else self._for(provision, name)
@@ -146,6 +146,9 @@ class FilePolicy:
         for name, origin in names.items():
             yield Listed(name, origin, self._for(provision, name))
 
+    def _knows(self, mac: str) -> bool:
+        return self._provisions.provision_of(mac) is not None
+
     def _misuse(self) -> Refused:
         self.misused += 1
         return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS)
@@ -154,7 +157,7 @@ class FilePolicy:
         source = self._source(provision, name)
         if source.file:
             name = source.file
-            if name not in self._images and is_of_another(name, provision.lease.phone):
+            if name not in self._images and is_of_another(name, provision.lease.phone, self._knows):
                 return self._misuse()
         if not source.template:
             return Image(name)

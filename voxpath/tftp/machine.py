@@ -21,7 +21,7 @@ FIRST_SENDINGS = 3
 FIRST_DATA_SENDINGS = 2
 """How often the first message goes to a client that has not shown that it is there, as its address may be forged.
 
-An OACK or an ACK is about as long as the request; a block of DATA is much longer, so it is sent less often.
+An OACK or an ACK is about as long as the request; a window of DATA is much longer, so it is sent less often.
 """
 FIRST_WAIT_MOST_S = 4.0
 """Longest wait for its answer, whatever interval was agreed: some forged requests must not hold all transfers for minutes."""
@@ -97,10 +97,12 @@ class Transfer:
 
         Nobody can be made to get more messages than somebody sent in his name, and one and its repetition besides.
         """
+        return self._repeat(FIRST_PATIENCE_S, now) if self._silent(now) else ()
+
+    def _silent(self, now: float) -> bool:
+        """Whether a client that has not shown itself got all that goes by itself, and one repetition may still be answered."""
         spent = 0 <= self._sendings - self._first_sendings < ASKED_AGAIN
-        if self.proven or self.ending is not None or not spent or now - self._repeated_at < OWN_CHOICE.first_s:
-            return ()
-        return self._repeat(FIRST_PATIENCE_S, now)
+        return spent and not self.proven and self.ending is None and now - self._repeated_at >= OWN_CHOICE.first_s
 
     def _repeat(self, wait: float, now: float) -> Sequence[Message]:
         self._sendings += 1

@@ -11,6 +11,11 @@ So a line that doubles everything ends at one block, where it is not believed an
 The receiver counts to the agreed window size before it sends an ACK, so a smaller window would leave both sides waiting.
 Instead the window goes out in bursts of half the size, with a pause between them; clean windows let the bursts grow again.
 
+**A client has shown that it is there when it acknowledges DATA.**
+An ACK of the OACK can be forged together with the request, wherever the port is known or guessed.
+So the first window is sent :data:`FIRST_DATA_SENDINGS` times at the most, and behind that only what answers a repetition:
+one block for an ACK of the OACK, the OACK for a request.
+
 **Most of a transfer is one step, again and again**: all that was sent has arrived, so the next window is sent.
 :meth:`Sending.reply` takes this step from octets to octets; :meth:`Sending.take` would do the same, and does all the rest.
 """
@@ -20,7 +25,7 @@ from typing import Final
 
 from voxpath.core.retransmit import Entropy
 from voxpath.tftp.content import PIECE_OCTETS, Content, ContentLost
-from voxpath.tftp.machine import BLOCK_MODULUS, FIRST_DATA_SENDINGS, Ending, Transfer
+from voxpath.tftp.machine import BLOCK_MODULUS, FIRST_DATA_SENDINGS, FIRST_PATIENCE_S, Ending, Transfer
 from voxpath.tftp.message import Ack, Data, Error, ErrorCode, Message, OptionAck
 from voxpath.tftp.options import Agreed
 from voxpath.tftp.wire import HEADER_LENGTH, write_ack, write_blocks
@@ -81,6 +86,15 @@ class Sending(Transfer):
             return self._fail(f"the client says: {message.text}", message.code)
         return self._refuse(ErrorCode.ILLEGAL_OPERATION, "only ACK and ERROR belong here")
 
+    def asked_again(self, now: float) -> Sequence[Message]:
+        """The request comes again: the answer to it is the OACK, also where an ACK of that came, of the client or in its name."""
+        if self.acked or not self._agreed.answer:
+            return super().asked_again(now)
+        if not self._silent(now):
+            return ()
+        # The ACK of this may come, and be answered, at once: no time of repetition is noted.
+        return self._once_more(self._last, now)
+
     def reply(self, octets: bytes, now: float) -> Sequence[memoryview]:
         """Answer the ACK of all that was sent by the next window; nothing: this is another message, or the file is lost.
 
@@ -112,6 +126,8 @@ class Sending(Transfer):
 
     def _advance(self, blocks: int, now: float) -> Sequence[Message]:
         """Blocks have arrived: the next window begins behind them (RFC 7440 section 4)."""
+        if self.acked < 0:
+            self._first_sendings = FIRST_DATA_SENDINGS
         self.acked += blocks
         if self.acked == self._final:
             self.due = None
@@ -126,15 +142,31 @@ class Sending(Transfer):
         messages = self._window(now)
         if self.burst == self._agreed.window and self.sent != self._final and self.ending is None:
             self._awaited = write_ack(self.sent % BLOCK_MODULUS)
+            # Who answers on the short way has shown itself, and may be waited for as long as was agreed.
+            self._wait_s = self._first_wait_s
         return messages
 
     def _duplicate(self, now: float) -> Sequence[Message]:
         """The ACK of the block before this window came again: its first block may be lost."""
+        if self._silent(now) and self.acked == 0 and not self._pausing:
+            self._repeated_at = now
+            return self._once_more((Data(1, self._cut(0, 1)[0][HEADER_LENGTH:]),), now)
         if self.burst == 1 or self._believed or self.acked < 0:
             return ()
-        self._lost()
-        messages = self._window(now)
+        if not self.proven:
+            # It counts as a sending: whoever forges this ACK is to gain nothing by it.
+            messages = self._repeat(FIRST_PATIENCE_S, now) if self._sendings < FIRST_DATA_SENDINGS else ()
+        else:
+            self._lost()
+            messages = self._window(now)
         self._believed = True
+        return messages
+
+    def _once_more(self, messages: Sequence[Message], now: float) -> Sequence[Message]:
+        """Answer a repetition of a client that has not shown itself, and wait for it anew."""
+        self._sendings += 1
+        self.repeated += len(messages)
+        self.due = now + FIRST_PATIENCE_S
         return messages
 
     def _again(self, now: float) -> Sequence[Message]:
@@ -209,5 +241,5 @@ class Sending(Transfer):
 
     @property
     def proven(self) -> bool:
-        """Whether the client has acknowledged anything."""
-        return self.acked > (-1 if self._agreed.answer else 0)
+        """Whether the client has acknowledged a block of DATA."""
+        return self.acked > 0

@@ -38,7 +38,7 @@ class TftpServer:
         self._residents = residents
         self._entropy = entropy
         self._settings = settings
-        self._sessions = Sessions(settings)
+        self._sessions = Sessions(settings, entropy)
         self._timers: TimerHeap[str] = TimerHeap()
 
     @property
@@ -129,8 +129,7 @@ class TftpServer:
             effects += self._abort(known, "the client asked for something else")
         if session.request.mode not in (OCTET, NETASCII):
             return [*effects, *self._refuse(session, ErrorCode.ILLEGAL_OPERATION, "the mode is neither octet nor netascii")]
-        doubtful = self._sessions.doubtful(session.began)
-        if doubtful is not None:
+        while (doubtful := self._sessions.doubtful(session)) is not None:
             effects += self._abort(doubtful, "its client has not answered yet, and others wait")
         full = self._sessions.full(session)
         if full:

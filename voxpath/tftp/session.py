@@ -1,9 +1,11 @@
 """The transfers that run: one session each, found by its local port or by its client, within the limits of the server."""
 
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import NamedTuple
 
+from voxpath.core.retransmit import Entropy
 from voxpath.model.address import BROADCAST_HOST, Endpoint
 from voxpath.tftp.message import Request
 from voxpath.tftp.options import Limits
@@ -20,7 +22,7 @@ DEFAULT_WRITES = 32
 WRITES_PER_PHONE = 8
 """Files that one phone may send at once; who is no phone counts by its address until it is refused."""
 DOUBTED_AFTER_S = 1.0
-"""A client that has not answered by then makes room when the table is full."""
+"""A client that has not answered by then makes room when there is none for another."""
 OPENINGS = 8
 """Data ports that are tried for one transfer, when other programs have them."""
 
@@ -90,10 +92,14 @@ class Session:
 
 
 class DataPorts:
-    """Local ports for transfers; each is used again as late as possible, since packets of its last transfer may be on the way."""
+    """Local ports for transfers, in an order that nobody can foretell (RFC 1350 section 4): who knows one can forge an ACK.
 
-    def __init__(self, ports: tuple[int, int] | None) -> None:
-        self._free = deque(range(ports[0], ports[1] + 1)) if ports else None
+    Those that were free for the shorter time wait, since packets of their last transfers may be on the way.
+    """
+
+    def __init__(self, ports: tuple[int, int] | None, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._free = list(range(ports[0], ports[1] + 1)) if ports else None
 
     @property
     def exhausted(self) -> bool:
@@ -101,13 +107,25 @@ class DataPorts:
         return self._free is not None and not self._free
 
     def take(self) -> int:
-        """The next one; 0: the kernel chooses."""
-        return self._free.popleft() if self._free else 0
+        """One of the half that has been free for longest; 0: the kernel chooses."""
+        if not self._free:
+            return 0
+        return self._free.pop(int(self._entropy.random() * ((len(self._free) + 1) // 2)))
 
     def give(self, number: int) -> None:
         """Take one back."""
         if self._free is not None and number:
             self._free.append(number)
+
+
+class _Lack(NamedTuple):
+    """What there is no room in for one more session.
+
+    :ivar shares: whether a session takes a part of that room.
+    """
+
+    reason: str
+    shares: Callable[[Session], bool]
 
 
 class Sessions:
@@ -117,7 +135,7 @@ class Sessions:
     :ivar of: finds the session of a client.
     """
 
-    def __init__(self, settings: TftpSettings) -> None:
+    def __init__(self, settings: TftpSettings, entropy: Entropy) -> None:
         self._settings = settings
         self._by_name: dict[str, Session] = {}
         self._by_client: dict[Endpoint, Session] = {}
@@ -125,7 +143,7 @@ class Sessions:
         self._writes = 0
         self._writing: dict[str, int] = {}
         self._begun = 0
-        self.data_ports = DataPorts(settings.data_ports)
+        self.data_ports = DataPorts(settings.data_ports, entropy)
         # With every datagram: a method of our own around it would cost as much again.
         self.named = self._by_name.get
         self.of = self._by_client.get
@@ -173,29 +191,40 @@ class Sessions:
             if not self._writing[writer]:
                 del self._writing[writer]
 
-    def doubtful(self, now: float) -> Session | None:
-        """The oldest session whose client has had time to show that it is there, and has not; ``None``: there is room anyway."""
-        if len(self) < self._settings.transfers:
+    def doubtful(self, wanting: Session) -> Session | None:
+        """The oldest session that takes this one's room, and whose client has had time to show that it is there, and has not.
+
+        ``None``: there is room anyway, or who takes it is there, or may still answer.
+        """
+        lack = self._lack(wanting)
+        if lack is None:
             return None
         for session in self._by_name.values():
-            if session.transfer is not None and not session.transfer.proven:
-                return session if session.began <= now - DOUBTED_AFTER_S else None
+            if session.transfer is not None and not session.transfer.proven and lack.shares(session):
+                return session if session.began <= wanting.began - DOUBTED_AFTER_S else None
         return None
 
     def full(self, session: Session) -> str:
         """Why there is no room for one more session; empty: there is."""
-        settings = self._settings
-        if len(self) >= settings.transfers:
-            return f"{settings.transfers} transfers are running"
-        if self._per_host.get(session.client.host, 0) >= settings.transfers_per_host:
-            return f"{settings.transfers_per_host} transfers to this address are running"
+        lack = self._lack(session)
+        return lack.reason if lack is not None else ""
+
+    def _lack(self, session: Session) -> _Lack | None:
+        """What there is no room in; the narrowest first: nobody gives way where that would not help."""
+        settings, host, writer = self._settings, session.client.host, session.writer
+        if session.request.writes and self._writing.get(writer, 0) >= WRITES_PER_PHONE:
+            reason = f"{WRITES_PER_PHONE} files of this phone are being written"
+            return _Lack(reason, lambda other: other.writes and other.writer == writer)
+        if self._per_host.get(host, 0) >= settings.transfers_per_host:
+            reason = f"{settings.transfers_per_host} transfers to this address are running"
+            return _Lack(reason, lambda other: other.client.host == host)
         if session.request.writes and self._writes >= settings.writes:
-            return f"{settings.writes} files are being written"
-        if session.request.writes and self._writing.get(session.writer, 0) >= WRITES_PER_PHONE:
-            return f"{WRITES_PER_PHONE} files of this phone are being written"
+            return _Lack(f"{settings.writes} files are being written", lambda other: other.writes)
+        if len(self) >= settings.transfers:
+            return _Lack(f"{settings.transfers} transfers are running", lambda _: True)
         if not settings.single_port and self.data_ports.exhausted:
-            return "all ports of tftp.data_ports are in use"
-        return ""
+            return _Lack("all ports of tftp.data_ports are in use", lambda _: True)
+        return None
 
 
 def is_group(address: str) -> bool:
