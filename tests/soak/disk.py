@@ -49,11 +49,12 @@ class Fault(NamedTuple):
     expression: str
 
 
+# A start flushes some 16 times and writes some 60 times; later ones are about leases.
 ERRORS = (
-    Fault("EIO on flush", "fdatasync:error=EIO:when=20..24"),
-    Fault("ENOSPC on flush", "fdatasync:error=ENOSPC:when=20..24"),
-    Fault("EIO on write", "pwrite64:error=EIO:when=60..70"),
-    Fault("ENOSPC on write", "pwrite64:error=ENOSPC:when=60..70"),
+    Fault("EIO on flush", "fdatasync:error=EIO:when=30..34"),
+    Fault("ENOSPC on flush", "fdatasync:error=ENOSPC:when=30..34"),
+    Fault("EIO on write", "pwrite64:error=EIO:when=150..160"),
+    Fault("ENOSPC on write", "pwrite64:error=ENOSPC:when=150..160"),
 )
 
 
