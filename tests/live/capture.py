@@ -1,5 +1,6 @@
 """What tcpdump saw on one interface, as frames or as tshark understands them."""
 
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ BROADCAST = "255.255.255.255"
 RTP_OCTETS = 12 + 160
 """A header, and 20 ms of G.711."""
 LAN = IPv4Network("10.0.0.0/24")
+TRACEROUTE = re.compile(r"Possible traceroute: hop #\d+, attempt #\d+,?")
+"""What tshark guesses from nothing but a port of 33434 to 33523, which a kernel may have chosen for a client."""
 
 
 class Frame(NamedTuple):
@@ -103,7 +106,8 @@ class Capture:
         """The packets that a display filter selects, each as the values of some fields; several values stand with commas."""
         options = [word for field in fields for word in ("-e", field)]
         argv = ["tshark", "-n", "-r", str(self._file), "-Y", display, "-T", "fields", "-E", "separator=/t", *options]
-        return [tuple(line.split("\t")) for line in self._net.run(self._name, argv).stdout.splitlines()]
+        said = TRACEROUTE.sub("", self._net.run(self._name, argv).stdout)
+        return [tuple(line.split("\t")) for line in said.splitlines()]
 
     def count(self, display: str) -> int:
         """How many packets a display filter selects."""
