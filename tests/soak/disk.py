@@ -29,7 +29,8 @@ LOAD_S = 4
 PATIENCE = 5
 """Loads until the gateway has to serve again: a file that failed is tried again once a second, and each try may fail anew."""
 SECTOR = 512
-TMPFS_MIB = 4
+TMPFS_MIB = 16
+"""Room for the database and for a log of 4 MiB, at which SQLite takes that into the database, with some to spare."""
 FAULT_EVENTS = {"COMMIT_REFUSED", "ROLE_FAILED"}
 """Identifiers of the events by which the server says that its disk failed."""
 

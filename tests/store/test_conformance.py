@@ -210,6 +210,33 @@ async def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: P
         SqliteStore(tmp_path / "voxpath.db", reactor)
 
 
+def _refuse(path: Path, statement: str) -> None:
+    """From now on a statement about the journal fails, as every one that writes does on a full disk."""
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"CREATE TRIGGER refusal BEFORE {statement} ON journal BEGIN SELECT RAISE(FAIL, 'no room'); END")
+    connection.close()
+
+
+@pytest.mark.parametrize(("epoch", "then", "statement"), [("", "new", "INSERT"), ("old", "", "DELETE")])
+async def test_a_file_that_cannot_be_written_is_refused_with_what_to_do(
+    epoch: str, then: str, statement: str, tmp_path: Path
+) -> None:
+    await SqliteStore(tmp_path / "voxpath.db", reactor, epoch=epoch).close()
+    _refuse(tmp_path / "voxpath.db", statement)
+    with pytest.raises(LocalError, match=r"voxpath\.db cannot be written: no room; check its disk"):
+        SqliteStore(tmp_path / "voxpath.db", reactor, epoch=then)
+
+
+async def test_a_store_without_a_history_is_opened_without_a_write(tmp_path: Path) -> None:
+    await SqliteStore(tmp_path / "voxpath.db", reactor).close()
+    before = (tmp_path / "voxpath.db").read_bytes()
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    wal = tmp_path / "voxpath.db-wal"
+    assert not wal.exists() or wal.stat().st_size == 0
+    assert (tmp_path / "voxpath.db").read_bytes() == before
+    await store.close()
+
+
 async def test_a_row_that_the_model_refuses_is_left_out_and_reported(tmp_path: Path) -> None:
     refused: list[tuple[str, str, str]] = []
     store = SqliteStore(tmp_path / "voxpath.db", reactor, refused_row=lambda *what: refused.append(what))

@@ -77,7 +77,7 @@ class SqliteStore:
     :param refused_row: is told of a row that the model refuses at :meth:`load`: table, row, reason.
     :param reopened: is called on the reactor thread after a file that had failed is good again.
     :ivar gate: who may hold back the news that a group is durable.
-    :raises LocalError: the file cannot be opened, is damaged, or was written by a newer voxpath.
+    :raises LocalError: the file cannot be opened or written, is damaged, or was written by a newer voxpath.
     """
 
     def __init__(
@@ -103,7 +103,11 @@ class SqliteStore:
         self._try_again = self._locked_until = 0.0
         self._position = NOWHERE
         self._connection = open_file(path)
-        self._journal = self._open_journal()
+        try:
+            self._journal = self._open_journal()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise LocalError(f"the store {path} cannot be written: {error}; check its disk: room, rights, health") from error
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = Thread(target=self._flush, name="voxpath-store", daemon=True)
         self._thread.start()
