@@ -15,6 +15,9 @@ from voxpath.dhcp.wire import encode
 RENEW_EVERY = 500
 """Hostile messages between two renewals of the phone."""
 
+FIRST, LAST, MAX_OFFERS = 10, 200, 100
+"""Last octets of the addresses of the scope, and offers to strangers that may be open."""
+
 CLASSES = (b"voxpath-phone", b"desk")
 
 
@@ -34,7 +37,7 @@ def request(chance: Random) -> bytes:
     options = {
         code.MESSAGE_TYPE: bytes((MessageType.REQUEST,)),
         code.VENDOR_CLASS: chance.choice(CLASSES),
-        code.REQUESTED_ADDRESS: bytes((10, 0, 0, chance.randrange(10, 201))),
+        code.REQUESTED_ADDRESS: bytes((10, 0, 0, chance.randrange(FIRST, LAST + 1))),
         code.SERVER_ID: bytes((10, 0, 0, 1)),
     }
     return encode(Message(BOOTREQUEST, chance.getrandbits(32), stranger(chance), options))
@@ -64,7 +67,7 @@ MESSAGES = (discover, request, relayed, broken)
 def attack(seed: int, amount: int) -> str:
     """Send hostile messages to the server core in virtual time; a phone that had its lease before renews all the while."""
     chance = Random(seed)
-    site = Site(last=200, blocks=256, max_offers=100)
+    site = Site(last=LAST, blocks=256, max_offers=MAX_OFFERS)
     book = site.server.book
     site.server = VerifiedServer(site.server, Prober(book, ProbeSettings(stock=8)))
     phone = Phone(site, 1)
@@ -81,8 +84,9 @@ def attack(seed: int, amount: int) -> str:
             answer = phone.ask(phone.client.renew(lease))
             assert isinstance(answer, Acknowledged), f"message {number}: {answer}"
             assert (answer.lease.address, answer.lease.block) == (lease.address, lease.block)
-            assert book.offers <= 100
-            assert len(book.leases()) <= 191
+            # Strangers share so many; a phone that is remembered always has room, and each of those has an address of its own.
+            assert book.offers <= MAX_OFFERS + len(book.leases())
+            assert len(book.leases()) <= LAST - FIRST + 1
             renewals += 1
             site.events.clear()
             site.sent.clear()

@@ -18,7 +18,7 @@ class DhcpSettings:
     :ivar retry_s: pause before a failed release, or a failed undo, is tried again.
     :ivar authoritative: whether an admitted phone that asks for a wrong address gets a NAK (decision D22).
     :ivar client_port: the clients' UDP port.
-    :ivar max_offers: offers that are open at once.
+    :ivar max_offers: offers that are open at once, beyond which only phones get one for which an address is remembered.
     :ivar enterprise: the number under which option 125 tells our own fields; 0: under none.
     :ivar warn_at: shares of a scope's addresses and of a pool's ports, in percent, from which on an event warns.
     :ivar secret: what the nonces for FORCERENEW are made from; empty: none are given.
