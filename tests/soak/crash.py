@@ -27,7 +27,7 @@ from voxpath.core.errors import RemoteError
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.options import read_assignment
 from voxpath.dhcp.wire import decode
-from voxpath.manage.client import NoServer, ask
+from voxpath.manage.client import NoServer, Refused, ask
 from voxpath.manage.wire import Reply
 from voxpath.model.ports import PortBlock
 
@@ -173,13 +173,13 @@ def check(site: Site, directory: Path, acked: dict[str, Acked]) -> None:
 
 
 def answer(control: str, verb: str, *arguments: str) -> Reply:
-    """Ask the gateway; the control socket may come a moment after the DHCP port."""
+    """Ask the gateway; the control socket may come a moment after the DHCP port, and a role that failed starts again."""
     deadline = time.monotonic() + START_S
     while True:
         try:
             return ask(control, verb, arguments)
-        except NoServer:
-            if time.monotonic() > deadline:
+        except (NoServer, Refused) as error:
+            if time.monotonic() > deadline or (isinstance(error, Refused) and "not running" not in str(error)):
                 raise
             time.sleep(0.05)
 
