@@ -141,7 +141,8 @@ def _full_disk(chance: Random) -> int:
         server = site.start(argv, directory.parent / "output")
         ballast = directory / "ballast"
         with _load(site, chance):
-            time.sleep(LOAD_S / 4)
+            # Early: a log that has its full size is written anew from its beginning, and needs no more room.
+            time.sleep(LOAD_S / 16)
             _fill(ballast)
             time.sleep(LOAD_S / 2)
             ballast.unlink()
