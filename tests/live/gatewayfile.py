@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from tests.live.sites import SITE_A
 
 REALM = "site"
+PHONES = "02:00:00:00:00:00-02:00:00:ff:ff:ff"
+"""The Ethernet addresses of the tests' phones."""
 ONE_LINE = """
 [[class]]
 name = "one-line"
@@ -19,12 +21,14 @@ def gateway(
     public: Iterable[str] = (SITE_A.public,),
     ports: tuple[int, int] = (20480, 24575),
     inside: Iterable[str] = ("lan0",),
+    macs: Iterable[str] = (PHONES,),
     dhcp: str = "",
 ) -> str:
     """A gateway of one realm that serves DHCP and translates in the kernel, and does nothing else.
 
     :param tables: scopes, classes and whatever else stands in tables of its own.
     :param ports: first and last port of the pool that each public address has.
+    :param macs: the Ethernet addresses that are served.
     :param dhcp: further lines of ``[dhcp]``.
     """
     addresses = tuple(public)
@@ -36,7 +40,7 @@ private = {_list(private)}
 public = {_list(addresses)}
 {pools}
 [dhcp]
-macs = ["02:00:00:00:00:00-02:00:00:ff:ff:ff"]
+macs = {_list(macs)}
 {dhcp}
 {"".join(tables)}
 [tftp]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.dhcpclients import Phone
+from tests.live.gatewayfile import ONE_LINE, PHONES, gateway, scope
 from tests.live.sites import until
 from tests.soak.attack import MESSAGES
 
@@ -21,6 +22,12 @@ PER_S = 2000
 
 GROWTH_KIB = 64 * 1024
 """How much the process may grow under all of it."""
+
+STARVING = "00:16:36:"
+"""How all Ethernet addresses begin that dhcpstarv makes up."""
+
+SERVED = f"{STARVING}00:00:00-{STARVING}7f:ff:ff"
+"""Half of them."""
 
 
 class Attack:
@@ -59,7 +66,10 @@ class Attack:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with bench_of(tmp_path_factory.mktemp("attack")) as made:
+    def configure(made: Bench) -> None:
+        made.configure(gateway(scope("lan", "lan0", "10.0.0", 11, 200), ONE_LINE, ports=(2048, 65535), macs=(PHONES, SERVED)))
+
+    with bench_of(tmp_path_factory.mktemp("attack"), configure) as made:
         yield made
         made.is_sound()
 
@@ -75,6 +85,26 @@ def known(bench: Bench) -> Phone:
 def resident_kib(bench: Bench) -> int:
     status = Path(f"/proc/{bench.processes[GATEWAY].pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def refused(bench: Bench, check: str) -> bool:
+    """Whether clients failed one of the two checks."""
+    return f"refused by {check}" in bench.role("dhcp")["detail"]
+
+
+def test_dhcpstarv_gets_nothing_and_costs_a_known_phone_nothing(bench: Bench, known: Phone, tmp_path: Path) -> None:
+    """The starver that distributions have names no class, so silence is all that it hears, also where its addresses are served."""
+    before, host, output = bench.row_of("leases", known), bench.phone(), tmp_path / "dhcpstarv"
+    with output.open("wb") as log, bench.net.running(host.name, ["dhcpstarv", "-v", "-i", "eth0"], stdout=log, stderr=log):
+        process, told = known.udhcpc_stays("-t", "9")
+        until(lambda: refused(bench, "mac") and refused(bench, "class"), "it was heard with both kinds of addresses", 60)
+        renewed = known.udhcpc_renews(process)
+    bench.net.end(process)
+    assert told["ip"] == renewed["ip"] == before["address"]
+    assert told["opt224"] == renewed["opt224"]
+    assert "timeout while waiting" in output.read_text()
+    assert "got address" not in output.read_text()
+    assert not [row for row in bench.ask("leases") if row["phone"].startswith(STARVING)]
 
 
 @pytest.mark.parametrize("make", MESSAGES)
