@@ -62,6 +62,7 @@ class Straight:
 def in_thread(step: Any) -> Deferred[Any]:
     try:
         return succeed(step())
+    # As a thread does, for whatever its work raises.
     except Exception as error:
         return fail(error)
 

@@ -181,6 +181,7 @@ def answer(control: str, verb: str, *arguments: str) -> Reply:
         except NoServer:
             if time.monotonic() > deadline:
                 raise
+            # Another process makes the socket: there is no event to wait for.
             time.sleep(0.05)
 
 
