@@ -525,3 +525,15 @@ def test_a_burst_of_requests_of_one_site_behind_a_nat_is_served_whole() -> None:
     for port in range(300):
         begin(core, ReadRequest("f"), b"x", source=Endpoint(CLIENT.host, 2000 + port))
     assert core.transfers == 300
+
+
+def test_a_request_and_an_ack_that_are_forged_bring_one_window_and_one_block_to_whoever_is_meant() -> None:
+    core = server(single_port=True)
+    request = ReadRequest("f", "octet", (("blksize", "1468"), ("windowsize", "16")))
+    _, effects = begin(core, request, bytes(1 << 20))
+    effects += say(core, Ack(0), now=0.1)
+    while (due := core.next_due()) is not None:
+        effects += core.tick(due)
+    octets = sum(len(write(message)) for message in sends(effects))
+    assert 16 * 1472 < octets < 17 * 1472 + 100
+    assert core.transfers == 0

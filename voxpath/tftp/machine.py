@@ -21,7 +21,7 @@ FIRST_SENDINGS = 3
 FIRST_DATA_SENDINGS = 2
 """How often the first message goes to a client that has not shown that it is there, as its address may be forged.
 
-An OACK or an ACK is about as long as the request; a window of DATA is much longer, so it is sent less often.
+An OACK or an ACK is about as long as the request; DATA is longer, so it is sent less often, and of a window its first block alone.
 """
 FIRST_WAIT_MOST_S = 4.0
 """Longest wait for its answer, whatever interval was agreed: some forged requests must not hold all transfers for minutes."""
