@@ -29,6 +29,9 @@ from voxpath.tftp.question import Admit, Keep, Refused
 from voxpath.tftp.server import TftpServer
 from voxpath.tftp.session import PORT
 
+PATTERN = "any name of this pattern"
+"""Said of a row that stands for many names, of which the directory may hold some; the size is that of one that is rendered."""
+
 
 class Leases(Protocol):
     """What the file server needs to know of leases."""
@@ -105,15 +108,19 @@ class FileRole(Role):
         return self.policy
 
     def _row(self, entry: Listed) -> FileRow:
-        choice, origin = entry.choice, entry.origin
-        if isinstance(choice, Image):
+        choice, name, origin, note = entry.choice, entry.name, entry.origin, PATTERN if entry.is_pattern else ""
+        if isinstance(choice, Image) and not (entry.is_pattern and choice.name != origin):
             octets = self._octets(choice.name)
             if octets is not None or choice.otherwise is None:
-                return FileRow(entry.name, DIRECTORY, octets, "" if octets is not None else f"there is no {choice.name}")
+                return FileRow(name, DIRECTORY, octets, note if octets is not None else f"there is no {choice.name}")
+        if isinstance(choice, Image):
+            # Of a pattern whose names are files of their own it is not known which one the phone asks for.
+            if choice.otherwise is None:
+                return FileRow(name, DIRECTORY, None, f"{PATTERN} for which there is {origin}")
             choice = choice.otherwise
         if isinstance(choice, Refused):
-            return FileRow(entry.name, origin, None, choice.detail or choice.reason)
-        return FileRow(entry.name, origin, len(choice.content), "")
+            return FileRow(name, origin, None, choice.detail or choice.reason)
+        return FileRow(name, origin, len(choice.content), note)
 
     def _octets(self, name: str) -> int | None:
         """The size of a file of the directory; ``None``: there is none."""

@@ -62,13 +62,15 @@ Choice: TypeAlias = Image | Rendered | Refused
 class Listed(NamedTuple):
     """A file that a phone would be given.
 
-    :ivar name: one that it may ask by.
-    :ivar origin: the template, or the file of the directory.
+    :ivar name: one that it may ask by, or a pattern of such names.
+    :ivar origin: the template, or the file of the directory, which may depend on the name that is asked for.
+    :ivar choice: for a pattern, of one name that matches it.
     """
 
     name: str
     origin: str
     choice: Choice
+    is_pattern: bool = False
 
 
 class _Source(NamedTuple):
@@ -135,16 +137,17 @@ class FilePolicy:
         if provision is None:
             return
         mac, kind = provision.lease.mac, provision.phone_class
-        names: dict[str, str] = {}
+        names: dict[str, tuple[str, str]] = {}
         # Of two that have one name the first one counts, here as for the phone.
         for alias in self._shelf.aliases(kind.name):
-            names.setdefault(alias.pattern.example(mac), alias.template or alias.file)
+            origin = alias.template or fill(alias.file, {MAC: mac.hex()})
+            names.setdefault(alias.pattern.shown(mac), (alias.pattern.example(mac), origin))
         for file in self._shelf.files(kind.name):
-            names.setdefault(file.names[0].example(mac), file.template)
+            names.setdefault(file.names[0].shown(mac), (file.names[0].example(mac), file.template))
         for name in filter(None, (kind.image, kind.application)):
-            names.setdefault(name, DIRECTORY)
-        for name, origin in names.items():
-            yield Listed(name, origin, self._for(provision, name))
+            names.setdefault(name, (name, DIRECTORY))
+        for name, (example, origin) in names.items():
+            yield Listed(name, origin, self._for(provision, example), name != example)
 
     def _knows(self, mac: str) -> bool:
         return self._provisions.provision_of(mac) is not None
