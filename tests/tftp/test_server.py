@@ -19,7 +19,7 @@ from voxpath.tftp.wire import parse, write
 
 SERVER = "10.0.0.1"
 CLIENT = Endpoint("10.0.0.11", 2050)
-PHONE = "02:00:00:00:0a:01"
+PHONE, VICTIM = "02:00:00:00:0a:01", "02:00:00:00:0a:02"
 
 
 class House:
@@ -537,3 +537,13 @@ def test_a_request_and_an_ack_that_are_forged_bring_one_window_and_one_block_to_
     octets = sum(len(write(message)) for message in sends(effects))
     assert 16 * 1472 < octets < 17 * 1472 + 100
     assert core.transfers == 0
+
+
+@pytest.mark.parametrize(("client", "phone", "peer"), [(CLIENT, PHONE, VICTIM), (Endpoint("10.0.0.12", 9), VICTIM, "")])
+def test_a_refusal_is_told_of_the_phone_whose_file_it_was_and_of_who_asked(client: Endpoint, phone: str, peer: str) -> None:
+    """``why`` of either shows it; where nobody holds the address that asks, it most likely is the owner itself."""
+    core = server()
+    say(core, ReadRequest("x.cfg"), source=client)
+    (told,) = events(core.resolve("t1", Done(Refused(2, "no", "why not", VICTIM)), 0.0), TftpRefused)
+    assert (told.phone, told.peer) == (phone, peer)
+    assert told.text.endswith("was refused x.cfg with error 2: no: why not")

@@ -134,7 +134,10 @@ class FileRole(Role):
         """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
         misused = self.policy.misused if self.policy is not None else 0
         refused = self.uploads.refused if self.uploads is not None else 0
-        return {"somebody asked for another phone's file": misused, "there was no room for an upload": refused}
+        return {
+            "somebody asked for the file of a phone whose lease he lacks": misused,
+            "there was no room for an upload": refused,
+        }
 
     def make_policy(self, config: Config) -> FilePolicy:
         """Which file is for whom, with the templates as they are on the disk now."""

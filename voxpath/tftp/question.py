@@ -57,8 +57,10 @@ class Refused(NamedTuple):
     :ivar code: the TFTP error code to answer with.
     :ivar reason: why, in one line; the client sees it, so it tells nothing that the client may not know.
     :ivar detail: more of it, for the operator only.
+    :ivar owner: the identity of the phone whose file it is, if it is one's.
     """
 
     code: int
     reason: str
     detail: str = ""
+    owner: str = ""

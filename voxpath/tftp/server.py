@@ -92,6 +92,7 @@ class TftpServer:
             return self._failed(session, outcome.reason)
         answer = outcome.answer
         if isinstance(answer, Refused):
+            session.owner = answer.owner
             return self._end_refused(session, answer.code, answer.reason, answer.detail)
         if isinstance(answer, Kept):
             return self._kept(session, answer, now)
