@@ -57,6 +57,7 @@ class FileRole(Role):
         self.uploads: Uploads | None = None
         self.policy: FilePolicy | None = None
         self._watch: TemplateWatch | None = None
+        self._core: TftpServer | None = None
 
     async def begin(self) -> None:
         """Listen on every configured address."""
@@ -67,7 +68,7 @@ class FileRole(Role):
         self._watch.start()
         source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
-        core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
+        self._core = core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
         ports = UdpPorts(Gathered(reactor), self.restart)
         answer = answerer(source, self.uploads)
         driver = Driver(self.role, core, node.clock, node.bus, ports=ports, answer=answer, on_fault=self.fault)
@@ -133,10 +134,10 @@ class FileRole(Role):
     def silent(self) -> Mapping[str, int]:
         """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
         misused = self.policy.misused if self.policy is not None else 0
-        refused = self.uploads.refused if self.uploads is not None else 0
+        refused = self._core.no_room if self._core is not None else 0
         return {
             "somebody asked for the file of a phone whose lease he lacks": misused,
-            "there was no room for an upload": refused,
+            "an upload was too large, or there was no room for it": refused,
         }
 
     def make_policy(self, config: Config) -> FilePolicy:

@@ -144,6 +144,7 @@ class Transfer:
         self.ending = Ending(reason, code)
         return ()
 
-    def _refuse(self, code: int, reason: str) -> Sequence[Message]:
-        self._fail(reason, code)
+    def _refuse(self, code: int, reason: str, detail: str = "") -> Sequence[Message]:
+        """Fail, and tell the other side; ``detail`` is for the operator only."""
+        self._fail(f"{reason}: {detail}" if detail else reason, code)
         return (Error(code, reason),)
