@@ -83,7 +83,7 @@ class Room:
             if shortage:
                 return Refused(ErrorCode.DISK_FULL, REASON, shortage)
             rest = self._limits.total - self._octets
-            floor = f"then less than tftp.upload_floor is free on the disk of {self._root}; make room there"
+            floor = f"the disk of {self._root} has no more above tftp.upload_floor; make room there"
             total = f"all files below {self._root} come to tftp.upload_total with it; remove some"
             return Admitted(min(spare, rest), Refused(ErrorCode.DISK_FULL, REASON, floor if spare < rest else total))
 
