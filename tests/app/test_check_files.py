@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from voxpath.app import values
-from voxpath.app.check import check
+from voxpath.app.check import check, notes
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config
@@ -150,3 +150,32 @@ def test_the_examples_of_the_how_to_work_as_they_stand(state: Path) -> None:
     classes = '[[class]]\nlike = "cisco-spa"\n'
     assert problems(state, aliases + classes + site) == []
     assert len(blocks("toml")) == 3
+
+
+STANDBY = """
+[[tftp.alias]]
+pattern = "spa{model}.cfg"
+template = "spa.xml"
+[redundancy]
+role = "standby"
+peer = "sg-a"
+"""
+
+
+def test_a_standby_starts_without_the_templates_that_it_will_be_sent_and_says_so_in_one_line(state: Path) -> None:
+    """A new standby has nothing; to have its operator copy by hand what it is there to copy makes no sense."""
+    (state / "templates" / "yealink").rmdir()
+    (state / "templates").rmdir()
+    assert problems(state, STANDBY) == []
+    (line,) = [each for each in notes(decoded(state, STANDBY)) if "template" in each]
+    assert line.startswith("tftp.templates: ")
+    assert "there is no such directory, and 1 more like it: the standby starts, and takes the templates that sg-a sends" in line
+    assert problems(state, STANDBY.replace('"standby"', '"active"'))
+    put(state, "spa.xml", "<x>{{ parts.model }}</x>")
+    assert not [each for each in notes(decoded(state, STANDBY)) if "template" in each]
+
+
+def test_what_a_standby_is_not_sent_keeps_it_from_starting_as_on_any_host(state: Path) -> None:
+    wrong = STANDBY.replace('{model}.cfg"', '{model}.cfg"\nfile = "{mac}.cfg"')
+    (problem,) = problems(state, wrong)
+    assert "names both a file and a template" in problem

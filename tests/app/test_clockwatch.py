@@ -21,10 +21,11 @@ NOON = 1_800_000_000.0
 
 @dataclass
 class Host:
-    """A process whose machine shows some time when it starts."""
+    """A process whose machine shows some time when it starts; :ivar uptime: of the machine, one number that a test may change."""
 
     wall: float
     store: MemoryStore = field(default_factory=MemoryStore)
+    uptime: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.reactor, self.memory = Clock(), Memory()
@@ -50,9 +51,7 @@ def start(monkeypatch: pytest.MonkeyPatch):
 
     def started(wall: float, before: Host | None = None) -> Host:
         monkeypatch.setattr(time, "time", lambda: wall)
-        host = Host(wall, before.store if before is not None else MemoryStore())
-        host.uptime = uptime  # type: ignore[attr-defined]
-        return host
+        return Host(wall, before.store if before is not None else MemoryStore(), uptime)
 
     return started
 

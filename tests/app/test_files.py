@@ -8,7 +8,7 @@ import pytest
 
 from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from voxpath.app.decode import decode
-from voxpath.app.files import FileRole
+from voxpath.app.files import PATTERN, FileRole
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import FileRow
 from voxpath.tftp.question import Fetch
@@ -28,6 +28,12 @@ files = "yealink"
 [[tftp.alias]]
 pattern = "logo.bmp"
 file = "art/logo.bmp"
+[[tftp.alias]]
+pattern = "T46*.rom"
+file = "desk-1.4.bin"
+[[tftp.alias]]
+pattern = "{model}/ring.wav"
+file = "rings/{model}.wav"
 """
 
 
@@ -48,8 +54,19 @@ def test_every_file_is_listed_with_what_it_comes_from(role: FileRole) -> None:
     assert found["logo.bmp"] == FileRow("logo.bmp", "directory", None, "there is no art/logo.bmp")
     assert found["020000000a01.cfg"].origin == "yealink/mac.cfg"
     assert found["020000000a01.cfg"].octets == len(role.text(PHONE, "020000000a01.cfg", secrets=True))
-    assert found["y0000000000x.cfg"] == FileRow("y0000000000x.cfg", "directory", 4, "")
     assert found["desk-1.4.bin"] == FileRow("desk-1.4.bin", "directory", 5, "")
+
+
+def test_a_pattern_is_shown_as_it_is_written_and_no_name_is_made_up(role: FileRole) -> None:
+    """An operator who saw ``y0000000000x.cfg`` looked for a phone of model x."""
+    found = {row.name: row for row in role.rows(PHONE)}
+    assert not [name for name in found if "0000x" in name or "46x" in name or "x/" in name]
+    assert found["T46*.rom"] == FileRow("T46*.rom", "directory", 5, PATTERN)
+    ring = found["{model}/ring.wav"]
+    assert (ring.origin, ring.octets, ring.note) == ("directory", None, f"{PATTERN} for which there is rings/{{model}}.wav")
+    model = found["y0000000000{model}.cfg"]
+    assert model.octets == len(role.text(PHONE, "y000000000028.cfg", secrets=True))
+    assert (model.origin.split("/")[0], model.note) == ("yealink", PATTERN)
 
 
 def test_passwords_are_shown_only_if_they_are_asked_for(role: FileRole) -> None:

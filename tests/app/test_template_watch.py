@@ -31,8 +31,14 @@ class Watched:
         bus.subscribe(lambda record: self.told.append(record.event.text))
         self.shelves: list[Shelf] = []
         self.broken = False
-        self.watch = TemplateWatch(config, clock, bus, self.in_thread, self.shelves.append)
-        self.watch.start()
+        self._parts = config, clock, bus
+        self.watch = self.again()
+
+    def again(self) -> TemplateWatch:
+        """Begin to watch, as a new start does."""
+        watch = TemplateWatch(*self._parts, self.in_thread, self.shelves.append)
+        watch.start()
+        return watch
 
     def in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":
         if self.broken:
@@ -63,6 +69,21 @@ def test_a_template_that_changed_counts_from_the_next_look_on(watched: Watched) 
     (watched.directory / "a").unlink()
     watched.look()
     assert "a" not in watched.shelves[-1].templates
+
+
+def test_a_directory_that_comes_later_counts_from_then_on(watched: Watched) -> None:
+    """A standby starts with none, and is sent it."""
+    watched.directory.rmdir()
+    watched.watch.stop()
+    late = watched.again()
+    watched.look()
+    assert watched.told == []
+    watched.directory.mkdir()
+    watched.put("a", "x={{ mac }}")
+    watched.look()
+    assert watched.told == ["1 templates of phones' files were read anew"]
+    assert "a" in watched.shelves[-1].templates
+    late.stop()
 
 
 def test_a_wrong_template_changes_nothing_and_is_told_once(watched: Watched) -> None:

@@ -65,5 +65,6 @@ class Site:
         while f":{self.port} " not in self.net.run(self.home, ["ss", "--listening", "--udp", "--numeric", "--no-header"]).stdout:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{argv[0]} does not listen:\n{log.read_text()[-4000:]}")
+            # Another process opens the port: there is no event to wait for.
             time.sleep(0.05)
         return server

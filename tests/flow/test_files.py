@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from msgspec import structs
 
-from voxpath.flow.files import NOT_YOURS, FilePolicy, Image, Rendered
+from voxpath.flow.files import NO_LEASE, NOT_YOURS, STRANGERS, FilePolicy, Image, Rendered
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
@@ -39,6 +39,11 @@ def policy(**what: object) -> FilePolicy:
     return FilePolicy(Provisions(provision(**what)))
 
 
+def is_withheld(choice: object, holds: bool = False) -> bool:
+    """Whether it is another phone's file; :param holds: whether who asks holds a lease of his own."""
+    return isinstance(choice, Refused) and (choice.code, choice.reason) == (2, NOT_YOURS if holds else NO_LEASE)
+
+
 NAMES = ["020000000a01.cfg", "020000000A01.CFG", "02-00-00-00-0a-01.cfg", "02-00-00-00-0A-01.Cfg", "/020000000a01.cfg"]
 
 
@@ -49,7 +54,41 @@ def test_a_phone_reads_its_own_file_under_every_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*NAMES, "020000000a02.cfg"])
 def test_nobody_else_reads_it_nor_learns_whether_it_exists(name: str) -> None:
-    assert policy().choose(Fetch(name, ELSEWHERE)) == Refused(2, NOT_YOURS)
+    assert is_withheld(policy().choose(Fetch(name, ELSEWHERE)))
+
+
+def test_the_operator_is_told_whose_file_it_was_and_where_that_one_gets_it() -> None:
+    for name in NAMES:
+        refused = policy().choose(Fetch(name, ELSEWHERE))
+        assert isinstance(refused, Refused)
+        assert (refused.owner, refused.detail) == (str(MAC), f"{MAC} holds 10.0.0.11, and gets it there alone")
+
+
+def test_a_phone_whose_lease_has_ended_is_told_so_and_the_operator_what_is_missing() -> None:
+    """It asks by its old address, which is nobody's now: that its file is for another phone would send everybody looking."""
+    refused = policy().choose(Fetch("SEP020000000A02.cnf.xml", ELSEWHERE))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "this file is for one phone alone, and you hold no lease"
+    assert refused.owner == "02:00:00:00:0a:02"
+    assert refused.detail == "02:00:00:00:0a:02 holds no lease, and gets it when DHCP has given it one"
+
+
+def test_names_that_somebody_makes_up_do_not_push_phones_out_of_the_memory_of_events() -> None:
+    files = policy()
+    refused = [files.choose(Fetch(f"0200000b{number:04x}.cfg", ELSEWHERE)) for number in range(3 * STRANGERS)]
+    assert len({choice.owner for choice in refused if isinstance(choice, Refused) and choice.owner}) == STRANGERS
+    assert isinstance(refused[-1], Refused)
+    assert refused[-1].detail.startswith("02:00:00:0b:00:bf holds no lease")
+    again = files.choose(Fetch("020000000a01.cfg", ELSEWHERE))
+    assert isinstance(again, Refused)
+    assert again.owner == str(MAC), "who is here is named whatever was made up"
+
+
+def test_digits_that_hold_several_addresses_are_a_known_phones_or_nobodys() -> None:
+    for name, owner in (("a020000000a01.cfg", str(MAC)), ("a020000000a02.cfg", "")):
+        refused = policy().choose(Fetch(name, ELSEWHERE))
+        assert isinstance(refused, Refused)
+        assert refused.owner == owner
 
 
 def test_the_file_says_all_that_the_phone_needs() -> None:
@@ -127,18 +166,18 @@ def test_no_value_of_the_file_is_cut() -> None:
 def test_any_file_under_a_macs_name_is_for_its_holder_only(name: str) -> None:
     """TFT-9: a file that somebody put there for one phone is as private as one that is rendered."""
     assert policy().choose(Fetch(name, HOME)) == Image(name)
-    assert policy().choose(Fetch(name, ELSEWHERE)) == Refused(2, NOT_YOURS)
+    assert is_withheld(policy().choose(Fetch(name, ELSEWHERE)))
 
 
 def test_an_image_of_a_class_is_everybodys_whatever_it_looks_like() -> None:
     images = FilePolicy(Provisions(provision()), images=["fw-202699211200.bin"])
     assert images.choose(Fetch("fw-202699211200.bin", ELSEWHERE)) == Image("fw-202699211200.bin")
-    assert images.choose(Fetch("fw-202699211201.bin", ELSEWHERE)) == Refused(2, NOT_YOURS)
+    assert is_withheld(images.choose(Fetch("fw-202699211201.bin", ELSEWHERE)))
 
 
 def test_a_name_that_might_be_a_date_is_everybodys_unless_a_phone_has_this_mac() -> None:
     dated, held = Mac.parse("24:01:02:15:04:05"), provision()
     assert FilePolicy(Provisions(held)).choose(Fetch("fw-240102150405.bin", ELSEWHERE)) == Image("fw-240102150405.bin")
     policy = FilePolicy(Provisions(replace(held, lease=structs.replace(held.lease, mac=dated))))
-    assert policy.choose(Fetch("fw-240102150405.bin", ELSEWHERE)) == Refused(2, NOT_YOURS)
+    assert is_withheld(policy.choose(Fetch("fw-240102150405.bin", ELSEWHERE)))
     assert policy.choose(Fetch("fw-240102150405.bin", HOME)) == Image("fw-240102150405.bin")

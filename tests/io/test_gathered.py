@@ -1,35 +1,17 @@
 """Many ports as one reader of the reactor."""
 
-from typing import Any
-
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from tests.io.turns import Turns
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.gathered import READ_PER_TURN, Gathered
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import Endpoint
 
 ANY = Endpoint("127.0.0.1", 0)
-
-
-class Turns:
-    """A reactor whose turns the test takes."""
-
-    def __init__(self) -> None:
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        self.readers.remove(reader)
-
-    def turn(self) -> None:
-        for reader in list(self.readers):
-            reader.doRead()
 
 
 def asked(ports: UdpPorts, count: int, received: list[Datagram]) -> None:

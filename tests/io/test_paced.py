@@ -5,33 +5,14 @@ import os
 from typing import Any
 
 import pytest
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from tests.io.turns import Turns
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.backlog import Backlog
 from voxpath.io.paced import REST_S, THICK_S, Paced
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import Endpoint
-
-
-class Turns(Clock):
-    """A reactor whose time and turns the test takes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        assert reader not in self.readers
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        self.readers.remove(reader)
-
-    def turn(self) -> None:
-        for reader in list(self.readers):
-            reader.doRead()
 
 
 class Site:

@@ -6,7 +6,7 @@ import pytest
 
 from voxpath.io import room as module
 from voxpath.io.room import FULL_RECOUNT_S, REASON, RECOUNT_S, Limits, Room, free_octets
-from voxpath.tftp.question import Refused
+from voxpath.tftp.question import Admitted, Refused
 
 
 class Disk:
@@ -24,18 +24,34 @@ class Disk:
         return self.sizes
 
 
+def octets(disk: Disk) -> int:
+    answer = disk.room.left()
+    assert isinstance(answer, Admitted)
+    return answer.most
+
+
 def test_what_fits_is_the_least_of_what_the_limit_and_the_disk_leave() -> None:
     disk = Disk()
-    assert disk.room.left() == 700
+    assert octets(disk) == 700
     disk.free = 400
-    assert disk.room.left() == 300
+    assert octets(disk) == 300
+
+
+@pytest.mark.parametrize(("free", "limit"), [(10_000, "upload_total"), (400, "upload_floor")])
+def test_what_does_not_fit_any_more_is_told_with_the_limit_that_it_would_break(free: int, limit: str) -> None:
+    disk = Disk()
+    disk.free = free
+    answer = disk.room.left()
+    assert isinstance(answer, Admitted)
+    assert (answer.beyond.code, answer.beyond.reason) == (3, REASON)
+    assert f"tftp.{limit}" in answer.beyond.detail
 
 
 def test_what_is_kept_is_counted_without_reading_the_boxes_again() -> None:
     disk = Disk()
     disk.room.left()
     disk.room.took(250)
-    assert disk.room.left() == 450
+    assert octets(disk) == 450
     assert disk.counts == 1
     assert disk.room.summary == "3 of 10000 files, 550 of 1000 octets"
 
@@ -51,7 +67,7 @@ def test_room_that_an_operator_made_is_found_soon_and_a_flood_reads_no_boxes() -
     disk.sizes = [400]
     assert isinstance(disk.room.left(), Refused)
     disk.now += FULL_RECOUNT_S
-    assert disk.room.left() == 600
+    assert octets(disk) == 600
 
 
 def test_what_others_wrote_is_found_in_the_end() -> None:
@@ -59,7 +75,7 @@ def test_what_others_wrote_is_found_in_the_end() -> None:
     disk.room.left()
     disk.sizes = [900]
     disk.now += RECOUNT_S
-    assert disk.room.left() == 100
+    assert octets(disk) == 100
 
 
 def test_files_without_octets_are_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:

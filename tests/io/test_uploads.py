@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, execute
 from voxpath.flow.uploads import UploadPolicy
 from voxpath.io import uploads as module
 from voxpath.io.room import REASON, Limits
-from voxpath.io.uploads import IMAGE, LESS_ROOM, NO_ROOM, TAKEN, TEMPORARY, Uploads
+from voxpath.io.uploads import IMAGE, NO_ROOM, TAKEN, TEMPORARY, Uploads
 from voxpath.model.address import Endpoint
 from voxpath.tftp.question import Admit, Admitted, Keep, Kept, Refused
 
@@ -85,10 +85,39 @@ def test_text_is_kept_with_the_line_ends_of_this_side(place: Path) -> None:
 def test_a_writer_is_told_how_much_room_there_is(place: Path) -> None:
     uploads = boxes(place)
     for room in (1000, 1000, 500):
-        assert ask(uploads, Admit("boot.log", HOME)) == Admitted(room)
+        assert admitted(uploads).most == room
         keep(uploads, bytes(room))
-    assert ask(uploads, Admit("boot.log", HOME)) == NO_ROOM
-    assert keep(uploads, b"x") == NO_ROOM
+    full = NO_ROOM._replace(detail=f"{place}/uploads/{BOX} has reached tftp.upload_quota; remove some files")
+    assert ask(uploads, Admit("boot.log", HOME)) == full
+    assert keep(uploads, b"x") == full
+
+
+def admitted(uploads: Uploads) -> Admitted:
+    answer = ask(uploads, Admit("boot.log", HOME))
+    assert isinstance(answer, Admitted)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("limits", "said", "limit"),
+    [
+        (Limits(100, 2500), "a file may have 100 octets", "tftp.upload_octets"),
+        (Limits(1000, 100), "there is less room than that", "tftp.upload_quota"),
+        (Limits(1000, 2500, total=100), REASON, "tftp.upload_total"),
+        (Limits(1000, 2500, floor=4900), REASON, "tftp.upload_floor"),
+    ],
+)
+def test_a_file_that_is_too_large_is_refused_with_the_limit_that_it_breaks(
+    place: Path, limits: Limits, said: str, limit: str
+) -> None:
+    """The phone is told in few words, the operator which setting it was and what to do."""
+    uploads = of_many(place, limits)
+    uploads.room._free = lambda path: 5000
+    beyond = admitted(uploads).beyond
+    assert (admitted(uploads).most, beyond.code, beyond.reason) == (100, 3, said)
+    assert limit in beyond.detail
+    assert keep(uploads, bytes(101)) == beyond
+    assert isinstance(keep(uploads, bytes(100)), Kept)
 
 
 def test_a_box_holds_so_many_files_and_no_more(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +125,7 @@ def test_a_box_holds_so_many_files_and_no_more(place: Path, monkeypatch: pytest.
     uploads = boxes(place)
     keep(uploads, b"", "one")
     keep(uploads, b"", "two")
-    assert ask(uploads, Admit("three", HOME)) == NO_ROOM
+    assert ask(uploads, Admit("three", HOME)) == NO_ROOM._replace(detail=f"{place}/uploads/{BOX} holds 2 files; remove some")
 
 
 def test_an_image_is_never_written(place: Path) -> None:
@@ -205,7 +234,9 @@ def test_files_are_kept_one_at_a_time(place: Path) -> None:
     assert len(begun) == 1
     ends[0].callback(begun[0]())
     ends[1].callback(begun[1]())
-    assert answers == [Kept(f"{BOX}/boot.log"), LESS_ROOM]
+    assert answers[0] == Kept(f"{BOX}/boot.log")
+    assert isinstance(answers[1], Refused)
+    assert "tftp.upload_quota" in answers[1].detail
 
 
 def test_all_phones_together_cannot_write_more_than_the_total(place: Path) -> None:
@@ -213,7 +244,8 @@ def test_all_phones_together_cannot_write_more_than_the_total(place: Path) -> No
     uploads = of_many(place, Limits(1000, 2500, total=4000))
     answers = [keep_at(port, uploads, bytes(900)) for port in range(6)]
     assert [type(answer) for answer in answers] == [Kept] * 4 + [Refused] * 2
-    assert answers[4] == LESS_ROOM
+    assert isinstance(answers[4], Refused)
+    assert "tftp.upload_total" in answers[4].detail
     assert sum(path.stat().st_size for path in (place / "uploads").rglob("*.log")) == 3600
     assert isinstance(keep_at(7, uploads, bytes(400)), Kept)
     refused = keep_at(8, uploads, b"x")
@@ -221,15 +253,14 @@ def test_all_phones_together_cannot_write_more_than_the_total(place: Path) -> No
     assert (refused.code, refused.reason) == (3, REASON)
     assert "tftp.upload_total" in refused.detail
     assert ask(uploads, Admit("boot.log", Endpoint("10.0.0.11", 8))) == refused
-    assert uploads.refused == 4
 
 
 def test_nothing_is_taken_when_the_disk_has_less_than_the_floor(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database of leases lies there, too."""
     uploads = of_many(place, Limits(1000, 2500, floor=5000))
     uploads.room._free = lambda path: 5300
-    assert ask(uploads, Admit("boot.log", HOME)) == Admitted(300)
-    assert keep_at(1, uploads, bytes(301)) == LESS_ROOM
+    assert admitted(uploads).most == 300
+    assert isinstance(keep_at(1, uploads, bytes(301)), Refused)
     uploads.room._free = lambda path: 5000
     refused = keep_at(1, uploads, b"x")
     assert isinstance(refused, Refused)

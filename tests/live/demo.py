@@ -168,6 +168,7 @@ class Demonstration:
         stage.call("a1", "b3")
         stage.end("sga", signal.SIGKILL)
         before = stage.phone_state("a1")["received"]
+        # The call itself is measured: what is heard in so long a time.
         time.sleep(SECOND_S)
         heard = stage.phone_state("a1")["received"] - before
         check(

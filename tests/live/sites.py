@@ -58,6 +58,7 @@ def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_
             return found
         if time.monotonic() > end:
             raise AssertionError(f"in vain for {patience_s:g} s: {what}")
+        # Other processes are looked at: there is no event to wait for.
         time.sleep(0.05)
 
 

@@ -88,7 +88,9 @@ class Console(Bench):
     def memory_kib(self) -> int:
         """The gateway's largest memory so far."""
         status = Path(f"/proc/{self.processes[GATEWAY].pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found is not None, status
+        return int(found[1])
 
 
 @pytest.fixture(scope="module")

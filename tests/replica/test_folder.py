@@ -33,11 +33,12 @@ def tree(root: Path) -> dict[str, bytes]:
 
 
 class Straight:
-    """A link without a network; :attr:`cut_at` ends it before so many further messages."""
+    """A link without a network; :attr:`cut_at` ends it before so many further messages, :attr:`waits_for` delays one."""
 
     def __init__(self, target: FileTarget) -> None:
         self.target = target
         self.cut_at = -1
+        self.waits_for: Deferred[None] | None = None
         self.told: list[str] = []
 
     def tell(self, command: type, **arguments: Any) -> Deferred[dict[str, Any]]:
@@ -53,7 +54,8 @@ class Straight:
             FileGone: lambda: self.target.gone(arguments["path"]),
             FilesEnd: self.target.finish,
         }
-        return steps[command]()
+        waiting, self.waits_for = self.waits_for, None
+        return steps[command]() if waiting is None else waiting.addCallback(lambda _: steps[command]())
 
     def abort(self, why: str = "") -> None:
         raise AssertionError("files are no reason to cut the connection")
@@ -62,6 +64,7 @@ class Straight:
 def in_thread(step: Any) -> Deferred[Any]:
     try:
         return succeed(step())
+    # As a thread does, for whatever its work raises.
     except Exception as error:
         return fail(error)
 
@@ -241,6 +244,23 @@ def test_what_was_changed_on_the_standby_is_mended_on_demand(hosts: Hosts) -> No
     (hosts.there / "phone 1.0.bin").mkdir()
     (hosts.there / "phone 1.0.bin" / "inside").write_bytes(b"x")
     assert hosts.sync.sync(whole=True).called
+    assert tree(hosts.there) == tree(hosts.here)
+    hosts.sync.use(None)
+
+
+def test_what_was_changed_on_the_standby_is_mended_on_demand_also_while_a_copy_is_under_way(hosts: Hosts) -> None:
+    """An operator's whole comparison must not be taken for done because another one ends first."""
+    fill(hosts.here)
+    hosts.sync.use(hosts.link)
+    (hosts.there / "empty.bin").write_bytes(b"stranger")
+    (hosts.here / "new").write_bytes(b"new")
+    answer: Deferred[None] = Deferred()
+    hosts.link.waits_for = answer
+    hosts.reactor.advance(POLL_S)
+    done = hosts.sync.sync(whole=True)
+    assert not done.called
+    answer.callback(None)
+    assert done.called
     assert tree(hosts.there) == tree(hosts.here)
     hosts.sync.use(None)
 

@@ -1,5 +1,7 @@
 """Typed values of header fields (RFC 3261 section 20)."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,9 +41,9 @@ addresses = st.builds(Address, displays, uris.map(str), params)
 via_values = st.builds(Via, st.sampled_from(["UDP", "TCP", "TLS-SCTP"]), hosts, ports, params)
 
 
-def refused(read: object, *given_: object) -> RemoteError:
+def refused(read: Callable[..., object], *given_: object) -> RemoteError:
     with pytest.raises(RemoteError) as refusal:
-        read(*given_)  # type: ignore[operator]
+        read(*given_)
     assert refusal.value.code == 400
     assert refusal.value.section
     return refusal.value

@@ -118,7 +118,7 @@ def test_there_is_a_verdict_for_each_message() -> None:
 def test_a_message_that_is_read_can_be_printed_and_read_again(name: str) -> None:
     message = read(octets(name))
     assert isinstance(message, Response) == (name in RESPONSES)
-    printed = print_request(message) if isinstance(message, Request) else print_response(message)  # type: ignore[arg-type]
+    printed = print_request(message) if isinstance(message, Request) else print_response(message)  # type: ignore[arg-type]  # there are two kinds
     again = read(printed)
     own = [("content-length", [str(len(message.body))])]
     assert [*again.headers.items()] == [each for each in message.headers.items() if each[0] != "content-length"] + own

@@ -118,7 +118,7 @@ def test_nothing_but_a_remote_error_leaves_the_readers(payload: bytes) -> None:
     for read in (vias, contacts, lambda each: parse_address(each.value("to")), lambda each: parse_cseq(each.value("cseq")), check):
         try:
             if message is not None and (read is not check or isinstance(message, Request)):
-                read(message)  # type: ignore[operator]
+                read(message)  # type: ignore[operator]  # each of another type
         except RemoteError as error:
             assert error.code is not None
 

@@ -31,6 +31,7 @@ def run(proof: Proof, seed: int, scale: float) -> Result:
     begun = time.monotonic()
     try:
         seen, passed = proof.run(seed, proof.scaled(scale)), True
+    # A proof that fails for whatever reason is one of the results.
     except Exception as error:
         traceback.print_exc()
         seen, passed = f"{type(error).__name__}: {error}"[:300], False

@@ -181,6 +181,7 @@ def answer(control: str, verb: str, *arguments: str) -> Reply:
         except (NoServer, Refused) as error:
             if time.monotonic() > deadline or (isinstance(error, Refused) and "not running" not in str(error)):
                 raise
+            # Another process makes the socket: there is no event to wait for.
             time.sleep(0.05)
 
 

@@ -26,6 +26,7 @@ FLUSHES = 100
 """The kills are spread over the first so many flushes of a run."""
 RATE = 200
 LOAD_S = 4
+"""Of a load, in whole seconds; the disk fails, and is good again, somewhere in it."""
 PATIENCE = 5
 """Loads until the gateway has to serve again: a file that failed is tried again once a second, and each try may fail anew."""
 SECTOR = 512

@@ -70,6 +70,7 @@ def fuzz(codec: Codec, seed: int, count: int) -> str:
         except RemoteError as error:
             assert -1 <= error.offset <= len(octets), f"offset {error.offset} of {octets.hex()}"
             continue
+        # Whatever it is, it goes on, and says how to have it again.
         except Exception as error:
             error.add_note(f"mutation {number} of seed {seed}: {octets.hex()}")
             raise

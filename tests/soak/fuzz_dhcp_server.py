@@ -78,6 +78,7 @@ def fuzz_server(seed: int, count: int) -> str:
         except RemoteError:
             seen["refused"] += 1
             continue
+        # Whatever it is, it goes on, and says how to have it again.
         except Exception as error:
             error.add_note(f"mutation {number} of seed {seed}: {octets.hex()}")
             raise

@@ -49,6 +49,7 @@ def fuzz_server(seed: int, amount: int) -> str:
             look_at(exchange)
             if number % REQUESTS_PER_TICK == 0:
                 exchange.tick(TICK_S)
+        # Whatever it is, it goes on, and says how to have it again.
         except Exception as error:
             error.add_note(f"mutation {number} of seed {seed}: {payload!r}")
             raise

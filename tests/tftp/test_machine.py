@@ -9,6 +9,7 @@ from voxpath.tftp.content import Octets
 from voxpath.tftp.machine import DALLY_S, FIRST_PATIENCE_S, FIRST_WAIT_MOST_S
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest
 from voxpath.tftp.options import Agreed
+from voxpath.tftp.question import Admitted
 from voxpath.tftp.receiving import Reading, Writing
 from voxpath.tftp.sending import Sending
 
@@ -80,14 +81,14 @@ def test_an_agreed_timeout_is_kept_exactly() -> None:
 def test_a_long_timeout_holds_only_once_the_client_has_shown_itself(kind: type[Sending | Writing]) -> None:
     """A thousand forged requests that ask for 255 s would hold the whole table for a quarter of an hour."""
     agreed = Agreed(timeout_s=255, answer=(("timeout", "255"),))
-    transfer = Sending(Octets(bytes(2000)), agreed, Random(1)) if kind is Sending else Writing(agreed, 10_000, Random(1))
+    transfer = Sending(Octets(bytes(2000)), agreed, Random(1)) if kind is Sending else Writing(agreed, Admitted(10_000), Random(1))
     list(transfer.start(0.0))
     while transfer.ending is None:
         assert transfer.due is not None
         now = transfer.due
         list(transfer.tick(now))
     assert now == 2 * FIRST_WAIT_MOST_S + FIRST_PATIENCE_S
-    transfer = Sending(Octets(bytes(2000)), agreed, Random(1)) if kind is Sending else Writing(agreed, 10_000, Random(1))
+    transfer = Sending(Octets(bytes(2000)), agreed, Random(1)) if kind is Sending else Writing(agreed, Admitted(10_000), Random(1))
     list(transfer.start(0.0))
     for message in (Ack(0), Ack(1)) if kind is Sending else (Data(1, bytes(512)),):
         list(transfer.take(message, 1.0))

@@ -19,7 +19,7 @@ from voxpath.tftp.wire import parse, write
 
 SERVER = "10.0.0.1"
 CLIENT = Endpoint("10.0.0.11", 2050)
-PHONE = "02:00:00:00:0a:01"
+PHONE, VICTIM = "02:00:00:00:0a:01", "02:00:00:00:0a:02"
 
 
 class House:
@@ -525,3 +525,25 @@ def test_a_burst_of_requests_of_one_site_behind_a_nat_is_served_whole() -> None:
     for port in range(300):
         begin(core, ReadRequest("f"), b"x", source=Endpoint(CLIENT.host, 2000 + port))
     assert core.transfers == 300
+
+
+def test_a_request_and_an_ack_that_are_forged_bring_one_window_and_one_block_to_whoever_is_meant() -> None:
+    core = server(single_port=True)
+    request = ReadRequest("f", "octet", (("blksize", "1468"), ("windowsize", "16")))
+    _, effects = begin(core, request, bytes(1 << 20))
+    effects += say(core, Ack(0), now=0.1)
+    while (due := core.next_due()) is not None:
+        effects += core.tick(due)
+    octets = sum(len(write(message)) for message in sends(effects))
+    assert 16 * 1472 < octets < 17 * 1472 + 100
+    assert core.transfers == 0
+
+
+@pytest.mark.parametrize(("client", "phone", "peer"), [(CLIENT, PHONE, VICTIM), (Endpoint("10.0.0.12", 9), VICTIM, "")])
+def test_a_refusal_is_told_of_the_phone_whose_file_it_was_and_of_who_asked(client: Endpoint, phone: str, peer: str) -> None:
+    """``why`` of either shows it; where nobody holds the address that asks, it most likely is the owner itself."""
+    core = server()
+    say(core, ReadRequest("x.cfg"), source=client)
+    (told,) = events(core.resolve("t1", Done(Refused(2, "no", "why not", VICTIM)), 0.0), TftpRefused)
+    assert (told.phone, told.peer) == (phone, peer)
+    assert told.text.endswith("was refused x.cfg with error 2: no: why not")

@@ -131,8 +131,9 @@ def test_clean_windows_let_the_bursts_grow_again() -> None:
 def test_the_ack_before_a_window_is_believed_once_and_at_one_block_not_at_all() -> None:
     sending = started(4)
     sending.take(Ack(0), 0.0)
-    assert numbers(sending.take(Ack(0), 0.1)) == [1, 2]
-    assert list(sending.take(Ack(0), 0.2)) == []
+    sending.take(Ack(4), 0.0)
+    assert numbers(sending.take(Ack(4), 0.1)) == [5, 6]
+    assert list(sending.take(Ack(4), 0.2)) == []
     alone = started(1)
     alone.take(Ack(0), 0.0)
     assert list(alone.take(Ack(0), 0.1)) == []
@@ -147,8 +148,8 @@ def silence(sending: Sending) -> list[int]:
 
 
 @pytest.mark.parametrize("repeated", [0, 1, 50])
-def test_an_ack_of_the_oack_may_be_forged_and_brings_two_windows_at_the_most(repeated: int) -> None:
-    """Two datagrams in somebody's name once brought him a hundred; his further ACKs bring one block each, and few."""
+def test_an_ack_of_the_oack_may_be_forged_and_brings_one_window_and_one_block_besides(repeated: int) -> None:
+    """Two datagrams in his name once brought somebody two windows; further ACKs bring one block each, and few."""
     sending = started(16)
     sent = numbers(sending.take(Ack(0), 0.0))
     for again in range(repeated):
@@ -156,10 +157,32 @@ def test_an_ack_of_the_oack_may_be_forged_and_brings_two_windows_at_the_most(rep
             sent += numbers(sending.tick(sending.due))
         sent += numbers(sending.take(Ack(0), 0.1 + again)) if sending.ending is None else []
     sent += silence(sending)
-    assert 32 <= len(sent) <= 32 + ASKED_AGAIN
-    assert set(sent[32:]) <= {1}
+    assert sent[:17] == [*range(1, 17), 1]
+    assert set(sent[17:]) <= {1}
+    assert len(sent) <= 17 + ASKED_AGAIN
+    assert sending.repeated == len(sent) - 16
     assert sending.ending is not None
     assert "no answer" in sending.ending.reason
+
+
+@pytest.mark.parametrize("arrived", [1, 9, 16])
+def test_a_client_that_got_a_part_of_the_first_window_is_sent_the_rest_when_it_says_so(arrived: int) -> None:
+    """The block that is repeated meanwhile is nothing new to it; from its first ACK on whole windows are repeated."""
+    sending = started(16)
+    sending.take(Ack(0), 0.0)
+    assert numbers(sending.tick(1.0)) == [1]
+    sent = numbers(sending.take(Ack(arrived), 2.0))
+    while sending.due is not None and sending.due < 2.5:
+        sent += numbers(sending.tick(sending.due))
+    assert sent == list(range(arrived + 1, arrived + 17))
+
+
+def test_a_first_block_that_is_lost_alone_comes_again_at_once_when_the_client_tells_the_gap() -> None:
+    sending = started(16)
+    sending.take(Ack(0), 0.0)
+    assert numbers(sending.take(Ack(0), 0.1)) == [1]
+    assert list(sending.take(Ack(0), 0.2)) == []
+    assert numbers(sending.take(Ack(1), 1.1))[:1] == [2]
 
 
 def test_a_first_window_that_is_lost_twice_comes_when_the_client_repeats_its_ack() -> None:

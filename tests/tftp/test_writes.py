@@ -18,6 +18,7 @@ from voxpath.tftp.session import TftpSettings
 from voxpath.tftp.wire import write
 
 LOG = WriteRequest("boot.log")
+BEYOND = Refused(3, "a file may have few octets", "raise tftp.upload_octets")
 
 
 def server(**settings: Any) -> TftpServer:
@@ -27,7 +28,7 @@ def server(**settings: Any) -> TftpServer:
 def admitted(core: TftpServer, request: WriteRequest = LOG, most: int = 10_000) -> list[object]:
     """Ask to write, and be allowed to."""
     assert Ask(Admit(request.name, CLIENT), "t1") in say(core, request)
-    return list(core.resolve("t1", Done(Admitted(most)), 0.0))
+    return list(core.resolve("t1", Done(Admitted(most, BEYOND)), 0.0))
 
 
 def asked_to_keep(effects: list[object]) -> Keep:
@@ -128,9 +129,10 @@ def test_a_phone_that_may_not_write_is_told_why() -> None:
 def test_a_size_that_is_too_large_is_refused_before_the_first_block() -> None:
     core = server()
     effects = admitted(core, WriteRequest("boot.log", "octet", (("tsize", "10001"),)))
-    (error,) = sends(effects)
-    assert isinstance(error, Error)
-    assert error.code == 3
+    assert sends(effects) == [Error(3, "a file may have few octets")]
+    (event,) = events(effects, TftpRefused)
+    assert event.text.endswith("with error 3: a file may have few octets: raise tftp.upload_octets")
+    assert (core.no_room, core.transfers) == (1, 0)
 
 
 def test_a_file_that_grows_too_large_is_refused_on_the_way() -> None:
@@ -138,11 +140,29 @@ def test_a_file_that_grows_too_large_is_refused_on_the_way() -> None:
     admitted(core, most=600)
     say(core, Data(1, bytes(512)), "t1")
     effects = say(core, Data(2, bytes(512)), "t1")
-    (error,) = sends(effects)
-    assert isinstance(error, Error)
-    assert error.code == 3
-    assert events(effects, TftpWriteAborted)
-    assert core.transfers == 0
+    assert sends(effects) == [Error(3, "a file may have few octets")]
+    (event,) = events(effects, TftpWriteAborted)
+    assert event.text.endswith("block 1: a file may have few octets: raise tftp.upload_octets")
+    assert (core.no_room, core.transfers) == (1, 0)
+
+
+@pytest.mark.parametrize(("refused", "counted"), [(Refused(3, "your box is full"), 1), (Refused(2, "no lease"), 0)])
+def test_what_has_no_room_is_counted_and_nothing_else(refused: Refused, counted: int) -> None:
+    core = server()
+    say(core, LOG)
+    core.resolve("t1", Done(refused), 0.0)
+    admitted_later = server()
+    admitted(admitted_later)
+    say(admitted_later, Data(1, b"all"), "t1")
+    admitted_later.resolve("t1", Done(refused), 0.0)
+    assert core.no_room == admitted_later.no_room == counted
+
+
+def test_a_client_whose_own_disk_is_full_is_none_of_those() -> None:
+    core = server()
+    admitted(core)
+    say(core, Error(3, "disk full"), "t1")
+    assert core.no_room == 0
 
 
 def test_options_of_a_write_are_agreed_on_and_windows_acknowledged_once() -> None:

@@ -15,24 +15,50 @@ ADVICE = "correct it; docs/how-to/provision-phones.md tells what templates know"
 
 
 def check_files(config: Config, machine: Machine) -> Iterator[Problem]:
-    """Every template makes a file, for a phone with users and for one without; every alias leads somewhere."""
+    """Every template makes a file, for a phone with users and for one without; every alias leads somewhere.
+
+    What is wrong with templates that the active server sends keeps no standby from starting: :func:`files_notes` tells it.
+    """
     if not config.tftp.enabled:
         return
-    read = read_templates(config)
-    for fault in read.faults:
-        yield Problem("tftp.templates", f"{fault.where}: {fault.what}", "name a directory of templates that this user can read")
+    if not _are_sent(config):
+        yield from _of_templates(config)
     if config.tftp.templates and writable_by_all(in_state(config, config.tftp.templates)):
         what = "every user of this machine can write it, and so have phones' passwords written anywhere"
         yield Problem("tftp.templates", what, "write chmod o-w for it")
-    shelf = make_shelf(config, read.texts)
-    unknown = set()
     names = {entry.name for entry in config.classes}
     for place, alias in enumerate(config.tftp.aliases):
-        path = f"tftp.alias[{place}]"
+        yield from _alias(alias, f"tftp.alias[{place}]", names)
+
+
+def files_notes(config: Config) -> list[str]:
+    """What a standby's templates lack, in one line."""
+    if not config.tftp.enabled or not _are_sent(config):
+        return []
+    wrong = list(_of_templates(config))
+    if not wrong:
+        return []
+    more = f", and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
+    what = f"{wrong[0].path}: {wrong[0].what}{more}"
+    return [f"{what}: the standby starts, and takes the templates that {config.redundancy.peer} sends"]
+
+
+def _are_sent(config: Config) -> bool:
+    """Whether the templates are those of the active server, which went through these checks there."""
+    return config.redundancy.role == "standby" and bool(config.tftp.templates)
+
+
+def _of_templates(config: Config) -> Iterator[Problem]:
+    read = read_templates(config)
+    for fault in read.faults:
+        yield Problem("tftp.templates", f"{fault.where}: {fault.what}", "name a directory of templates that this user can read")
+    shelf = make_shelf(config, read.texts)
+    unknown = set()
+    for place, alias in enumerate(config.tftp.aliases):
         if alias.template and alias.template not in shelf.templates:
             unknown.add(alias.template)
-            yield Problem(f"{path}.template", f"there is no template {printable(alias.template, 64)!r}", _templates(config))
-        yield from _alias(alias, path, names)
+            what = f"there is no template {printable(alias.template, 64)!r}"
+            yield Problem(f"tftp.alias[{place}].template", what, _templates(config))
     for fault in faults(shelf):
         if fault.where not in unknown:
             yield Problem("tftp.templates", f"{fault.where}: {fault.what}", ADVICE)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509 import (
     Certificate,
@@ -87,8 +88,8 @@ def _public_key(pem: bytes) -> bytes:
     return _octets(load_pem_private_key(pem, None).public_key())
 
 
-def _octets(key: object) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
+def _octets(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _issuer(certificate: Certificate, authority: Certificate) -> Iterator[Problem]:

@@ -29,6 +29,9 @@ from voxpath.tftp.question import Admit, Keep, Refused
 from voxpath.tftp.server import TftpServer
 from voxpath.tftp.session import PORT
 
+PATTERN = "any name of this pattern"
+"""Said of a row that stands for many names, of which the directory may hold some; the size is that of one that is rendered."""
+
 
 class Leases(Protocol):
     """What the file server needs to know of leases."""
@@ -54,6 +57,7 @@ class FileRole(Role):
         self.uploads: Uploads | None = None
         self.policy: FilePolicy | None = None
         self._watch: TemplateWatch | None = None
+        self._core: TftpServer | None = None
 
     async def begin(self) -> None:
         """Listen on every configured address."""
@@ -64,7 +68,7 @@ class FileRole(Role):
         self._watch.start()
         source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
-        core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
+        self._core = core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
         ports = UdpPorts(Gathered(reactor), self.restart)
         answer = answerer(source, self.uploads)
         driver = Driver(self.role, core, node.clock, node.bus, ports=ports, answer=answer, on_fault=self.fault)
@@ -105,15 +109,19 @@ class FileRole(Role):
         return self.policy
 
     def _row(self, entry: Listed) -> FileRow:
-        choice, origin = entry.choice, entry.origin
-        if isinstance(choice, Image):
+        choice, name, origin, note = entry.choice, entry.name, entry.origin, PATTERN if entry.is_pattern else ""
+        if isinstance(choice, Image) and not (entry.is_pattern and choice.name != origin):
             octets = self._octets(choice.name)
             if octets is not None or choice.otherwise is None:
-                return FileRow(entry.name, DIRECTORY, octets, "" if octets is not None else f"there is no {choice.name}")
+                return FileRow(name, DIRECTORY, octets, note if octets is not None else f"there is no {choice.name}")
+        if isinstance(choice, Image):
+            # Of a pattern whose names are files of their own it is not known which one the phone asks for.
+            if choice.otherwise is None:
+                return FileRow(name, DIRECTORY, None, f"{PATTERN} for which there is {origin}")
             choice = choice.otherwise
         if isinstance(choice, Refused):
-            return FileRow(entry.name, origin, None, choice.detail or choice.reason)
-        return FileRow(entry.name, origin, len(choice.content), "")
+            return FileRow(name, origin, None, choice.detail or choice.reason)
+        return FileRow(name, origin, len(choice.content), note)
 
     def _octets(self, name: str) -> int | None:
         """The size of a file of the directory; ``None``: there is none."""
@@ -126,8 +134,11 @@ class FileRole(Role):
     def silent(self) -> Mapping[str, int]:
         """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
         misused = self.policy.misused if self.policy is not None else 0
-        refused = self.uploads.refused if self.uploads is not None else 0
-        return {"somebody asked for another phone's file": misused, "there was no room for an upload": refused}
+        refused = self._core.no_room if self._core is not None else 0
+        return {
+            "somebody asked for the file of a phone whose lease he lacks": misused,
+            "an upload was too large, or there was no room for it": refused,
+        }
 
     def make_policy(self, config: Config) -> FilePolicy:
         """Which file is for whom, with the templates as they are on the disk now."""

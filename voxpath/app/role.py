@@ -117,6 +117,7 @@ class Role(Service):
             await busy
         try:
             await step()
+        # Whatever one step raises is told, and the next one comes all the same: a role that takes no step can never be ended.
         except Exception as error:
             log.error("{role}: {error}", role=self.role, error="".join(format_exception(error)))
 
@@ -134,6 +135,7 @@ class Role(Service):
         self.state = RoleState.STARTING
         try:
             await self.begin()
+        # A role that cannot begin for whatever reason is told and tried again; the others run on.
         except Exception as error:
             await self._fail(printable(str(error) or repr(error)))
         else:

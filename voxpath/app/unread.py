@@ -38,7 +38,7 @@ class Part:
         except KeyError:
             raise Unread(name) from None
 
-    @property  # type: ignore[misc]
+    @property  # type: ignore[misc]  # the attribute of object may be set, this one is only read
     def __class__(self) -> Any:
         """What it stands for, so that ``isinstance`` finds that."""
         return self._kind

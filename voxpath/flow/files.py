@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
-from voxpath.flow.owner import is_of_another
+from voxpath.flow.owner import is_of_another, owner_in
 from voxpath.model.event import printable
 from voxpath.model.phone import Provision
 from voxpath.model.user import SipAccount
@@ -22,7 +22,10 @@ from voxpath.tftp.question import Fetch, Refused
 
 NO_FILE = Refused(ErrorCode.NOT_FOUND, "no such file")
 NOT_YOURS = "this file is for another phone"
-"""Said for a known and for an unknown phone alike, so that nobody can find out who is here by asking."""
+NO_LEASE = "this file is for one phone alone, and you hold no lease"
+"""Both are said for a known and for an unknown phone alike, so that nobody can find out who is here by asking."""
+STRANGERS = 64
+"""Phones without a lease that events name as those whose file it was: what somebody makes up must not fill a memory."""
 
 DIRECTORY = "directory"
 """Where what is not rendered comes from."""
@@ -62,13 +65,15 @@ Choice: TypeAlias = Image | Rendered | Refused
 class Listed(NamedTuple):
     """A file that a phone would be given.
 
-    :ivar name: one that it may ask by.
-    :ivar origin: the template, or the file of the directory.
+    :ivar name: one that it may ask by, or a pattern of such names.
+    :ivar origin: the template, or the file of the directory, which may depend on the name that is asked for.
+    :ivar choice: for a pattern, of one name that matches it.
     """
 
     name: str
     origin: str
     choice: Choice
+    is_pattern: bool = False
 
 
 class _Source(NamedTuple):
@@ -104,6 +109,7 @@ class FilePolicy:
         self._accounts = accounts
         self._images = frozenset(images)
         self._shelf = Shelf() if shelf is None else shelf
+        self._strangers: set[str] = set()
         self.misused = 0
 
     def use(self, shelf: Shelf) -> None:
@@ -117,7 +123,7 @@ class FilePolicy:
             return NO_FILE
         phone = self._provisions.phone_at(*fetch.client)
         if name not in self._images and is_of_another(name, phone, self._knows):
-            return self._misuse()
+            return self._misuse(name, phone)
         provision = self._provisions.provision_of(phone) if phone else None
         return Image(name) if provision is None else self._for(provision, name)
 
@@ -135,30 +141,45 @@ class FilePolicy:
         if provision is None:
             return
         mac, kind = provision.lease.mac, provision.phone_class
-        names: dict[str, str] = {}
+        names: dict[str, tuple[str, str]] = {}
         # Of two that have one name the first one counts, here as for the phone.
         for alias in self._shelf.aliases(kind.name):
-            names.setdefault(alias.pattern.example(mac), alias.template or alias.file)
+            origin = alias.template or fill(alias.file, {MAC: mac.hex()})
+            names.setdefault(alias.pattern.shown(mac), (alias.pattern.example(mac), origin))
         for file in self._shelf.files(kind.name):
-            names.setdefault(file.names[0].example(mac), file.template)
+            names.setdefault(file.names[0].shown(mac), (file.names[0].example(mac), file.template))
         for name in filter(None, (kind.image, kind.application)):
-            names.setdefault(name, DIRECTORY)
-        for name, origin in names.items():
-            yield Listed(name, origin, self._for(provision, name))
+            names.setdefault(name, (name, DIRECTORY))
+        for name, (example, origin) in names.items():
+            yield Listed(name, origin, self._for(provision, example), name != example)
 
     def _knows(self, mac: str) -> bool:
         return self._provisions.provision_of(mac) is not None
 
-    def _misuse(self) -> Refused:
+    def _misuse(self, name: str, phone: str) -> Refused:
+        """Refuse a file of another phone than this one; what the operator is told tells whose it is, and what is missing."""
         self.misused += 1
-        return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS)
+        owner = owner_in(name, self._knows)
+        provision = self._provisions.provision_of(owner) if owner else None
+        if provision is not None:
+            detail = f"{owner} holds {provision.lease.address}, and gets it there alone"
+        else:
+            detail = f"{owner} holds no lease, and gets it when DHCP has given it one" if owner else ""
+            owner = self._as_stranger(owner)
+        return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS if phone else NO_LEASE, detail, owner)
+
+    def _as_stranger(self, mac: str) -> str:
+        """A phone that holds no lease, if there is room to note one more of them; empty: there is none."""
+        if mac and len(self._strangers) < STRANGERS:
+            self._strangers.add(mac)
+        return mac if mac in self._strangers else ""
 
     def _for(self, provision: Provision, name: str, masked: bool = False) -> Choice:
         source = self._source(provision, name)
         if source.file:
             name = source.file
             if name not in self._images and is_of_another(name, provision.lease.phone, self._knows):
-                return self._misuse()
+                return self._misuse(name, provision.lease.phone)
         if not source.template:
             return Image(name)
         made = self._rendered(provision, source, masked)

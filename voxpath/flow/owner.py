@@ -64,6 +64,19 @@ def is_of_another(name: str, phone: str, known: Callable[[str], bool] = lambda m
     return any(not own or own not in run for run in macs_in(name, known))
 
 
+def owner_in(name: str, known: Callable[[str], bool]) -> str:
+    """The identity of the first phone that a name means; empty: none, or digits that hold several addresses, none of them known.
+
+    :param known: as in :func:`macs_in`.
+    """
+    for run in macs_in(name, known):
+        macs = [str(Mac.parse(run[at : at + MAC_DIGITS])) for at in range(len(run) - MAC_DIGITS + 1)]
+        found = next(filter(known, macs), macs[0] if len(macs) == 1 else "")
+        if found:
+            return found
+    return ""
+
+
 def _is_time(run: str) -> bool:
     """Whether all digits are decimal, and the first twelve a date and a time: YYMMDDhhmmss or YYYYMMDDhhmm."""
     if not run.isdecimal():

@@ -47,5 +47,6 @@ class EventBus:
         for listener in self._listeners:
             try:
                 listener(record)
+            # Who listens must neither stop what happened nor keep it from the others.
             except Exception:
                 log.failure("an event listener failed on {event_id}", event_id=event.ID)

@@ -163,6 +163,7 @@ class Driver:
             self.run(self.core.receive(datagram, now))
         except RemoteError as error:
             self._malformed(datagram, error)
+        # Whatever else a core raises is its fault, counted with its input; the port lives on.
         except Exception as error:
             self._fault(error, datagram)
         self._arm(now)
@@ -321,6 +322,7 @@ class Driver:
         """Run a step of the core and its effects; tell whether it went without a fault."""
         try:
             self.run(step())
+        # As for what is received.
         except Exception as error:
             self._fault(error, None)
             return False

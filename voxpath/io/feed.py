@@ -6,7 +6,7 @@ snapshot.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol
 
 import msgspec
 from twisted.application.internet import ClientService, backoffPolicy
@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from voxpath.core.errors import RemoteError
 from voxpath.io.clock import Clock
+from voxpath.io.cut import cut
 from voxpath.model.ports import PortBinding
 from voxpath.ports.change import LedgerChange
 from voxpath.ports.row import binding_row
@@ -81,14 +82,6 @@ def _chunks(bindings: Iterable[PortBinding]) -> Iterator[bytes]:
         yield _encode(chunk)
 
 
-@runtime_checkable
-class AbortableTransport(Protocol):
-    """A transport that can be cut at once."""
-
-    def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
-        """Cut the connection."""
-
-
 class _Publisher(amp.AMP):
     """One connection to a subscriber."""
 
@@ -125,8 +118,7 @@ class _Publisher(amp.AMP):
 
     def _drop(self) -> None:
         # The next connection begins with a snapshot.
-        if isinstance(self.transport, AbortableTransport):
-            self.transport.abortConnection()
+        cut(self)
 
 
 class Feed:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from voxpath.tftp.message import ErrorCode
-from voxpath.tftp.question import Refused
+from voxpath.tftp.question import Admitted, Refused
 
 MOST_IN_ALL = 10_000
 """Files in all boxes: so many can be listed, and copied to a standby."""
@@ -68,17 +68,24 @@ class Room:
         self._files = self._octets = 0
         self._counted_at: float | None = None
 
-    def left(self) -> int | Refused:
-        """Octets that still fit, one at least; raise :class:`OSError`."""
+    def left(self) -> Admitted | Refused:
+        """Octets that still fit, one at least, and why no more do; raise :class:`OSError`."""
         with self._lock:
             spare = self._free(self._root) - self._limits.floor
             if spare <= 0:
-                return Refused(ErrorCode.DISK_FULL, REASON, f"less than tftp.upload_floor is free on the disk of {self._root}")
+                return Refused(
+                    ErrorCode.DISK_FULL, REASON, f"less than tftp.upload_floor is free on the disk of {self._root}; make room"
+                )
             self._count_if_older_than(RECOUNT_S)
             if self._shortage():
                 self._count_if_older_than(FULL_RECOUNT_S)
             shortage = self._shortage()
-            return Refused(ErrorCode.DISK_FULL, REASON, shortage) if shortage else min(spare, self._limits.total - self._octets)
+            if shortage:
+                return Refused(ErrorCode.DISK_FULL, REASON, shortage)
+            rest = self._limits.total - self._octets
+            floor = f"the disk of {self._root} has no more above tftp.upload_floor; make room there"
+            total = f"all files below {self._root} come to tftp.upload_total with it; remove some"
+            return Admitted(min(spare, rest), Refused(ErrorCode.DISK_FULL, REASON, floor if spare < rest else total))
 
     def took(self, octets: int) -> None:
         """A file was kept."""

@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 
 from voxpath.core.errors import RemoteError
 from voxpath.io.clock import Clock
-from voxpath.io.feed import HEARTBEAT_S, AbortableTransport, Begin, Changes, Ready, Rows
+from voxpath.io.cut import cut
+from voxpath.io.feed import HEARTBEAT_S, Begin, Changes, Ready, Rows
 from voxpath.io.tls import names_of
 from voxpath.model.ports import PortBinding
 from voxpath.ports.row import binding_from_row
@@ -140,8 +141,7 @@ class Receiver(amp.AMP):
 
     def abort(self) -> None:
         """Cut the connection."""
-        if isinstance(self.transport, AbortableTransport):
-            self.transport.abortConnection()
+        cut(self)
 
     def _refusal(self, reason: str) -> RemoteError:
         # The answer names the error; the connection ends after it.

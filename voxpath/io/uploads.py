@@ -18,7 +18,7 @@ from voxpath.io.files import InThread
 from voxpath.io.room import MOST_IN_ALL, Limits, Room
 from voxpath.tftp import netascii
 from voxpath.tftp.message import ErrorCode
-from voxpath.tftp.question import Admit, Admitted, Keep, Kept, Refused
+from voxpath.tftp.question import BEYOND, Admit, Admitted, Keep, Kept, Refused
 
 MOST_FILES = 100
 """Files in one box."""
@@ -28,7 +28,6 @@ TEMPORARY = ".voxpath-unfinished-upload"
 """The hidden name, one that no standby copies; files are kept one at a time, so one name is enough. A phone cannot give it."""
 
 NO_ROOM = Refused(ErrorCode.DISK_FULL, "your box is full")
-LESS_ROOM = Refused(ErrorCode.DISK_FULL, "there is less room than that")
 FULL_DISK = Refused(ErrorCode.DISK_FULL, "the disk is full")
 IMAGE = Refused(ErrorCode.ACCESS_VIOLATION, "this is the name of an image")
 TAKEN = Refused(ErrorCode.FILE_EXISTS, "there are too many files of this name")
@@ -56,7 +55,6 @@ class Uploads:
     :param root: the directory of the boxes; it is made when the first file comes.
     :param images: the directory of the images: no file may have the name of one.
     :ivar room: how much all phones together may still write.
-    :ivar refused: how often there was no room for a file.
     """
 
     def __init__(self, policy: UploadPolicy, root: str, images: str, limits: Limits, in_thread: InThread) -> None:
@@ -67,7 +65,6 @@ class Uploads:
         self._in_thread = in_thread
         self._one_at_a_time = DeferredLock()
         self.room = Room(limits, root, lambda: (file.octets for file in self._all()))
-        self.refused = 0
 
     def answer(self, question: Admit | Keep) -> "Deferred[object]":
         """Answer whether a client may write, or keep what it wrote."""
@@ -75,17 +72,12 @@ class Uploads:
         if isinstance(drop, Refused):
             return succeed(drop)
         if isinstance(question, Admit):
-            return self._in_thread(lambda: self._guarded(lambda: self._admit(drop))).addCallback(self._counted)
-        kept: Deferred[object] = self._one_at_a_time.run(self._in_thread, lambda: self._guarded(lambda: self._keep(drop, question)))
-        return kept.addCallback(self._counted)
+            return self._in_thread(lambda: self._guarded(lambda: self._admit(drop)))
+        return self._one_at_a_time.run(self._in_thread, lambda: self._guarded(lambda: self._keep(drop, question)))
 
     def files(self) -> "Deferred[list[Uploaded]]":
         """The files of all boxes, in the order of their phones and names; :data:`~voxpath.io.room.MOST_IN_ALL` at the most."""
         return self._in_thread(lambda: sorted(file for file, _ in zip(self._all(), range(MOST_IN_ALL), strict=False)))
-
-    def _counted(self, answer: object) -> object:
-        self.refused += isinstance(answer, Refused) and answer.code == ErrorCode.DISK_FULL
-        return answer
 
     # In a thread.
 
@@ -106,12 +98,22 @@ class Uploads:
     def _admit(self, drop: Drop) -> Admitted | Refused:
         if os.path.lexists(os.path.join(self._images, drop.name)):
             return IMAGE
-        there = list(_files(drop.box, os.path.join(self._root, drop.box)))
+        box = os.path.join(self._root, drop.box)
+        there = list(_files(drop.box, box))
         left = self._limits.box - sum(file.octets for file in there)
-        if left <= 0 or len(there) >= MOST_FILES:
-            return NO_ROOM
+        if left <= 0:
+            return NO_ROOM._replace(detail=f"{box} has reached tftp.upload_quota; remove some files")
+        if len(there) >= MOST_FILES:
+            return NO_ROOM._replace(detail=f"{box} holds {MOST_FILES} files; remove some")
         in_all = self.room.left()
-        return in_all if isinstance(in_all, Refused) else Admitted(min(left, in_all, self._limits.file))
+        if isinstance(in_all, Refused):
+            return in_all
+        largest = self._limits.file
+        of_a_file = Refused(
+            ErrorCode.DISK_FULL, f"a file may have {largest} octets", "raise tftp.upload_octets if larger ones are wanted"
+        )
+        in_box = BEYOND._replace(detail=f"{box} comes to tftp.upload_quota with it; remove some files")
+        return min(Admitted(largest, of_a_file), Admitted(left, in_box), in_all, key=lambda admitted: admitted.most)
 
     def _keep(self, drop: Drop, question: Keep) -> Kept | Refused:
         """Keep a file; room is looked for again, since another one may have come meanwhile."""
@@ -120,7 +122,7 @@ class Uploads:
         if isinstance(admitted, Refused):
             return admitted
         if len(content) > admitted.most:
-            return LESS_ROOM
+            return admitted.beyond
         with _box(self._root, drop.box) as box:
             kept = _create(box, drop, content)
         if isinstance(kept, Kept):

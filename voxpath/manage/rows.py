@@ -204,9 +204,10 @@ class UploadRow(Row):
 class FileRow(Row):
     """One file that a phone would be given.
 
+    :ivar name: what it is asked for by, or a pattern: ``{model}`` and ``*`` stand for what the phone puts there.
     :ivar origin: the template that it is made from, or ``directory``.
-    :ivar octets: its size; ``None``: there is no such file.
-    :ivar note: why it would not be given; empty: it would be.
+    :ivar octets: its size, of a pattern that of one such file; ``None``: there is no such file, or it depends on the name.
+    :ivar note: why it would not be given, or that the name is a pattern; empty: it would be.
     """
 
     name: str

@@ -49,6 +49,10 @@ class NamePattern:
             parts[MAC] = parts[MAC].translate(_SEPARATORS).lower()
         return parts
 
+    def shown(self, mac: Mac) -> str:
+        """The names that this phone may ask by; what else is open stays as it was written."""
+        return fill(self.text, {MAC: mac.hex()})
+
     def example(self, mac: Mac, other: str = "x") -> str:
         """A name that it matches."""
         return _PIECES.sub(lambda found: mac.hex() if found[1] == MAC else other, self.text)

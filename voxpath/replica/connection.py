@@ -5,7 +5,7 @@ Only one that refuses is left alone for longer, since nothing changes there by i
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol, cast, runtime_checkable
+from typing import Any, Final, Protocol, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
@@ -14,6 +14,7 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from voxpath.io.clock import Clock
+from voxpath.io.cut import cut
 from voxpath.replica.session import Link
 from voxpath.replica.trouble import reason_of
 
@@ -26,20 +27,6 @@ LONGEST_PAUSE_S: Final = 2.0
 
 REFUSED_PAUSE_S: Final = 5.0
 """The same at one that did not accept the last connection."""
-
-
-@runtime_checkable
-class Abortable(Protocol):
-    """A transport that can be cut at once."""
-
-    def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
-        """Cut the connection."""
-
-
-def cut(protocol: amp.AMP) -> None:
-    """End a connection at once, whatever is under way."""
-    if isinstance(protocol.transport, Abortable):
-        protocol.transport.abortConnection()
 
 
 class Connected(Protocol):

@@ -67,10 +67,8 @@ class FileSync:
 
         :param whole: offer also what was equal the last time, as somebody may have changed it there.
         """
-        if whole:
-            self._equal.clear()
         before = self._running or succeed(None)
-        self._running = Deferred.fromCoroutine(self._after(before))
+        self._running = Deferred.fromCoroutine(self._after(before, whole))
         # One of the caller's own: whatever he makes of it must not come back to the next one.
         done: Deferred[None] = Deferred()
         self._running.addCallback(lambda _: done.callback(None))
@@ -92,8 +90,11 @@ class FileSync:
         equal = self._equal.get(name)
         return "not compared yet" if equal is None else f"equal: {len(equal)} files"
 
-    async def _after(self, before: "Deferred[None]") -> None:
+    async def _after(self, before: "Deferred[None]", whole: bool) -> None:
         await before
+        if whole:
+            # Not before: what is under way notes at its end what it found equal.
+            self._equal.clear()
         self._disarm()
         link = self._link
         if link is None:

@@ -14,9 +14,9 @@ from twisted.python.failure import Failure
 from voxpath.core.errors import RemoteError
 from voxpath.core.rate import PerSecond, Rarely
 from voxpath.io.clock import Clock
+from voxpath.io.cut import cut
 from voxpath.io.tls import names_of
 from voxpath.model.event import Event
-from voxpath.replica.connection import cut
 from voxpath.replica.event import StandbyRefused
 from voxpath.replica.folder import File
 from voxpath.replica.message import (

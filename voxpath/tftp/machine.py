@@ -21,7 +21,7 @@ FIRST_SENDINGS = 3
 FIRST_DATA_SENDINGS = 2
 """How often the first message goes to a client that has not shown that it is there, as its address may be forged.
 
-An OACK or an ACK is about as long as the request; a window of DATA is much longer, so it is sent less often.
+An OACK or an ACK is about as long as the request; DATA is longer, so it is sent less often, and of a window its first block alone.
 """
 FIRST_WAIT_MOST_S = 4.0
 """Longest wait for its answer, whatever interval was agreed: some forged requests must not hold all transfers for minutes."""
@@ -144,6 +144,7 @@ class Transfer:
         self.ending = Ending(reason, code)
         return ()
 
-    def _refuse(self, code: int, reason: str) -> Sequence[Message]:
-        self._fail(reason, code)
+    def _refuse(self, code: int, reason: str, detail: str = "") -> Sequence[Message]:
+        """Fail, and tell the other side; ``detail`` is for the operator only."""
+        self._fail(f"{reason}: {detail}" if detail else reason, code)
         return (Error(code, reason),)

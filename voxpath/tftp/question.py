@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from voxpath.model.address import Endpoint
+from voxpath.tftp.message import ErrorCode
 
 
 class Fetch(NamedTuple):
@@ -39,26 +40,36 @@ class Keep(NamedTuple):
     netascii: bool = False
 
 
-class Admitted(NamedTuple):
-    """A client may write; :ivar most: octets, at the most."""
-
-    most: int
-
-
-class Kept(NamedTuple):
-    """A file is on the disk; :ivar name: where, below the directory of uploads."""
-
-    name: str
-
-
 class Refused(NamedTuple):
     """The file is not for this client, or not from it.
 
     :ivar code: the TFTP error code to answer with.
     :ivar reason: why, in one line; the client sees it, so it tells nothing that the client may not know.
     :ivar detail: more of it, for the operator only.
+    :ivar owner: the identity of the phone whose file it is, if it is one's.
     """
 
     code: int
     reason: str
     detail: str = ""
+    owner: str = ""
+
+
+BEYOND = Refused(ErrorCode.DISK_FULL, "there is less room than that")
+
+
+class Admitted(NamedTuple):
+    """A client may write.
+
+    :ivar most: octets, at the most.
+    :ivar beyond: what a larger file is answered, and which limit the operator is told.
+    """
+
+    most: int
+    beyond: Refused = BEYOND
+
+
+class Kept(NamedTuple):
+    """A file is on the disk; :ivar name: where, below the directory of uploads."""
+
+    name: str

@@ -7,6 +7,7 @@ from voxpath.core.retransmit import Entropy
 from voxpath.tftp.machine import BLOCK_MODULUS, DALLY_S, Ending, Transfer
 from voxpath.tftp.message import Ack, Data, Error, ErrorCode, Message, OptionAck, ReadRequest
 from voxpath.tftp.options import Agreed, accept_options
+from voxpath.tftp.question import Admitted
 
 
 class Receiving(Transfer):
@@ -51,7 +52,7 @@ class Receiving(Transfer):
         if len(payload) > size:
             return self._refuse(ErrorCode.ILLEGAL_OPERATION, f"a block of {len(payload)} octets: {size} was agreed")
         if len(self._content) + len(payload) > self._largest:
-            return self._refuse(ErrorCode.DISK_FULL, f"more than {self._largest} octets")
+            return self._too_large()
         self._content += payload
         self.blocks += 1
         self._unacknowledged += 1
@@ -62,6 +63,9 @@ class Receiving(Transfer):
             return self._acknowledge(now)
         self._await(now)
         return ()
+
+    def _too_large(self) -> Sequence[Message]:
+        return self._refuse(ErrorCode.DISK_FULL, f"more than {self._largest} octets")
 
     def _out_of_order(self, ahead: int) -> Sequence[Message]:
         """A block that was acknowledged comes again: its ACK may be lost. One beyond the next comes: a gap, which is told once."""
@@ -149,12 +153,14 @@ class Writing(Receiving):
     """The server's side of a write: the last ACK waits until the file is kept.
 
     :ivar complete: whether the last block is here.
+    :ivar too_large: whether more came than was admitted.
     """
 
-    def __init__(self, agreed: Agreed, largest: int, entropy: Entropy) -> None:
-        super().__init__(agreed, largest, entropy)
+    def __init__(self, agreed: Agreed, admitted: Admitted, entropy: Entropy) -> None:
+        super().__init__(agreed, admitted.most, entropy)
         self._keep_to(agreed)
-        self.complete = False
+        self._beyond = admitted.beyond
+        self.complete = self.too_large = False
 
     def start(self, now: float) -> Sequence[Message]:
         """Send the OACK, or ACK 0 if no option was accepted."""
@@ -181,6 +187,10 @@ class Writing(Receiving):
         self.due = now + DALLY_S
         self.ending = Ending()
         return answer
+
+    def _too_large(self) -> Sequence[Message]:
+        self.too_large = True
+        return self._refuse(self._beyond.code, self._beyond.reason, self._beyond.detail)
 
     def _complete(self, now: float) -> Sequence[Message]:
         self.complete = True

@@ -25,9 +25,10 @@ def is_shown(message: Message, transfer: Sending | Writing) -> bool:
 
 
 def refused(session: Session, code: int, reason: str) -> Event:
-    """A request that got an error, or no answer."""
-    name = printable(session.request.name)
-    return TftpRefused(phone=session.phone, client=str(session.client), name=name, code=code, reason=printable(reason))
+    """A request that got an error, or no answer; it is about the phone whose file it was as well as about the one that asked."""
+    asking, owner, name = session.phone, session.owner, printable(session.request.name)
+    phone, peer = (asking, owner) if asking else (owner, "")
+    return TftpRefused(phone=phone, peer=peer, client=str(session.client), name=name, code=code, reason=printable(reason))
 
 
 def complete(session: Session, now: float) -> Event:

@@ -13,8 +13,11 @@ Instead the window goes out in bursts of half the size, with a pause between the
 
 **A client has shown that it is there when it acknowledges DATA.**
 An ACK of the OACK can be forged together with the request, wherever the port is known or guessed.
-So the first window is sent :data:`FIRST_DATA_SENDINGS` times at the most, and behind that only what answers a repetition:
-one block for an ACK of the OACK, the OACK for a request.
+So the first window is sent once, as the client counts to it before it answers; its first block alone is repeated.
+That happens once by itself, and behind that only as the answer to a repetition:
+the block for an ACK of the OACK, the OACK for a request.
+A client that lost some of the window acknowledges what it has when it finds the gap, or after its own timeout, and has shown
+itself by that.
 
 **Most of a transfer is one step, again and again**: all that was sent has arrived, so the next window is sent.
 :meth:`Sending.reply` takes this step from octets to octets; :meth:`Sending.take` would do the same, and does all the rest.
@@ -148,19 +151,26 @@ class Sending(Transfer):
 
     def _duplicate(self, now: float) -> Sequence[Message]:
         """The ACK of the block before this window came again: its first block may be lost."""
-        if self._silent(now) and self.acked == 0 and not self._pausing:
-            self._repeated_at = now
-            return self._once_more((Data(1, self._cut(0, 1)[0][HEADER_LENGTH:]),), now)
-        if self.burst == 1 or self._believed or self.acked < 0:
-            return ()
         if not self.proven:
-            # It counts as a sending: whoever forges this ACK is to gain nothing by it.
-            messages = self._repeat(FIRST_PATIENCE_S, now) if self._sendings < FIRST_DATA_SENDINGS else ()
-        else:
-            self._lost()
-            messages = self._window(now)
+            return self._duplicate_of_nobody(now)
+        if self.burst == 1 or self._believed:
+            return ()
+        self._lost()
+        messages = self._window(now)
         self._believed = True
         return messages
+
+    def _duplicate_of_nobody(self, now: float) -> Sequence[Message]:
+        """The ACK of the OACK came again from where nobody has shown himself: whoever forges it gains one block by it."""
+        if self.acked < 0:
+            return ()
+        if self._silent(now):
+            self._repeated_at = now
+            return self._once_more((self._first_block(),), now)
+        if self._agreed.window == 1 or self._sendings >= FIRST_DATA_SENDINGS:
+            return ()
+        # It counts as the sending that would go by itself.
+        return self._repeat(FIRST_PATIENCE_S, now)
 
     def _once_more(self, messages: Sequence[Message], now: float) -> Sequence[Message]:
         """Answer a repetition of a client that has not shown itself, and wait for it anew."""
@@ -174,6 +184,9 @@ class Sending(Transfer):
         if self.acked < 0:
             return super()._again(now)
         self._lost()
+        if not self.proven:
+            self.repeated += 1
+            return (self._first_block(),)
         return self._window(now)
 
     def _lost(self) -> None:
@@ -213,6 +226,9 @@ class Sending(Transfer):
         return [Data(number % BLOCK_MODULUS, block[HEADER_LENGTH:]) for number, block in blocks]
 
     # The file.
+
+    def _first_block(self) -> Data:
+        return Data(1, self._cut(0, 1)[0][HEADER_LENGTH:])
 
     def _reach(self, first: int, newest: int) -> int:
         """Have the blocks at hand up to the newest, or up to the file's last one, which is told then; raise :class:`ContentLost`.

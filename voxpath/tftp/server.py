@@ -32,7 +32,10 @@ class Residents(Protocol):
 
 
 class TftpServer:
-    """The core; ``resolve`` takes the answers to its questions and the failures of its ports."""
+    """The core; ``resolve`` takes the answers to its questions and the failures of its ports.
+
+    :ivar no_room: how often a file was refused that is too large, or has no room.
+    """
 
     def __init__(self, residents: Residents, entropy: Entropy, settings: TftpSettings = DEFAULTS) -> None:
         self._residents = residents
@@ -40,6 +43,7 @@ class TftpServer:
         self._settings = settings
         self._sessions = Sessions(settings, entropy)
         self._timers: TimerHeap[str] = TimerHeap()
+        self.no_room = 0
 
     @property
     def transfers(self) -> int:
@@ -92,6 +96,7 @@ class TftpServer:
             return self._failed(session, outcome.reason)
         answer = outcome.answer
         if isinstance(answer, Refused):
+            session.owner = answer.owner
             return self._end_refused(session, answer.code, answer.reason, answer.detail)
         if isinstance(answer, Kept):
             return self._kept(session, answer, now)
@@ -145,20 +150,21 @@ class TftpServer:
     def _begin(self, session: Session, answer: bytes | Content | Admitted, now: float) -> Effects:
         """Begin the transfer, from the address that the request was sent to."""
         try:
-            session.transfer = self._transfer(session, answer)
+            transfer = self._transfer(session, answer)
         except RemoteError as error:
             return self._end_refused(session, error.code or ErrorCode.NOT_DEFINED, error.reason)
+        if isinstance(transfer, Refused):
+            return self._end_refused(session, transfer.code, transfer.reason, transfer.detail)
+        session.transfer = transfer
         opened = [] if session.outlet == PORT else [self._open(session)]
-        return [*opened, *self._carry(session, session.transfer.start(now), now), *_direct(session)]
+        return [*opened, *self._carry(session, transfer.start(now), now), *_direct(session)]
 
-    def _transfer(self, session: Session, answer: bytes | Content | Admitted) -> Sending | Writing:
-        """Agree on the options; raise :class:`RemoteError`."""
+    def _transfer(self, session: Session, answer: bytes | Content | Admitted) -> Sending | Writing | Refused:
+        """Agree on the options; raise :class:`RemoteError`. A size that is told and too large is refused before any block."""
         request, limits = session.request, self._settings.limits
         if isinstance(answer, Admitted):
             agreed = answer_options(request, 0, limits)
-            if (agreed.size or 0) > answer.most:
-                raise RemoteError(f"{agreed.size} octets do not fit into {answer.most}", code=ErrorCode.DISK_FULL)
-            return Writing(agreed, answer.most, self._entropy)
+            return answer.beyond if (agreed.size or 0) > answer.most else Writing(agreed, answer, self._entropy)
         content = Octets(answer) if isinstance(answer, bytes) else answer
         session.octets = content.size
         if request.mode == NETASCII:
@@ -225,6 +231,7 @@ class TftpServer:
         reason = transfer.ending.reason if transfer.ending is not None else ""
         if not session.told:
             self._sessions.told(session)
+            self.no_room += isinstance(transfer, Writing) and transfer.too_large
             effects.append(Emit(aborted(session, reason) if reason else complete(session, now)))
         return effects if transfer.due is not None else [*effects, *self._end(session)]
 
@@ -259,6 +266,7 @@ class TftpServer:
     def _end_refused(self, session: Session, code: int, reason: str, detail: str = "") -> list[Effect]:
         """End a session with an error, from the port that the client knows."""
         outlet = session.outlet if session.keeping else PORT
+        self.no_room += code == ErrorCode.DISK_FULL
         return [*self._refuse(session, code, reason, detail, outlet), *self._end(session)]
 
     def _abort(self, session: Session, reason: str) -> list[Effect]:

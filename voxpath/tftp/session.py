@@ -65,6 +65,7 @@ class Session:
     :ivar kept_as: where it lies.
     :ivar writes: whether it counts as a write.
     :ivar told: whether an event has told how it ended.
+    :ivar owner: the identity of the phone whose file was asked for, if the client was refused it for that.
     """
 
     client: Endpoint
@@ -84,6 +85,7 @@ class Session:
     kept_as: str = ""
     writes: bool = False
     told: bool = False
+    owner: str = ""
 
     @property
     def writer(self) -> str:

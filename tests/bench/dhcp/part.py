@@ -58,9 +58,9 @@ COLUMNS = {"done/s": ".0f", "lost": ".1%", "OFFER p99 ms": ".1f", "ACK p50 ms": 
 
 
 @contextmanager
-def ready(work: str, server: Server) -> Iterator[Load]:
+def ready(work: str, server: Server, relay: bool = False) -> Iterator[Load]:
     """Every load finds a new server."""
-    yield lambda rate, seconds: measure(work, server, rate, seconds)
+    yield lambda rate, seconds: measure(work, server, rate, seconds, relay)
 
 
 def measure(work: str, server: Server, rate: int, seconds: int, relay: bool = False) -> Measured:

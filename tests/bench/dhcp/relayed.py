@@ -1,11 +1,10 @@
 """DHCP through a relay beside Kea: each phone comes twice, so that half of the exchanges are about a lease that is there."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 
-from tests.bench.dhcp.part import COLUMNS, measure
+from tests.bench.dhcp.part import COLUMNS, ready
 from tests.bench.dhcp.servers import BASE, RELAYED
-from tests.bench.part import Load, Part, Server
+from tests.bench.part import Part
 
 WORK = "through a relay, each phone twice, four messages each"
 
@@ -19,12 +18,6 @@ METHOD = """\
 """
 
 
-@contextmanager
-def ready(work: str, server: Server) -> Iterator[Load]:
-    """Every load finds a new server."""
-    yield lambda rate, seconds: measure(work, server, rate, seconds, relay=True)
-
-
 RELAY = Part(
     name="relay",
     title="DHCP through a relay",
@@ -36,5 +29,5 @@ RELAY = Part(
     columns=COLUMNS,
     versions={"Kea": ("kea-dhcp4", "-v")},
     method=METHOD,
-    ready=ready,
+    ready=partial(ready, relay=True),
 )

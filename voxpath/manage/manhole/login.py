@@ -82,7 +82,8 @@ class Login(SSHUserAuthServer):
 
     @property
     def _visit(self) -> Visit:
-        return self._front.visit  # type: ignore[no-any-return]
+        visit: Visit = self._front.visit
+        return visit
 
     def _cbFinishedAuth(self, result: Any) -> None:
         self._visit.entered(f"{_shown(self.user)} ({result[1].name})")

@@ -105,7 +105,7 @@ class Help:
     def __call__(self, *objects: object) -> None:
         """Print it."""
         for thing in objects:
-            print(pydoc.render_doc(thing, renderer=pydoc.plaintext))  # type: ignore[attr-defined]
+            print(pydoc.render_doc(thing, renderer=pydoc.plaintext))  # type: ignore[attr-defined]  # typeshed lacks it
         if not objects:
             print(self._text)
 

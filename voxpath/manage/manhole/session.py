@@ -142,11 +142,13 @@ class Session(SSHChannel):
 
     @property
     def _visit(self) -> Visit:
-        return self.conn.transport.visit  # type: ignore[no-any-return]
+        visit: Visit = self.conn.transport.visit
+        return visit
 
     @property
     def _names(self) -> Names:
-        return self.conn.transport.factory.names  # type: ignore[no-any-return]
+        names: Names = self.conn.transport.factory.names
+        return names
 
     def _lines(self) -> Lines:
         return Lines(self.write, self._visit, self._names, self._leave)

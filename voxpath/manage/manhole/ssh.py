@@ -119,7 +119,7 @@ class Factory(SSHFactory):
         self.privateKeys = {key.sshType(): key}
         self._gate = gate
 
-    def buildProtocol(self, addr: IAddress | None) -> SSHServerTransport | None:  # type: ignore[override]
+    def buildProtocol(self, addr: IAddress | None) -> SSHServerTransport | None:  # type: ignore[override]  # conch refuses nobody at this point
         """Accept a connection; ``None`` closes it."""
         host, port = getattr(addr, "host", "?"), getattr(addr, "port", 0)
         visit = self._gate.admit(WAY, f"{host}:{port}")
