@@ -26,7 +26,7 @@ def told(site, number: int, vendor_class: bytes | None = b"desk", **more: object
 def test_a_new_phone_is_told_of_step_by_step(site, phone) -> None:
     found = told(site, 1)
     assert list(found)[:4] == ["heard", "sends class", "sends client", "sends wants"]
-    assert list(found)[4:11] == ["link", "Ethernet address", "class", "scopes", "answer", "ports", "lease time"]
+    assert list(found)[4:12] == ["link", "Ethernet address", "class", "scopes", "verified", "answer", "ports", "lease time"]
     assert found["link"] == found["scopes"].join(("scope ", ""))
     assert found["Ethernet address"] == "accepted"
     assert found["class"] == "desk, by vendor class 'desk'"

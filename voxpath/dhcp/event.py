@@ -243,6 +243,32 @@ class DhcpProbeOff(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class DhcpProbeFailed(Event, frozen=True, kw_only=True):
+    """A probe did not leave: what it asks for does not count as verified, and is offered all the same (DHC-16).
+
+    It is told once for each scope, until all of its probes leave again; each is tried anew every half a minute.
+    """
+
+    ID: ClassVar[str] = "DHCP_PROBE_FAILED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "the probe of {address} was not sent: {reason}; addresses of scope {scope} are offered unverified until that works"
+    )
+
+    address: str
+    scope: str
+    reason: str
+
+
+class DhcpProbeRestored(Event, frozen=True, kw_only=True):
+    """Probes of a scope leave again: its free addresses are being verified (DHC-16)."""
+
+    ID: ClassVar[str] = "DHCP_PROBE_RESTORED"
+    TEXT: ClassVar[str] = "the probes of scope {scope} are sent again"
+
+    scope: str
+
+
 class BlockMoved(Event, frozen=True, kw_only=True):
     """An operator gave a phone another block: it is stored and in the NAT, and the phone hears of it at its next renewal.
 

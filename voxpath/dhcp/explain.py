@@ -101,6 +101,7 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
         except Exhausted as error:
             yield Finding("answer", f"{NOTHING}: {error}")
             return
+        yield from _verified(parts, offer)
     yield from _answer(parts, request.about(offer.address), phone_class, offer)
 
 
@@ -121,6 +122,21 @@ def _tried(
     finally:
         for pool, mark in marks:
             pool.restore(mark)
+
+
+def _verified(parts: Parts, offer: Offer) -> Iterator[Finding]:
+    """Whether the address was found unused; of one that was the phone's before, or is reserved, no stock tells it (DHC-16)."""
+    name, demand = offer.scope.name, parts.book.demand
+    if not offer.fresh:
+        return
+    if parts.book.pool(name).is_verified(offer.address):
+        yield Finding("verified", f"yes: nobody answered for {offer.address} lately")
+    elif name in demand.unsent:
+        yield Finding("verified", f"no: its probe was not sent: {printable(demand.unsent[name])}")
+    elif name not in demand.probed:
+        yield Finding("verified", f"no: addresses of scope {name} are not probed")
+    elif not parts.book.is_reserved(offer.address):
+        yield Finding("verified", "no: its probe is not over; it is looked at when it is given")
 
 
 def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offer) -> Iterator[Finding]:
