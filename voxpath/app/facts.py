@@ -70,6 +70,10 @@ class ProcessFacts(NoFacts):
         """The roles, with their faults."""
         return [self._role(role) for role in self._process.roles]
 
+    def decides(self, verb: str) -> None:
+        """A standby hears no phone and has decided nothing."""
+        self._refuse_as_standby(verb)
+
     def leases(self) -> Iterable[Lease]:
         """All leases; a standby tells those of its copy."""
         if self._is_standby:

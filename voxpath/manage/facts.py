@@ -81,6 +81,9 @@ class Facts(Protocol):
     def roles(self) -> Iterable[RoleRow]:
         """The roles of the process."""
 
+    def decides(self, verb: str) -> None:
+        """Whether this process decides anything about phones; raise :class:`CommandError` where another host does."""
+
     def leases(self) -> Iterable[Lease]:
         """All leases, expired ones included."""
 
@@ -195,6 +198,9 @@ class NoFacts:
     def roles(self) -> Iterable[RoleRow]:
         """No role."""
         return ()
+
+    def decides(self, verb: str) -> None:
+        """Nobody else does."""
 
     def leases(self) -> Iterable[Lease]:
         """No DHCP server here."""
