@@ -483,7 +483,7 @@ def test_explain_tells_what_was_not_written_from_what_was_written_as_empty() -> 
         (PHONE, "klass=x"),
         (PHONE, "relay=x"),
         (PHONE, "class=\xe9"),
-        (PHONE, "circuit="),
+        (PHONE, "circuit=\xe9"),
         (PHONE, ""),
         (PHONE, "wants=x"),
         (PHONE, "wants=0"),

@@ -21,7 +21,7 @@ from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
 from voxpath.dhcp.links import Links, NoLink
 from voxpath.dhcp.machine import Book
-from voxpath.dhcp.message import BOOTREQUEST, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREQUEST, Message, MessageType
 from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Applicant, Policy
@@ -151,10 +151,13 @@ class DhcpServer:
         :raises NoLink: it would come from nowhere that is served, or from one of several interfaces.
         :raises RemoteError: what the phone said last is malformed.
         """
-        interface = question.interface or self._place_of(question)
-        said = self._last.of(question.mac)
-        request = self._request_of(question.message(said), question.mac, str(question.mac), interface)
-        return [*question.findings(said, now), *explain(self._parts, request, now)]
+        said, client = self._last.of(question.mac), self._book.known(question.mac)
+        scope = self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
+        origin = question.origin(said, scope)
+        if not origin.interface:
+            origin = origin._replace(interface=self._links.only(None if origin.relay == ANY else origin.relay))
+        request = self._request_of(question.message(said, origin), question.mac, str(question.mac), origin.interface)
+        return [*question.findings(said, scope, origin, now), *explain(self._parts, request, now)]
 
     # The core.
 
@@ -176,7 +179,7 @@ class DhcpServer:
             request = self._request_of(message, mac, phone, datagram.interface, datagram.port, told, datagram.source.host)
         except NoLink as error:
             return heard + self._silence.drop_unread(phone, message.summary, str(error), error.kind)
-        self._last.note(mac, message, now)
+        self._last.note(mac, message, now, datagram.interface)
         return heard + answer(request, now)
 
     def next_due(self) -> float | None:
@@ -195,14 +198,6 @@ class DhcpServer:
         if isinstance(token, AdoptionToken):
             return self.adoptions.resolve(token, outcome)
         return self._steps.resolve(token, outcome, now)
-
-    def _place_of(self, question: Question) -> str:
-        """The interface that a client would probably be heard on."""
-        client = self._book.known(question.mac)
-        last = self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
-        if question.relay is None and last is not None and not last.relays:
-            return last.interface
-        return self._links.only(question.relay)
 
     def _request_of(
         self, message: Message, mac: Mac, phone: str, interface: str, port: str = "", told: bool = True, source: str = ""
