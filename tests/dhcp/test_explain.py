@@ -42,6 +42,15 @@ def test_a_new_phone_is_told_of_step_by_step(site, phone) -> None:
     assert found["option 3"] == "10.0.0.1"
     assert found["option 66"] == "10.0.0.1"
     assert found["option 51"] == "3600"
+    assert found["option 53"] == "OFFER"
+    assert found["option 224"] == found["ports"]
+
+
+def test_the_client_identifier_is_told_as_what_it_is(site) -> None:
+    found = told(site, 1, client_id=b"\1\2\0\0\0\x0a\1")
+    what = "01:02:00:00:00:0a:01 (type 1, Ethernet address 02:00:00:00:0a:01)"
+    assert found["sends client"] == f"{what}, as written"
+    assert found["option 61"] == what
 
 
 def test_what_is_told_is_what_a_discover_gets(site, make_phone) -> None:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
+from voxpath.dhcp.layout import OWN_LAYOUT
 from voxpath.dhcp.message import INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Admitted, Refusal
@@ -19,16 +20,13 @@ from voxpath.dhcp.question import Finding
 from voxpath.dhcp.record import Client, Offer
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
+from voxpath.dhcp.shown import shown
 from voxpath.dhcp.wire import decode
 from voxpath.model.event import printable
-from voxpath.model.octets import write_octets
 from voxpath.model.phone import PhoneClass, Scope
 from voxpath.ports.change import Exhausted
 
 NOTHING = "nothing: the phone hears no answer"
-
-_ADDRESSES = frozenset((code.SUBNET_MASK, code.ROUTER, code.DNS_SERVER, code.SERVER_ID))
-_NUMBERS = frozenset((code.LEASE_TIME, code.RENEWAL_TIME, code.REBINDING_TIME, code.BOOT_FILE_SIZE))
 
 
 def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
@@ -148,15 +146,8 @@ def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offe
     answer = parts.answer(MessageType.OFFER, request, phone_class, name, offer.block, offer.address)
     reply = decode(answer.payload)
     yield Finding("boot file", printable(reply.file.decode("utf-8", "replace")) or "none")
+    own, enterprise = phone_class.layout == OWN_LAYOUT, parts.settings.enterprise
     for option, value in reply.options.items():
-        yield Finding(f"option {option}", _shown(option, value))
+        yield Finding(f"option {option}", shown(option, value, own=own, enterprise=enterprise))
     if answer.left_out:
         yield Finding("no room", "for options " + ", ".join(map(str, answer.left_out)))
-
-
-def _shown(option: int, value: bytes) -> str:
-    if option in _ADDRESSES:
-        return " ".join(str(IPv4Address(value[at : at + 4])) for at in range(0, len(value), 4))
-    if option in _NUMBERS:
-        return str(int.from_bytes(value, "big"))
-    return printable(write_octets(value))

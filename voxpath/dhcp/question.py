@@ -7,6 +7,7 @@ from typing import NamedTuple
 from voxpath.dhcp import options as code
 from voxpath.dhcp.message import ANY, BOOTREQUEST, BROADCAST_FLAG, Message, MessageType
 from voxpath.dhcp.relay import relay_agent, with_circuit
+from voxpath.dhcp.shown import shown
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.octets import write_octets
@@ -152,7 +153,7 @@ class Question(NamedTuple):
         for name, (option, written) in zip(("class", "client", "wants"), self._written.items(), strict=True):
             value = options.get(option)
             source = "as written" if written is not None else "as heard" if said is not None else f"write {name}=... to say it"
-            yield Finding(f"sends {name}", f"{'none' if value is None else _shown(option, value)}, {source}")
+            yield Finding(f"sends {name}", f"{'none' if value is None else _quoted(option, value)}, {source}")
         if self.interface or self.relay is not None:
             source = "as written"
         elif said is not None and said.origin is not None:
@@ -177,9 +178,6 @@ def _home_of(scope: Scope) -> Origin:
     return Origin(scope.interface, next((relay for relay in scope.relays if relay in scope.subnet), scope.relays[0]))
 
 
-def _shown(option: int, value: bytes) -> str:
-    if option == code.PARAMETER_REQUEST_LIST:
-        return ",".join(map(str, value))
-    if option == code.VENDOR_CLASS:
-        return f"'{printable(value.rstrip(bytes(1)).decode('ascii', 'replace'))}'"
-    return printable(write_octets(value))
+def _quoted(option: int, value: bytes) -> str:
+    """A vendor class may end with blanks, so it stands between quotation marks."""
+    return f"'{shown(option, value)}'" if option == code.VENDOR_CLASS else shown(option, value)
