@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 import pytest
+from msgspec import structs
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.dhcp.event import DhcpAck, DhcpAdopted, DhcpEnded, DhcpIgnoredMac
@@ -179,7 +180,7 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
     [
         ("status", [["name", "sg-a"]]),
         ("roles", [["dhcp", "running", "0", "3", "1", "-"]]),
-        ("leases", [[PHONE, "10.0.0.11", "lan", "desk", "evil\\x1b[2J", "1970-01-12T13:46:39Z", "expired"]]),
+        ("leases", [[PHONE, "10.0.0.11", "lan", "desk", "evil\\x1b[2J", "1970-01-12T13:46:39Z", "expired", "dynamic"]]),
         (
             "blocks",
             [
@@ -421,7 +422,11 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
         ("leasse", (), "there is no such verb; use one of status"),
         ("\x1b[2J", (), "\\x1b"),
         ("why", (), "write why MAC"),
-        ("leases", ("scope",), "'scope' is no filter here; write each of scope=..., class=..., state=..., phone=... at most once"),
+        (
+            "leases",
+            ("scope",),
+            "'scope' is no filter here; write each of scope=..., class=..., state=..., kind=..., phone=... at most once",
+        ),
         ("blocks", ("class=x",), "'class=x' is no filter here"),
         ("blocks", ("state=held", "state=released"), "'state=released' is no filter here"),
         ("release", ("x",), "'x' is no Ethernet address"),
@@ -510,6 +515,33 @@ def test_why_tells_how_a_refused_phone_is_served() -> None:
     assert f"adopt {PHONE}" in run("why", PHONE, memory=memory).note
     memory(Record(2.0, "dhcp", DhcpAdopted(phone=PHONE, mac=PHONE)))
     assert f"adopt {PHONE}" not in run("why", PHONE, memory=memory).note
+
+
+class ByHand(Site):
+    """A phone that has a lease by DHCP, and one whose address a person set."""
+
+    def leases(self) -> Iterable[Lease]:
+        hand = Lease(Mac.parse("02:00:00:00:0a:02"), b"", "lan", IPv4Address("10.0.0.77"), "desk", "", 2e6, static=True)
+        return [*super().leases(), hand]
+
+
+def test_static_phones_are_told_apart_in_leases_and_can_be_listed_alone() -> None:
+    answer = run("leases", facts=ByHand())
+    assert [(row.address, row.kind) for row in answer.rows] == [("10.0.0.11", "dynamic"), ("10.0.0.77", "static")]
+    assert [row.address for row in run("leases", "kind=static", facts=ByHand()).rows] == ["10.0.0.77"]
+    with pytest.raises(CommandError, match="choose one of: dynamic, static"):
+        run("leases", "kind=reserved", facts=ByHand())
+
+
+def test_why_tells_of_a_static_phone_that_its_inform_is_missing() -> None:
+    class Gone(Departed):
+        def leases(self) -> Iterable[Lease]:
+            return [structs.replace(lease, static=True) for lease in super().leases()]
+
+    assert (
+        "no further INFORM of it came in time (static_s of its scope)"
+        in run("why", PHONE, facts=Gone(), memory=ended("expired")).note
+    )
 
 
 class Departed(Site):

@@ -22,6 +22,9 @@ CAUSES = {
 }
 """Why a lease has ended, by the word that its event has for it."""
 
+CAUSES_STATIC = {**CAUSES, "expired": "no further INFORM of it came in time (static_s of its scope)"}
+"""The same for an address that the phone has by hand."""
+
 
 def ending_of(facts: Facts, mac: Mac, known: Sequence[Entry]) -> str:
     """Tell of the lease that a phone had last, in one line; empty: it holds one, or never had any, or none is kept here.
@@ -37,7 +40,8 @@ def ending_of(facts: Facts, mac: Mac, known: Sequence[Entry]) -> str:
     if lease is not None and lease.expires > facts.now():
         return ""
     if last is not None:
-        address, at, cause = last.field("address"), last.at, CAUSES.get(last.field("cause"), last.field("cause"))
+        causes = CAUSES_STATIC if lease is not None and lease.static else CAUSES
+        address, at, cause = last.field("address"), last.at, causes.get(last.field("cause"), last.field("cause"))
     elif lease is not None:
         address, at, cause = str(lease.address), lease.expires, "the reason is not remembered"
     else:

@@ -23,6 +23,7 @@ Shown_contra = TypeVar("Shown_contra", contravariant=True)
 
 HELD, RELEASED, QUARANTINED, RESERVED = "held", "released", "quarantined", "reserved"
 LEASE_STATES = (HELD, "expired")
+DYNAMIC, STATIC = LEASE_KINDS = ("dynamic", "static")
 BLOCK_STATES = (HELD, RELEASED, QUARANTINED, RESERVED)
 
 AT_ONCE = 500
@@ -60,7 +61,8 @@ class _Leases:
 
     def row(self, lease: Lease) -> rows.LeaseRow | None:
         state = "held" if lease.expires > self._now else "expired"
-        if not fits(self._wanted, phone=lease.phone, scope=lease.scope, phone_class=lease.phone_class, state=state):
+        kind = STATIC if lease.static else DYNAMIC
+        if not fits(self._wanted, phone=lease.phone, scope=lease.scope, phone_class=lease.phone_class, state=state, kind=kind):
             return None
         return rows.LeaseRow(
             phone=lease.phone,
@@ -70,6 +72,7 @@ class _Leases:
             host_name=printable(lease.host_name),
             expires=rows.when(lease.expires),
             state=state,
+            kind=kind,
         )
 
 
@@ -128,8 +131,9 @@ def _leases(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[An
         "scope": lambda: chain(names.get("scope", ()), (lease.scope for lease in leases)),
         "class": lambda: chain(names.get("class", ()), (lease.phone_class for lease in leases)),
         "state": lambda: LEASE_STATES,
+        "kind": lambda: LEASE_KINDS,
     }
-    wanted = filters("leases", arguments, ("scope", "class", "state", "phone"), choices)
+    wanted = filters("leases", arguments, ("scope", "class", "state", "kind", "phone"), choices)
     return _listed(console, rows.LeaseRow, leases, _Leases(wanted, facts.now()))
 
 
@@ -211,8 +215,8 @@ def _told(item: str, outcome: "Deferred[str]") -> "Deferred[Answer]":
 
 LEASES = Command(
     "leases",
-    ("[scope=NAME]", "[class=NAME]", "[state=STATE]", "[phone=BEGINNING]"),
-    "DHCP leases, all or those that fit; state: held, expired",
+    ("[scope=NAME]", "[class=NAME]", "[state=STATE]", "[kind=KIND]", "[phone=BEGINNING]"),
+    "DHCP leases, all or those that fit; state: held, expired; kind: dynamic, or static, which is set by hand and told by INFORM",
     _leases,
 )
 BLOCKS = Command(

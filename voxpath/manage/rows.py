@@ -18,7 +18,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow(Row):
-    """One lease."""
+    """One lease.
+
+    :ivar kind: ``dynamic``: given by DHCP or BOOTP; ``static``: a person set the phone's address, and it asked by INFORM.
+    """
 
     phone: str
     address: str
@@ -27,6 +30,7 @@ class LeaseRow(Row):
     host_name: str
     expires: str
     state: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
