@@ -12,6 +12,7 @@ from msgspec import structs
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.dhcp.event import DhcpAck, DhcpAdopted, DhcpEnded, DhcpIgnoredMac
+from voxpath.dhcp.keeping import Keeping
 from voxpath.dhcp.question import Finding, Question
 from voxpath.io.bus import Record
 from voxpath.manage import rows
@@ -46,6 +47,10 @@ class Site(NoFacts):
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.keeps = Keeping(True, "as long as scope lan has a free one for others")
+
+    def keeping(self, lease: Lease) -> Keeping:
+        return self.keeps
 
     def now(self) -> float:
         return 1_000_000.0
@@ -598,6 +603,14 @@ def test_why_tells_when_and_why_a_lease_ended_and_what_is_kept_for_the_phone(cau
 )
 def test_what_is_kept_for_a_phone_is_told_as_it_is(site: Departed, words: str) -> None:
     assert words in run("why", PHONE, facts=site, memory=ended("declined")).note
+
+
+def test_an_address_that_the_phone_does_not_get_again_is_told_apart_from_what_is_kept() -> None:
+    site = Departed(until=inf)
+    site.keeps = Keeping(False, "it is reserved for 02:00:00:00:0a:09")
+    assert run("why", PHONE, facts=site, memory=ended("released")).note.endswith(
+        "kept for it: ports 203.0.113.1:20032-20095 (reserved, for ever); not 10.0.0.11: it is reserved for 02:00:00:00:0a:09"
+    )
 
 
 def test_a_lease_that_ended_before_the_start_is_told_without_a_reason() -> None:

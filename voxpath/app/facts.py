@@ -13,6 +13,7 @@ from voxpath.app.check import machine_for, off
 from voxpath.app.orders import pool_rows, scope_rows
 from voxpath.app.reboot import reboot
 from voxpath.app.role import Role
+from voxpath.dhcp.keeping import Keeping
 from voxpath.dhcp.question import Finding, Question
 from voxpath.io.uploads import Uploaded
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts, Some, UserFacts
@@ -79,6 +80,10 @@ class ProcessFacts(NoFacts):
         if self._is_standby:
             return self._node.store.load(Lease)
         return self._gateway("leases").server.leases()
+
+    def keeping(self, lease: Lease) -> Keeping:
+        """Whether a phone whose lease has ended gets its address again."""
+        return self._gateway("why").server.keeping(lease)
 
     def blocks(self) -> Iterable[PortBinding]:
         """The ledger's rows; a standby tells those of its copy."""

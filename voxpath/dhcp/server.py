@@ -19,6 +19,7 @@ from voxpath.dhcp.ending import Ending
 from voxpath.dhcp.explain import explain
 from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
+from voxpath.dhcp.keeping import Keeping, keeping
 from voxpath.dhcp.links import Links, NoLink
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import ANY, BOOTREQUEST, Message, MessageType
@@ -116,6 +117,10 @@ class DhcpServer:
         """The lease that a phone holds now."""
         client = self._book.known(mac)
         return client.lease if client is not None and client.bound else None
+
+    def keeping(self, lease: Lease) -> Keeping:
+        """Whether a phone whose lease has ended gets its address again, in words."""
+        return keeping(self._book, self._policy, lease)
 
     def scopes(self) -> list[tuple[Scope, AddressUsage]]:
         """All scopes, with what their addresses are used for."""

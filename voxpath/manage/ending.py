@@ -46,8 +46,12 @@ def ending_of(facts: Facts, mac: Mac, known: Sequence[Entry]) -> str:
         address, at, cause = str(lease.address), lease.expires, "the reason is not remembered"
     else:
         return ""
-    kept = ", and ".join(filter(None, (_address_kept(lease), _block_kept(facts, block))))
-    return f"its lease of {printable(address, 40)} ended at {when(at)}: {printable(cause, 80)}; kept for it: {kept or 'nothing'}"
+    keeping = None if lease is None else facts.keeping(lease)
+    words = "" if lease is None or keeping is None or not keeping.kept else f"address {lease.address} ({keeping.words})"
+    kept = ", and ".join(filter(None, (words, _block_kept(facts, block))))
+    lost = "" if lease is None or keeping is None or keeping.kept else f"; not {lease.address}: {keeping.words}"
+    ended = f"its lease of {printable(address, 40)} ended at {when(at)}: {printable(cause, 80)}"
+    return f"{ended}; kept for it: {kept or 'nothing'}{lost}"
 
 
 def _lease(facts: Facts, mac: Mac) -> Lease | None:
@@ -61,10 +65,6 @@ def _block(facts: Facts, mac: Mac) -> PortBinding | None:
     with suppress(CommandError):
         return next((binding for binding in facts.blocks() if binding.holder == holder), None)
     return None
-
-
-def _address_kept(lease: Lease | None) -> str:
-    return "" if lease is None else f"address {lease.address} (as long as scope {lease.scope} has a free one for others)"
 
 
 def _block_kept(facts: Facts, block: PortBinding | None) -> str:
