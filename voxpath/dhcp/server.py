@@ -150,6 +150,10 @@ class DhcpServer:
         """Whether the Ethernet address passes the first check."""
         return self._policy.check_mac(applicant) is None
 
+    def heard(self, mac: Mac) -> bool:
+        """Whether a DISCOVER or REQUEST of it is remembered."""
+        return self._last.of(mac) is not None
+
     def explain(self, question: Question, now: float) -> list[Finding]:
         """Tell what would become of a DISCOVER, and change nothing.
 
