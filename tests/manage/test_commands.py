@@ -397,7 +397,7 @@ def test_reserved_blocks_are_listed_whether_they_are_in_use_or_not() -> None:
         ("leases state=xyz", "leases: there is no state 'xyz'; choose one of: expired, held"),
         ("leases scope=nope", "leases: there is no scope 'nope'; choose one of: attic, lan"),
         ("leases class=nope", "leases: there is no class 'nope'; choose one of: desk, lobby"),
-        ("blocks state=kept", "blocks: there is no state 'kept'; choose one of: held, quarantined, released, reserved"),
+        ("blocks state=kept", "blocks: there is no state 'kept'; choose one of: held, left, quarantined, released, reserved"),
         ("blocks realm=nope", "blocks: there is no realm 'nope'; choose one of: site-a"),
         ("blocks public=nope", "blocks: there is no public 'nope'; choose one of: 203.0.113.1, 203.0.113.2"),
     ],
@@ -520,6 +520,29 @@ def test_why_tells_how_a_refused_phone_is_served() -> None:
     assert f"adopt {PHONE}" in run("why", PHONE, memory=memory).note
     memory(Record(2.0, "dhcp", DhcpAdopted(phone=PHONE, mac=PHONE)))
     assert f"adopt {PHONE}" not in run("why", PHONE, memory=memory).note
+
+
+class Moved(Site):
+    """A phone that was moved twice: one former block is in quarantine, the quarantine of the other one is over."""
+
+    def blocks(self) -> Iterable[PortBinding]:
+        yield PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.HELD, 0.0, 3)
+        for first, until in ((20096, 1_000_200.0), (20160, 999_000.0)):
+            block = PortBlock(PUBLIC, first, 64)
+            yield PortBinding(f"former:{PHONE}@{block}", block, PRIVATE, "site-a", BindingState.RELEASED, until, 2)
+        yield PortBinding("02:00:00:00:0a:02", PortBlock(PUBLIC, 20224, 64), None, "", BindingState.RELEASED, 999_000.0, 2)
+
+
+def test_the_blocks_that_a_phone_left_are_found_by_the_phone_and_are_not_called_kept_for_it() -> None:
+    def told(*arguments: str) -> list[tuple[str, str]]:
+        return [(row.block.partition(":")[2], row.state) for row in run("blocks", *arguments, facts=Moved()).rows]
+
+    own = [("20032-20095", "held"), ("20096-20159", "quarantined"), ("20160-20223", "left")]
+    assert told(f"phone={PHONE}") == told("phone=0200.0000.0a01") == own
+    assert told() == [*own, ("20224-20287", "released")]
+    assert told("phone=former:") == own[1:]
+    assert told("state=left") == own[2:]
+    assert told("state=released") == [("20224-20287", "released")]
 
 
 class ByHand(Site):

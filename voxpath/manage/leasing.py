@@ -17,14 +17,15 @@ from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.phone import Lease
 from voxpath.model.ports import MAX_DIGITS, BindingState, PortBinding, PortBlock
+from voxpath.ports.room import FORMER
 
 Item = TypeVar("Item")
 Shown_contra = TypeVar("Shown_contra", contravariant=True)
 
-HELD, RELEASED, QUARANTINED, RESERVED = "held", "released", "quarantined", "reserved"
+HELD, RELEASED, LEFT, QUARANTINED, RESERVED = "held", "released", "left", "quarantined", "reserved"
 LEASE_STATES = (HELD, "expired")
 DYNAMIC, STATIC = LEASE_KINDS = ("dynamic", "static")
-BLOCK_STATES = (HELD, RELEASED, QUARANTINED, RESERVED)
+BLOCK_STATES = (HELD, RELEASED, LEFT, QUARANTINED, RESERVED)
 
 AT_ONCE = 500
 """Items that are sorted in one go: well below a millisecond."""
@@ -97,7 +98,9 @@ class _Blocks:
         state, public = self._state(binding, reserved), str(binding.block.public)
         if self._reserved_only and not reserved:
             return None
-        if not fits(self._wanted, phone=binding.holder, realm=binding.realm, public=public, state=state):
+        # A block that a phone left for another one is found by the phone, too.
+        names = dict.fromkeys((binding.holder, binding.holder.removeprefix(FORMER)))
+        if not any(fits(self._wanted, phone=name, realm=binding.realm, public=public, state=state) for name in names):
             return None
         return rows.BlockRow(
             phone=binding.holder,
@@ -120,7 +123,9 @@ class _Blocks:
             return HELD
         if reserved:
             return RESERVED
-        return QUARANTINED if binding.until > self._now else RELEASED
+        if binding.until > self._now:
+            return QUARANTINED
+        return LEFT if binding.holder.startswith(FORMER) else RELEASED
 
 
 def _leases(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[Answer]":
@@ -222,7 +227,7 @@ LEASES = Command(
 BLOCKS = Command(
     "blocks",
     ("[realm=NAME]", "[public=ADDRESS]", "[state=STATE]", "[phone=BEGINNING]"),
-    "port blocks and who holds them; state: held, released, quarantined, or reserved, which is in use or not",
+    "port blocks and who holds them, or left them; state: held, released, left, quarantined, or reserved, which is in use or not",
     _blocks,
 )
 SCOPES = Command("scopes", (), "how full the scopes are, and which threshold is passed", _scopes)

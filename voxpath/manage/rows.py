@@ -45,7 +45,7 @@ class AdoptedRow(Row):
 class BlockRow(Row):
     """One port block.
 
-    :ivar state: ``reserved`` is a reserved one that is not in use.
+    :ivar state: ``reserved`` is a reserved one that is not in use; ``left`` is one whose phone has another block now.
     :ivar reserved: by what it is its phone's for ever: ``file`` is ``[[block]]`` of the configuration, ``command`` is ``reserve``.
     """
 
