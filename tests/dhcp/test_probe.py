@@ -17,7 +17,7 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
 from voxpath.dhcp.client import Offered, Refused
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
-from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied, DhcpProbeFailed, DhcpProbeRestored
+from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, MAX_UNSENT, REQUESTS, RETRY_S, Prober, ProbeSettings
 from voxpath.dhcp.question import Question
 from voxpath.dhcp.verified import VerifiedServer
@@ -450,7 +450,7 @@ def test_an_address_whose_probe_was_not_sent_does_not_count_as_verified(anywhere
 def test_one_event_for_each_scope_says_which_probe_was_not_sent_and_why_and_one_that_it_is_over(anywhere) -> None:
     anywhere.cut = NO_ROUTE
     anywhere.wait(10 * RETRY_S)
-    events = anywhere.told(DhcpProbeFailed)
+    events = anywhere.told(DhcpProbeUnsent)
     assert sorted((event.scope, event.address) for event in events) == [("attic", "10.0.1.10"), ("lan", "10.0.0.10")]
     assert next(event for event in events if event.scope == "lan").text == (
         "the probe of 10.0.0.10 was not sent: No route to host; addresses of scope lan are offered unverified until that works"

@@ -255,13 +255,13 @@ class DhcpProbeOff(Event, frozen=True, kw_only=True):
     reason: str
 
 
-class DhcpProbeFailed(Event, frozen=True, kw_only=True):
+class DhcpProbeUnsent(Event, frozen=True, kw_only=True):
     """A probe did not leave: what it asks for does not count as verified, and is offered all the same (DHC-16).
 
     It is told once for each scope, until all of its probes leave again; each is tried anew every half a minute.
     """
 
-    ID: ClassVar[str] = "DHCP_PROBE_FAILED"
+    ID: ClassVar[str] = "DHCP_PROBE_UNSENT"
     LEVEL: ClassVar[Level] = Level.WARNING
     TEXT: ClassVar[str] = (
         "the probe of {address} was not sent: {reason}; addresses of scope {scope} are offered unverified until that works"

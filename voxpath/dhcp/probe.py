@@ -17,7 +17,7 @@ from voxpath.core.effects import Datagram, Effect, Emit, Failed, Outcome, Send
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
-from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeFailed, DhcpProbeRestored
+from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.machine import Book
 from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
 from voxpath.model.phone import Scope
@@ -156,7 +156,7 @@ class Prober:
         known = name in unsent
         unsent[name] = outcome.reason
         self._postpone(probe, now)
-        return [] if known else [Emit(DhcpProbeFailed(address=str(probe.address), scope=name, reason=outcome.reason))]
+        return [] if known else [Emit(DhcpProbeUnsent(address=str(probe.address), scope=name, reason=outcome.reason))]
 
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
         """What an operator may want to know: one line for each scope, and one for each conflict."""
