@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from voxpath.app.options import Options
 from voxpath.app.parts import Part
 from voxpath.app.role import FAULTS, RoleState
 from voxpath.dhcp.question import Question
+from voxpath.manage.commands import COMMANDS, Console
 from voxpath.manage.facts import CommandError
 from voxpath.model.address import Mac
 from voxpath.model.ports import PortBinding
@@ -212,6 +214,7 @@ async def test_a_standby_shows_what_it_has_a_copy_of_and_says_where_to_ask_for_t
         lambda: list(facts.counters()), lambda: facts.adopt(mac), lambda: facts.explain(Question(mac)),
         lambda: facts.files(str(mac)), lambda: facts.render(str(mac), "x", False), lambda: facts.reboot(str(mac)),
         lambda: facts.release(str(mac)),
+        *(partial(COMMANDS[verb].run, Console(facts, made.node.memory), [str(mac)]) for verb in ("why", "ladder")),
     ]  # fmt: skip
     for question in asked:
         with pytest.raises(CommandError, match="this host is the standby of sg-a; ask sg-a on its own control socket"):

@@ -441,6 +441,42 @@ def test_what_is_worth_knowing_is_noted() -> None:
     ]
 
 
+def test_controllers_that_no_phone_is_told_of_are_noted_in_one_line() -> None:
+    def told(count: int, more: str = "") -> list[str]:
+        mgcs = ", ".join(f'"192.0.2.{number}:2944"' for number in range(1, count + 1))
+        return notes(config(SITE.replace('["voxpath-phone"]', f'["voxpath-phone"]\n{more}mgcs = [{mgcs}]')))
+
+    assert told(4) == [], "option 225 and the layout voxpath have room for four"
+    assert told(6) == [
+        "class[0].mgcs: names 6 controllers, and DHCP tells phones of 4 at the most: not of 192.0.2.5:2944, 192.0.2.6:2944"
+    ]
+    assert told(6, 'layout = "avaya"\n') == [], "MCIPADD names them all"
+
+
+def test_an_image_that_is_not_there_is_noted_and_keeps_nothing_from_starting(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+
+    def told(line: str, tftp: str = "") -> list[str]:
+        text = SITE.replace('["voxpath-phone"]', f'["voxpath-phone"]\nmgcs = ["192.0.2.1:2944"]\n{line}')
+        made = config(f'state = "{tmp_path}"\n{text}[tftp]\nroot = "images"\n{tftp}')
+        assert not [problem for problem in check(made, MACHINE) if "image" in problem.path]
+        return notes(made)
+
+    assert told('image = "desk.bin"\napplication = "app.bin"') == [
+        f"class[0].image: there is no file {images}/desk.bin; phones of class 'desk' fail to load it until it is there",
+        f"class[0].application: there is no file {images}/app.bin; phones of class 'desk' fail to load it until it is there",
+    ]
+    (images / "desk.bin").write_bytes(b"1")
+    assert told('image = "desk.bin"') == []
+    assert told('image = "nul\\u0000"') != []
+    assert told('image = "there.bin"\nurl = "http://192.0.2.5/"') == [], "another server has it"
+    assert told('image = "there.bin"\ntftp_servers = ["192.0.2.5"]') == []
+    assert told('image = "000000000000.cfg"\nfiles = "poly"') == [], "it is rendered"
+    assert told('image = "old.bin"', '[[tftp.alias]]\npattern = "old.bin"\nfile = "desk.bin"\n') == []
+    assert told('image = "x.bin"', "enabled = false\n") == []
+
+
 def test_capacity_leaves_reserved_ports_out() -> None:
     pool = '[[pool]]\npublic = "203.0.113.1"\nports = [5000, 5199]\nrealm = "site-a"\n'
     made = config(SITE + pool)

@@ -22,8 +22,9 @@ from voxpath.app.secret import secret_in
 from voxpath.core.effects import Datagram, Put
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import DhcpDropped
+from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, Message
 from voxpath.dhcp.question import Question
-from voxpath.dhcp.wire import CHADDR_AT
+from voxpath.dhcp.wire import CHADDR_AT, encode
 from voxpath.io.backlog import Backlog
 from voxpath.io.bus import EventBus
 from voxpath.manage.facts import CommandError
@@ -262,8 +263,34 @@ def test_an_address_is_adopted_explained_and_disowned(role: GatewayRole) -> None
     assert [adoption.phone for adoption in serving.adopted()] == [str(MAC)]
     assert dict(serving.explain(question))["answer"] == "OFFER 10.0.0.10 of scope lan"
     serving.disown(MAC).addCallback(done.append)
-    assert done == [str(MAC), str(MAC)]
+    assert done == [
+        f"{MAC}, served from now on; it was not heard yet: its next DISCOVER is answered if what it says selects a class",
+        f"{MAC}, not adopted any more; its lease, if it has one, stays until it runs out, or release takes it",
+    ]
     assert list(serving.adopted()) == []
+
+
+@pytest.mark.parametrize(
+    ("vendor_class", "words"),
+    [
+        (
+            b"yealink SIP-T46G",
+            "served from now on as class yealink, by vendor class 'yealink*'; "
+            "its next DISCOVER is answered by OFFER 10.0.0.10 of scope lan",
+        ),
+        (b"laptop", "its Ethernet address is accepted from now on, but its next DISCOVER is not answered: "),
+    ],
+)
+def test_an_adoption_tells_for_which_class_and_scope_and_what_comes_next(
+    role: GatewayRole, vendor_class: bytes, words: str
+) -> None:
+    asking = Message(BOOTREQUEST, 1, MAC, {53: b"\1", 60: vendor_class}, flags=BROADCAST_FLAG)
+    role.server.receive(Datagram(encode(asking), Endpoint("0.0.0.0", 68), interface="lan0", port="dhcp"), 0.0)
+    done: list[str] = []
+    role.serving().adopt(MAC).addCallback(done.append)
+    (told,) = done
+    assert told.startswith(f"{MAC}, {words}")
+    assert "\n" not in told
 
 
 def test_what_cannot_be_adopted_or_explained_is_told(role: GatewayRole) -> None:

@@ -2,20 +2,25 @@
 
 import random
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dhcp.conftest import Phone, Site
+from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Offered
 from voxpath.dhcp.explain import NOTHING
 from voxpath.dhcp.links import NoLink
-from voxpath.dhcp.question import LastHeard, Question
-from voxpath.dhcp.wire import decode
+from voxpath.dhcp.message import ANY
+from voxpath.dhcp.question import LastHeard, Origin, Question
+from voxpath.dhcp.relay import with_circuit
+from voxpath.dhcp.wire import decode, encode
 from voxpath.model.address import Mac
-from voxpath.model.phone import Reservation
+from voxpath.model.phone import Reservation, Scope
+
+SERVER = IPv4Address("10.0.0.1")
 
 
 def told(site, number: int, vendor_class: bytes | None = b"desk", **more: object) -> dict[str, str]:
@@ -25,8 +30,8 @@ def told(site, number: int, vendor_class: bytes | None = b"desk", **more: object
 
 def test_a_new_phone_is_told_of_step_by_step(site, phone) -> None:
     found = told(site, 1)
-    assert list(found)[:4] == ["heard", "sends class", "sends client", "sends wants"]
-    assert list(found)[4:11] == ["link", "Ethernet address", "class", "scopes", "answer", "ports", "lease time"]
+    assert list(found)[:5] == ["heard", "sends class", "sends client", "sends wants", "comes by"]
+    assert list(found)[5:13] == ["link", "Ethernet address", "class", "scopes", "verified", "answer", "ports", "lease time"]
     assert found["link"] == found["scopes"].join(("scope ", ""))
     assert found["Ethernet address"] == "accepted"
     assert found["class"] == "desk, by vendor class 'desk'"
@@ -37,6 +42,15 @@ def test_a_new_phone_is_told_of_step_by_step(site, phone) -> None:
     assert found["option 3"] == "10.0.0.1"
     assert found["option 66"] == "10.0.0.1"
     assert found["option 51"] == "3600"
+    assert found["option 53"] == "OFFER"
+    assert found["option 224"] == found["ports"]
+
+
+def test_the_client_identifier_is_told_as_what_it_is(site) -> None:
+    found = told(site, 1, client_id=b"\1\2\0\0\0\x0a\1")
+    what = "01:02:00:00:00:0a:01 (type 1, Ethernet address 02:00:00:00:0a:01)"
+    assert found["sends client"] == f"{what}, as written"
+    assert found["option 61"] == what
 
 
 def test_what_is_told_is_what_a_discover_gets(site, make_phone) -> None:
@@ -81,6 +95,86 @@ def test_a_class_may_be_selected_by_what_a_phone_asks_for(site) -> None:
     assert told(site, 1, b"", wanted=b"\1\3")["class"] == "desk, by fingerprint 01:03"
 
 
+def beyond(name: str, second: int) -> Scope:
+    """A scope behind the relay 10.SECOND.0.2, by eth2."""
+    at = [IPv4Address(f"10.{second}.0.{number}") for number in range(20)]
+    return Scope(name, "eth2", IPv4Network(f"10.{second}.0.0/24"), SERVER, at[10], at[13], "site", router=at[1], relays=(at[2],))
+
+
+@pytest.fixture
+def branches(make_site) -> Site:
+    """The usual site, with two scopes behind a relay each; one of them reserves an address by circuit."""
+    site = make_site()
+    site.scopes += [beyond("near", 2), beyond("far", 3)]
+    site.reservations = [Reservation(IPv4Address("10.3.0.99"), circuit_id=b"port-7")]
+    site.start()
+    return site
+
+
+def through(phone, payload: bytes, relay: str = "10.3.0.2", circuit: bytes = b"port-7") -> bytes:
+    """The same message as a relay passes it on."""
+    message = decode(payload)
+    agent = bytes((1, len(circuit))) + circuit + b"\x02\x02sw"
+    return encode(message._replace(giaddr=IPv4Address(relay), options={**message.options, code.RELAY_AGENT: agent}))
+
+
+def test_the_relay_and_its_option_82_are_as_the_phone_was_heard_by_them(branches, make_phone) -> None:
+    phone = make_phone(branches, 1)
+    assert branches.tell(through(phone, phone.client.discover()), "eth2")
+    found = told(branches, 1, None, interface="")
+    assert found["comes by"] == "eth2, through relay 10.3.0.2, as heard"
+    assert found["sends circuit"] == "port-7, as heard"
+    assert found["reservation"] == "10.3.0.99"
+    assert found["answer"] == "OFFER 10.3.0.99 of scope far"
+    assert found["option 82"]
+
+
+def test_a_renewal_past_the_relay_does_not_make_it_forgotten(branches, make_phone) -> None:
+    phone = make_phone(branches, 1)
+    (sent,) = branches.tell(through(phone, phone.client.discover()), "eth2")
+    lease = phone.client.read(sent.payload).lease
+    branches.tell(through(phone, phone.client.request(lease)), "eth2")
+    branches.tell(phone.client.renew(lease), "eth2")
+    found = told(branches, 1, None, interface="")
+    assert found["heard"].startswith("its REQUEST")
+    assert found["comes by"] == "eth2, through relay 10.3.0.2, as heard"
+    assert found["sends circuit"] == "port-7, as heard"
+
+
+def test_after_a_restart_the_relay_is_that_of_the_leases_scope(branches, make_phone) -> None:
+    phone = make_phone(branches, 1)
+    (sent,) = branches.tell(through(phone, phone.client.discover(), circuit=b"port-8"), "eth2")
+    lease = phone.client.read(sent.payload).lease
+    branches.tell(through(phone, phone.client.request(lease), circuit=b"port-8"), "eth2")
+    branches.start()
+    for _ in range(2):
+        found = told(branches, 1, interface="")
+        assert found["comes by"] == "eth2, through relay 10.3.0.2, as its lease"
+        assert found["answer"] == f"OFFER {lease.address} of scope far"
+        branches.tell(phone.client.renew(lease), "eth2")
+
+
+def test_a_relay_a_circuit_or_an_interface_that_is_written_counts_instead(branches, make_phone) -> None:
+    phone = make_phone(branches, 1)
+    branches.tell(through(phone, phone.client.discover()), "eth2")
+    other = told(branches, 1, None, interface="", relay=IPv4Address("10.2.0.2"))
+    assert other["comes by"] == "eth2, through relay 10.2.0.2, as written"
+    assert "sends circuit" not in other, "a circuit is one of its relay"
+    assert told(branches, 1, None, interface="eth0")["comes by"] == "eth0, on the link itself, as written"
+    assert told(branches, 1, None, interface="eth1", relay=ANY)["comes by"] == "eth1, on the link itself, as written"
+    moved = told(branches, 1, None, interface="", circuit_id=b"port-9")
+    assert moved["sends circuit"] == "port-9, as written"
+    assert "reservation" not in moved
+    assert told(branches, 1, None, interface="", circuit_id=b"")["sends circuit"] == "none, as written"
+
+
+def test_another_circuit_leaves_the_rest_of_option_82_as_it_is() -> None:
+    agent = b"\x01\x06port-7\x02\x02sw"
+    assert with_circuit(agent, b"x") == b"\x01\x01x\x02\x02sw"
+    assert with_circuit(agent, b"") == b"\x02\x02sw"
+    assert with_circuit(None, b"") is None
+
+
 def test_what_a_refused_phone_said_is_remembered_too(site, make_phone) -> None:
     stranger = make_phone(site, 0xF1)
     assert stranger.ask(stranger.client.discover()) is None
@@ -89,7 +183,7 @@ def test_what_a_refused_phone_said_is_remembered_too(site, make_phone) -> None:
 
 def test_memory_of_what_was_said_is_bounded_and_keeps_those_heard_last() -> None:
     memory = LastHeard(most=4)
-    message = Question(Mac(bytes(6)), b"x").message(None)
+    message = Question(Mac(bytes(6)), b"x").message(None, Origin("eth0"))
     macs = [Mac(bytes((0, 0, 0, 0, 0, number))) for number in range(20)]
     for number, mac in enumerate(macs):
         memory.note(mac, message, float(number))

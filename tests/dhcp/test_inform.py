@@ -63,6 +63,16 @@ def test_the_phone_reads_what_it_was_told_and_what_a_person_told_it_comes_first(
     assert (lease.block, lease.mgcs) == (block, mgcs)
 
 
+def test_the_events_of_a_static_phone_do_not_call_its_address_leased(site, make_phone) -> None:
+    site.tell(make_phone(site, 1).client.inform(STATIC))
+    told = site.last_event(DhcpAck)
+    assert told.static
+    assert told.text == f"acknowledged static address {STATIC} with ports {BLOCK} for {STATIC_S} s, class desk"
+    make_phone(site, 2).boot()
+    assert not site.last_event(DhcpAck).static
+    assert site.last_event(DhcpAck).text.startswith("leased 10.0.0.10 with")
+
+
 def test_an_inform_asks_for_no_lease_time_and_its_answer_answers_nothing_else(site, phone) -> None:
     """RFC 2131 section 4.4.3."""
     asked = decode(phone.client.inform(STATIC)).options[code.PARAMETER_REQUEST_LIST]
@@ -107,7 +117,7 @@ def test_the_block_of_a_static_phone_that_asks_no_more_goes_the_way_of_any_lease
     site.tell(phone.client.inform(STATIC))
     site.wait(STATIC_S)
     assert site.nat == {}
-    assert site.last_event(DhcpEnded).text == f"lease of {STATIC} expired"
+    assert site.last_event(DhcpEnded).text == f"lease of static address {STATIC} expired"
     assert site.bindings[str(phone.mac)].state is BindingState.RELEASED
     again = decode(site.tell(phone.client.inform(STATIC))[0].payload)
     assert read_assignment(again.options).block == BLOCK

@@ -10,15 +10,15 @@ from scapy.layers.inet import ICMP
 from scapy.layers.l2 import ARP
 
 from tests.dhcp.test_server import edited
-from voxpath.core.effects import Commit, Datagram, Effect, Emit, Send
+from voxpath.core.effects import Commit, Datagram, Effect, Emit, Failed, Send
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import arp, echo
 from voxpath.dhcp import options as code
 from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
 from voxpath.dhcp.client import Offered, Refused
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
-from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied
-from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, REQUESTS, Prober, ProbeSettings
+from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
+from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, MAX_UNSENT, REQUESTS, RETRY_S, Prober, ProbeSettings
 from voxpath.dhcp.question import Question
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.model.address import Endpoint, Mac
@@ -38,6 +38,7 @@ class Link:
 
     :ivar hosts: who has which address.
     :ivar asked: the addresses that were asked for, in order, since the list was emptied.
+    :ivar cut: why no request leaves; empty: they leave.
     """
 
     def __init__(self, site, settings: ProbeSettings = SETTINGS) -> None:
@@ -45,13 +46,16 @@ class Link:
         self.hosts: dict[IPv4Address, Mac] = {}
         self.asked: list[IPv4Address] = []
         self.order: list[str] = []
+        self.cut = ""
         self.prober = Prober(site.server.book, settings)
         self.core = VerifiedServer(site.server, self.prober)
         self._server, site.server = site.server, self.core
 
     def run(self, effects: Iterable[Effect]) -> None:
         for effect in list(effects):
-            if isinstance(effect, Send) and effect.port == ARP_PORT:
+            if isinstance(effect, Send) and effect.token is not None and self.cut:
+                self.run(self.core.resolve(effect.token, Failed(self.cut), self.site.now))
+            elif isinstance(effect, Send) and effect.port == ARP_PORT:
                 self._arp(effect)
             else:
                 self.order += ["OFFER"] if isinstance(effect, Send) else []
@@ -414,6 +418,108 @@ def test_an_echo_of_others_says_nothing(beyond) -> None:
     beyond.core.tick(beyond.site.now)
     for packet in (ICMP(type=0, id=0x4321, seq=1), ICMP(type=3, code=1), ICMP(type=8, id=0x1234, seq=1)):
         assert list(beyond.core.receive(Datagram(bytes(packet), Endpoint("10.0.0.10", 0), port=ECHO_PORT), beyond.site.now)) == []
+
+
+# Requests that do not leave.
+
+NO_ROUTE = "No route to host"
+
+
+def verified(link: Link, number: int) -> str:
+    """What a dry run tells of the address that a phone would get."""
+    question = Question(Mac(b"\x02\0\0\0\x0a" + bytes((number,))), b"desk", interface="eth0")
+    return {found.step: found.result for found in link._server.explain(question, link.site.now)}["verified"]
+
+
+@pytest.fixture(params=["on the link", "beyond a relay"])
+def anywhere(request, make_site) -> Link:
+    site = make_site(last=19)
+    relays = (IPv4Address("10.0.0.1"),) if request.param == "beyond a relay" else ()
+    site.server.book.scopes = {name: replace(scope, relays=relays) for name, scope in site.server.book.scopes.items()}
+    return Link(site)
+
+
+def test_an_address_whose_probe_was_not_sent_does_not_count_as_verified(anywhere) -> None:
+    anywhere.cut = NO_ROUTE
+    anywhere.wait(100 * PROBED_S)
+    assert anywhere.stock() == []
+    shown = dict(anywhere.prober.summary(anywhere.site.now))["free addresses of lan"]
+    assert shown == f"0 verified, 3 being probed, 0 were given unverified; probes are not sent: {NO_ROUTE}"
+
+
+def test_one_event_for_each_scope_says_which_probe_was_not_sent_and_why_and_one_that_it_is_over(anywhere) -> None:
+    anywhere.cut = NO_ROUTE
+    anywhere.wait(10 * RETRY_S)
+    events = anywhere.told(DhcpProbeUnsent)
+    assert sorted((event.scope, event.address) for event in events) == [("attic", "10.0.1.10"), ("lan", "10.0.0.10")]
+    assert next(event for event in events if event.scope == "lan").text == (
+        "the probe of 10.0.0.10 was not sent: No route to host; addresses of scope lan are offered unverified until that works"
+    )
+    anywhere.cut = ""
+    anywhere.wait(RETRY_S + PROBED_S)
+    assert len(anywhere.stock()) == 3
+    assert sorted(event.scope for event in anywhere.told(DhcpProbeRestored)) == ["attic", "lan"]
+    assert "not sent" not in dict(anywhere.prober.summary(anywhere.site.now))["free addresses of lan"]
+
+
+def test_phones_are_served_while_no_probe_can_be_sent(link, make_phone) -> None:
+    link.cut = NO_ROUTE
+    link.wait(PROBED_S)
+    addresses = {offer(link, make_phone(link.site, number)) for number in range(1, 6)}
+    assert len(addresses) == 5
+    link.cut = ""
+    link.wait(RETRY_S + PROBED_S)
+    assert addresses <= set(link.asked), "those that were given are looked at when it works again"
+
+
+def test_a_verified_address_that_cannot_be_asked_for_again_is_verified_no_longer(link) -> None:
+    link.wait(PROBED_S)
+    assert len(link.stock()) == 3
+    link.cut = NO_ROUTE
+    link.wait(AGE_S)
+    assert link.stock() == []
+    link.cut = ""
+    link.wait(RETRY_S + PROBED_S)
+    assert len(link.stock()) == 3
+
+
+def test_only_requests_that_left_one_after_the_other_count(link) -> None:
+    """The second of three did not leave: three more have to."""
+    link.wait(WAIT_S / 2)
+    link.cut = NO_ROUTE
+    link.wait(WAIT_S)
+    link.cut = ""
+    link.asked.clear()
+    link.wait(RETRY_S + PROBED_S)
+    assert [link.asked.count(address) for address in link.stock()] == [REQUESTS] * 3
+
+
+def test_what_waits_for_a_route_is_bounded_and_takes_no_place_of_other_looks(make_site) -> None:
+    site = make_site()
+    for number in range(MAX_UNSENT + 50):
+        site.server.book.demand.doubt("lan", IPv4Address(0x0A000000 + 20 + number))
+    link = Link(site)
+    link.cut = NO_ROUTE
+    link.wait(PROBED_S)
+    assert link.prober._looks == 0
+    assert len(link.prober._under_way) <= MAX_UNSENT + 2 * SETTINGS.stock
+    assert site.server._server.book.demand.overlooked >= 50
+    link.cut = ""
+    link.wait(RETRY_S + 2 * PROBED_S)
+    assert set(link.prober._under_way) <= set(link.stock())
+
+
+def test_a_dry_run_tells_whether_the_address_is_verified_and_why_it_is_not(link, make_site) -> None:
+    assert verified(link, 1) == "no: its probe is not over; it is looked at when it is given"
+    link.wait(PROBED_S)
+    assert verified(link, 1) == "yes: nobody answered for 10.0.0.10 lately"
+    link.cut = NO_ROUTE
+    link.wait(AGE_S)
+    assert verified(link, 1) == f"no: its probe was not sent: {NO_ROUTE}"
+    site = make_site()
+    question = Question(Mac(b"\x02\0\0\0\x0a\1"), b"desk", interface="eth0")
+    unprobed = {found.step: found.result for found in site.server.explain(question, site.now)}
+    assert unprobed["verified"] == "no: addresses of scope lan are not probed"
 
 
 # The packets.

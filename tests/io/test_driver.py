@@ -1,5 +1,6 @@
 """The driver carries effects out in order and with their dependencies, keeps one timer, and isolates faults."""
 
+import errno
 from collections.abc import Callable, Hashable
 from ipaddress import IPv4Address
 
@@ -103,7 +104,7 @@ class Bench:
 
     def send(self, send: Send) -> None:
         if self.broken_ports:
-            raise OSError("network is unreachable")
+            raise OSError(errno.EHOSTUNREACH, "No route to host")
         self.log.append(send)
 
     def direct(self, direct: Direct, answer: Answer | None) -> None:
@@ -229,6 +230,17 @@ def test_a_send_that_the_kernel_refuses_is_reported() -> None:
     bench.broken_ports = True
     bench.feed(b"x")
     assert bench.events == [SendFailed]
+    assert bench.records[0].event.text == "a datagram to 192.0.2.1:68 was not sent: No route to host"
+
+
+def test_a_core_that_wants_to_know_hears_that_its_datagram_did_not_leave_and_tells_of_it_itself() -> None:
+    bench = Bench({b"x": (Send(b"probe", PEER, token="about it"),)})
+    bench.feed(b"x")
+    assert bench.core.outcomes == []
+    bench.broken_ports = True
+    bench.feed(b"x")
+    assert bench.core.outcomes == [("about it", Failed("No route to host"))]
+    assert bench.events == []
 
 
 def test_an_exception_ends_its_transaction_only_and_the_third_of_the_same_input_quarantines_its_source() -> None:

@@ -166,6 +166,28 @@ def test_beyond_a_relay_an_echo_finds_who_has_an_address(tmp_path: Path) -> None
         bench.is_sound()
 
 
+def test_without_a_route_to_the_phones_beyond_a_relay_nothing_counts_as_verified_and_they_are_served(tmp_path: Path) -> None:
+    """The kernel refuses each echo by EHOSTUNREACH; the relay itself can be reached."""
+
+    def configure(made: Bench) -> None:
+        made.add_relay()
+        made.net.ip(GATEWAY, "route", "replace", "unreachable", "10.2.0.0/24")
+        made.net.route(GATEWAY, "10.2.0.1/32", "10.9.0.2")
+        made.configure(FAR_CONFIGURATION)
+
+    with bench_of(tmp_path, configure) as bench, bench.relays():
+        until(lambda: bench.events("DHCP_PROBE_UNSENT"), "the operator is told")
+        (event,) = bench.events("DHCP_PROBE_UNSENT")
+        assert (event["address"], event["scope"], event["reason"]) == (FAR_SQUATTED, "far", "No route to host")
+        assert not bench.events("SEND_FAILED")
+        until(lambda: facts(bench).get("free addresses of lan", "").startswith("2 verified"), "the link is verified meanwhile")
+        shown = facts(bench)["free addresses of far"]
+        assert shown.startswith("0 verified")
+        assert shown.endswith("probes are not sent: No route to host")
+        assert bench.far_phone().udhcpc("-t", "6")["ip"] in {FAR_SQUATTED, "10.2.0.12", "10.2.0.13", "10.2.0.14"}
+        bench.is_sound()
+
+
 def echoes(capture: Capture) -> list[tuple[int, str]]:
     """The gateway's ICMP echo requests: number of the frame, and the address asked for."""
     rows = capture.tshark("icmp.type == 8 && ip.src == 10.9.0.1", "frame.number", "ip.dst")

@@ -8,9 +8,11 @@ from math import inf
 from typing import Any
 
 import pytest
+from msgspec import structs
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.dhcp.event import DhcpAck, DhcpAdopted, DhcpEnded, DhcpIgnoredMac
+from voxpath.dhcp.keeping import Keeping
 from voxpath.dhcp.question import Finding, Question
 from voxpath.io.bus import Record
 from voxpath.manage import rows
@@ -45,6 +47,10 @@ class Site(NoFacts):
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.keeps = Keeping(True, "as long as scope lan has a free one for others")
+
+    def keeping(self, lease: Lease) -> Keeping:
+        return self.keeps
 
     def now(self) -> float:
         return 1_000_000.0
@@ -179,7 +185,7 @@ def table(verb: str, *arguments: str) -> list[list[str]]:
     [
         ("status", [["name", "sg-a"]]),
         ("roles", [["dhcp", "running", "0", "3", "1", "-"]]),
-        ("leases", [[PHONE, "10.0.0.11", "lan", "desk", "evil\\x1b[2J", "1970-01-12T13:46:39Z", "expired"]]),
+        ("leases", [[PHONE, "10.0.0.11", "lan", "desk", "evil\\x1b[2J", "1970-01-12T13:46:39Z", "expired", "dynamic"]]),
         (
             "blocks",
             [
@@ -391,7 +397,7 @@ def test_reserved_blocks_are_listed_whether_they_are_in_use_or_not() -> None:
         ("leases state=xyz", "leases: there is no state 'xyz'; choose one of: expired, held"),
         ("leases scope=nope", "leases: there is no scope 'nope'; choose one of: attic, lan"),
         ("leases class=nope", "leases: there is no class 'nope'; choose one of: desk, lobby"),
-        ("blocks state=kept", "blocks: there is no state 'kept'; choose one of: held, quarantined, released, reserved"),
+        ("blocks state=kept", "blocks: there is no state 'kept'; choose one of: held, left, quarantined, released, reserved"),
         ("blocks realm=nope", "blocks: there is no realm 'nope'; choose one of: site-a"),
         ("blocks public=nope", "blocks: there is no public 'nope'; choose one of: 203.0.113.1, 203.0.113.2"),
     ],
@@ -421,7 +427,11 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
         ("leasse", (), "there is no such verb; use one of status"),
         ("\x1b[2J", (), "\\x1b"),
         ("why", (), "write why MAC"),
-        ("leases", ("scope",), "'scope' is no filter here; write each of scope=..., class=..., state=..., phone=... at most once"),
+        (
+            "leases",
+            ("scope",),
+            "'scope' is no filter here; write each of scope=..., class=..., state=..., kind=..., phone=... at most once",
+        ),
         ("blocks", ("class=x",), "'class=x' is no filter here"),
         ("blocks", ("state=held", "state=released"), "'state=released' is no filter here"),
         ("release", ("x",), "'x' is no Ethernet address"),
@@ -483,7 +493,7 @@ def test_explain_tells_what_was_not_written_from_what_was_written_as_empty() -> 
         (PHONE, "klass=x"),
         (PHONE, "relay=x"),
         (PHONE, "class=\xe9"),
-        (PHONE, "circuit="),
+        (PHONE, "circuit=\xe9"),
         (PHONE, ""),
         (PHONE, "wants=x"),
         (PHONE, "wants=0"),
@@ -510,6 +520,56 @@ def test_why_tells_how_a_refused_phone_is_served() -> None:
     assert f"adopt {PHONE}" in run("why", PHONE, memory=memory).note
     memory(Record(2.0, "dhcp", DhcpAdopted(phone=PHONE, mac=PHONE)))
     assert f"adopt {PHONE}" not in run("why", PHONE, memory=memory).note
+
+
+class Moved(Site):
+    """A phone that was moved twice: one former block is in quarantine, the quarantine of the other one is over."""
+
+    def blocks(self) -> Iterable[PortBinding]:
+        yield PortBinding(PHONE, PortBlock(PUBLIC, 20032, 64), PRIVATE, "site-a", BindingState.HELD, 0.0, 3)
+        for first, until in ((20096, 1_000_200.0), (20160, 999_000.0)):
+            block = PortBlock(PUBLIC, first, 64)
+            yield PortBinding(f"former:{PHONE}@{block}", block, PRIVATE, "site-a", BindingState.RELEASED, until, 2)
+        yield PortBinding("02:00:00:00:0a:02", PortBlock(PUBLIC, 20224, 64), None, "", BindingState.RELEASED, 999_000.0, 2)
+
+
+def test_the_blocks_that_a_phone_left_are_found_by_the_phone_and_are_not_called_kept_for_it() -> None:
+    def told(*arguments: str) -> list[tuple[str, str]]:
+        return [(row.block.partition(":")[2], row.state) for row in run("blocks", *arguments, facts=Moved()).rows]
+
+    own = [("20032-20095", "held"), ("20096-20159", "quarantined"), ("20160-20223", "left")]
+    assert told(f"phone={PHONE}") == told("phone=0200.0000.0a01") == own
+    assert told() == [*own, ("20224-20287", "released")]
+    assert told("phone=former:") == own[1:]
+    assert told("state=left") == own[2:]
+    assert told("state=released") == [("20224-20287", "released")]
+
+
+class ByHand(Site):
+    """A phone that has a lease by DHCP, and one whose address a person set."""
+
+    def leases(self) -> Iterable[Lease]:
+        hand = Lease(Mac.parse("02:00:00:00:0a:02"), b"", "lan", IPv4Address("10.0.0.77"), "desk", "", 2e6, static=True)
+        return [*super().leases(), hand]
+
+
+def test_static_phones_are_told_apart_in_leases_and_can_be_listed_alone() -> None:
+    answer = run("leases", facts=ByHand())
+    assert [(row.address, row.kind) for row in answer.rows] == [("10.0.0.11", "dynamic"), ("10.0.0.77", "static")]
+    assert [row.address for row in run("leases", "kind=static", facts=ByHand()).rows] == ["10.0.0.77"]
+    with pytest.raises(CommandError, match="choose one of: dynamic, static"):
+        run("leases", "kind=reserved", facts=ByHand())
+
+
+def test_why_tells_of_a_static_phone_that_its_inform_is_missing() -> None:
+    class Gone(Departed):
+        def leases(self) -> Iterable[Lease]:
+            return [structs.replace(lease, static=True) for lease in super().leases()]
+
+    assert (
+        "no further INFORM of it came in time (static_s of its scope)"
+        in run("why", PHONE, facts=Gone(), memory=ended("expired")).note
+    )
 
 
 class Departed(Site):
@@ -566,6 +626,14 @@ def test_why_tells_when_and_why_a_lease_ended_and_what_is_kept_for_the_phone(cau
 )
 def test_what_is_kept_for_a_phone_is_told_as_it_is(site: Departed, words: str) -> None:
     assert words in run("why", PHONE, facts=site, memory=ended("declined")).note
+
+
+def test_an_address_that_the_phone_does_not_get_again_is_told_apart_from_what_is_kept() -> None:
+    site = Departed(until=inf)
+    site.keeps = Keeping(False, "it is reserved for 02:00:00:00:0a:09")
+    assert run("why", PHONE, facts=site, memory=ended("released")).note.endswith(
+        "kept for it: ports 203.0.113.1:20032-20095 (reserved, for ever); not 10.0.0.11: it is reserved for 02:00:00:00:0a:09"
+    )
 
 
 def test_a_lease_that_ended_before_the_start_is_told_without_a_reason() -> None:

@@ -163,7 +163,7 @@ def test_it_ends_from_every_state_and_leaves_no_timer(state: str) -> None:
         (ConnectionRefusedError(), "nothing listens there"),
         (NoRouteError(), "there is no way to its address"),
         (TimeoutError(), "its address does not answer"),
-        (ConnectError(osError="Network is unreachable"), "its address cannot be reached: Network is unreachable"),
+        (ConnectError(osError="Network is unreachable"), "no way to its address (network is unreachable); look at the cable"),
         (ConnectionDone(), "the other side closed the connection"),
         (ConnectionLost(), "the connection was lost"),
         (RuntimeError("a\nb"), "a\\nb"),

@@ -10,6 +10,7 @@ from voxpath.app.phone_classes import probably, shipped
 from voxpath.app.schema import Config
 from voxpath.app.schema_dhcp import PhoneClass
 from voxpath.app.unread import as_far_as_read
+from voxpath.dhcp.options import MAX_MGCS
 from voxpath.model.event import printable
 
 
@@ -25,6 +26,16 @@ def check_classes(config: Config, machine: Machine) -> Iterator[Problem]:
     fixed = {reservation.phone_class for reservation in config.reservations}
     for place, entry in enumerate(config.classes):
         yield from as_far_as_read(_check_selected(entry, f"class[{place}]", fixed))
+
+
+def class_notes(config: Config) -> Iterator[str]:
+    """State which controllers no phone is told of; phone files and the layout ``avaya`` name them all."""
+    for place, entry in enumerate(config.classes):
+        if len(entry.mgcs) > MAX_MGCS and entry.layout != "avaya":
+            yield (
+                f"class[{place}].mgcs: names {len(entry.mgcs)} controllers, and DHCP tells phones of {MAX_MGCS} at the most: "
+                f"not of {', '.join(map(str, entry.mgcs[MAX_MGCS:]))}"
+            )
 
 
 def _check_like(entry: PhoneClass, path: str) -> Iterator[Problem]:

@@ -1,17 +1,21 @@
 """What can be wrong with phones' files: templates, aliases, and what classes say of both."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from voxpath.app.decode import Problem
-from voxpath.app.machine import Machine, writable_by_all
+from voxpath.app.machine import Machine, readable, writable_by_all
 from voxpath.app.schema import Config
 from voxpath.app.schema_tftp import Alias
 from voxpath.app.shelf import faults, make_shelf, read_templates
 from voxpath.app.values import in_state
 from voxpath.model.event import printable
 from voxpath.provision.name import MAC, parts_of
+from voxpath.provision.table import Shelf
 
 ADVICE = "correct it; docs/how-to/provision-phones.md tells what templates know"
+NOBODY = "000000000000"
+"""The Ethernet address in the names of files that are for all phones of a class."""
 
 
 def check_files(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -62,6 +66,42 @@ def _of_templates(config: Config) -> Iterator[Problem]:
     for fault in faults(shelf):
         if fault.where not in unknown:
             yield Problem("tftp.templates", f"{fault.where}: {fault.what}", ADVICE)
+
+
+def image_notes(config: Config) -> Iterator[str]:
+    """State which images of classes are not there: they may yet be delivered, so that keeps nothing from starting.
+
+    A standby gets them from the active server; phones that are sent to other servers load them from there.
+    """
+    if not config.tftp.enabled or config.redundancy.role == "standby" or not in_state(config, config.tftp.root).is_dir():
+        return
+    shelf = make_shelf(config, read_templates(config).texts)
+    elsewhere = bool(config.scopes) and all(scope.tftp_servers for scope in config.scopes)
+    for place, entry in enumerate(config.classes):
+        if elsewhere or entry.tftp_servers or entry.url:
+            continue
+        for key, name in (("image", entry.image), ("application", entry.application)):
+            reason = "" if not name or _is_made(shelf, entry.name, name) else _missing(in_state(config, config.tftp.root) / name)
+            if reason:
+                name_of_class = printable(entry.name, 64)
+                yield f"class[{place}].{key}: {reason}; phones of class {name_of_class!r} fail to load it until it is there"
+
+
+def _is_made(shelf: Shelf, phone_class: str, name: str) -> bool:
+    """Whether a file is rendered, or stands for another one, whatever lies in the directory."""
+    if any(alias.pattern.match(name) is not None for alias in shelf.aliases(phone_class)):
+        return True
+    return any(file.match(name, NOBODY) is not None for file in shelf.files(phone_class))
+
+
+def _missing(path: Path) -> str:
+    """Why a file cannot be delivered; empty: it can."""
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):
+        there = False
+    reason = readable(path) if there else ""
+    return f"{path} cannot be read: {reason}" if reason else "" if there else f"there is no file {path}"
 
 
 def _alias(alias: Alias, path: str, classes: set[str]) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp.enterprise import MAX_DATA
 from voxpath.dhcp.layout import LAYOUTS
 from voxpath.dhcp.reply import longest_reply
+from voxpath.dhcp.shown import TYPES
 from voxpath.dhcp.value import KINDS, encode_sip_servers, encode_value
 from voxpath.dhcp.wire import DEFAULT_MESSAGE
 
@@ -41,19 +42,6 @@ KEYS = {
 """Codes that have a key of their own in the section."""
 OF_CLASSES = {13: "image", 17: "root_path", 66: "url", 67: "image"}
 """Codes that have a key in `[[class]]` alone, since no two makes of phones want the same."""
-
-TYPES = {
-    **dict.fromkeys((2,), "i32"),
-    **dict.fromkeys((3, 5, 6, 7, 8, 9, 10, 11, 33, 41, 44, 45, 48, 49, 65, 69, 70, 71, 72, 73, 74, 75, 76), "addresses"),
-    **dict.fromkeys((16, 28, 32), "address"),
-    **dict.fromkeys((14, 15, 18, 40, 47, 60, 62, 64, 67, 100, 101, 114), "text"),
-    **dict.fromkeys((19, 20, 27, 29, 30, 31, 34, 36, 39), "bool"),
-    **dict.fromkeys((23, 37, 46, 116), "u8"),
-    **dict.fromkeys((22, 25, 26), "u16"),
-    **dict.fromkeys((24, 35, 38, 108), "u32"),
-    119: "names",
-}
-"""Types of standard options (RFC 2132, RFC 3397, RFC 4833, RFC 8910, RFC 8925); `hex` may always be written in their place."""
 
 
 class Place(NamedTuple):
@@ -133,6 +121,7 @@ def _check_place(place: Place) -> Iterator[Problem]:
 def _check_option(place: Place, option: Option, path: str) -> Iterator[Problem]:
     yield from _check_code(place, option, path)
     yield from _check_parts(option, path)
+    # `hex` may always be written in place of the standard's type.
     wanted = TYPES.get(option.code)
     if wanted is not None and option.type not in (wanted, "hex"):
         yield Problem(f"{path}.type", f"option {option.code} is {KINDS[wanted].words}", f'write type = "{wanted}"')

@@ -13,6 +13,7 @@ from voxpath.app.check import machine_for, off
 from voxpath.app.orders import pool_rows, scope_rows
 from voxpath.app.reboot import reboot
 from voxpath.app.role import Role
+from voxpath.dhcp.keeping import Keeping
 from voxpath.dhcp.question import Finding, Question
 from voxpath.io.uploads import Uploaded
 from voxpath.manage.facts import CommandError, NatFacts, NoFacts, Some, UserFacts
@@ -70,11 +71,19 @@ class ProcessFacts(NoFacts):
         """The roles, with their faults."""
         return [self._role(role) for role in self._process.roles]
 
+    def decides(self, verb: str) -> None:
+        """A standby hears no phone and has decided nothing."""
+        self._refuse_as_standby(verb)
+
     def leases(self) -> Iterable[Lease]:
         """All leases; a standby tells those of its copy."""
         if self._is_standby:
             return self._node.store.load(Lease)
         return self._gateway("leases").server.leases()
+
+    def keeping(self, lease: Lease) -> Keeping:
+        """Whether a phone whose lease has ended gets its address again."""
+        return self._gateway("why").server.keeping(lease)
 
     def blocks(self) -> Iterable[PortBinding]:
         """The ledger's rows; a standby tells those of its copy."""

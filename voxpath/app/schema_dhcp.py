@@ -248,7 +248,11 @@ class PhoneClass(Section, frozen=True):
     root_path: Annotated[str, doc("Root path told to phones (DHCP option 17); empty: none.", "/desk", max_length=255)] = ""
     mgcs: Annotated[
         tuple[EndpointText, ...],
-        doc("Primary and backup media gateway controllers.", ["192.0.2.10:2944", "192.0.2.11:2944"], max_length=8),
+        doc(
+            "Primary and backup media gateway controllers; DHCP tells phones of the first four.",
+            ["192.0.2.10:2944", "192.0.2.11:2944"],
+            max_length=8,
+        ),
     ] = ()
     layout: Annotated[
         LayoutName,

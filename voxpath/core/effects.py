@@ -43,6 +43,8 @@ class Send(Struct, frozen=True, gc=False):
     :ivar source: the local address to send from; empty: the kernel's choice.
     :ivar interface: leave by this interface; empty: by the routing table.
     :ivar link: an Ethernet address: the destination has no IP address yet and cannot answer ARP, so the frame is made by hand.
+    :ivar token: if it does not leave, ``resolve(token, Failed(...))`` tells the core, which tells the operator; ``None``: the
+        driver tells the operator, and the core's retransmission has to make up for it.
     """
 
     payload: bytes
@@ -51,6 +53,7 @@ class Send(Struct, frozen=True, gc=False):
     source: str = ""
     interface: str = ""
     link: bytes = b""
+    token: Hashable = None
 
 
 class Burst(Struct, frozen=True, gc=False):

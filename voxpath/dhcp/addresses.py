@@ -22,14 +22,18 @@ class Demand:
     :ivar scopes: the names of those whose stock may be short, in the order in which they became it.
     :ivar doubts: addresses that are not free and yet worth a look, each with its scope's name, oldest first.
     :ivar overlooked: how many were not noted, for want of room.
+    :ivar probed: the names of the scopes whose addresses are verified; the prober writes it.
+    :ivar unsent: why the last probe of a scope did not leave, by the scope's name; the prober writes it, too.
     """
 
-    __slots__ = ("doubts", "overlooked", "scopes")
+    __slots__ = ("doubts", "overlooked", "probed", "scopes", "unsent")
 
     def __init__(self) -> None:
         self.scopes: dict[str, None] = {}
         self.doubts: dict[IPv4Address, str] = {}
         self.overlooked = 0
+        self.probed: frozenset[str] = frozenset()
+        self.unsent: dict[str, str] = {}
 
     def doubt(self, scope: str, address: IPv4Address) -> None:
         """Have an address looked at when there is time."""
@@ -198,6 +202,13 @@ class AddressPool:
             self._stock.pop(number, None)
             self._stock[number] = None
         return known
+
+    def unverify(self, address: IPv4Address) -> None:
+        """It could not be asked for again: an address of the stock is drawn once more."""
+        number = int(address)
+        if number in self._stock:
+            del self._stock[number]
+            self._drawn[number] = None
 
     def is_free(self, address: IPv4Address) -> bool:
         """Whether nobody has it, neither by a lease nor by an offer nor on probation."""

@@ -110,6 +110,13 @@ def bind(
     given = None if kind is MessageType.INFORM else address
     answer = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, name, block, given)
     text = text_of(address)
-    told = DhcpAck(phone=client.phone, address=text, block=str(block), lease_s=lease_s, phone_class=phone_class.name)
+    told = DhcpAck(
+        phone=client.phone,
+        address=text,
+        block=str(block),
+        lease_s=lease_s,
+        phone_class=phone_class.name,
+        static=lease.static,
+    )
     sent = parts.send(request, answer, address, f"{'REPLY' if kind is None else 'ACK'} {text}")
     return parts.steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), [Emit(told), *sent])

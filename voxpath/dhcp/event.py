@@ -61,7 +61,10 @@ class DhcpOffer(Event, frozen=True, kw_only=True):
 
 
 class DhcpAck(Event, frozen=True, kw_only=True):
-    """A lease is stored, its port block is in the NAT, and the phone was told (DHC-6, DHC-7)."""
+    """A lease is stored, its port block is in the NAT, and the phone was told (DHC-6, DHC-7).
+
+    :ivar static: the phone has its address by hand, and asked for the rest by INFORM (PHN-18); the text says so.
+    """
 
     ID: ClassVar[str] = "DHCP_ACK"
     TEXT: ClassVar[str] = "leased {address} with ports {block} for {lease_s} s, class {phone_class}"
@@ -70,11 +73,13 @@ class DhcpAck(Event, frozen=True, kw_only=True):
     block: str
     lease_s: int
     phone_class: str
+    static: bool = False
 
     @property
     def text(self) -> str:
-        """The event in one line; a lease without end is told in words."""
-        return super().text.replace(f"for {INFINITE_S} s", "for ever")
+        """The event in one line; a lease without end is told in words, and what is none is not called one."""
+        text = super().text.replace(f"for {INFINITE_S} s", "for ever")
+        return text.replace("leased ", "acknowledged static address ", 1) if self.static else text
 
 
 class DhcpNak(Event, frozen=True, kw_only=True):
@@ -163,6 +168,7 @@ class DhcpEnded(Event, frozen=True, kw_only=True):
     """A lease ended: its ports are out of the NAT and in quarantine; address and block stay remembered (decision D17).
 
     :ivar cause: ``released``, ``expired``, ``declined`` or ``withdrawn``.
+    :ivar static: it stood for an address that the phone has by hand; that one expires when no INFORM comes (PHN-18).
     """
 
     ID: ClassVar[str] = "DHCP_ENDED"
@@ -170,6 +176,12 @@ class DhcpEnded(Event, frozen=True, kw_only=True):
 
     address: str
     cause: str
+    static: bool = False
+
+    @property
+    def text(self) -> str:
+        """The event in one line."""
+        return super().text.replace("lease of", "lease of static address", 1) if self.static else super().text
 
 
 class DhcpDeclined(Event, frozen=True, kw_only=True):
@@ -241,6 +253,32 @@ class DhcpProbeOff(Event, frozen=True, kw_only=True):
     TEXT: ClassVar[str] = "addresses are not verified before they are offered: {reason}; needed is the right CAP_NET_RAW"
 
     reason: str
+
+
+class DhcpProbeUnsent(Event, frozen=True, kw_only=True):
+    """A probe did not leave: what it asks for does not count as verified, and is offered all the same (DHC-16).
+
+    It is told once for each scope, until all of its probes leave again; each is tried anew every half a minute.
+    """
+
+    ID: ClassVar[str] = "DHCP_PROBE_UNSENT"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "the probe of {address} was not sent: {reason}; addresses of scope {scope} are offered unverified until that works"
+    )
+
+    address: str
+    scope: str
+    reason: str
+
+
+class DhcpProbeRestored(Event, frozen=True, kw_only=True):
+    """Probes of a scope leave again: its free addresses are being verified (DHC-16)."""
+
+    ID: ClassVar[str] = "DHCP_PROBE_RESTORED"
+    TEXT: ClassVar[str] = "the probes of scope {scope} are sent again"
+
+    scope: str
 
 
 class BlockMoved(Event, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
+from voxpath.dhcp.layout import OWN_LAYOUT
 from voxpath.dhcp.message import INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Admitted, Refusal
@@ -19,16 +20,13 @@ from voxpath.dhcp.question import Finding
 from voxpath.dhcp.record import Client, Offer
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
+from voxpath.dhcp.shown import shown
 from voxpath.dhcp.wire import decode
 from voxpath.model.event import printable
-from voxpath.model.octets import write_octets
 from voxpath.model.phone import PhoneClass, Scope
 from voxpath.ports.change import Exhausted
 
 NOTHING = "nothing: the phone hears no answer"
-
-_ADDRESSES = frozenset((code.SUBNET_MASK, code.ROUTER, code.DNS_SERVER, code.SERVER_ID))
-_NUMBERS = frozenset((code.LEASE_TIME, code.RENEWAL_TIME, code.REBINDING_TIME, code.BOOT_FILE_SIZE))
 
 
 def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
@@ -101,6 +99,7 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
         except Exhausted as error:
             yield Finding("answer", f"{NOTHING}: {error}")
             return
+        yield from _verified(parts, offer)
     yield from _answer(parts, request.about(offer.address), phone_class, offer)
 
 
@@ -123,6 +122,21 @@ def _tried(
             pool.restore(mark)
 
 
+def _verified(parts: Parts, offer: Offer) -> Iterator[Finding]:
+    """Whether the address was found unused; of one that was the phone's before, or is reserved, no stock tells it (DHC-16)."""
+    name, demand = offer.scope.name, parts.book.demand
+    if not offer.fresh:
+        return
+    if parts.book.pool(name).is_verified(offer.address):
+        yield Finding("verified", f"yes: nobody answered for {offer.address} lately")
+    elif name in demand.unsent:
+        yield Finding("verified", f"no: its probe was not sent: {printable(demand.unsent[name])}")
+    elif name not in demand.probed:
+        yield Finding("verified", f"no: addresses of scope {name} are not probed")
+    elif not parts.book.is_reserved(offer.address):
+        yield Finding("verified", "no: its probe is not over; it is looked at when it is given")
+
+
 def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offer) -> Iterator[Finding]:
     yield Finding("answer", f"OFFER {offer.address} of scope {offer.scope.name}")
     yield Finding("ports", str(offer.block))
@@ -132,15 +146,8 @@ def _answer(parts: Parts, request: Request, phone_class: PhoneClass, offer: Offe
     answer = parts.answer(MessageType.OFFER, request, phone_class, name, offer.block, offer.address)
     reply = decode(answer.payload)
     yield Finding("boot file", printable(reply.file.decode("utf-8", "replace")) or "none")
+    own, enterprise = phone_class.layout == OWN_LAYOUT, parts.settings.enterprise
     for option, value in reply.options.items():
-        yield Finding(f"option {option}", _shown(option, value))
+        yield Finding(f"option {option}", shown(option, value, own=own, enterprise=enterprise))
     if answer.left_out:
         yield Finding("no room", "for options " + ", ".join(map(str, answer.left_out)))
-
-
-def _shown(option: int, value: bytes) -> str:
-    if option in _ADDRESSES:
-        return " ".join(str(IPv4Address(value[at : at + 4])) for at in range(0, len(value), 4))
-    if option in _NUMBERS:
-        return str(int.from_bytes(value, "big"))
-    return printable(write_octets(value))

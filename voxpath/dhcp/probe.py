@@ -5,17 +5,19 @@ it for long is probed again.
 On the link ARP asks, beyond a relay an ICMP echo does.
 Some addresses are looked at without being free: those that were given without a probe, since the stock was empty; those of phones
 whose lease ended, which come back for them; and reserved ones.
+Silence counts only after requests that left: what could not be asked for is not verified, and is asked for again after a while.
 """
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
-from voxpath.core.effects import Datagram, Effect, Emit, Send
+from voxpath.core.effects import Datagram, Effect, Emit, Failed, Outcome, Send
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
-from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied
+from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.machine import Book
 from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
 from voxpath.model.phone import Scope
@@ -28,6 +30,12 @@ REQUESTS = 3
 
 MAX_LOOKS = 64
 """Addresses that are not free and are looked at at once."""
+
+RETRY_S = 30.0
+"""Pause after a request that did not leave: without a route, or while an interface is down, the next one would not either."""
+
+MAX_UNSENT = 2 * MAX_LOOKS
+"""Addresses of a scope that wait for such a pause; further ones that are not free go without a look."""
 
 MAX_REFUSED = 256
 """Machines that are remembered not to be believed; if there are more, some of them are told of once more."""
@@ -54,11 +62,17 @@ class ProbeSettings:
     identifier: int = 0
 
 
+class ProbeToken(NamedTuple):
+    """Which address a request was about that did not leave."""
+
+    address: IPv4Address
+
+
 @dataclass(slots=True)
 class Probe:
     """One address that is being asked for.
 
-    :ivar requests: how many went out.
+    :ivar requests: how many went out since the last that did not.
     :ivar look: whether it is none of the free ones.
     """
 
@@ -87,6 +101,9 @@ class Prober:
         self._scopes: dict[IPv4Address, Scope] = {}
         self._refused: set[Mac] = set()
         self._probed = {name: scope for name, scope in book.scopes.items() if name not in without and not scope.shared}
+        # The addresses that wait since a request did not leave, for each scope that has, or had, such ones.
+        self._unsent: dict[str, set[IPv4Address]] = {}
+        book.demand.probed = frozenset(self._probed)
         book.demand.scopes.update(dict.fromkeys(book.scopes))
         for name, address in book.reserved():
             book.demand.doubt(name, address)
@@ -119,7 +136,10 @@ class Prober:
             probe = self._under_way.get(address)
             if probe is None:
                 effects += self._probe_again(address, now)
-            elif probe.requests < REQUESTS:
+                continue
+            if probe.requests:
+                effects += self._left(probe)
+            if probe.requests < REQUESTS:
                 effects += self._ask(probe, now)
             else:
                 self._silent(probe, now)
@@ -127,12 +147,24 @@ class Prober:
         effects += self._look(now)
         return effects
 
+    def resolve(self, token: ProbeToken, outcome: Outcome, now: float) -> list[Effect]:
+        """Take the news that a request did not leave: it is made again after a pause, and told once for each scope."""
+        probe = self._under_way.get(token.address)
+        if probe is None or not isinstance(outcome, Failed):
+            return []
+        name, unsent = probe.scope.name, self._book.demand.unsent
+        known = name in unsent
+        unsent[name] = outcome.reason
+        self._postpone(probe, now)
+        return [] if known else [Emit(DhcpProbeUnsent(address=str(probe.address), scope=name, reason=outcome.reason))]
+
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
         """What an operator may want to know: one line for each scope, and one for each conflict."""
         for name in self._probed:
             pool = self._book.pool(name)
             numbers = f"{pool.stocked} verified, {pool.drawn} being probed, {pool.unverified} were given unverified"
-            yield f"free addresses of {name}", numbers
+            reason = self._book.demand.unsent.get(name)
+            yield f"free addresses of {name}", numbers + (f"; probes are not sent: {reason}" if reason else "")
         for conflict in self.conflicts.standing(now):
             yield f"probation of {conflict.address}", f"{conflict.mac or BEYOND} answers for it; {conflict.until - now:.0f} s left"
 
@@ -172,10 +204,41 @@ class Prober:
         probe.requests += 1
         self._timers.arm(probe.address, now + self._settings.wait_s)
         scope, address = probe.scope, probe.address
+        token = ProbeToken(address)
         if scope.relays:
             message = echo.request(self._settings.identifier, probe.requests)
-            return [Send(message, Endpoint(str(address), 0), ECHO_PORT)]
-        return [Send(arp.request(address, scope.server), Endpoint(BROADCAST_HOST, 0), ARP_PORT, interface=scope.interface)]
+            return [Send(message, Endpoint(str(address), 0), ECHO_PORT, token=token)]
+        request = arp.request(address, scope.server)
+        return [Send(request, Endpoint(BROADCAST_HOST, 0), ARP_PORT, interface=scope.interface, token=token)]
+
+    # Requests that do not leave.
+
+    def _postpone(self, probe: Probe, now: float) -> None:
+        """Ask again after a pause, as if nothing had been asked yet; meanwhile a look takes nobody's place."""
+        name, address = probe.scope.name, probe.address
+        waiting = self._unsent.setdefault(name, set())
+        if probe.look and address not in waiting and len(waiting) >= MAX_UNSENT:
+            self._book.demand.overlooked += 1
+            self._end(probe)
+            return
+        waiting.add(address)
+        self._looks -= probe.look
+        probe.look, probe.requests = False, 0
+        self._book.pool(name).unverify(address)
+        self._timers.arm(address, now + RETRY_S)
+
+    def _left(self, probe: Probe) -> list[Effect]:
+        """The last request of a probe left; if that is so of all that waited, the scope is verified again."""
+        name = probe.scope.name
+        waiting = self._unsent.get(name)
+        if waiting is None:
+            return []
+        waiting.discard(probe.address)
+        if waiting:
+            return []
+        del self._unsent[name]
+        self._book.demand.unsent.pop(name, None)
+        return [Emit(DhcpProbeRestored(scope=name))]
 
     # Concluding.
 
@@ -234,5 +297,7 @@ class Prober:
     def _end(self, probe: Probe | None) -> None:
         if probe is not None:
             del self._under_way[probe.address]
+            if probe.scope.name in self._unsent:
+                self._unsent[probe.scope.name].discard(probe.address)
             self._timers.disarm(probe.address)
             self._looks -= probe.look

@@ -5,16 +5,19 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from voxpath.dhcp import options as code
-from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREQUEST, BROADCAST_FLAG, Message, MessageType
+from voxpath.dhcp.relay import relay_agent, with_circuit
+from voxpath.dhcp.shown import shown
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.octets import write_octets
+from voxpath.model.phone import Scope
 
 REMEMBERED = 1024
 """Phones whose last message is remembered at least; twice as many at the most."""
 
 _OF_OTHERS = frozenset((code.MESSAGE_TYPE, code.REQUESTED_ADDRESS, code.SERVER_ID, code.RELAY_AGENT))
-"""Options of a message that do not tell what a phone is: its wishes of that moment, and what a relay added."""
+"""Options of a message that do not tell what a phone is: its wishes of that moment, and what a relay added (:class:`Origin`)."""
 
 _SAID_IN = (MessageType.DISCOVER, MessageType.REQUEST)
 
@@ -26,14 +29,29 @@ class Finding(NamedTuple):
     result: str
 
 
+class Origin(NamedTuple):
+    """Where a phone asks.
+
+    :ivar interface: by which its message arrives; empty: not known.
+    :ivar relay: giaddr; ``ANY``: it asks on the link itself.
+    :ivar agent: option 82, as a relay or a switch added it; ``None``: it has none.
+    """
+
+    interface: str
+    relay: IPv4Address = ANY
+    agent: bytes | None = None
+
+
 class Said(NamedTuple):
     """The last DISCOVER or REQUEST of a phone.
 
     :ivar at: when it came, in seconds of the server's clock.
+    :ivar origin: where it asked last by broadcast; ``None``: it was heard renewing alone, which goes past a relay.
     """
 
     message: Message
     at: float
+    origin: Origin | None = None
 
 
 class LastHeard:
@@ -47,13 +65,17 @@ class LastHeard:
         self._young: dict[Mac, Said] = {}
         self._old: dict[Mac, Said] = {}
 
-    def note(self, mac: Mac, message: Message, now: float) -> None:
+    def note(self, mac: Mac, message: Message, now: float, interface: str = "") -> None:
         """Remember a DISCOVER or a REQUEST; others tell less of a phone, and are passed over."""
         if message.type not in _SAID_IN:
             return
+        origin: Origin | None = Origin(interface, message.giaddr, message.options.get(code.RELAY_AGENT))
+        if message.giaddr == ANY and message.ciaddr != ANY:
+            before = self.of(mac)
+            origin = before.origin if before is not None else None
         if len(self._young) >= self._most:
             self._young, self._old = {}, self._young
-        self._young[mac] = Said(message, now)
+        self._young[mac] = Said(message, now, origin)
 
     def of(self, mac: Mac) -> Said | None:
         """What a phone said last; ``None``: that is not remembered."""
@@ -65,16 +87,16 @@ class Question(NamedTuple):
 
     :ivar vendor_class: option 60.
     :ivar client_id: option 61.
-    :ivar circuit_id: option 82, sub-option 1; empty: none.
-    :ivar relay: giaddr; ``None``: it asks on the link itself.
-    :ivar interface: where it would arrive; empty: where the phone was last, or else the only possible one.
+    :ivar circuit_id: option 82, sub-option 1.
+    :ivar relay: giaddr; ``ANY``: it asks on the link itself.
+    :ivar interface: where it would arrive; empty: where the phone was heard, or has its lease, or else the only possible one.
     :ivar wanted: option 55, the options that it asks for.
     """
 
     mac: Mac
     vendor_class: bytes | None = None
     client_id: bytes | None = None
-    circuit_id: bytes = b""
+    circuit_id: bytes | None = None
     relay: IPv4Address | None = None
     interface: str = ""
     wanted: bytes | None = None
@@ -87,7 +109,23 @@ class Question(NamedTuple):
             code.PARAMETER_REQUEST_LIST: self.wanted,
         }
 
-    def message(self, said: Said | None) -> Message:
+    def origin(self, said: Said | None, scope: Scope | None) -> Origin:
+        """Where the phone would ask; its interface may be left open.
+
+        :param scope: that of the lease which the phone has or had last.
+        """
+        known = said.origin if said is not None else None
+        if known is None and scope is not None:
+            known = _home_of(scope)
+        if known is None or (self.interface and known.interface and known.interface != self.interface):
+            # On another interface it asks in another place.
+            known = Origin(self.interface)
+        if self.relay is not None and self.relay != known.relay:
+            known = Origin(self.interface, self.relay)
+        agent = known.agent if self.circuit_id is None else with_circuit(known.agent, self.circuit_id)
+        return Origin(self.interface or known.interface, known.relay, agent)
+
+    def message(self, said: Said | None, origin: Origin) -> Message:
         """The DISCOVER that such a client sends."""
         options = {code.MESSAGE_TYPE: bytes((MessageType.DISCOVER,))}
         if said is not None:
@@ -97,13 +135,12 @@ class Question(NamedTuple):
                 options[option] = value
             elif value is not None:
                 options.pop(option, None)
-        if self.circuit_id:
-            options[code.RELAY_AGENT] = bytes((1, len(self.circuit_id))) + self.circuit_id
-        message = Message(BOOTREQUEST, 0, self.mac, options, flags=BROADCAST_FLAG)
-        return message if self.relay is None else message._replace(giaddr=self.relay)
+        if origin.agent is not None:
+            options[code.RELAY_AGENT] = origin.agent
+        return Message(BOOTREQUEST, 0, self.mac, options, flags=BROADCAST_FLAG, giaddr=origin.relay)
 
-    def findings(self, said: Said | None, now: float) -> Iterator[Finding]:
-        """Tell what the message says, and from where that is known."""
+    def findings(self, said: Said | None, scope: Scope | None, origin: Origin, now: float) -> Iterator[Finding]:
+        """Tell what the message says, and from where that is known; ``scope`` is that of the phone's lease."""
         if said is None:
             heard = "no DISCOVER and no REQUEST of it is remembered; what is not written counts as not sent"
         else:
@@ -111,16 +148,36 @@ class Question(NamedTuple):
             assert kind is not None  # only these two are remembered
             heard = f"its {kind.name} {now - said.at:.0f} s ago; what is not written is as it was there"
         yield Finding("heard", heard)
-        options = self.message(said).options
+        message = self.message(said, origin)
+        options = message.options
         for name, (option, written) in zip(("class", "client", "wants"), self._written.items(), strict=True):
             value = options.get(option)
             source = "as written" if written is not None else "as heard" if said is not None else f"write {name}=... to say it"
-            yield Finding(f"sends {name}", f"{'none' if value is None else _shown(option, value)}, {source}")
+            yield Finding(f"sends {name}", f"{'none' if value is None else _quoted(option, value)}, {source}")
+        if self.interface or self.relay is not None:
+            source = "as written"
+        elif said is not None and said.origin is not None:
+            source = "as heard"
+        else:
+            source = "as its lease" if scope is not None else "the only possible way"
+        yield from self._places(origin, source, relay_agent(message).circuit_id)
+
+    def _places(self, origin: Origin, source: str, circuit: bytes | None) -> Iterator[Finding]:
+        """Where it comes from."""
+        way = "on the link itself" if origin.relay == ANY else f"through relay {origin.relay}"
+        yield Finding("comes by", f"{printable(origin.interface) or 'the only interface'}, {way}, {source}")
+        if circuit is not None or self.circuit_id is not None:
+            shown = "none" if circuit is None else printable(write_octets(circuit))
+            yield Finding("sends circuit", f"{shown}, {'as written' if self.circuit_id is not None else 'as heard'}")
 
 
-def _shown(option: int, value: bytes) -> str:
-    if option == code.PARAMETER_REQUEST_LIST:
-        return ",".join(map(str, value))
-    if option == code.VENDOR_CLASS:
-        return f"'{printable(value.rstrip(bytes(1)).decode('ascii', 'replace'))}'"
-    return printable(write_octets(value))
+def _home_of(scope: Scope) -> Origin:
+    """Where phones of a scope ask: through the relay that is in their subnet, if several are named."""
+    if not scope.relays:
+        return Origin(scope.interface)
+    return Origin(scope.interface, next((relay for relay in scope.relays if relay in scope.subnet), scope.relays[0]))
+
+
+def _quoted(option: int, value: bytes) -> str:
+    """A vendor class may end with blanks, so it stands between quotation marks."""
+    return f"'{shown(option, value)}'" if option == code.VENDOR_CLASS else shown(option, value)

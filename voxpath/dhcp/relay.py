@@ -59,6 +59,21 @@ def relay_agent(message: Message) -> RelayAgent:
     return RelayAgent(circuit, remote, _address(found, LINK_SELECTION), _address(found, SERVER_ID_OVERRIDE))
 
 
+def with_circuit(agent: bytes | None, circuit: bytes) -> bytes | None:
+    """The same option 82 with another circuit; an empty one is none, and an option without sub-options is none either.
+
+    :raises RemoteError: a sub-option runs over the end.
+    """
+    written = bytes((CIRCUIT_ID, len(circuit))) + circuit if circuit else b""
+    fields = Reader(agent or b"")
+    while fields.remaining:
+        sub = fields.u8()
+        value = fields.take(fields.u8())
+        if sub != CIRCUIT_ID:
+            written += bytes((sub, len(value))) + value
+    return written or None
+
+
 def echo(request: Message, options: dict[int, bytes], server: IPv4Address) -> None:
     """Let a reply repeat what its request said of client and relay.
 

@@ -19,9 +19,10 @@ from voxpath.dhcp.ending import Ending
 from voxpath.dhcp.explain import explain
 from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
+from voxpath.dhcp.keeping import Keeping, keeping
 from voxpath.dhcp.links import Links, NoLink
 from voxpath.dhcp.machine import Book
-from voxpath.dhcp.message import BOOTREQUEST, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREQUEST, Message, MessageType
 from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Applicant, Policy
@@ -117,6 +118,10 @@ class DhcpServer:
         client = self._book.known(mac)
         return client.lease if client is not None and client.bound else None
 
+    def keeping(self, lease: Lease) -> Keeping:
+        """Whether a phone whose lease has ended gets its address again, in words."""
+        return keeping(self._book, self._policy, lease)
+
     def scopes(self) -> list[tuple[Scope, AddressUsage]]:
         """All scopes, with what their addresses are used for."""
         return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]
@@ -145,16 +150,23 @@ class DhcpServer:
         """Whether the Ethernet address passes the first check."""
         return self._policy.check_mac(applicant) is None
 
+    def heard(self, mac: Mac) -> bool:
+        """Whether a DISCOVER or REQUEST of it is remembered."""
+        return self._last.of(mac) is not None
+
     def explain(self, question: Question, now: float) -> list[Finding]:
         """Tell what would become of a DISCOVER, and change nothing.
 
         :raises NoLink: it would come from nowhere that is served, or from one of several interfaces.
         :raises RemoteError: what the phone said last is malformed.
         """
-        interface = question.interface or self._place_of(question)
-        said = self._last.of(question.mac)
-        request = self._request_of(question.message(said), question.mac, str(question.mac), interface)
-        return [*question.findings(said, now), *explain(self._parts, request, now)]
+        said, client = self._last.of(question.mac), self._book.known(question.mac)
+        scope = self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
+        origin = question.origin(said, scope)
+        if not origin.interface:
+            origin = origin._replace(interface=self._links.only(None if origin.relay == ANY else origin.relay))
+        request = self._request_of(question.message(said, origin), question.mac, str(question.mac), origin.interface)
+        return [*question.findings(said, scope, origin, now), *explain(self._parts, request, now)]
 
     # The core.
 
@@ -176,7 +188,7 @@ class DhcpServer:
             request = self._request_of(message, mac, phone, datagram.interface, datagram.port, told, datagram.source.host)
         except NoLink as error:
             return heard + self._silence.drop_unread(phone, message.summary, str(error), error.kind)
-        self._last.note(mac, message, now)
+        self._last.note(mac, message, now, datagram.interface)
         return heard + answer(request, now)
 
     def next_due(self) -> float | None:
@@ -195,14 +207,6 @@ class DhcpServer:
         if isinstance(token, AdoptionToken):
             return self.adoptions.resolve(token, outcome)
         return self._steps.resolve(token, outcome, now)
-
-    def _place_of(self, question: Question) -> str:
-        """The interface that a client would probably be heard on."""
-        client = self._book.known(question.mac)
-        last = self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
-        if question.relay is None and last is not None and not last.relays:
-            return last.interface
-        return self._links.only(question.relay)
 
     def _request_of(
         self, message: Message, mac: Mac, phone: str, interface: str, port: str = "", told: bool = True, source: str = ""

@@ -56,7 +56,8 @@ class Steps:
         if kind is Kind.DECLINE and not is_shared(before):
             probation = Probation(before.address, before.scope, client.mac, now + self._probation_s)
         step = Step(kind, client, self._book.ledger.release(client.phone, now), before, after, probation=probation)
-        return self.begin(step, [Emit(DhcpEnded(phone=client.phone, address=str(before.address), cause=cause))])
+        told = DhcpEnded(phone=client.phone, address=str(before.address), cause=cause, static=before.static)
+        return self.begin(step, [Emit(told)])
 
     def begin(self, step: Step, then: Iterable[Effect]) -> list[Effect]:
         """Store a change, apply it if the NAT is concerned, and only then do ``then``."""

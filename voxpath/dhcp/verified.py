@@ -4,7 +4,7 @@ from collections.abc import Hashable
 
 from voxpath.core.effects import Datagram, Effects, Outcome
 from voxpath.core.timers import earliest
-from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, Prober
+from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, Prober, ProbeToken
 from voxpath.dhcp.server import DhcpServer
 
 
@@ -33,5 +33,7 @@ class VerifiedServer:
         return [*self._server.tick(now), *self._prober.tick(now)]
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
-        """Take the outcome of a commit or of a NAT change."""
+        """Take the outcome of a commit or of a NAT change, or hear that a probe did not leave."""
+        if isinstance(token, ProbeToken):
+            return self._prober.resolve(token, outcome, now)
         return self._server.resolve(token, outcome, now)

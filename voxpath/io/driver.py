@@ -197,7 +197,11 @@ class Driver:
             else:
                 self._ports.burst(send)
         except OSError as error:
-            self._report(SendFailed(destination=str(send.destination), reason=str(error)))
+            reason = error.strerror or str(error)
+            if isinstance(send, Send) and send.token is not None:
+                self._resolve(send.token, Failed(reason))
+            else:
+                self._report(SendFailed(destination=str(send.destination), reason=reason))
 
     def _emit(self, effect: Emit) -> None:
         if isinstance(effect.event, Malformed):

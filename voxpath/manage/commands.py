@@ -145,6 +145,7 @@ def _number(verb: str, text: str, largest: int) -> int:
 
 def _why(console: Console, arguments: Sequence[str]) -> Answer:
     """Decisions about one phone, refusals by silence included (DHC-24)."""
+    console.facts.decides("why")
     subject = subject_of(console.facts, arguments[0])
     known = [entry_of(record) for record in console.memory.of(*subject.identities)]
     user = console.facts.user(subject.aor) if subject.aor else None
@@ -166,6 +167,7 @@ def _ending(facts: Facts, subject: Subject, known: Sequence[Entry]) -> str:
 
 
 def _ladder(console: Console, arguments: Sequence[str]) -> Answer:
+    console.facts.decides("ladder")
     subject = subject_of(console.facts, arguments[0])
     known = [entry_of(record) for record in console.memory.of(*subject.identities)]
     # Of several processes one may know a user or a message identifier that another one does not.

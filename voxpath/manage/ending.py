@@ -22,6 +22,9 @@ CAUSES = {
 }
 """Why a lease has ended, by the word that its event has for it."""
 
+CAUSES_STATIC = {**CAUSES, "expired": "no further INFORM of it came in time (static_s of its scope)"}
+"""The same for an address that the phone has by hand."""
+
 
 def ending_of(facts: Facts, mac: Mac, known: Sequence[Entry]) -> str:
     """Tell of the lease that a phone had last, in one line; empty: it holds one, or never had any, or none is kept here.
@@ -37,13 +40,18 @@ def ending_of(facts: Facts, mac: Mac, known: Sequence[Entry]) -> str:
     if lease is not None and lease.expires > facts.now():
         return ""
     if last is not None:
-        address, at, cause = last.field("address"), last.at, CAUSES.get(last.field("cause"), last.field("cause"))
+        causes = CAUSES_STATIC if lease is not None and lease.static else CAUSES
+        address, at, cause = last.field("address"), last.at, causes.get(last.field("cause"), last.field("cause"))
     elif lease is not None:
         address, at, cause = str(lease.address), lease.expires, "the reason is not remembered"
     else:
         return ""
-    kept = ", and ".join(filter(None, (_address_kept(lease), _block_kept(facts, block))))
-    return f"its lease of {printable(address, 40)} ended at {when(at)}: {printable(cause, 80)}; kept for it: {kept or 'nothing'}"
+    keeping = None if lease is None else facts.keeping(lease)
+    words = "" if lease is None or keeping is None or not keeping.kept else f"address {lease.address} ({keeping.words})"
+    kept = ", and ".join(filter(None, (words, _block_kept(facts, block))))
+    lost = "" if lease is None or keeping is None or keeping.kept else f"; not {lease.address}: {keeping.words}"
+    ended = f"its lease of {printable(address, 40)} ended at {when(at)}: {printable(cause, 80)}"
+    return f"{ended}; kept for it: {kept or 'nothing'}{lost}"
 
 
 def _lease(facts: Facts, mac: Mac) -> Lease | None:
@@ -57,10 +65,6 @@ def _block(facts: Facts, mac: Mac) -> PortBinding | None:
     with suppress(CommandError):
         return next((binding for binding in facts.blocks() if binding.holder == holder), None)
     return None
-
-
-def _address_kept(lease: Lease | None) -> str:
-    return "" if lease is None else f"address {lease.address} (as long as scope {lease.scope} has a free one for others)"
 
 
 def _block_kept(facts: Facts, block: PortBinding | None) -> str:

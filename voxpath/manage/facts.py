@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from twisted.internet.defer import Deferred, succeed
 
 from voxpath.core.errors import LocalError
+from voxpath.dhcp.keeping import Keeping
 from voxpath.dhcp.question import Finding, Question
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow
 from voxpath.model.address import Mac
@@ -81,8 +82,14 @@ class Facts(Protocol):
     def roles(self) -> Iterable[RoleRow]:
         """The roles of the process."""
 
+    def decides(self, verb: str) -> None:
+        """Whether this process decides anything about phones; raise :class:`CommandError` where another host does."""
+
     def leases(self) -> Iterable[Lease]:
         """All leases, expired ones included."""
+
+    def keeping(self, lease: Lease) -> Keeping:
+        """Whether a phone whose lease has ended gets its address again."""
 
     def blocks(self) -> Iterable[PortBinding]:
         """All port bindings, released ones included."""
@@ -196,9 +203,16 @@ class NoFacts:
         """No role."""
         return ()
 
+    def decides(self, verb: str) -> None:
+        """Nobody else does."""
+
     def leases(self) -> Iterable[Lease]:
         """No DHCP server here."""
         raise _absent("leases", "DHCP server")
+
+    def keeping(self, lease: Lease) -> Keeping:
+        """No DHCP server here."""
+        raise _absent("why", "DHCP server")
 
     def blocks(self) -> Iterable[PortBinding]:
         """No port ledger here."""

@@ -17,13 +17,15 @@ from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.phone import Lease
 from voxpath.model.ports import MAX_DIGITS, BindingState, PortBinding, PortBlock
+from voxpath.ports.room import FORMER
 
 Item = TypeVar("Item")
 Shown_contra = TypeVar("Shown_contra", contravariant=True)
 
-HELD, RELEASED, QUARANTINED, RESERVED = "held", "released", "quarantined", "reserved"
+HELD, RELEASED, LEFT, QUARANTINED, RESERVED = "held", "released", "left", "quarantined", "reserved"
 LEASE_STATES = (HELD, "expired")
-BLOCK_STATES = (HELD, RELEASED, QUARANTINED, RESERVED)
+DYNAMIC, STATIC = LEASE_KINDS = ("dynamic", "static")
+BLOCK_STATES = (HELD, RELEASED, LEFT, QUARANTINED, RESERVED)
 
 AT_ONCE = 500
 """Items that are sorted in one go: well below a millisecond."""
@@ -60,7 +62,8 @@ class _Leases:
 
     def row(self, lease: Lease) -> rows.LeaseRow | None:
         state = "held" if lease.expires > self._now else "expired"
-        if not fits(self._wanted, phone=lease.phone, scope=lease.scope, phone_class=lease.phone_class, state=state):
+        kind = STATIC if lease.static else DYNAMIC
+        if not fits(self._wanted, phone=lease.phone, scope=lease.scope, phone_class=lease.phone_class, state=state, kind=kind):
             return None
         return rows.LeaseRow(
             phone=lease.phone,
@@ -70,6 +73,7 @@ class _Leases:
             host_name=printable(lease.host_name),
             expires=rows.when(lease.expires),
             state=state,
+            kind=kind,
         )
 
 
@@ -94,7 +98,9 @@ class _Blocks:
         state, public = self._state(binding, reserved), str(binding.block.public)
         if self._reserved_only and not reserved:
             return None
-        if not fits(self._wanted, phone=binding.holder, realm=binding.realm, public=public, state=state):
+        # A block that a phone left for another one is found by the phone, too.
+        names = dict.fromkeys((binding.holder, binding.holder.removeprefix(FORMER)))
+        if not any(fits(self._wanted, phone=name, realm=binding.realm, public=public, state=state) for name in names):
             return None
         return rows.BlockRow(
             phone=binding.holder,
@@ -117,7 +123,9 @@ class _Blocks:
             return HELD
         if reserved:
             return RESERVED
-        return QUARANTINED if binding.until > self._now else RELEASED
+        if binding.until > self._now:
+            return QUARANTINED
+        return LEFT if binding.holder.startswith(FORMER) else RELEASED
 
 
 def _leases(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[Answer]":
@@ -128,8 +136,9 @@ def _leases(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[An
         "scope": lambda: chain(names.get("scope", ()), (lease.scope for lease in leases)),
         "class": lambda: chain(names.get("class", ()), (lease.phone_class for lease in leases)),
         "state": lambda: LEASE_STATES,
+        "kind": lambda: LEASE_KINDS,
     }
-    wanted = filters("leases", arguments, ("scope", "class", "state", "phone"), choices)
+    wanted = filters("leases", arguments, ("scope", "class", "state", "kind", "phone"), choices)
     return _listed(console, rows.LeaseRow, leases, _Leases(wanted, facts.now()))
 
 
@@ -211,14 +220,14 @@ def _told(item: str, outcome: "Deferred[str]") -> "Deferred[Answer]":
 
 LEASES = Command(
     "leases",
-    ("[scope=NAME]", "[class=NAME]", "[state=STATE]", "[phone=BEGINNING]"),
-    "DHCP leases, all or those that fit; state: held, expired",
+    ("[scope=NAME]", "[class=NAME]", "[state=STATE]", "[kind=KIND]", "[phone=BEGINNING]"),
+    "DHCP leases, all or those that fit; state: held, expired; kind: dynamic, or static, which is set by hand and told by INFORM",
     _leases,
 )
 BLOCKS = Command(
     "blocks",
     ("[realm=NAME]", "[public=ADDRESS]", "[state=STATE]", "[phone=BEGINNING]"),
-    "port blocks and who holds them; state: held, released, quarantined, or reserved, which is in use or not",
+    "port blocks and who holds them, or left them; state: held, released, left, quarantined, or reserved, which is in use or not",
     _blocks,
 )
 SCOPES = Command("scopes", (), "how full the scopes are, and which threshold is passed", _scopes)

@@ -18,7 +18,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow(Row):
-    """One lease."""
+    """One lease.
+
+    :ivar kind: ``dynamic``: given by DHCP or BOOTP; ``static``: a person set the phone's address, and it asked by INFORM.
+    """
 
     phone: str
     address: str
@@ -27,6 +30,7 @@ class LeaseRow(Row):
     host_name: str
     expires: str
     state: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class AdoptedRow(Row):
 class BlockRow(Row):
     """One port block.
 
-    :ivar state: ``reserved`` is a reserved one that is not in use.
+    :ivar state: ``reserved`` is a reserved one that is not in use; ``left`` is one whose phone has another block now.
     :ivar reserved: by what it is its phone's for ever: ``file`` is ``[[block]]`` of the configuration, ``command`` is ``reserve``.
     """
 

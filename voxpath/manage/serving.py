@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 from twisted.internet.defer import Deferred
 
+from voxpath.dhcp.message import ANY
 from voxpath.dhcp.question import Question
 from voxpath.manage import rows
 from voxpath.manage.command import Answer, Command, Console
@@ -14,7 +15,7 @@ from voxpath.model.event import printable
 from voxpath.model.octets import read_octets
 
 DETAILS = ("class", "client", "wants", "circuit", "relay", "interface")
-"""What ``explain`` may be told of the message, as ``NAME=VALUE``; the first three may be empty: such a phone does not send them."""
+"""What ``explain`` may be told of the message, as ``NAME=VALUE``; all but the last may be empty: that is not sent then."""
 
 MAX_DIGITS, LAST_CODE = 3, 255
 """Of an option's number, and the one that is the end of all options."""
@@ -61,7 +62,7 @@ def _with(question: Question, argument: str) -> Question:
     try:
         match name:
             case "relay":
-                return question._replace(relay=IPv4Address(value))
+                return question._replace(relay=IPv4Address(value) if value else ANY)
             case "interface":
                 return question._replace(interface=value)
             case "class":
@@ -71,7 +72,7 @@ def _with(question: Question, argument: str) -> Question:
             case "wants":
                 return question._replace(wanted=_codes(value))
             case _:
-                return question._replace(circuit_id=read_octets(value))
+                return question._replace(circuit_id=read_octets(value) if value else b"")
     except ValueError as error:
         raise CommandError("explain", f"{name}: {printable(str(error), 80)}", todo) from None
 

@@ -1,5 +1,6 @@
 """Why there is no connection, in one line for an operator: what is wrong, where, and what to do about it."""
 
+import os
 from typing import Final
 
 from OpenSSL import SSL
@@ -11,19 +12,22 @@ from twisted.internet.error import (
     ConnectionLost,
     ConnectionRefusedError,
     NoRouteError,
+    TCPTimedOutError,
     TimeoutError,
 )
 from twisted.python.failure import Failure
 
 from voxpath.model.event import printable
 
+_LOOK: Final = "look at the cable, at its host and at redundancy.address"
+
 _PLAIN: Final[dict[type[Exception], str]] = {
     ConnectionDone: "the other side closed the connection",
     ConnectionLost: "the connection was lost",
     ConnectionAborted: "this side cut the connection",
     ConnectionRefusedError: "its host answers, but nothing listens there; start voxpath on it, or correct redundancy.address",
-    NoRouteError: "there is no way to its address; look at the cable, at its host and at redundancy.address",
-    TimeoutError: "its address does not answer; look at the cable, at its host and at redundancy.address",
+    NoRouteError: f"there is no way to its address; {_LOOK}",
+    **dict.fromkeys((TimeoutError, TCPTimedOutError), f"its address does not answer; {_LOOK}"),
 }
 
 _NOT_OURS: Final = "its certificate is not of the authority in tls.ca, or not valid now; compare that with its tls.certificate"
@@ -48,7 +52,9 @@ def reason_of(failure: Failure) -> str:
         if isinstance(error, kind):
             return text
     if isinstance(error, ConnectError) and error.osError:
-        return printable(f"its address cannot be reached: {error.osError}")
+        # EHOSTUNREACH is one of those that have no class of their own: the other host, or the way to it, is down.
+        said = os.strerror(error.osError) if isinstance(error.osError, int) else str(error.osError)
+        return printable(f"there is no way to its address ({said[:1].lower()}{said[1:]}); {_LOOK}")
     return printable(failure.getErrorMessage())
 
 
