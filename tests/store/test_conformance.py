@@ -223,7 +223,7 @@ async def test_a_file_that_cannot_be_written_is_refused_with_what_to_do(
 ) -> None:
     await SqliteStore(tmp_path / "voxpath.db", reactor, epoch=epoch).close()
     _refuse(tmp_path / "voxpath.db", statement)
-    with pytest.raises(LocalError, match=r"voxpath\.db cannot be written: no room; check its disk"):
+    with pytest.raises(LocalError, match=r"voxpath\.db cannot be written: no room; check its rights"):
         SqliteStore(tmp_path / "voxpath.db", reactor, epoch=then)
 
 

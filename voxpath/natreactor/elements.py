@@ -11,7 +11,7 @@ from struct import Struct
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.table import Table, cells
-from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, name
+from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, explained, name
 from voxpath.natreactor.ruleset import MAPS, STATE_KEY, note_of, state_of
 from voxpath.natreactor.settings import NatSettings
 
@@ -41,7 +41,8 @@ def change(kernel: Netfilter, settings: NatSettings, table: Table, done: Transac
     try:
         kernel.change(list(_parts(settings, table, done)))
     except OSError as error:
-        raise LocalError(f"the kernel refuses a change of the table {settings.table}: {error.strerror or error}") from None
+        reason = explained(error.strerror or str(error))
+        raise LocalError(f"the kernel refuses a change of the table {settings.table}: {reason}") from None
 
 
 def _parts(settings: NatSettings, table: Table, done: Transaction) -> Iterator[Part]:

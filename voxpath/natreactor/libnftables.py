@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from voxpath.core.errors import LocalError
+from voxpath.natreactor.netlink import explained
 
 LIBRARY = "libnftables.so.1"
 
@@ -94,7 +95,4 @@ class Nftables:
 
 def _first_line(error: str) -> str:
     """The first error of nft's report, without the marks under the quoted command."""
-    line = next((line.strip() for line in error.splitlines() if line.strip()), "refused without a word")
-    if "Operation not permitted" in line:
-        line += " (CAP_NET_ADMIN is needed)"
-    return line
+    return explained(next((line.strip() for line in error.splitlines() if line.strip()), "refused without a word"))

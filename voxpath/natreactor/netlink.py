@@ -26,6 +26,12 @@ SEND_OCTETS = 16 * 1024 * 1024
 ANSWER_S = 1.0
 """The kernel answers at once; this only guards the reactor thread against waiting for ever."""
 
+ADVICE = (
+    ("Operation not permitted", "CAP_NET_ADMIN is needed"),
+    ("Message too long", "a user namespace may send no more at once: raise net.core.wmem_max on its host"),
+)
+"""What to do about the kernel's refusals."""
+
 _SO_SNDBUFFORCE = 32
 _MESSAGE = Struct("=IHHII")
 _FAMILY = Struct("!BBH")
@@ -48,7 +54,7 @@ class Netfilter:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_OCTETS)
         except PermissionError:
-            # In a user namespace: the largest that anybody may have, which holds every usual change.
+            # In a user namespace: what the host lets anybody have, which may be too little for a large change (ADVICE).
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_OCTETS)
         self._socket.settimeout(ANSWER_S)
 
@@ -104,6 +110,11 @@ class Netfilter:
                 if sequence == self._sequence:
                     yield kind, data[at + _MESSAGE.size : at + length]
                 at += (length + 3) & ~3
+
+
+def explained(reason: str) -> str:
+    """The kernel's reason for a refusal, with what to do about it."""
+    return reason + "".join(f" ({advice})" for known, advice in ADVICE if known in reason)
 
 
 def _raise_if_refused(kind: int, content: bytes) -> None:

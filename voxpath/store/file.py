@@ -44,7 +44,9 @@ def open_file(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except (OSError, sqlite3.Error) as error:
-        raise LocalError(f"the store {path} cannot be opened: {error}; check the path, its rights and the disk") from error
+        raise LocalError(
+            f"the store {path} cannot be opened: {error}; check the path, its rights, and the disk: room, health"
+        ) from error
     if verdict != "ok":
         raise LocalError(f"the store {path} is damaged: {verdict}; restore it from a copy")
     upgrade(connection, steps(), path)

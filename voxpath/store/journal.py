@@ -84,7 +84,7 @@ def start(connection: sqlite3.Connection, position: Position) -> None:
 def forget(connection: sqlite3.Connection) -> None:
     """Drop the history: from now on changes are made that nobody writes down.
 
-    Where there is none nothing is written, so that a store without a standby can be opened on a full disk.
+    Where there is none nothing is written: a store without a standby whose process was killed can be opened on a full disk.
     """
     if last_position(connection) != NOWHERE:
         connection.execute("DELETE FROM journal")

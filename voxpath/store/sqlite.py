@@ -107,7 +107,9 @@ class SqliteStore:
             self._journal = self._open_journal()
         except sqlite3.Error as error:
             self._connection.close()
-            raise LocalError(f"the store {path} cannot be written: {error}; check its disk: room, rights, health") from error
+            raise LocalError(
+                f"the store {path} cannot be written: {error}; check its rights, and the disk: room, health"
+            ) from error
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = Thread(target=self._flush, name="voxpath-store", daemon=True)
         self._thread.start()
