@@ -40,25 +40,29 @@ def write_made(
     ca_key: Key | None = None,
     ca_extensions: Sequence[x509.ExtensionType] = AUTHORITY,
     extensions: Sequence[x509.ExtensionType] = (),
+    issuer: str = "ca",
+    name: str = "sg-a",
 ) -> str:
     """Write the three files of the host ``sg-a`` by hand, and tell their section: what no maker of certificates would make.
 
     :param extensions: of its certificate, beside its name; all are critical.
+    :param issuer: the authority's subject.
+    :param name: the host's subject.
     """
     ca_key, key = ca_key or generate_private_key(SECP256R1()), key or generate_private_key(SECP256R1())
     named = x509.SubjectAlternativeName([x509.DNSName("sg-a")])
-    authority = _made("ca", ca_key, ca_extensions).sign(ca_key, SHA256())
-    own = _made("sg-a", key, (named, *extensions)).sign(ca_key, SHA256())
+    authority = _made(issuer, issuer, ca_key, ca_extensions).sign(ca_key, SHA256())
+    own = _made(name, issuer, key, (named, *extensions)).sign(ca_key, SHA256())
     (directory / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
     (directory / "own.pem").write_bytes(own.public_bytes(Encoding.PEM))
     (directory / "own.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return section(directory)
 
 
-def _made(name: str, key: Key, extensions: Sequence[x509.ExtensionType]) -> x509.CertificateBuilder:
+def _made(name: str, issuer: str, key: Key, extensions: Sequence[x509.ExtensionType]) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(
-        issuer_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]),
+        issuer_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]),
         subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
         public_key=key.public_key(),
         serial_number=x509.random_serial_number(),

@@ -42,7 +42,9 @@ def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
     write_made(tmp_path)
     (tmp_path / "own.key").write_bytes(key)
     for told in refusals(files(tmp_path)):
-        assert told.endswith("cannot be read: Certificate public and private keys do not match.")
+        assert told.endswith(
+            "cannot be read: Certificate public and private keys do not match; name PEM files that belong together"
+        )
 
 
 def test_a_key_with_a_passphrase_and_what_is_no_file_of_tls_are_told_in_words(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from voxpath.io.feed import Feed
 from voxpath.io.paced import Paced
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
+from voxpath.model.event import printable
 from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
@@ -265,7 +266,7 @@ class GatewayRole(Role):
             options = {subscriber.name: identity.client_options(subscriber.name) for subscriber in config.subscribers}
         # Phones need no other host.
         except LocalError as error:
-            self.bus.publish(self.role, FeedFailed(reason=str(error)))
+            self.bus.publish(self.role, FeedFailed(reason=printable(str(error))))
             return
         self._feed = Feed(config.name, self.ledger, node.clock, self._linked)
         self.ledger.watch(self._feed.changed)

@@ -31,6 +31,19 @@ SUPPORTED_TODO: Final = "have one made with RSA (2048 bits) or P-256, and SHA-25
 """What to do about a certificate or a key that OpenSSL does not take."""
 
 
+class UnusableFiles(LocalError):
+    """The files of ``[tls]`` cannot be used.
+
+    :ivar what: what is wrong.
+    :ivar todo: what to do about it.
+    """
+
+    def __init__(self, what: str, todo: str) -> None:
+        super().__init__(f"{what}; {todo}")
+        self.what = what
+        self.todo = todo
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Our certificate and key, and the authority that peers must have theirs from; paths of PEM files."""
@@ -42,7 +55,7 @@ class Identity:
     def server_options(self) -> CertificateOptions:
         """For the side that listens: a client without a certificate of our authority is refused.
 
-        :raises LocalError: when a file cannot be read, or OpenSSL does not take it.
+        :raises UnusableFiles: when a file cannot be read, or OpenSSL does not take it.
         """
         own, trusted = self._load()
         chosen = CertificateOptions(
@@ -65,7 +78,7 @@ class Identity:
     def client_options(self, name: str) -> IOpenSSLClientConnectionCreator:
         """For the side that connects: the listener's certificate must be for this name.
 
-        :raises LocalError: when a file cannot be read, or OpenSSL does not take it.
+        :raises UnusableFiles: when a file cannot be read, or OpenSSL does not take it.
         """
         own, trusted = self._load()
         chosen = optionsForClientTLS(
@@ -87,10 +100,11 @@ class Identity:
             own = PrivateCertificate.fromCertificateAndKeyPair(Certificate.loadPEM(self.certificate.read_bytes()), key)
             return own, Certificate.loadPEM(self.ca.read_bytes())
         except (OSError, ValueError, TypeError, VerifyError, SSL.Error, crypto.Error) as error:
-            raise LocalError(f"the TLS files {self.ca}, {self.certificate}, {self.key} cannot be read: {said(error)}") from error
+            what = f"the TLS files {self.ca}, {self.certificate}, {self.key} cannot be read: {said(error)}"
+            raise UnusableFiles(what, "name PEM files that belong together") from error
 
-    def _refused(self, error: SSL.Error) -> LocalError:
-        return LocalError(f"OpenSSL does not take {self.certificate}: {said(error)}; {SUPPORTED_TODO}")
+    def _refused(self, error: SSL.Error) -> UnusableFiles:
+        return UnusableFiles(f"OpenSSL does not take {self.certificate}: {said(error)}", SUPPORTED_TODO)
 
 
 def client_connection(options: IOpenSSLClientConnectionCreator) -> SSL.Connection:
@@ -106,7 +120,7 @@ def said(error: Exception) -> str:
     """What OpenSSL says, in words: its errors are queues of (library, function, reason)."""
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else None
     text = str(error) if queue is None else "; ".join(str(entry[-1]) for entry in queue if entry)
-    return text or type(error).__name__
+    return text.rstrip(".") or type(error).__name__
 
 
 def names_of(certificate: Certificate) -> frozenset[str]:
