@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from trustme import CA
 
-from tests.app.tlsfiles import write_tls
+from tests.app.tlsfiles import write_made, write_tls
 from voxpath.app.check import check, load
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine
@@ -103,6 +104,14 @@ def test_a_signature_of_an_unknown_kind_is_told(tmp_path: Path) -> None:
     _replace(tmp_path / "own.pem", "2a8648ce3d040302", "2a8648ce3d04037f")
     [problem] = found(tls)
     assert problem.startswith("tls.certificate: is signed in a way that is not supported")
+
+
+@pytest.mark.parametrize(("kind", "told"), [("05", "SHA1"), ("04", "MD5")])
+def test_a_signature_with_a_weak_hash_is_told_as_that(tmp_path: Path, kind: str, told: str) -> None:
+    tls = write_made(tmp_path, ca_key=generate_private_key(65537, 2048))
+    _replace(tmp_path / "own.pem", "2a864886f70d01010b", f"2a864886f70d0101{kind}")
+    [problem] = found(tls)
+    assert problem.startswith(f"tls.certificate: is signed with {told}, which no peer takes any more; have one made with")
 
 
 def _replace(path: Path, part: str, other: str) -> None:

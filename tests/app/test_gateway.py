@@ -7,14 +7,16 @@ from random import SystemRandom
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from tests.app.tlsfiles import write_made
 from voxpath.app.decode import decode
-from voxpath.app.event import BlockNotReserved, ClockBehind, OwnPortsTaken, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
 from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
@@ -119,6 +121,16 @@ def test_a_start_with_a_clock_that_is_behind_changes_no_quarantine(tmp_path: Pat
     assert quarantined() == 0
     bench.role.stopService()
     assert store.load(ClockMark)[0].at == 1_000_301.0
+
+
+def test_a_certificate_that_openssl_does_not_take_is_told_and_phones_are_served(tmp_path: Path) -> None:
+    subscriber = '[[subscriber]]\nname = "mgc-1"\naddress = "192.0.2.10:2946"\n'
+    bench = Bench(tmp_path, subscriber + write_made(tmp_path, key=rsa.generate_private_key(65537, 1024)))
+    [event] = bench.told(FeedFailed)
+    assert f"{tmp_path / 'own.pem'}" in event.text
+    assert "ee key too small; have one made with RSA (2048 bits) or P-256" in event.text
+    bench.role.stopService()
+    assert bench.role.state is RoleState.OFF
 
 
 def test_a_move_by_command_is_in_the_store_and_the_nat_when_it_is_told(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Far:
         self.reactor = HeapClock()
         self.clock = VirtualClock(self.reactor)
         self.plugged = True
+        self.begins = True
         self.attempts: list[float] = []
         self.user = User()
         self.link: Any = None
@@ -75,8 +76,9 @@ class Far:
         made: Deferred[Any] = Deferred(lambda made: made.errback(CancelledError()))
         if self.plugged:
             self.link = factory.buildProtocol(None)
-            self.link.makeConnection(Transport(self.link))
-            made.callback(self.link)
+            if self.begins:
+                self.link.makeConnection(Transport(self.link))
+                made.callback(self.link)
         else:
             self.clock.call_at(self.clock.now() + CONNECT_S, lambda: made.called or made.errback(TimeoutError()))
         return made
@@ -146,6 +148,18 @@ def test_it_ends_from_every_state_and_leaves_no_timer(state: str) -> None:
     far.reactor.advance(60.0)
     assert len(far.attempts) == 1
     assert len(far.user.told) - told == (state == "up")
+    assert not far.reactor.getDelayedCalls()
+
+
+def test_it_ends_although_a_link_was_made_that_never_began() -> None:
+    """What is between it and the network, such as TLS, may fail before it has given it a transport."""
+    far = Far()
+    far.begins = False
+    far.connection.begin()
+    assert far.link is not None
+    assert far.connection.end().called
+    far.reactor.advance(60.0)
+    assert len(far.attempts) == 1
     assert not far.reactor.getDelayedCalls()
 
 

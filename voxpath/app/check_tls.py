@@ -17,10 +17,11 @@ from cryptography.x509 import (
 )
 
 from voxpath.app import values
+from voxpath.app.check_handshake import check_handshake
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine, readable
 from voxpath.app.schema import Config
-from voxpath.io.tls import dns_names, names_in
+from voxpath.io.tls import SUPPORTED_TODO, dns_names, names_in
 from voxpath.model.event import printable
 
 Read = TypeVar("Read")
@@ -28,7 +29,9 @@ Read = TypeVar("Read")
 _BROKEN = (ValueError, TypeError, DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType)
 """What is raised for a file that is not what it should be, or by a part of it."""
 
-SUPPORTED_TODO = "have one made with RSA or P-256, and signed with SHA-256"
+WEAK = frozenset({"md5", "sha1"})
+"""Hashes by which nobody signs any more: whoever verifies refuses them, whether the signature is right or not."""
+
 LISTENS_TODO = "make one with subjectAltName=DNS:NAME; docs/tutorial.md, section 7, tells how"
 
 
@@ -44,6 +47,16 @@ def check_tls(config: Config, machine: Machine) -> Iterator[Problem]:
     key = yield from _loaded(files, "key", _public_key)
     if certificate is None:
         return
+    usual = list(_usual(authority, certificate, key))
+    yield from usual
+    # Else a handshake would tell the same again, and less well.
+    if not usual and authority is not None and key is not None:
+        yield from check_handshake(config)
+    yield from _names(config, certificate)
+
+
+def _usual(authority: Certificate | None, certificate: Certificate, key: bytes | None) -> Iterator[Problem]:
+    """The usual mistakes."""
     if key is not None and key != _octets(certificate.public_key()):
         yield Problem("tls.key", "is not the key of tls.certificate", "name the key that the certificate was made for")
     if authority is not None:
@@ -51,7 +64,6 @@ def check_tls(config: Config, machine: Machine) -> Iterator[Problem]:
     yield from _dates(certificate, "certificate")
     if authority is not None:
         yield from _dates(authority, "ca")
-    yield from _names(config, certificate)
 
 
 def _options(config: Config) -> Iterator[tuple[str, str]]:
@@ -96,7 +108,10 @@ def _issuer(certificate: Certificate, authority: Certificate) -> Iterator[Proble
     path = "tls.certificate"
     try:
         # Raises for a kind of signature that is unknown, which to verify would tell as one that is wrong.
-        _ = certificate.signature_hash_algorithm
+        hashed = certificate.signature_hash_algorithm
+        if hashed is not None and hashed.name in WEAK:
+            yield Problem(path, f"is signed with {hashed.name.upper()}, which no peer takes any more", SUPPORTED_TODO)
+            return
         certificate.verify_directly_issued_by(authority)
     except UnsupportedAlgorithm as error:
         yield Problem(path, f"is signed in a way that is not supported: {printable(str(error), 80)}", SUPPORTED_TODO)

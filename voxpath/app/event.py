@@ -120,6 +120,16 @@ class FeedLink(Event, frozen=True, kw_only=True):
     state: str
 
 
+class FeedFailed(Event, frozen=True, kw_only=True):
+    """The ledger feed cannot begin, since this host's certificate does not serve for it: phones are served all the same."""
+
+    ID: ClassVar[str] = "FEED_FAILED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "no subscriber gets the port ledger: {reason}; then restart"
+
+    reason: str
+
+
 class TemplatesRead(Event, frozen=True, kw_only=True):
     """Templates of phones' files were changed, and count from now on."""
 

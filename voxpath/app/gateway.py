@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from voxpath.app import garbage, values
 from voxpath.app.check import machine_for
 from voxpath.app.clockwatch import ClockWatch
-from voxpath.app.event import BlockNotReserved, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, FeedFailed, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
@@ -34,6 +34,7 @@ from voxpath.io.feed import Feed
 from voxpath.io.paced import Paced
 from voxpath.io.ports import UdpPorts
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
+from voxpath.model.event import printable
 from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
@@ -261,12 +262,18 @@ class GatewayRole(Role):
         if not config.subscribers:
             return
         identity = values.identity(config)
+        try:
+            options = {subscriber.name: identity.client_options(subscriber.name) for subscriber in config.subscribers}
+        # Phones need no other host.
+        except LocalError as error:
+            self.bus.publish(self.role, FeedFailed(reason=printable(str(error))))
+            return
         self._feed = Feed(config.name, self.ledger, node.clock, self._linked)
         self.ledger.watch(self._feed.changed)
         for subscriber in config.subscribers:
             address = subscriber.address.endpoint
             endpoint = HostnameEndpoint(cast("Any", node.reactor), address.host, address.port)
-            link = self._feed.service(subscriber.name, wrapClientTLS(identity.client_options(subscriber.name), endpoint))
+            link = self._feed.service(subscriber.name, wrapClientTLS(options[subscriber.name], endpoint))
             link.startService()
             self._links.append(link)
 

@@ -46,25 +46,30 @@ class Connected(Protocol):
         """It could not begin."""
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Nobody wants to know."""
 
 
 class ActiveLink(amp.AMP):
     """The active's end.
 
+    :param begun: is called with it when it has begun.
     :param ended: is called when it has ended.
     """
 
-    def __init__(self, user: Connected, ended: Callable[[], None] = _nothing) -> None:
+    def __init__(
+        self, user: Connected, begun: Callable[["ActiveLink"], None] = _nothing, ended: Callable[[], None] = _nothing
+    ) -> None:
         super().__init__()
         self._user = user
+        self._begun = begun
         self._ended = ended
         self._why = ""
 
     def connectionMade(self) -> None:
         """Say who we are."""
         super().connectionMade()
+        self._begun(self)
         self._user.connected(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -120,8 +125,11 @@ class Connection:
         return succeed(None)
 
     def _link_of(self) -> ActiveLink:
-        self._link = ActiveLink(self._user, self._ended)
-        return self._link
+        return ActiveLink(self._user, self._begun, self._ended)
+
+    def _begun(self, link: ActiveLink) -> None:
+        # Not sooner: a link that has not begun cannot be cut, and its end would be waited for in vain.
+        self._link = link
 
     def _made(self, _: object) -> None:
         self._attempt = None

@@ -17,6 +17,7 @@ from twisted.internet.error import (
 )
 from twisted.python.failure import Failure
 
+from voxpath.io.tls import said
 from voxpath.model.event import printable
 
 _LOOK: Final = "look at the cable, at its host and at redundancy.address"
@@ -59,10 +60,8 @@ def reason_of(failure: Failure) -> str:
 
 
 def _of_tls(error: SSL.Error) -> str:
-    """OpenSSL's own queue of (library, function, reason), turned into what an operator can do."""
-    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    reasons = [str(entry[-1]) for entry in entries if entry]
-    text = printable("; ".join(reasons) or type(error).__name__, 100)
+    """What OpenSSL says, turned into what an operator can do."""
+    text = printable(said(error), 100)
     if "certificate verify failed" in text:
         return _NOT_OURS
     if "did not return a certificate" in text:
