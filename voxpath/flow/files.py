@@ -122,7 +122,7 @@ class FilePolicy:
         if not name or "\0" in name:
             return NO_FILE
         phone = self._provisions.phone_at(*fetch.client)
-        if name not in self._images and is_of_another(name, phone, self._knows):
+        if name not in self._images and is_of_another(name, phone):
             return self._misuse(name, phone)
         provision = self._provisions.provision_of(phone) if phone else None
         return Image(name) if provision is None else self._for(provision, name)
@@ -178,7 +178,7 @@ class FilePolicy:
         source = self._source(provision, name)
         if source.file:
             name = source.file
-            if name not in self._images and is_of_another(name, provision.lease.phone, self._knows):
+            if name not in self._images and is_of_another(name, provision.lease.phone):
                 return self._misuse(name, provision.lease.phone)
         if not source.template:
             return Image(name)

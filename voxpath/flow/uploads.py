@@ -3,8 +3,9 @@
 from re import compile as pattern
 from typing import NamedTuple, Protocol
 
-from voxpath.flow.owner import is_of_another
+from voxpath.flow.owner import may_not_write
 from voxpath.model.address import Mac
+from voxpath.model.phone import Provision
 from voxpath.tftp.message import ErrorCode
 from voxpath.tftp.question import Admit, Keep, Refused
 
@@ -23,6 +24,9 @@ class Residents(Protocol):
 
     def phone_at(self, address: str, port: int) -> str:
         """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
+
+    def provision_of(self, phone: str) -> Provision | None:
+        """What this phone holds now; ``None`` when it holds no lease."""
 
 
 class Drop(NamedTuple):
@@ -50,6 +54,9 @@ class UploadPolicy:
         name = question.name.lstrip("/")
         if not _NAME.fullmatch(name):
             return NO_NAME
-        if is_of_another(name, phone):
+        if may_not_write(name, phone, self._knows):
             return NOT_YOURS
         return Drop(Mac.parse(phone).hex(), name)
+
+    def _knows(self, mac: str) -> bool:
+        return self._residents.provision_of(mac) is not None
