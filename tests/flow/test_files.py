@@ -4,7 +4,8 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from msgspec import structs
 
-from voxpath.flow.files import NO_LEASE, NOT_YOURS, STRANGERS, FilePolicy, Image, Rendered
+from voxpath.flow.files import NO_LEASE, NOT_YOURS, FilePolicy, Image, Rendered
+from voxpath.flow.owner import STRANGERS
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.flow.test_files import provision
-from voxpath.flow.owner import is_of_another
+from voxpath.flow.owner import STRANGERS, is_of_another
 from voxpath.flow.uploads import NO_LEASE, NO_NAME, NOT_YOURS, Drop, UploadPolicy
 from voxpath.model.address import Endpoint
 from voxpath.model.phone import Provision
@@ -39,6 +39,24 @@ def test_nobody_without_a_lease_writes() -> None:
     assert choose("app.log", Endpoint("10.0.0.12", 2048)) == NO_LEASE
 
 
+def test_who_writes_without_a_lease_is_told_of_as_the_phone_that_his_files_name_means() -> None:
+    """Its lease has ended, and it asks by its old address, which is nobody's now: ``why`` of that phone shows it."""
+    policy, away = UploadPolicy(House(dated=True)), Endpoint("10.0.0.12", 2048)
+    ended = "02:00:00:00:0a:02 may write when DHCP has given it one"
+    elsewhere = f"{DATED} holds 10.0.0.11, and may write from there alone"
+    refused = [policy.choose(Admit(name, away)) for name in ("/020000000a02-boot.log", "240102150405.log")]
+    assert refused == [
+        NO_LEASE._replace(detail=ended, owner="02:00:00:00:0a:02"),
+        NO_LEASE._replace(detail=elsewhere, owner=DATED),
+    ]
+
+
+def test_names_that_somebody_makes_up_to_write_push_nobody_out_of_the_memory_of_events() -> None:
+    policy, away = UploadPolicy(House()), Endpoint("10.0.0.12", 2048)
+    refused = [policy.choose(Admit(f"0200000b{number:04x}.log", away)) for number in range(3 * STRANGERS)]
+    assert len({choice.owner for choice in refused if isinstance(choice, Refused) and choice.owner}) == STRANGERS
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -53,8 +71,8 @@ def test_every_other_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["020000000a02-boot.log", "SEP020000000A02.log"])
-def test_a_name_of_another_phone_is_refused(name: str) -> None:
-    assert choose(name) == NOT_YOURS
+def test_a_name_of_another_phone_is_refused_and_told_of_both(name: str) -> None:
+    assert choose(name) == NOT_YOURS._replace(owner="02:00:00:00:0a:02")
 
 
 OWN = [
@@ -115,13 +133,15 @@ def test_what_is_written_like_a_mac_is_one_for_readers_whatever_else_it_may_be(n
     ],
 )  # fmt: skip
 def test_what_is_nearly_a_date_is_still_another_phones(name: str) -> None:
-    assert choose(name) == NOT_YOURS
+    refused = choose(name)
+    assert isinstance(refused, Refused)
+    assert refused.reason == NOT_YOURS.reason
 
 
 @pytest.mark.parametrize("name", ["240102150405.cfg", "240102-150405.cfg", "24-01-02-15-04-05.cfg", "24010215040512.cfg"])
 def test_no_phone_writes_under_the_mac_of_another_that_is_a_date(name: str) -> None:
     policy = UploadPolicy(House(dated=True))
-    assert policy.choose(Admit(name, HOME)) == NOT_YOURS
+    assert policy.choose(Admit(name, HOME)) == NOT_YOURS._replace(owner=DATED)
     assert policy.choose(Admit("240102150406.log", HOME)) == Drop("020000000a01", "240102150406.log")
 
 

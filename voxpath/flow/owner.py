@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from re import IGNORECASE
 from re import compile as pattern
+from typing import NamedTuple, Protocol
 
 from voxpath.model.address import Mac
+from voxpath.model.phone import Provision
 
 MAC_DIGITS = 12
 LONGEST_RUN = 16
@@ -17,6 +19,8 @@ CENTURY = 2000
 """Of a year in two digits."""
 CENTURIES = (19, 20)
 """Of a year in four digits; a clock that was never set is in 1970."""
+STRANGERS = 64
+"""Phones without a lease that events name as those whose file it was: what somebody makes up must not fill a memory."""
 
 _SPELLINGS = (
     # With colons it is nothing else, also where leading zeros are left out; a word such as ``spa`` may stand right before it.
@@ -67,17 +71,56 @@ def may_not_write(name: str, phone: str, known: Callable[[str], bool]) -> bool:
     return any(_not_in(run, phone) and (not is_time(run) or _is_known(run, known)) for run in macs_in(name))
 
 
-def owner_in(name: str, known: Callable[[str], bool]) -> str:
-    """The identity of the first phone that a name means; empty: none, or digits that hold several addresses, none of them known.
+class Provisions(Protocol):
+    """Who holds a lease."""
 
-    :param known: as in :func:`may_not_write`.
+    def provision_of(self, phone: str) -> Provision | None:
+        """What this phone holds now; ``None`` when it holds no lease."""
+
+
+class Owner(NamedTuple):
+    """Whose file a name means, for the operator.
+
+    :ivar identity: of the phone, for events; empty: none that they may name.
+    :ivar mac: of the phone, for texts; empty: digits that hold several addresses, none of them known, or none at all.
+    :ivar address: that it holds; empty: it holds no lease.
     """
-    for run in macs_in(name):
-        macs = _all_in(run)
-        found = next(filter(known, macs), macs[0] if len(macs) == 1 else "")
-        if found:
-            return found
-    return ""
+
+    identity: str
+    mac: str
+    address: str
+
+
+class Owners:
+    """Finds whose files refused names mean, and names no more phones without a lease than :data:`STRANGERS`."""
+
+    def __init__(self, provisions: Provisions) -> None:
+        self._provisions = provisions
+        self._strangers: set[str] = set()
+
+    def knows(self, mac: str) -> bool:
+        """Whether a phone holds a lease."""
+        return self._provisions.provision_of(mac) is not None
+
+    def of(self, name: str) -> Owner:
+        """The first phone that a name means."""
+        mac = self._mac_in(name)
+        provision = self._provisions.provision_of(mac) if mac else None
+        return Owner(self._as_stranger(mac), mac, "") if provision is None else Owner(mac, mac, str(provision.lease.address))
+
+    def _mac_in(self, name: str) -> str:
+        for run in macs_in(name):
+            macs = _all_in(run)
+            found = next(filter(self.knows, macs), macs[0] if len(macs) == 1 else "")
+            if found:
+                return found
+        return ""
+
+    def _as_stranger(self, mac: str) -> str:
+        """A phone that holds no lease, if there is room to note one more of them; empty: there is none."""
+        if mac and len(self._strangers) < STRANGERS:
+            self._strangers.add(mac)
+        return mac if mac in self._strangers else ""
 
 
 def is_time(run: str) -> bool:

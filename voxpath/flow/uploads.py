@@ -3,7 +3,7 @@
 from re import compile as pattern
 from typing import NamedTuple, Protocol
 
-from voxpath.flow.owner import may_not_write
+from voxpath.flow.owner import Owners, may_not_write
 from voxpath.model.address import Mac
 from voxpath.model.phone import Provision
 from voxpath.tftp.message import ErrorCode
@@ -45,18 +45,25 @@ class UploadPolicy:
 
     def __init__(self, residents: Residents) -> None:
         self._residents = residents
+        self._owners = Owners(residents)
 
     def choose(self, question: Admit | Keep) -> Drop | Refused:
         """Decide; a leading slash means nothing, since many clients send one."""
         phone = self._residents.phone_at(*question.client)
-        if not phone:
-            return NO_LEASE
         name = question.name.lstrip("/")
+        if not phone:
+            return self._of_nobody(name)
         if not _NAME.fullmatch(name):
             return NO_NAME
-        if may_not_write(name, phone, self._knows):
-            return NOT_YOURS
+        if may_not_write(name, phone, self._owners.knows):
+            return NOT_YOURS._replace(owner=self._owners.of(name).identity)
         return Drop(Mac.parse(phone).hex(), name)
 
-    def _knows(self, mac: str) -> bool:
-        return self._residents.provision_of(mac) is not None
+    def _of_nobody(self, name: str) -> Refused:
+        """Refuse whoever holds no lease: most likely he is the phone whose address his file's name holds."""
+        owner = self._owners.of(name)
+        if owner.address:
+            detail = f"{owner.mac} holds {owner.address}, and may write from there alone"
+        else:
+            detail = f"{owner.mac} may write when DHCP has given it one" if owner.mac else ""
+        return NO_LEASE._replace(detail=detail, owner=owner.identity)
