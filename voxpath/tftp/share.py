@@ -42,10 +42,13 @@ class Claim(Protocol):
 
 
 class Share:
-    """The transfers that one limit is for."""
+    """The transfers that one limit is for; they are put in order when there is no room for the first time."""
+
+    __slots__ = ("_claims", "_doubted", "_new", "_silent")
 
     def __init__(self) -> None:
         self._claims: dict[str, Claim] = {}
+        self._new: dict[str, Claim] = {}
         self._doubted: TimerHeap[str] = TimerHeap()
         self._silent: TimerHeap[str] = TimerHeap()
 
@@ -57,17 +60,20 @@ class Share:
 
     def enter(self, claim: Claim) -> None:
         """Count a transfer."""
-        self._claims[claim.name] = claim
-        self._doubted.arm(claim.name, claim.began + DOUBTED_AFTER_S)
+        self._claims[claim.name] = self._new[claim.name] = claim
 
     def leave(self, name: str) -> None:
         """Count it no more."""
         del self._claims[name]
-        self._doubted.disarm(name)
-        self._silent.disarm(name)
+        if self._new.pop(name, None) is None:
+            self._doubted.disarm(name)
+            self._silent.disarm(name)
 
     def giving_way(self, now: float) -> str:
         """The name of the transfer that makes room; empty: all are needed, or may still be."""
+        for name, claim in self._new.items():
+            self._doubted.arm(name, claim.began + DOUBTED_AFTER_S)
+        self._new.clear()
         return self._first_doubted(now) or self._first_silent(now)
 
     def _first_doubted(self, now: float) -> str:
