@@ -179,3 +179,20 @@ def test_what_a_standby_is_not_sent_keeps_it_from_starting_as_on_any_host(state:
     wrong = STANDBY.replace('{model}.cfg"', '{model}.cfg"\nfile = "{mac}.cfg"')
     (problem,) = problems(state, wrong)
     assert "names both a file and a template" in problem
+
+
+def test_an_image_that_is_kept_for_one_phone_as_its_date_is_a_mac_is_told(state: Path) -> None:
+    (state / "images" / "sub").mkdir(parents=True)
+    for name in (
+        "fw-260721-153000.bin",
+        "sub/20260721153000.bin",
+        "fw-20260721-153000.bin",
+        "020000000a01.cfg",
+        "260722-153000.bin",
+    ):
+        (state / "images" / name).write_bytes(b"x")
+    of_a_class = '[[class]]\nname = "a"\nvendor_classes = ["a"]\nimage = "260722-153000.bin"\n'
+    told = [line for line in notes(decoded(state, of_a_class)) if "Ethernet" in line]
+    what = "fw-260721-153000.bin is kept for one phone, since its digits are an Ethernet address, too, and 1 more like it"
+    assert told == [f"tftp.root: {what}: if all are to read it, make it the image of a class, or write the time as 20260721-153000"]
+    assert not [line for line in notes(decoded(state / "nowhere", of_a_class)) if "Ethernet" in line]

@@ -4,7 +4,8 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from msgspec import structs
 
-from voxpath.flow.files import NO_LEASE, NOT_YOURS, STRANGERS, FilePolicy, Image, Rendered
+from voxpath.flow.files import NO_LEASE, NOT_YOURS, FilePolicy, Image, Rendered
+from voxpath.flow.owner import STRANGERS
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.phone import Lease, PhoneClass, Provision, Scope
 from voxpath.model.ports import PortBlock
@@ -175,9 +176,22 @@ def test_an_image_of_a_class_is_everybodys_whatever_it_looks_like() -> None:
     assert is_withheld(images.choose(Fetch("fw-202699211201.bin", ELSEWHERE)))
 
 
-def test_a_name_that_might_be_a_date_is_everybodys_unless_a_phone_has_this_mac() -> None:
-    dated, held = Mac.parse("24:01:02:15:04:05"), provision()
-    assert FilePolicy(Provisions(held)).choose(Fetch("fw-240102150405.bin", ELSEWHERE)) == Image("fw-240102150405.bin")
-    policy = FilePolicy(Provisions(replace(held, lease=structs.replace(held.lease, mac=dated))))
-    assert is_withheld(policy.choose(Fetch("fw-240102150405.bin", ELSEWHERE)))
-    assert policy.choose(Fetch("fw-240102150405.bin", HOME)) == Image("fw-240102150405.bin")
+@pytest.mark.parametrize(
+    "name",
+    ["000413101530.htm", "snom370-000413235959.xml", "SEP000413101530.cnf.xml", "00-04-13-10-15-30/tls.key", "000413-101530.cfg",
+     "fw-260721-153000.bin", "fw-20260721153000.bin"],
+)  # fmt: skip
+def test_a_phones_files_are_its_own_before_its_first_boot_also_when_its_mac_is_a_date(name: str) -> None:
+    """00-04-13 is Snom and 13 April 2000: who holds a lease now is a matter of time, and whose file it is is not."""
+    assert is_withheld(policy().choose(Fetch(name, ELSEWHERE)))
+    assert is_withheld(policy().choose(Fetch(name, HOME)), holds=True)
+
+
+def test_a_phone_whose_mac_is_a_date_reads_its_own_files() -> None:
+    held = provision()
+    dated = replace(held, lease=structs.replace(held.lease, mac=Mac.parse("00:04:13:10:15:30")))
+    assert FilePolicy(Provisions(dated)).choose(Fetch("snom-000413101530.xml", HOME)) == Image("snom-000413101530.xml")
+
+
+def test_a_day_and_a_time_apart_are_nobodys_mac() -> None:
+    assert policy().choose(Fetch("fw-20260721-153000.bin", ELSEWHERE)) == Image("fw-20260721-153000.bin")

@@ -23,6 +23,9 @@ class House:
     def phone_at(self, address: str, port: int) -> str:
         return PHONE if address == HOME.host else ""
 
+    def provision_of(self, phone: str) -> None:
+        """Nobody else is here."""
+
 
 def at_once(work: Callable[[], Any]) -> "Deferred[Any]":
     return execute(work)
@@ -285,6 +288,9 @@ class Street:
 
     def phone_at(self, address: str, port: int) -> str:
         return f"02:00:00:00:0a:{port % 256:02x}"
+
+    def provision_of(self, phone: str) -> None:
+        """Of no interest here."""
 
 
 def of_many(place: Path, limits: Limits) -> Uploads:

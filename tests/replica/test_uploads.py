@@ -32,6 +32,9 @@ class House:
     def phone_at(self, address: str, port: int) -> str:
         return f"02:00:00:00:0a:{port:02x}"
 
+    def provision_of(self, phone: str) -> None:
+        """Of no interest here."""
+
 
 def at_once(work: Any) -> Deferred[Any]:
     return execute(work)

@@ -77,6 +77,25 @@ def test_an_agreed_timeout_is_kept_exactly() -> None:
     assert sending.due == 6.0
 
 
+@pytest.mark.parametrize(
+    ("timeout_s", "sendings", "given_up_s"), [(3, 6, 18), (10, 6, 60), (20, 3, 60), (45, 2, 90), (255, 2, 510)]
+)
+def test_a_client_that_agreed_on_a_timeout_and_went_silent_is_given_up_within_a_minute_or_two_waits(
+    timeout_s: int, sendings: int, given_up_s: float
+) -> None:
+    """What a slow client lost comes again at its own interval; and no place in the table is held for half an hour."""
+    sending = Sending(Octets(bytes(2000)), Agreed(timeout_s=timeout_s, answer=(("timeout", str(timeout_s)),)), Random(1))
+    list(sending.start(0.0))
+    list(sending.take(Ack(0), 0.0))
+    told = [*sending.take(Ack(1), 0.0)]
+    while sending.due is not None:
+        last = sending.due
+        told += sending.tick(last)
+    assert told == [Data(2, bytes(512))] * sendings
+    assert last == given_up_s
+    assert sending.ending is not None
+
+
 @pytest.mark.parametrize("kind", [Sending, Writing])
 def test_a_long_timeout_holds_only_once_the_client_has_shown_itself(kind: type[Sending | Writing]) -> None:
     """A thousand forged requests that ask for 255 s would hold the whole table for a quarter of an hour."""

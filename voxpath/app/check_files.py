@@ -1,6 +1,7 @@
 """What can be wrong with phones' files: templates, aliases, and what classes say of both."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from voxpath.app.decode import Problem
@@ -8,7 +9,8 @@ from voxpath.app.machine import Machine, readable, writable_by_all
 from voxpath.app.schema import Config
 from voxpath.app.schema_tftp import Alias
 from voxpath.app.shelf import faults, make_shelf, read_templates
-from voxpath.app.values import in_state
+from voxpath.app.values import in_state, shared_files
+from voxpath.flow.owner import is_time, macs_in
 from voxpath.model.event import printable
 from voxpath.provision.name import MAC, parts_of
 from voxpath.provision.table import Shelf
@@ -16,6 +18,8 @@ from voxpath.provision.table import Shelf
 ADVICE = "correct it; docs/how-to/provision-phones.md tells what templates know"
 NOBODY = "000000000000"
 """The Ethernet address in the names of files that are for all phones of a class."""
+LOOKED_AT = 4096
+"""Entries of the image directory whose names are looked at."""
 
 
 def check_files(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -85,6 +89,24 @@ def image_notes(config: Config) -> Iterator[str]:
             if reason:
                 name_of_class = printable(entry.name, 64)
                 yield f"class[{place}].{key}: {reason}; phones of class {name_of_class!r} fail to load it until it is there"
+
+
+def dated_notes(config: Config) -> list[str]:
+    """State which images are kept for one phone each, as a date and a time in their names are an Ethernet address, too."""
+    root = in_state(config, config.tftp.root)
+    if not config.tftp.enabled:
+        return []
+    common = shared_files(config)
+    try:
+        names = sorted(str(path.relative_to(root)) for path in islice(root.rglob("*"), LOOKED_AT) if path.is_file())
+    except OSError:
+        return []
+    dated = [name for name in names if name not in common and any(map(is_time, macs_in(name)))]
+    if not dated:
+        return []
+    more = f", and {len(dated) - 1} more like it" if len(dated) > 1 else ""
+    what = f"{dated[0]} is kept for one phone, since its digits are an Ethernet address, too{more}"
+    return [f"tftp.root: {what}: if all are to read it, make it the image of a class, or write the time as 20260721-153000"]
 
 
 def _is_made(shelf: Shelf, phone_class: str, name: str) -> bool:

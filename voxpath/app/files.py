@@ -142,9 +142,8 @@ class FileRole(Role):
 
     def make_policy(self, config: Config) -> FilePolicy:
         """Which file is for whom, with the templates as they are on the disk now."""
-        shared = [name for entry in config.classes for name in (entry.image, entry.application)]
         shelf = make_shelf(config, read_templates(config).texts)
-        return FilePolicy(self._leases, values_sip.accounts(config), shared, shelf)
+        return FilePolicy(self._leases, values_sip.accounts(config), values.shared_files(config), shelf)
 
     def _boxes(self, config: Config) -> Uploads | None:
         options = config.tftp

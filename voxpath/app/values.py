@@ -117,6 +117,11 @@ def pools(config: Config) -> tuple[Pool, ...]:
     return tuple(Pool(entry.public, *entry.ports, entry.realm) for entry in config.pools)
 
 
+def shared_files(config: Config) -> frozenset[str]:
+    """Names of files that are everybody's, whatever they look like."""
+    return frozenset(name for entry in config.classes for name in (entry.image, entry.application) if name)
+
+
 def tftp_settings(config: Config) -> TftpSettings:
     """The limits of the file server, and its ports (TFT-2, TFT-5)."""
     options = config.tftp

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
-from voxpath.flow.owner import is_of_another, owner_in
+from voxpath.flow.owner import Owners, is_of_another
 from voxpath.model.event import printable
 from voxpath.model.phone import Provision
 from voxpath.model.user import SipAccount
@@ -24,8 +24,6 @@ NO_FILE = Refused(ErrorCode.NOT_FOUND, "no such file")
 NOT_YOURS = "this file is for another phone"
 NO_LEASE = "this file is for one phone alone, and you hold no lease"
 """Both are said for a known and for an unknown phone alike, so that nobody can find out who is here by asking."""
-STRANGERS = 64
-"""Phones without a lease that events name as those whose file it was: what somebody makes up must not fill a memory."""
 
 DIRECTORY = "directory"
 """Where what is not rendered comes from."""
@@ -109,7 +107,7 @@ class FilePolicy:
         self._accounts = accounts
         self._images = frozenset(images)
         self._shelf = Shelf() if shelf is None else shelf
-        self._strangers: set[str] = set()
+        self._owners = Owners(provisions)
         self.misused = 0
 
     def use(self, shelf: Shelf) -> None:
@@ -122,7 +120,7 @@ class FilePolicy:
         if not name or "\0" in name:
             return NO_FILE
         phone = self._provisions.phone_at(*fetch.client)
-        if name not in self._images and is_of_another(name, phone, self._knows):
+        if name not in self._images and is_of_another(name, phone):
             return self._misuse(name, phone)
         provision = self._provisions.provision_of(phone) if phone else None
         return Image(name) if provision is None else self._for(provision, name)
@@ -153,32 +151,21 @@ class FilePolicy:
         for name, (example, origin) in names.items():
             yield Listed(name, origin, self._for(provision, example), name != example)
 
-    def _knows(self, mac: str) -> bool:
-        return self._provisions.provision_of(mac) is not None
-
     def _misuse(self, name: str, phone: str) -> Refused:
         """Refuse a file of another phone than this one; what the operator is told tells whose it is, and what is missing."""
         self.misused += 1
-        owner = owner_in(name, self._knows)
-        provision = self._provisions.provision_of(owner) if owner else None
-        if provision is not None:
-            detail = f"{owner} holds {provision.lease.address}, and gets it there alone"
+        owner = self._owners.of(name)
+        if owner.address:
+            detail = f"{owner.mac} holds {owner.address}, and gets it there alone"
         else:
-            detail = f"{owner} holds no lease, and gets it when DHCP has given it one" if owner else ""
-            owner = self._as_stranger(owner)
-        return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS if phone else NO_LEASE, detail, owner)
-
-    def _as_stranger(self, mac: str) -> str:
-        """A phone that holds no lease, if there is room to note one more of them; empty: there is none."""
-        if mac and len(self._strangers) < STRANGERS:
-            self._strangers.add(mac)
-        return mac if mac in self._strangers else ""
+            detail = f"{owner.mac} holds no lease, and gets it when DHCP has given it one" if owner.mac else ""
+        return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS if phone else NO_LEASE, detail, owner.identity)
 
     def _for(self, provision: Provision, name: str, masked: bool = False) -> Choice:
         source = self._source(provision, name)
         if source.file:
             name = source.file
-            if name not in self._images and is_of_another(name, provision.lease.phone, self._knows):
+            if name not in self._images and is_of_another(name, provision.lease.phone):
                 return self._misuse(name, provision.lease.phone)
         if not source.template:
             return Image(name)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from re import IGNORECASE
 from re import compile as pattern
+from typing import NamedTuple, Protocol
 
 from voxpath.model.address import Mac
+from voxpath.model.phone import Provision
 
 MAC_DIGITS = 12
 LONGEST_RUN = 16
@@ -13,17 +15,17 @@ LONGEST_RUN = 16
 NO_VENDOR = "000000"
 """Begins what looks like a MAC and is a model's or everybody's file: ``y000000000028.cfg``, ``000000000000.cfg``."""
 
-CISCO_GROUPS = 3
-"""Of four digits each: ``0200.0000.0a01``."""
 CENTURY = 2000
 """Of a year in two digits."""
 CENTURIES = (19, 20)
 """Of a year in four digits; a clock that was never set is in 1970."""
+STRANGERS = 64
+"""Phones without a lease that events name as those whose file it was: what somebody makes up must not fill a memory."""
 
 _SPELLINGS = (
     # With colons it is nothing else, also where leading zeros are left out; a word such as ``spa`` may stand right before it.
     r"[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}",
-    # A digit before it would make it a part of something else, most of all of a date and a time.
+    # A digit before it would make it a part of something else, most of all of a date with a whole year: 20260721-153000.
     r"(?<![0-9])[0-9a-f]{2}([-._ ])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}",
     r"(?<![0-9])[0-9a-f]{4}([-:._])[0-9a-f]{4}\2[0-9a-f]{4}",
     r"(?<![0-9])[0-9a-f]{6}[-:._][0-9a-f]{6}(?![0-9a-f])",
@@ -35,49 +37,93 @@ _GROUPS = pattern(r"[-:._ ]")
 _RUN = pattern(r"[0-9a-f]+", IGNORECASE)
 
 
-def macs_in(name: str, known: Callable[[str], bool]) -> Iterator[str]:
+def macs_in(name: str) -> Iterator[str]:
     """The MACs in a name: 12 digits for one with separators, and rows of 12 to 16 digits, each of which holds one.
 
-    :param known: whether there is a phone of this MAC: then digits that might as well be a date and a time are its MAC.
+    A date and a time are one, too, wherever a MAC is written like that: 00-04-13 is a maker of phones, and 13 April 2000.
     """
     for found in _SEPARATED.finditer(name):
-        groups = _GROUPS.split(found[0].lower())
-        mac = "".join(group.zfill(2) for group in groups)
-        # Nobody writes a date in three groups, or its days with colons.
-        if ":" in found[0] or len(groups) == CISCO_GROUPS or not _is_time(mac) or _is_known(mac, known):
-            yield mac
+        yield "".join(group.zfill(2) for group in _GROUPS.split(found[0].lower()))
     for found in _RUN.finditer(name):
         run = found[0].lower()
-        if not MAC_DIGITS <= len(run) <= LONGEST_RUN or run.startswith(NO_VENDOR):
-            continue
-        if not _is_time(run) or _is_known(run, known):
+        if MAC_DIGITS <= len(run) <= LONGEST_RUN and not run.startswith(NO_VENDOR):
             yield run
 
 
-def is_of_another(name: str, phone: str, known: Callable[[str], bool] = lambda mac: False) -> bool:
+def is_of_another(name: str, phone: str) -> bool:
     """Whether a name means a file of another phone than this one; everything else is everybody's.
 
+    Nothing that changes counts for it, such as who holds a lease: a file is a phone's own before that phone has ever been here.
+
     :param phone: the identity of a phone, a MAC in text form; empty: nobody known.
-    :param known: as in :func:`macs_in`.
     """
-    own = Mac.parse(phone).hex() if phone else ""
-    return any(not own or own not in run for run in macs_in(name, known))
+    return any(_not_in(run, phone) for run in macs_in(name))
 
 
-def owner_in(name: str, known: Callable[[str], bool]) -> str:
-    """The identity of the first phone that a name means; empty: none, or digits that hold several addresses, none of them known.
+def may_not_write(name: str, phone: str, known: Callable[[str], bool]) -> bool:
+    """Whether a phone may not write into its own box by this name, as it is another phone's.
 
-    :param known: as in :func:`macs_in`.
+    Phones name their logs by the time, and what they write can be read by nobody: a date is one unless there is such a phone.
+
+    :param phone: as in :func:`is_of_another`.
+    :param known: whether there is a phone of this MAC.
     """
-    for run in macs_in(name, known):
-        macs = [str(Mac.parse(run[at : at + MAC_DIGITS])) for at in range(len(run) - MAC_DIGITS + 1)]
-        found = next(filter(known, macs), macs[0] if len(macs) == 1 else "")
-        if found:
-            return found
-    return ""
+    return any(_not_in(run, phone) and (not is_time(run) or _is_known(run, known)) for run in macs_in(name))
 
 
-def _is_time(run: str) -> bool:
+class Provisions(Protocol):
+    """Who holds a lease."""
+
+    def provision_of(self, phone: str) -> Provision | None:
+        """What this phone holds now; ``None`` when it holds no lease."""
+
+
+class Owner(NamedTuple):
+    """Whose file a name means, for the operator.
+
+    :ivar identity: of the phone, for events; empty: none that they may name.
+    :ivar mac: of the phone, for texts; empty: digits that hold several addresses, none of them known, or none at all.
+    :ivar address: that it holds; empty: it holds no lease.
+    """
+
+    identity: str
+    mac: str
+    address: str
+
+
+class Owners:
+    """Finds whose files refused names mean, and names no more phones without a lease than :data:`STRANGERS`."""
+
+    def __init__(self, provisions: Provisions) -> None:
+        self._provisions = provisions
+        self._strangers: set[str] = set()
+
+    def knows(self, mac: str) -> bool:
+        """Whether a phone holds a lease."""
+        return self._provisions.provision_of(mac) is not None
+
+    def of(self, name: str) -> Owner:
+        """The first phone that a name means."""
+        mac = self._mac_in(name)
+        provision = self._provisions.provision_of(mac) if mac else None
+        return Owner(self._as_stranger(mac), mac, "") if provision is None else Owner(mac, mac, str(provision.lease.address))
+
+    def _mac_in(self, name: str) -> str:
+        for run in macs_in(name):
+            macs = _all_in(run)
+            found = next(filter(self.knows, macs), macs[0] if len(macs) == 1 else "")
+            if found:
+                return found
+        return ""
+
+    def _as_stranger(self, mac: str) -> str:
+        """A phone that holds no lease, if there is room to note one more of them; empty: there is none."""
+        if mac and len(self._strangers) < STRANGERS:
+            self._strangers.add(mac)
+        return mac if mac in self._strangers else ""
+
+
+def is_time(run: str) -> bool:
     """Whether all digits are decimal, and the first twelve a date and a time: YYMMDDhhmmss or YYYYMMDDhhmm."""
     if not run.isdecimal():
         return False
@@ -94,5 +140,14 @@ def _is_moment(year: int, month: int, day: int, hour: int, minute: int, second: 
     return True
 
 
+def _not_in(run: str, phone: str) -> bool:
+    return not phone or Mac.parse(phone).hex() not in run
+
+
 def _is_known(run: str, known: Callable[[str], bool]) -> bool:
-    return any(known(str(Mac.parse(run[at : at + MAC_DIGITS]))) for at in range(len(run) - MAC_DIGITS + 1))
+    return any(map(known, _all_in(run)))
+
+
+def _all_in(run: str) -> list[str]:
+    """The identities that a row of digits holds."""
+    return [str(Mac.parse(run[at : at + MAC_DIGITS])) for at in range(len(run) - MAC_DIGITS + 1)]

@@ -3,8 +3,9 @@
 from re import compile as pattern
 from typing import NamedTuple, Protocol
 
-from voxpath.flow.owner import is_of_another
+from voxpath.flow.owner import Owners, may_not_write
 from voxpath.model.address import Mac
+from voxpath.model.phone import Provision
 from voxpath.tftp.message import ErrorCode
 from voxpath.tftp.question import Admit, Keep, Refused
 
@@ -24,6 +25,9 @@ class Residents(Protocol):
     def phone_at(self, address: str, port: int) -> str:
         """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
 
+    def provision_of(self, phone: str) -> Provision | None:
+        """What this phone holds now; ``None`` when it holds no lease."""
+
 
 class Drop(NamedTuple):
     """Where a file goes.
@@ -41,15 +45,25 @@ class UploadPolicy:
 
     def __init__(self, residents: Residents) -> None:
         self._residents = residents
+        self._owners = Owners(residents)
 
     def choose(self, question: Admit | Keep) -> Drop | Refused:
         """Decide; a leading slash means nothing, since many clients send one."""
         phone = self._residents.phone_at(*question.client)
-        if not phone:
-            return NO_LEASE
         name = question.name.lstrip("/")
+        if not phone:
+            return self._of_nobody(name)
         if not _NAME.fullmatch(name):
             return NO_NAME
-        if is_of_another(name, phone):
-            return NOT_YOURS
+        if may_not_write(name, phone, self._owners.knows):
+            return NOT_YOURS._replace(owner=self._owners.of(name).identity)
         return Drop(Mac.parse(phone).hex(), name)
+
+    def _of_nobody(self, name: str) -> Refused:
+        """Refuse whoever holds no lease: most likely he is the phone whose address his file's name holds."""
+        owner = self._owners.of(name)
+        if owner.address:
+            detail = f"{owner.mac} holds {owner.address}, and may write from there alone"
+        else:
+            detail = f"{owner.mac} may write when DHCP has given it one" if owner.mac else ""
+        return NO_LEASE._replace(detail=detail, owner=owner.identity)

@@ -16,7 +16,12 @@ BLOCK_MODULUS = 1 << 16
 OWN_CHOICE = Backoff(first_s=1.0, cap_s=8.0, give_up_s=30.0)
 """Retransmission where no timeout was agreed."""
 AGREED_SENDINGS = 6
-"""How often a message is sent before the other side is given up, where a timeout was agreed."""
+AGREED_WAITS_LEAST = 2
+AGREED_SILENCE_S = 60.0
+"""How often a message is sent before the other side is given up, where a timeout was agreed, and how long that may take in all.
+
+A slow client that agreed on a longer one, since it writes to a slow memory, gets what it lost twice all the same.
+"""
 FIRST_SENDINGS = 3
 FIRST_DATA_SENDINGS = 2
 """How often the first message goes to a client that has not shown that it is there, as its address may be forged.
@@ -51,6 +56,7 @@ class Transfer:
     :ivar due: when :meth:`tick` has to be called; ``None``: never.
     :ivar ending: how it ended; ``None``: it goes on.
     :ivar repeated: messages that were sent again.
+    :ivar went_on: when the other side last brought it on, or it began: what waits for an answer was first sent then.
     """
 
     def __init__(self, entropy: Entropy) -> None:
@@ -60,7 +66,7 @@ class Transfer:
         self._last: tuple[Message, ...] = ()
         self._sendings = 0
         self._first_sendings = FIRST_SENDINGS
-        self._first_sent = self._repeated_at = 0.0
+        self.went_on = self._repeated_at = 0.0
         self.due: float | None = None
         self.ending: Ending | None = None
         self.repeated = 0
@@ -83,7 +89,7 @@ class Transfer:
         return self._repeat(wait, now)
 
     def _own_wait(self, now: float) -> float | None:
-        return self._backoff.wait_s(self._sendings, now - self._first_sent, self._entropy)
+        return self._backoff.wait_s(self._sendings, now - self.went_on, self._entropy)
 
     def _first_wait(self, now: float) -> float | None:
         """For how long to wait for the answer to the next repetition of the first message; ``None``: there is none."""
@@ -124,7 +130,7 @@ class Transfer:
     def _await(self, now: float) -> None:
         """Something new is sent: wait for its answer."""
         self._sendings = 1
-        self._first_sent = now
+        self.went_on = now
         self._wait_s = self._first_wait_s if self.proven else min(self._first_wait_s, FIRST_WAIT_MOST_S)
         self.due = now + self._wait_s
 
@@ -132,7 +138,8 @@ class Transfer:
         """Repeat at the agreed interval; at the first message no less often than :data:`FIRST_WAIT_MOST_S` says."""
         if agreed.timeout_s is not None:
             self._first_wait_s = seconds = float(agreed.timeout_s)
-            self._backoff = Backoff(seconds, seconds, seconds * AGREED_SENDINGS, factor=1.0)
+            in_all = max(AGREED_WAITS_LEAST * seconds, min(AGREED_SENDINGS * seconds, AGREED_SILENCE_S))
+            self._backoff = Backoff(seconds, seconds, in_all, factor=1.0)
 
     @property
     def proven(self) -> bool:

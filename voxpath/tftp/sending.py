@@ -114,7 +114,7 @@ class Sending(Transfer):
                 return ()
         self.acked = first
         self.sent = self._newest = newest
-        self._first_sent = now
+        self.went_on = now
         self.due = now + self._wait_s
         self._awaited = write_ack(newest % BLOCK_MODULUS) if newest != self._final else b""
         return self._cut(first, newest)

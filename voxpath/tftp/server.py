@@ -134,8 +134,8 @@ class TftpServer:
             effects += self._abort(known, "the client asked for something else")
         if session.request.mode not in (OCTET, NETASCII):
             return [*effects, *self._refuse(session, ErrorCode.ILLEGAL_OPERATION, "the mode is neither octet nor netascii")]
-        while (doubtful := self._sessions.doubtful(session)) is not None:
-            effects += self._abort(doubtful, "its client has not answered yet, and others wait")
+        while (giving_way := self._sessions.giving_way(session)) is not None:
+            effects += self._give_way(giving_way, session.began)
         full = self._sessions.full(session)
         if full:
             return [*effects, Emit(refused(session, NOT_ANSWERED, full))]
@@ -272,6 +272,18 @@ class TftpServer:
     def _abort(self, session: Session, reason: str) -> list[Effect]:
         told: list[Effect] = [] if session.told else [Emit(aborted(session, reason))]
         return [*told, *self._end(session)]
+
+    def _give_way(self, session: Session, now: float) -> list[Effect]:
+        """End a session whose client has not answered; one that once did is told, as it may be slow."""
+        heard_at = session.heard_at
+        if heard_at is None:
+            return self._abort(session, "its client has not answered yet, and others wait")
+        error = Error(ErrorCode.NOT_DEFINED, "others wait, and you have been silent")
+        return [
+            Send(write(error), session.client, session.outlet, session.local if session.outlet == PORT else ""),
+            arrow(session.phone, error, received=False),
+            *self._abort(session, f"its client has been silent for {now - heard_at:.0f} s, and others wait"),
+        ]
 
     def _refuse(self, session: Session, code: int, reason: str, detail: str = "", outlet: str = PORT) -> list[Effect]:
         """Answer with an error; ``detail`` is for the operator only."""

@@ -1,6 +1,5 @@
 """The transfers that run: one session each, found by its local port or by its client, within the limits of the server."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from voxpath.tftp.message import Request
 from voxpath.tftp.options import Limits
 from voxpath.tftp.receiving import Writing
 from voxpath.tftp.sending import Sending
+from voxpath.tftp.share import Share
 
 PORT = "tftp"
 """Name of the port that takes requests; it may stand for several sockets."""
@@ -21,8 +21,6 @@ DEFAULT_WRITES = 32
 """Files that are received at once are in memory until they are kept."""
 WRITES_PER_PHONE = 8
 """Files that one phone may send at once; who is no phone counts by its address until it is refused."""
-DOUBTED_AFTER_S = 1.0
-"""A client that has not answered by then makes room when there is none for another."""
 OPENINGS = 8
 """Data ports that are tried for one transfer, when other programs have them."""
 
@@ -63,7 +61,6 @@ class Session:
     :ivar armed: when its timer fires; ``None``: it has none.
     :ivar keeping: whether a file that was written is being kept, or was.
     :ivar kept_as: where it lies.
-    :ivar writes: whether it counts as a write.
     :ivar told: whether an event has told how it ended.
     :ivar owner: the identity of the phone whose file was asked for, if the client was refused it for that.
     """
@@ -83,7 +80,6 @@ class Session:
     stray_told: bool = False
     keeping: bool = False
     kept_as: str = ""
-    writes: bool = False
     told: bool = False
     owner: str = ""
 
@@ -91,6 +87,17 @@ class Session:
     def writer(self) -> str:
         """Who counts as the one who writes: phones may share an address (RFC 7618)."""
         return self.phone or self.client.host
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether the client cannot go on, as its file is being looked for or kept."""
+        return self.transfer is None or (self.keeping and not self.told)
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the client last brought the transfer on; ``None``: it has not shown that it is there."""
+        transfer = self.transfer
+        return transfer.went_on if transfer is not None and transfer.proven else None
 
 
 class DataPorts:
@@ -121,13 +128,10 @@ class DataPorts:
 
 
 class _Lack(NamedTuple):
-    """What there is no room in for one more session.
-
-    :ivar shares: whether a session takes a part of that room.
-    """
+    """What there is no room in for one more session; :ivar share: those that take that room."""
 
     reason: str
-    shares: Callable[[Session], bool]
+    share: Share
 
 
 class Sessions:
@@ -141,9 +145,9 @@ class Sessions:
         self._settings = settings
         self._by_name: dict[str, Session] = {}
         self._by_client: dict[Endpoint, Session] = {}
-        self._per_host: dict[str, int] = {}
-        self._writes = 0
-        self._writing: dict[str, int] = {}
+        self._all, self._writes = Share(), Share()
+        self._of_host: dict[str, Share] = {}
+        self._of_writer: dict[str, Share] = {}
         self._begun = 0
         self.data_ports = DataPorts(settings.data_ports, entropy)
         # With every datagram: a method of our own around it would cost as much again.
@@ -161,22 +165,19 @@ class Sessions:
             session.outlet = session.name
             session.number = self.data_ports.take()
         self._by_name[session.name] = self._by_client[session.client] = session
-        host, writer = session.client.host, session.writer
-        self._per_host[host] = self._per_host.get(host, 0) + 1
-        session.writes = session.request.writes
-        if session.writes:
-            self._writes += 1
-            self._writing[writer] = self._writing.get(writer, 0) + 1
+        self._all.enter(session)
+        self._of_host.setdefault(session.client.host, Share()).enter(session)
+        if session.request.writes:
+            self._writes.enter(session)
+            self._of_writer.setdefault(session.writer, Share()).enter(session)
 
     def end(self, session: Session) -> None:
         """Forget a session, and take its port back."""
         del self._by_name[session.name]
         del self._by_client[session.client]
         self.data_ports.give(session.number)
-        host = session.client.host
-        self._per_host[host] -= 1
-        if not self._per_host[host]:
-            del self._per_host[host]
+        self._all.leave(session.name)
+        _leave(self._of_host, session.client.host, session)
         self._release(session)
 
     def told(self, session: Session) -> None:
@@ -185,26 +186,14 @@ class Sessions:
         self._release(session)
 
     def _release(self, session: Session) -> None:
-        if session.writes:
-            session.writes = False
-            self._writes -= 1
-            writer = session.writer
-            self._writing[writer] -= 1
-            if not self._writing[writer]:
-                del self._writing[writer]
+        if session.name in self._writes:
+            self._writes.leave(session.name)
+            _leave(self._of_writer, session.writer, session)
 
-    def doubtful(self, wanting: Session) -> Session | None:
-        """The oldest session that takes this one's room, and whose client has had time to show that it is there, and has not.
-
-        ``None``: there is room anyway, or who takes it is there, or may still answer.
-        """
+    def giving_way(self, wanting: Session) -> Session | None:
+        """The session that makes room for this one; ``None``: there is room anyway, or nobody's can be taken."""
         lack = self._lack(wanting)
-        if lack is None:
-            return None
-        for session in self._by_name.values():
-            if session.transfer is not None and not session.transfer.proven and lack.shares(session):
-                return session if session.began <= wanting.began - DOUBTED_AFTER_S else None
-        return None
+        return self._by_name.get(lack.share.giving_way(wanting.began)) if lack is not None else None
 
     def full(self, session: Session) -> str:
         """Why there is no room for one more session; empty: there is."""
@@ -213,20 +202,25 @@ class Sessions:
 
     def _lack(self, session: Session) -> _Lack | None:
         """What there is no room in; the narrowest first: nobody gives way where that would not help."""
-        settings, host, writer = self._settings, session.client.host, session.writer
-        if session.request.writes and self._writing.get(writer, 0) >= WRITES_PER_PHONE:
-            reason = f"{WRITES_PER_PHONE} files of this phone are being written"
-            return _Lack(reason, lambda other: other.writes and other.writer == writer)
-        if self._per_host.get(host, 0) >= settings.transfers_per_host:
-            reason = f"{settings.transfers_per_host} transfers to this address are running"
-            return _Lack(reason, lambda other: other.client.host == host)
-        if session.request.writes and self._writes >= settings.writes:
-            return _Lack(f"{settings.writes} files are being written", lambda other: other.writes)
+        settings, of_host, of_writer = self._settings, self._of_host.get(session.client.host), self._of_writer.get(session.writer)
+        writes = session.request.writes
+        if writes and of_writer is not None and len(of_writer) >= WRITES_PER_PHONE:
+            return _Lack(f"{WRITES_PER_PHONE} files of this phone are being written", of_writer)
+        if of_host is not None and len(of_host) >= settings.transfers_per_host:
+            return _Lack(f"{settings.transfers_per_host} transfers to this address are running", of_host)
+        if writes and len(self._writes) >= settings.writes:
+            return _Lack(f"{settings.writes} files are being written", self._writes)
         if len(self) >= settings.transfers:
-            return _Lack(f"{settings.transfers} transfers are running", lambda _: True)
+            return _Lack(f"{settings.transfers} transfers are running", self._all)
         if not settings.single_port and self.data_ports.exhausted:
-            return _Lack("all ports of tftp.data_ports are in use", lambda _: True)
+            return _Lack("all ports of tftp.data_ports are in use", self._all)
         return None
+
+
+def _leave(shares: dict[str, Share], key: str, session: Session) -> None:
+    shares[key].leave(session.name)
+    if not len(shares[key]):
+        del shares[key]
 
 
 def is_group(address: str) -> bool:
