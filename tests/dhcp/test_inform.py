@@ -152,10 +152,10 @@ def test_a_static_phone_that_is_named_no_longer_is_counted_and_ages_like_the_oth
     site.run(site.server.orders.reserve(phone.mac, None, site.now))
     site.tell(phone.client.inform(STATIC))
     site.start()
-    assert site.server.book.statics.count("lan") == 0
+    assert site.server.book.statics.count("lan", site.now) == 0
     site.run(site.server.orders.loosen(phone.mac, site.now))
     site.tell(phone.client.inform(STATIC))
-    assert site.server.book.statics.count("lan") == 1
+    assert site.server.book.statics.count("lan", site.now) == 1
     site.wait(STATIC_S)
     assert site.nat == {}
 

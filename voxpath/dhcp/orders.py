@@ -36,7 +36,7 @@ class Orders:
         client = self._book.known(mac)
         if client is None or client.pending or client.lease is None or not (client.bound or self._book.holds(client)):
             return []
-        return self._steps.end(client, Kind.RELEASE, "withdrawn", now)
+        return self._steps.end(client, Kind.WITHDRAW, "withdrawn", now)
 
     def move(self, mac: Mac, public: IPv4Address, first: int | None, now: float) -> list[Effect]:
         """Give a phone another block of its size; it hears of it when it asks for its lease the next time."""

@@ -17,6 +17,7 @@ class Kind(Enum):
 
     BIND = "lease"
     RELEASE = "release"
+    WITHDRAW = "withdrawal"
     EXPIRE = "expiry"
     DECLINE = "decline"
     MOVE = "move"
@@ -59,6 +60,7 @@ class Client(Struct, gc=False, eq=False):
     :ivar pending: number of the change that is under way; 0: none.
     :ivar displaced: its remembered address is on offer to another phone.
     :ivar recalled: it is to boot anew when it renews.
+    :ivar withdrawn: an operator ended its lease; that is forgotten by a restart.
     """
 
     mac: Mac
@@ -69,6 +71,7 @@ class Client(Struct, gc=False, eq=False):
     pending: int = 0
     displaced: bool = False
     recalled: bool = False
+    withdrawn: bool = False
 
     @property
     def known(self) -> bool:

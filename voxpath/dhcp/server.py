@@ -122,9 +122,9 @@ class DhcpServer:
         """Whether a phone whose lease has ended gets its address again, in words."""
         return keeping(self._book, self._policy, lease)
 
-    def scopes(self) -> list[tuple[Scope, AddressUsage]]:
+    def scopes(self, now: float) -> list[tuple[Scope, AddressUsage]]:
         """All scopes, with what their addresses are used for."""
-        return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]
+        return [(scope, self._book.usage(name, now)) for name, scope in self._book.scopes.items()]
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this address, or to this port of it where several have it; empty: nobody."""
