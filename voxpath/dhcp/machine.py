@@ -268,7 +268,7 @@ class Book:
         self.ledger.settle(step.ledger)
         client.pending = 0
         if step.kind in OF_BLOCKS:
-            self.leave(client)
+            self._settle_block(client, step.lease)
             return
         if step.offer is not None:
             self._end_offer(client)
@@ -295,6 +295,15 @@ class Book:
             self._sort(client)
             if client.lease.scope in self._pools:
                 self.demand.doubt(client.lease.scope, client.lease.address)
+
+    def _settle_block(self, client: Client, lease: Lease | None) -> None:
+        if lease is not None and lease.static:
+            client.lease = lease
+            self.statics.sort(client, lease)
+            self.timers.disarm(Timer("lease", client.mac))
+            if client.bound:
+                self._arm_lease(client)
+        self.leave(client)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""

@@ -25,7 +25,7 @@ class Kind(Enum):
 
 
 OF_BLOCKS = (Kind.MOVE, Kind.RESERVE)
-"""Changes of a phone's port block alone, on an operator's word; its lease stays as it is."""
+"""Changes of a phone's port block alone, on an operator's word; its lease stays as it is, but for the end of a static one."""
 
 
 class Timer(Struct, frozen=True, gc=False):
@@ -103,7 +103,7 @@ class Step(Struct, frozen=True, gc=False):
 
     @property
     def touches_static(self) -> bool:
-        """Whether a static phone's lease begins or ends by it."""
+        """Whether it is about a static phone's lease."""
         return (self.lease is not None and self.lease.static) or (self.before is not None and self.before.static)
 
     @property

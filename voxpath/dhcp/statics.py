@@ -8,11 +8,14 @@ from collections.abc import Container, Iterable
 from ipaddress import IPv4Address
 from math import inf
 
+from msgspec.structs import replace
+
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.record import Client
 from voxpath.dhcp.remembered import quarantine_end
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, Scope
+from voxpath.model.ports import BindingState, PortBinding
 from voxpath.ports.ledger import Ledger
 
 
@@ -24,11 +27,12 @@ class Statics:
     :param reserved: the addresses that the configuration keeps for somebody.
     """
 
-    __slots__ = ("_ledger", "_phones", "_reserved")
+    __slots__ = ("_ledger", "_phones", "_reserved", "_scopes")
 
     def __init__(self, scopes: Iterable[Scope], reserved: Container[IPv4Address], ledger: Ledger) -> None:
+        self._scopes = {scope.name: scope for scope in scopes}
         # Each until when it counts.
-        self._phones: dict[str, TimerHeap[Mac]] = {scope.name: TimerHeap() for scope in scopes}
+        self._phones: dict[str, TimerHeap[Mac]] = {name: TimerHeap() for name in self._scopes}
         self._reserved = reserved
         self._ledger = ledger
 
@@ -53,13 +57,25 @@ class Statics:
         :param lease: its last one, which it may have lost by a DECLINE.
         """
         until = inf if client.bound else quarantine_end(client, self._ledger)
-        counted = lease is not None and lease.static and until and not self._is_named(client.phone, lease.address)
+        row = self._ledger.binding_of(client.phone)
+        counted = lease is not None and lease.static and until and not self._is_named(lease.address, row)
         for name, phones in self._phones.items():
             if lease is not None and counted and lease.scope == name:
                 phones.arm(client.mac, until)
             else:
                 phones.disarm(client.mac)
 
-    def _is_named(self, phone: str, address: IPv4Address) -> bool:
-        row = self._ledger.binding_of(phone)
+    def aged(self, lease: Lease, row: PortBinding | None, now: float) -> Lease:
+        """A lease as it is when its phone has this row: that of a static phone that is named is for ever, the others' end.
+
+        One that was for ever has the whole time left, as if an INFORM had come now; one that has ended stays so.
+        """
+        scope = self._scopes.get(lease.scope)
+        held = row is not None and row.state is BindingState.HELD
+        if scope is None or not (lease.static and held and lease.expires > now):
+            return lease
+        permanent = self._is_named(lease.address, row) or not scope.static_s
+        return lease if lease.permanent == permanent else replace(lease, expires=inf if permanent else now + scope.static_s)
+
+    def _is_named(self, address: IPv4Address, row: PortBinding | None) -> bool:
         return address in self._reserved or (row is not None and self._ledger.lasting(row))
