@@ -131,7 +131,7 @@ class History:
                 gives_way = lease is not None and lease.scope == name and pool.serves(lease.address) and book._gives_way(client)
                 assert client.pending or (client.mac in queue) == (gives_way and not book.holds(client))
             assert pool.taken == sum(pool.serves(IPv4Address(number)) for number in pool._used)
-            assert book.usage(name).free >= 0
+            assert book.usage(name, self.site.now).free >= 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)

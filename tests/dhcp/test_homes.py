@@ -37,7 +37,7 @@ def test_a_scope_with_another_name_keeps_its_leases(site, make_phone) -> None:
     assert second.boot().address != lease.address
     assert isinstance(first.ask(first.client.renew(lease)), Acknowledged)
     assert first.boot().address == lease.address
-    assert site.server.book.usage("house").used == 2
+    assert site.server.book.usage("house", site.now).used == 2
 
 
 def test_a_phone_that_leaves_an_address_which_is_anothers_by_now_takes_nothing_along(site, make_phone) -> None:

@@ -147,15 +147,74 @@ def test_a_static_phone_that_the_configuration_names_keeps_its_block_for_ever_an
     assert {str(private): block.first for block, private in site.nat.items()} == {"10.0.0.77": 20480, "10.0.0.78": 20544}
 
 
+def test_a_phone_that_is_named_after_its_inform_keeps_its_block_for_ever_and_makes_room(site, make_phone) -> None:
+    change_scope(site, static_limit=1)
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    site.tell(one.client.inform(STATIC))
+    site.run(site.server.orders.reserve(one.mac, None, site.now))
+    assert site.leases[one.mac].permanent, "the store knows"
+    site.tell(two.client.inform(IPv4Address("10.0.0.78")))
+    site.wait(STATIC_S)
+    assert list(site.nat.values()) == [STATIC], "nobody else is named"
+    site.start()
+    site.wait(100 * STATIC_S)
+    assert list(site.nat.values()) == [STATIC]
+
+
+@pytest.mark.parametrize("static_s", [3600, 0])
+def test_a_phone_that_is_named_no_longer_counts_and_ages_at_once_without_an_inform(site, phone, static_s: int) -> None:
+    change_scope(site, static_s=static_s)
+    orders, statics = site.server.orders, site.server.book.statics
+    site.run(orders.reserve(phone.mac, BLOCK, site.now))
+    site.tell(phone.client.inform(STATIC))
+    assert statics.count("lan", site.now) == 0
+    site.wait(10_000)
+    site.run(orders.loosen(phone.mac, site.now))
+    assert statics.count("lan", site.now) == 1
+    site.run(orders.move(phone.mac, PUBLIC, None, site.now + 1))
+    site.wait(3599)
+    assert list(site.nat.values()) == [STATIC]
+    site.wait(1)
+    assert list(site.nat.values()) == ([] if static_s else [STATIC])
+
+
+@pytest.mark.parametrize("part", ["store", "NAT"])
+def test_a_reservation_that_fails_leaves_a_static_lease_as_it_was(site, phone, part: str) -> None:
+    site.tell(phone.client.inform(STATIC))
+    before = dict(site.leases)
+    site.store_fails, site.nat_fails = part == "store", part == "NAT"
+    site.run(site.server.orders.reserve(phone.mac, PortBlock(PUBLIC, 20544, 64), site.now))
+    site.store_fails = site.nat_fails = False
+    assert site.leases == before
+    assert site.server.book.statics.count("lan", site.now) == 1
+    site.wait(STATIC_S)
+    assert site.nat == {}
+
+
+def test_what_the_configuration_names_anew_or_no_longer_counts_from_the_start(site, phone) -> None:
+    site.tell(phone.client.inform(STATIC))
+    site.wait(10)
+    site.reservations = [Reservation(STATIC, phone.mac)]
+    site.start()
+    assert site.leases[phone.mac].permanent
+    site.wait(100 * STATIC_S)
+    assert site.nat == {BLOCK: STATIC}
+    site.reservations = []
+    site.start()
+    assert site.server.book.statics.count("lan", site.now) == 1
+    site.wait(STATIC_S)
+    assert site.nat == {}
+
+
 def test_a_static_phone_that_is_named_no_longer_is_counted_and_ages_like_the_others(site, phone) -> None:
     site.tell(phone.client.inform(STATIC))
     site.run(site.server.orders.reserve(phone.mac, None, site.now))
     site.tell(phone.client.inform(STATIC))
     site.start()
-    assert site.server.book.statics.count("lan") == 0
+    assert site.server.book.statics.count("lan", site.now) == 0
     site.run(site.server.orders.loosen(phone.mac, site.now))
     site.tell(phone.client.inform(STATIC))
-    assert site.server.book.statics.count("lan") == 1
+    assert site.server.book.statics.count("lan", site.now) == 1
     site.wait(STATIC_S)
     assert site.nat == {}
 

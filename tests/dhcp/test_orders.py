@@ -186,12 +186,12 @@ def test_addresses_that_run_short_are_told_and_remembered_ones_do_not_count(make
     for phone in phones:
         phone.boot()
     assert [event.threshold for event in site.events if isinstance(event, AddressesLow)] == [80, 95]
-    (_, usage), _ = site.server.scopes()
+    (_, usage), _ = site.server.scopes(site.now)
     assert (usage.total, usage.used, usage.kept, usage.free) == (10, 10, 0, 0)
     for phone in phones[:5]:
         site.run(site.server.orders.withdraw_lease(phone.mac, site.now))
     assert [event.threshold for event in site.events if isinstance(event, AddressesRecovered)] == [95, 80]
-    (_, usage), _ = site.server.scopes()
+    (_, usage), _ = site.server.scopes(site.now)
     assert (usage.total, usage.used, usage.kept, usage.free) == (10, 5, 5, 0)
 
 

@@ -600,6 +600,7 @@ def test_the_address_that_ended_first_gives_way_first(make_site, make_phone) -> 
     two.ask(two.client.release(replace(one.boot(), address=SECOND)))
     site.wait(1)
     one.ask(one.client.release(one.boot()))
+    site.wait(100)
     offered = three.offer()
     assert offered.address == SECOND
     assert two.ask(two.client.discover()) is None
@@ -613,6 +614,7 @@ def test_a_lapsed_offer_gives_a_remembered_address_back(make_site, make_phone) -
     one, two = make_phone(site, 1), make_phone(site, 2)
     lease = one.boot()
     one.ask(one.client.release(lease))
+    site.wait(100)
     two.offer()
     site.wait(60)
     assert one.boot() == lease

@@ -16,13 +16,16 @@ from twisted.internet.task import deferLater
 from voxpath.core.effects import Change, Delete, Put
 from voxpath.core.errors import LocalError
 from voxpath.model.address import Endpoint, Mac
+from voxpath.model.clock import ClockMark
 from voxpath.model.contact import Contact
-from voxpath.model.phone import Adoption, Lease
+from voxpath.model.phone import Adoption, Lease, Probation
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.registration import Registration
+from voxpath.store.file import load_rows, open_file
 from voxpath.store.interface import Store
 from voxpath.store.memory import MemoryStore
 from voxpath.store.sqlite import SqliteStore
+from voxpath.store.tables import TABLES, table_of
 
 PUBLIC = IPv4Address("203.0.113.1")
 
@@ -248,6 +251,45 @@ async def test_a_row_that_the_model_refuses_is_left_out_and_reported(tmp_path: P
     assert refused[0][0] == "lease"
     assert "nonsense" in refused[0][2]
     await store.close()
+
+
+VALUES = (
+    PortBinding("02:00:00:00:00:01", PortBlock(PUBLIC, 20480, 64), None, "site", BindingState.RELEASED, 5.0, 7),
+    lease(1, "10.0.0.11"),
+    Probation(IPv4Address("10.0.0.12"), "lan", Mac(b"\2\0\0\0\0\2"), 50.0),
+    Adoption(Mac(b"\2\0\0\0\0\3"), 6.0),
+    ClockMark("server", 1000.0),
+    Contact("a1@voip.example", "key", "sip:a1@10.0.0.11", 500, "10.0.0.11", 5060, "call", 1, 9.0, 8.0, "phone", "a1"),
+    REGISTRATION,
+)
+"""One of each table."""
+
+
+def test_there_is_a_value_for_each_table() -> None:
+    assert {type(value) for value in VALUES} == set(TABLES)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_a_damaged_column_of_any_table_costs_its_row_and_no_other(tmp_path: Path, value: object) -> None:
+    """SQLite keeps a text, octets or a fraction in a column of numbers, and octets that are no text in one of texts."""
+    table = table_of(value)
+    path = tmp_path / "voxpath.db"
+    connection = open_file(path)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    connection.execute(table.put_sql, table.to_row(value))
+    assert load_rows(path, type(value), pytest.fail) == [value]
+    for column, kind in zip(table.columns, table.types, strict=True):
+        connection.execute("BEGIN")
+        damage = "'nonsense'" if kind in (int, float, bytes) else "CAST(x'ff' AS TEXT)"
+        connection.execute(f"UPDATE {table.name} SET {column} = {damage}")
+        connection.execute("COMMIT")
+        refused: list[tuple[str, str, str]] = []
+        assert load_rows(path, type(value), lambda *what, refused=refused: refused.append(what)) == []
+        assert refused[0][0] == table.name
+        assert refused[0][2] == f"what stands in {column} is of another type than the column"
+        connection.execute(f"DELETE FROM {table.name}")
+        connection.execute(table.put_sql, table.to_row(value))
+    connection.close()
 
 
 class BrokenDisk:

@@ -161,7 +161,7 @@ class ProcessFacts(NoFacts):
 
     def scopes(self) -> Iterable[ScopeRow]:
         """How full the scopes are."""
-        return scope_rows(self._gateway("scopes").server)
+        return scope_rows(self._gateway("scopes").server, self.now())
 
     def pools(self) -> Iterable[PoolRow]:
         """How full the pools are."""

@@ -101,9 +101,9 @@ class PhoneOrders:
         return outcome
 
 
-def scope_rows(server: DhcpServer) -> Iterator[ScopeRow]:
+def scope_rows(server: DhcpServer, now: float) -> Iterator[ScopeRow]:
     """How full the scopes are."""
-    for scope, usage in server.scopes():
+    for scope, usage in server.scopes(now):
         yield ScopeRow(
             scope=scope.name,
             interface=scope.interface,

@@ -318,7 +318,8 @@ class AddressesLow(Event, frozen=True, kw_only=True):
     Scopes of one group on one link are counted together, since each helps the others out.
 
     :ivar scope: its name, or the names of all scopes of the group.
-    :ivar used: those that a new phone cannot get; remembered ones give way and are not counted.
+    :ivar used: those that a new phone cannot get; remembered ones give way and are not counted once their ports are out of
+        quarantine.
     """
 
     ID: ClassVar[str] = "ADDRESSES_LOW"

@@ -74,7 +74,7 @@ class Inform:
             self._refuse_taken(request, address)
             named = self._is_named(request, address)
             if not named:
-                self._refuse_more(request)
+                self._refuse_more(request, now)
             make_offer(parts, request, phone_class, address, now)
             client = parts.book.known(request.mac)
             assert client is not None  # it has an offer now
@@ -101,10 +101,10 @@ class Inform:
         row = self._parts.ledger.binding_of(request.phone)
         return fixed_address(self._parts, request) == address or (row is not None and self._parts.ledger.lasting(row))
 
-    def _refuse_more(self, request: Request) -> None:
+    def _refuse_more(self, request: Request, now: float) -> None:
         scope, statics = request.scope, self._parts.book.statics
-        if not statics.admits(scope, request.mac):
-            raise LocalError(f"scope {scope.name} has {statics.count(scope.name)} static phones already (static_limit)")
+        if not statics.admits(scope, request.mac, now):
+            raise LocalError(f"scope {scope.name} has {statics.count(scope.name, now)} static phones already (static_limit)")
 
     def _tell(self, request: Request, phone_class: PhoneClass) -> list[Effect]:
         parts = self._parts

@@ -1,8 +1,8 @@
 """The clients of one gateway over time: offers, leases, and the changes between them.
 
 A client is *offered* something, then *bound*, then unbound again when its lease was released or ran out.
-An unbound client's lease is remembered, and its address is given to another phone only when the scope has no free one left; the
-phone whose lease ended first gives way first.
+An unbound client's lease is remembered, and its address is given to another phone only when the scope has no free one left
+(:mod:`voxpath.dhcp.remembered`).
 
 This module decides nothing about messages and makes no effects; :mod:`voxpath.dhcp.server` does.
 """
@@ -12,9 +12,10 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from math import isinf
 
-from voxpath.core.timers import AgeHeap, TimerHeap
+from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared, lease_fits
+from voxpath.dhcp.remembered import Remembered, quarantine_end
 from voxpath.dhcp.statics import Statics
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Probation, Scope
@@ -41,7 +42,7 @@ class Book:
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
         self._declines: dict[Mac, int] = {}
-        self._unbound: dict[str, AgeHeap[Mac]] = {name: AgeHeap() for name in self.scopes}
+        self._unbound = {name: Remembered(name) for name in self.scopes}
 
     # Look-ups.
 
@@ -70,13 +71,13 @@ class Book:
         """The addresses of a scope; raise :class:`KeyError` when there is none of this name."""
         return self._pools[scope]
 
-    def used(self, scope: str) -> int:
+    def used(self, scope: str, now: float) -> int:
         """How many addresses of a scope a new phone cannot get, not even one that is remembered for another phone."""
-        return self._pools[scope].taken - len(self._unbound[scope])
+        return self._pools[scope].taken - self._unbound[scope].ready(now)
 
-    def usage(self, scope: str) -> AddressUsage:
+    def usage(self, scope: str, now: float) -> AddressUsage:
         """What the addresses of a scope are used for."""
-        pool, kept = self._pools[scope], len(self._unbound[scope])
+        pool, kept = self._pools[scope], self._unbound[scope].ready(now)
         return AddressUsage(pool.total, pool.taken - kept, kept)
 
     def holder(self, address: IPv4Address) -> Client | None:
@@ -128,7 +129,7 @@ class Book:
             held = self.holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
             if lease.static:
-                self.statics.sort(client)
+                self.statics.sort(client, lease)
             if held:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
@@ -223,42 +224,32 @@ class Book:
                 self.demand.doubt(scope.name, lease.address)
             return lease.address, False, None
         if fixed is not None and fixed in scope.subnet:
-            return self._choose_fixed(pool, fixed)
+            return self._choose_fixed(client, pool, fixed, now)
         if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
             return wanted, True, None
         free = pool.take()
         if free is not None:
             return free, True, None
-        victim = self._longest_unbound(scope, now)
-        if victim is None or victim.lease is None:
-            raise Exhausted(f"no address of scope {scope.name} is left")
+        victim = self._clients[self._unbound[scope.name].first(now, lambda mac: self._gives_way(self._clients[mac]))]
+        assert victim.lease is not None  # only remembered leases stand in the queue
         self.demand.doubt(scope.name, victim.lease.address)
         return victim.lease.address, False, victim
 
-    def _choose_fixed(self, pool: AddressPool, fixed: IPv4Address) -> tuple[IPv4Address, bool, Client | None]:
+    def _choose_fixed(
+        self, client: Client, pool: AddressPool, fixed: IPv4Address, now: float
+    ) -> tuple[IPv4Address, bool, Client | None]:
         if pool.is_contested(fixed):
             raise Exhausted(f"another machine answers for the reserved address {fixed}")
         if pool.take_exactly(fixed):
             return fixed, True, None
         owner = self._owners.get(fixed)
-        if owner is not None and self._gives_way(owner):
-            return fixed, False, owner
-        raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
-
-    def _longest_unbound(self, scope: Scope, now: float) -> Client | None:
-        queue = self._unbound[scope.name]
-        passed = []
-        found = None
-        for mac in queue.due(now):
-            client = self._clients[mac]
-            assert client.lease is not None  # only remembered leases stand in the queue
-            passed.append(client.lease)
-            if self._gives_way(client):
-                found = client
-                break
-        for lease in passed:
-            queue.arm(lease.mac, lease.expires)
-        return found
+        if owner is None or not self._gives_way(owner):
+            raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
+        quarantined = quarantine_end(owner, self.ledger) - now
+        if quarantined > 0 and self._reserved.get(fixed) != client.mac:
+            # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
+            raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more")
+        return fixed, False, owner
 
     def holds(self, client: Client) -> bool:
         """Whether a phone holds its block; by a lease of no scope it does so without being bound."""
@@ -277,7 +268,7 @@ class Book:
         self.ledger.settle(step.ledger)
         client.pending = 0
         if step.kind in OF_BLOCKS:
-            self.leave(client)
+            self._settle_block(client, step.lease)
             return
         if step.offer is not None:
             self._end_offer(client)
@@ -286,8 +277,9 @@ class Book:
             self._leave(client, before, step.lease)
         client.lease = step.lease
         client.bound = step.kind is Kind.BIND
+        client.withdrawn = step.kind is Kind.WITHDRAW
         if step.touches_static:
-            self.statics.sort(client)
+            self.statics.sort(client, client.lease or before)
         self.timers.disarm(Timer("lease", client.mac))
         if step.probation is not None:
             self._put_on_probation(step.probation)
@@ -304,12 +296,21 @@ class Book:
             if client.lease.scope in self._pools:
                 self.demand.doubt(client.lease.scope, client.lease.address)
 
+    def _settle_block(self, client: Client, lease: Lease | None) -> None:
+        if lease is not None and lease.static:
+            client.lease = lease
+            self.statics.sort(client, lease)
+            self.timers.disarm(Timer("lease", client.mac))
+            if client.bound:
+                self._arm_lease(client)
+        self.leave(client)
+
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
         if step.touches_static:
-            self.statics.sort(step.client)
+            self.statics.sort(step.client, step.client.lease or step.lease)
         if step.kind in OF_BLOCKS:
             self.leave(step.client)
 
@@ -365,7 +366,7 @@ class Book:
     def _leave(self, client: Client, before: Lease, after: Lease | None) -> None:
         if before.scope not in self._pools:
             return
-        self._unbound[before.scope].disarm(client.mac)
+        self._unbound[before.scope].remove(client.mac)
         if is_shared(before):
             return
         if after is None or (after.scope, after.address) != (before.scope, before.address):
@@ -376,7 +377,7 @@ class Book:
 
     def _forget(self, victim: Client | None) -> None:
         if victim is not None and victim.lease is not None:
-            self._unbound[victim.lease.scope].disarm(victim.mac)
+            self._unbound[victim.lease.scope].remove(victim.mac)
             del self._owners[victim.lease.address]
             del self._clients[victim.mac]
 
@@ -389,9 +390,9 @@ class Book:
         # A lease that ran out while we were down holds its block until its expiry is stored.
         free = self._gives_way(client) and not self.holds(client)
         if not (free and self._pools[lease.scope].serves(lease.address)):
-            queue.disarm(client.mac)
-        elif client.mac not in queue:
-            queue.arm(client.mac, lease.expires)
+            queue.remove(client.mac)
+        else:
+            queue.add(client.mac, lease.expires, quarantine_end(client, self.ledger))
 
     def _arm_lease(self, client: Client) -> None:
         assert client.lease is not None

@@ -36,7 +36,7 @@ class Orders:
         client = self._book.known(mac)
         if client is None or client.pending or client.lease is None or not (client.bound or self._book.holds(client)):
             return []
-        return self._steps.end(client, Kind.RELEASE, "withdrawn", now)
+        return self._steps.end(client, Kind.WITHDRAW, "withdrawn", now)
 
     def move(self, mac: Mac, public: IPv4Address, first: int | None, now: float) -> list[Effect]:
         """Give a phone another block of its size; it hears of it when it asks for its lease the next time."""
@@ -46,7 +46,7 @@ class Orders:
         def told(block: PortBlock) -> Event:
             return BlockMoved(phone=str(mac), block=str(block), former=str(before))
 
-        return self._change(Kind.MOVE, mac, lambda: self._ledger.move(str(mac), public, first, now), told)
+        return self._change(Kind.MOVE, mac, lambda: self._ledger.move(str(mac), public, first, now), told, now)
 
     def reserve(self, mac: Mac, block: PortBlock | None, now: float) -> list[Effect]:
         """Let nobody else ever have a phone's block: this one, or the one that it has."""
@@ -59,7 +59,7 @@ class Orders:
         def told(block: PortBlock) -> Event:
             return BlockReserved(phone=str(mac), block=str(block))
 
-        return self._change(Kind.RESERVE, mac, lambda: self._ledger.place(str(mac), wanted, now, reserve=True), told)
+        return self._change(Kind.RESERVE, mac, lambda: self._ledger.place(str(mac), wanted, now, reserve=True), told, now)
 
     def place(self, mac: Mac, block: PortBlock, now: float) -> list[Effect]:
         """Give a phone the block that the configuration reserves for it."""
@@ -69,7 +69,7 @@ class Orders:
         def told(block: PortBlock) -> Event:
             return BlockReserved(phone=str(mac), block=str(block))
 
-        return self._change(Kind.RESERVE, mac, lambda: self._ledger.place(str(mac), block, now), told)
+        return self._change(Kind.RESERVE, mac, lambda: self._ledger.place(str(mac), block, now), told, now)
 
     def loosen(self, mac: Mac, now: float) -> list[Effect]:
         """End a reservation; the phone keeps the block as any other does."""
@@ -77,9 +77,11 @@ class Orders:
         def told(block: PortBlock) -> Event:
             return BlockLoosened(phone=str(mac), block=str(block))
 
-        return self._change(Kind.RESERVE, mac, lambda: self._ledger.loosen(str(mac), now), told)
+        return self._change(Kind.RESERVE, mac, lambda: self._ledger.loosen(str(mac), now), told, now)
 
-    def _change(self, kind: Kind, mac: Mac, make: Callable[[], LedgerChange], told: Callable[[PortBlock], Event]) -> list[Effect]:
+    def _change(
+        self, kind: Kind, mac: Mac, make: Callable[[], LedgerChange], told: Callable[[PortBlock], Event], now: float
+    ) -> list[Effect]:
         client = self._book.visit(mac)
         try:
             if client.pending:
@@ -90,8 +92,11 @@ class Orders:
             raise
         if not change:
             return self._unchanged(client, told)
-        step = Step(kind, client, change, client.lease, client.lease)
-        return self._steps.begin(step, [Emit(told(change.written[-1].block))])
+        before, row = client.lease, change.written[-1]
+        # A static phone's lease is for ever while its block is.
+        lease = None if before is None else self._book.statics.aged(before, row, now)
+        step = Step(kind, client, change, before, lease)
+        return self._steps.begin(step, [Emit(told(row.block))])
 
     def _refuse_shared(self, mac: Mac) -> None:
         """A phone that shares its address has the block that its lease names, and learns of another one by a new lease only."""

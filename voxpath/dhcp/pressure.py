@@ -78,7 +78,7 @@ class Pressure:
 
     def look(self, now: float) -> list[Effect]:
         """What is to be told at the start: shares that were passed before, or in another process."""
-        effects = [effect for group in dict.fromkeys(self._groups.values()) for effect in self._group(group)]
+        effects = [effect for group in dict.fromkeys(self._groups.values()) for effect in self._group(group, now)]
         for usage in self._book.ledger.usage(now):
             effects += self._told(usage.pool, usage.total, usage.used)
         return effects
@@ -91,19 +91,19 @@ class Pressure:
         effects: list[Effect] = []
         groups, lease, before = self._groups, step.lease, step.before
         if lease is not None and lease.scope in groups:
-            effects += self._group(groups[lease.scope])
+            effects += self._group(groups[lease.scope], now)
         if before is not None and before.scope in groups and (lease is None or before.scope != lease.scope):
-            effects += self._group(groups[before.scope])
+            effects += self._group(groups[before.scope], now)
         for row in (*change.written, *change.removed):
             effects += self._pool(row.block, now)
         return effects
 
-    def _group(self, group: tuple[str, ...]) -> list[Effect]:
+    def _group(self, group: tuple[str, ...], now: float) -> list[Effect]:
         book = self._book
         mark = self._scopes.get(group[0])
         if mark is None:
-            mark = self._scopes[group[0]] = Watermark(self._warn_at, sum(book.usage(name).total for name in group))
-        used, before = sum(map(book.used, group)), mark.level
+            mark = self._scopes[group[0]] = Watermark(self._warn_at, sum(book.pool(name).total for name in group))
+        used, before = sum(book.used(name, now) for name in group), mark.level
         if not mark.moves(used):
             return []
         event = AddressesLow if mark.level > before else AddressesRecovered

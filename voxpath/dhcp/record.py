@@ -17,6 +17,7 @@ class Kind(Enum):
 
     BIND = "lease"
     RELEASE = "release"
+    WITHDRAW = "withdrawal"
     EXPIRE = "expiry"
     DECLINE = "decline"
     MOVE = "move"
@@ -24,7 +25,7 @@ class Kind(Enum):
 
 
 OF_BLOCKS = (Kind.MOVE, Kind.RESERVE)
-"""Changes of a phone's port block alone, on an operator's word; its lease stays as it is."""
+"""Changes of a phone's port block alone, on an operator's word; its lease stays as it is, but for the end of a static one."""
 
 
 class Timer(Struct, frozen=True, gc=False):
@@ -59,6 +60,7 @@ class Client(Struct, gc=False, eq=False):
     :ivar pending: number of the change that is under way; 0: none.
     :ivar displaced: its remembered address is on offer to another phone.
     :ivar recalled: it is to boot anew when it renews.
+    :ivar withdrawn: an operator ended its lease; that is forgotten by a restart.
     """
 
     mac: Mac
@@ -69,6 +71,7 @@ class Client(Struct, gc=False, eq=False):
     pending: int = 0
     displaced: bool = False
     recalled: bool = False
+    withdrawn: bool = False
 
     @property
     def known(self) -> bool:
@@ -100,7 +103,7 @@ class Step(Struct, frozen=True, gc=False):
 
     @property
     def touches_static(self) -> bool:
-        """Whether a static phone's lease begins or ends by it."""
+        """Whether it is about a static phone's lease."""
         return (self.lease is not None and self.lease.static) or (self.before is not None and self.before.static)
 
     @property

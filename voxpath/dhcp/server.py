@@ -9,7 +9,7 @@ This module takes messages in; what becomes of them stands in :mod:`~voxpath.dhc
 from collections.abc import Callable, Hashable, Iterable
 from ipaddress import IPv4Address
 
-from voxpath.core.effects import Commit, Datagram, Delete, Effect, Effects, Emit, Outcome
+from voxpath.core.effects import Commit, Datagram, Delete, Effect, Effects, Emit, Outcome, Put
 from voxpath.core.rate import PerSecond
 from voxpath.dhcp.addresses import AddressUsage
 from voxpath.dhcp.adoption import Adoptions, AdoptionToken
@@ -99,10 +99,13 @@ class DhcpServer:
         Return what is to be stored and told of it, as soon as somebody can.
         """
         homes = find_homes(leases, self._book.scopes.values())
-        self._book.load(homes.leases, now)
+        # The configuration may name other static phones than it did.
+        aged = [self._book.statics.aged(lease, self._parts.ledger.binding_of(lease.phone), now) for lease in homes.leases]
+        self._book.load(aged, now)
         self.adoptions.load(adoptions)
-        over = tuple(map(Delete, self._book.load_probations(probations, now)))
-        return [*homes.effects, *([Commit(over)] if over else [])]
+        changes: list[Put | Delete] = [Put(lease) for lease, was in zip(aged, homes.leases, strict=True) if lease is not was]
+        changes += map(Delete, self._book.load_probations(probations, now))
+        return [*homes.effects, *([Commit(tuple(changes))] if changes else [])]
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -122,9 +125,9 @@ class DhcpServer:
         """Whether a phone whose lease has ended gets its address again, in words."""
         return keeping(self._book, self._policy, lease)
 
-    def scopes(self) -> list[tuple[Scope, AddressUsage]]:
+    def scopes(self, now: float) -> list[tuple[Scope, AddressUsage]]:
         """All scopes, with what their addresses are used for."""
-        return [(scope, self._book.usage(name)) for name, scope in self._book.scopes.items()]
+        return [(scope, self._book.usage(name, now)) for name, scope in self._book.scopes.items()]
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this address, or to this port of it where several have it; empty: nobody."""

@@ -49,13 +49,16 @@ class Steps:
         """End a lease; address and block stay remembered, but for an address that the phone declined, or that it shares."""
         before = client.lease
         assert before is not None
-        ended = replace(before, expires=now) if kind is Kind.RELEASE else before
+        ended = replace(before, expires=now) if kind in (Kind.RELEASE, Kind.WITHDRAW) else before
         # Of a shared address nothing is kept but the block, which the ledger remembers.
         after = None if kind is Kind.DECLINE or is_shared(before) else ended
+        change = self._book.ledger.release(client.phone, now)
         probation = None
         if kind is Kind.DECLINE and not is_shared(before):
-            probation = Probation(before.address, before.scope, client.mac, now + self._probation_s)
-        step = Step(kind, client, self._book.ledger.release(client.phone, now), before, after, probation=probation)
+            # Not before the block has left quarantine, as with every other address (voxpath.dhcp.remembered).
+            until = max((now + self._probation_s, *(row.until for row in change.written if not row.reserved)))
+            probation = Probation(before.address, before.scope, client.mac, until)
+        step = Step(kind, client, change, before, after, probation=probation)
         told = DhcpEnded(phone=client.phone, address=str(before.address), cause=cause, static=before.static)
         return self.begin(step, [Emit(told)])
 

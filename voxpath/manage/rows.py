@@ -64,7 +64,8 @@ class ScopeRow(Row):
     """How full one scope is.
 
     :ivar group: the super-scope that it is part of; empty: none.
-    :ivar used: addresses that a new phone cannot get; ``kept`` are remembered for phones that left, and give way.
+    :ivar used: addresses that a new phone cannot get; ``kept`` are remembered for phones that left, and give way;
+        those whose ports are in quarantine are ``used``.
     :ivar passed: the highest threshold that it, or its group as a whole, has passed, in percent; 0: none.
     """
 

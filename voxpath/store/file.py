@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from voxpath.core.errors import LocalError
-from voxpath.store.tables import TABLES
+from voxpath.store.tables import TABLES, Row
 from voxpath.store.upgrade import steps, upgrade
 
 Value = TypeVar("Value")
@@ -20,16 +20,33 @@ def load_rows(path: Path, kind: type[Value], refused_row: Callable[[str, str, st
     table = TABLES[kind]
     connection = sqlite3.connect(path)
     try:
-        rows = connection.execute(table.load_sql).fetchall()
+        rows = _rows(connection, table.load_sql)
     finally:
         connection.close()
     values: list[Value] = []
     for row in rows:
         try:
-            values.append(table.from_row(row))
+            values.append(table.read(row))
         except ValueError as error:
             refused_row(table.name, repr(row), str(error))
     return values
+
+
+def _rows(connection: sqlite3.Connection, sql: str) -> list[Row]:
+    try:
+        return connection.execute(sql).fetchall()
+    except sqlite3.OperationalError:
+        # A text that is no UTF-8 fails all rows; looking at each text costs a quarter more, so it is done only then.
+        connection.text_factory = _text
+        return connection.execute(sql).fetchall()
+
+
+def _text(octets: bytes) -> str | bytes:
+    """A text of the file; octets that are none stay so, and then the row is refused by the type of its column."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets
 
 
 def open_file(path: Path) -> sqlite3.Connection:

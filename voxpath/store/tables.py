@@ -24,12 +24,14 @@ class Table:
     :ivar name: its name in the schema.
     :ivar columns: its columns; the first ``keys`` ones are the primary key.
     :ivar to_row: a value's row.
-    :ivar from_row: a row's value; raises :class:`ValueError` for a row that the model refuses.
+    :ivar types: what each column holds, for ``isinstance``.
+    :ivar from_row: the value of a row whose columns have these types; raises :class:`ValueError` for what the model refuses.
     """
 
     name: str
     columns: tuple[str, ...]
     keys: int
+    types: tuple[Any, ...]
     to_row: Callable[[Any], Row]
     from_row: Callable[[Row], Any]
 
@@ -52,6 +54,16 @@ class Table:
     def load_sql(self) -> str:
         """Read all rows."""
         return f"SELECT {', '.join(self.columns)} FROM {self.name}"  # noqa: S608 - own names only
+
+    def read(self, row: Row) -> Any:
+        """The value of a row of a file, whose columns may hold anything: SQLite keeps a text in a column of numbers.
+
+        :raises ValueError: it is none; the reason says why.
+        """
+        if not all(map(isinstance, row, self.types)):
+            wrong = (name for name, value, kind in zip(self.columns, row, self.types, strict=True) if not isinstance(value, kind))
+            raise ValueError(f"what stands in {', '.join(wrong)} is of another type than the column")
+        return self.from_row(row)
 
     def key(self, value: object) -> tuple[Any, ...]:
         """A value's primary key."""
@@ -132,6 +144,7 @@ TABLES: dict[type, Table] = {
         "block",
         BINDING_COLUMNS,
         1,
+        (str, str, int, int, str | None, str, str, float, int),
         binding_row,
         binding_from_row,
     ),
@@ -139,6 +152,7 @@ TABLES: dict[type, Table] = {
         "lease",
         ("mac", "client_id", "scope", "address", "phone_class", "host_name", "expires", "first_port", "static"),
         1,
+        (str, bytes, str, str, str, str, float, int, int),
         _lease_row,
         _lease,
     ),
@@ -149,13 +163,14 @@ TABLES: dict[type, Table] = {
             *("realm", "phone", "terminations", "since", "version"),
         ),
         2,
+        (str, str, int, str, int, str | None, str, str, str, float, int),
         _registration_row,
         _registration,
     ),
-    Adoption: Table("adoption", ("mac", "since"), 1, _adoption_row, _adoption),
-    Probation: Table("probation", ("address", "scope", "mac", "until"), 1, _probation_row, _probation),
-    ClockMark: Table("clock", ClockMark._fields, 1, tuple, ClockMark._make),
-    Contact: Table("contact", Contact._fields, 2, tuple, Contact._make),
+    Adoption: Table("adoption", ("mac", "since"), 1, (str, float), _adoption_row, _adoption),
+    Probation: Table("probation", ("address", "scope", "mac", "until"), 1, (str, str, str, float), _probation_row, _probation),
+    ClockMark: Table("clock", ClockMark._fields, 1, tuple(ClockMark.__annotations__.values()), tuple, ClockMark._make),
+    Contact: Table("contact", Contact._fields, 2, tuple(Contact.__annotations__.values()), tuple, Contact._make),
 }
 
 

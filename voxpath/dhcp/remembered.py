@@ -1,0 +1,96 @@
+"""Addresses that are remembered for phones whose lease has ended, and which of them gives way to another phone.
+
+The phone whose lease ended first gives way first, but none while its port block is in quarantine.
+Else who takes and releases leases under many names would leave one more block in quarantine by each: more than the scope has
+addresses, and in the end all of the realm.
+"""
+
+from collections.abc import Callable
+
+from voxpath.core.timers import AgeHeap
+from voxpath.dhcp.record import Client
+from voxpath.model.address import Mac
+from voxpath.model.ports import BindingState
+from voxpath.ports.change import Exhausted
+from voxpath.ports.ledger import Ledger
+
+
+def quarantine_end(client: Client, ledger: Ledger) -> float:
+    """When a phone's block leaves quarantine, in seconds of the server's clock; 0: nobody has to wait for that.
+
+    So it is with an operator's word: a lease that he ended, or a block that he reserved and that is never another's anyway.
+    """
+    row = ledger.binding_of(client.phone)
+    if row is None or row.state is BindingState.HELD or row.reserved or client.withdrawn:
+        return 0.0
+    return row.until
+
+
+class Remembered:
+    """The phones of one scope whose addresses may be given away; every operation costs the same however many there are.
+
+    :param scope: its name, for reasons.
+    """
+
+    __slots__ = ("_ended", "_ready", "_scope", "_waiting")
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._ended: dict[Mac, float] = {}
+        self._ready: AgeHeap[Mac] = AgeHeap()
+        # Those whose block is in quarantine, by its end.
+        self._waiting: AgeHeap[Mac] = AgeHeap()
+
+    def __len__(self) -> int:
+        """How many there are, those whose block is in quarantine too."""
+        return len(self._ended)
+
+    def __contains__(self, mac: Mac) -> bool:
+        return mac in self._ended
+
+    def add(self, mac: Mac, ended: float, quarantined: float) -> None:
+        """Let a phone's address give way; one that stands here already keeps its place.
+
+        :param ended: when its lease ended.
+        :param quarantined: the end of its block's quarantine.
+        """
+        if mac not in self._ended:
+            self._ended[mac] = ended
+            self._waiting.arm(mac, quarantined)
+
+    def remove(self, mac: Mac) -> None:
+        """Let a phone's address alone; it is no error when it does not stand here."""
+        if self._ended.pop(mac, None) is not None:
+            self._waiting.disarm(mac)
+            self._ready.disarm(mac)
+
+    def ready(self, now: float) -> int:
+        """How many are in nobody's way: their blocks are not in quarantine."""
+        self._advance(now)
+        return len(self._ready)
+
+    def first(self, now: float, gives_way: Callable[[Mac], bool]) -> Mac:
+        """The phone that gives way.
+
+        :param gives_way: whether it does now; those few do not whose block an operator's order is just changing.
+        :raises Exhausted: nobody gives way.
+        """
+        self._advance(now)
+        passed = []
+        found = None
+        for mac in self._ready.due(now):
+            passed.append(mac)
+            if gives_way(mac):
+                found = mac
+                break
+        for mac in passed:
+            self._ready.arm(mac, self._ended[mac])
+        if found is None:
+            waiting = len(self._waiting)
+            more = f"; those that {waiting} phones left are kept until their ports are out of quarantine" if waiting else ""
+            raise Exhausted(f"no address of scope {self._scope} is left{more}")
+        return found
+
+    def _advance(self, now: float) -> None:
+        for mac in self._waiting.due(now):
+            self._ready.arm(mac, self._ended[mac])
