@@ -82,7 +82,7 @@ def test_passwords_are_shown_only_if_they_are_asked_for(role: FileRole) -> None:
         (PHONE, "desk-1.4.bin", "is not rendered"),
         (PHONE, "y0000000000x.cfg", "is not rendered"),
         ("02:00:00:00:0a:99", "x", "holds no lease"),
-        ("nobody", "x", "holds no lease"),
+        ("nobody", "x", "'nobody' is no Ethernet address"),
     ],
 )
 def test_what_cannot_be_shown_is_said(role: FileRole, phone: str, name: str, words: str) -> None:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from tests.app.tlsfiles import write_made
 from voxpath.app.decode import decode
-from voxpath.app.event import BlockNotReserved, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, BlocksAstray, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
 from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
@@ -242,6 +242,8 @@ def test_rows_that_the_configuration_has_no_place_for_do_not_stop_the_gateway(tm
     assert set(nat._table) == {Mapping(IPv4Address("10.0.0.11"), rows[0].block)}
     told = [record.event for record in memory.last(10) if isinstance(record.event, StoreRowRefused)]
     assert {event.row.split()[0] for event in told} == {str(rows[1].block), str(rows[2].block)}
+    astray = [record.event for record in memory.last(10) if isinstance(record.event, BlocksAstray)]
+    assert [(event.blocks, event.block, event.phone) for event in astray] == [(1, str(rows[1].block), rows[1].holder)]
     role.stopService()
 
 

@@ -59,6 +59,8 @@ def test_it_is_taken_back_and_the_lease_runs_out(site, make_phone) -> None:
 
 def test_what_cannot_be_adopted_is_told(site, make_phone) -> None:
     adoptions = site.server.adoptions
+    with pytest.raises(LocalError, match="00:00:00:00:00:00 is no phone's"):
+        adoptions.adopt(Mac(bytes(6)), 0.0)
     with pytest.raises(LocalError, match="group"):
         adoptions.adopt(Mac(b"\x01\0\0\0\0\1"), 0.0)
     with pytest.raises(LocalError, match="not adopted"):

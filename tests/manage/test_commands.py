@@ -47,10 +47,14 @@ class Site(NoFacts):
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.has_pools = True
         self.keeps = Keeping(True, "as long as scope lan has a free one for others")
 
     def keeping(self, lease: Lease) -> Keeping:
         return self.keeps
+
+    def gives(self, row: PortBinding) -> bool:
+        return self.has_pools
 
     def now(self) -> float:
         return 1_000_000.0
@@ -434,6 +438,7 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
         ),
         ("blocks", ("class=x",), "'class=x' is no filter here"),
         ("blocks", ("state=held", "state=released"), "'state=released' is no filter here"),
+        ("blocks", ("phone=zz",), "no phone begins with 'zz'"),
         ("release", ("x",), "'x' is no Ethernet address"),
         ("move", (PHONE, "x"), "'x' is no address; write PUBLIC or PUBLIC:FIRST"),
         ("move", (PHONE, "203.0.113.1:x"), "'x' is no port"),
@@ -626,6 +631,12 @@ def test_why_tells_when_and_why_a_lease_ended_and_what_is_kept_for_the_phone(cau
 )
 def test_what_is_kept_for_a_phone_is_told_as_it_is(site: Departed, words: str) -> None:
     assert words in run("why", PHONE, facts=site, memory=ended("declined")).note
+
+
+def test_a_block_that_no_pool_has_any_more_is_not_called_kept() -> None:
+    site = Departed(until=0.0)
+    site.has_pools = False
+    assert run("why", PHONE, facts=site, memory=ended("released")).note.endswith(f"kept for it: {KEPT_ADDRESS}")
 
 
 def test_an_address_that_the_phone_does_not_get_again_is_told_apart_from_what_is_kept() -> None:

@@ -59,6 +59,25 @@ class BlockNotReserved(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class BlocksAstray(Event, frozen=True, kw_only=True):
+    """Phones have blocks that lie in no pool of their realm, since the configuration has changed; told at each start.
+
+    Each keeps its block until its phone asks for its lease, and gets another one then.
+
+    :ivar block: one of them; ``phone`` has it.
+    """
+
+    ID: ClassVar[str] = "PORT_BLOCKS_ASTRAY"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "{blocks} port blocks lie in no pool of their realm, such as {block} of {phone}; their phones get others when they renew, "
+        "or give the pool back"
+    )
+
+    block: str
+    blocks: int
+
+
 class OwnPortsTaken(Event, frozen=True, kw_only=True):
     """Ports that the configuration or the kernel gives to the gateway itself are a phone's: they stay its for now."""
 

@@ -91,6 +91,10 @@ class ProcessFacts(NoFacts):
             return self._node.store.load(PortBinding)
         return self._gateway("blocks").ledger.bindings()
 
+    def gives(self, row: PortBinding) -> bool:
+        """Whether a phone could get this block again."""
+        return self._gateway("why").ledger.gives(row)
+
     def names(self) -> Mapping[str, Collection[str]]:
         """What the configuration names."""
         config = self._node.config

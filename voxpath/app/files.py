@@ -22,7 +22,7 @@ from voxpath.io.room import Limits
 from voxpath.io.uploads import Uploads
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import FileRow
-from voxpath.model.address import Mac
+from voxpath.model.address import is_mac
 from voxpath.model.event import printable
 from voxpath.model.phone import Provision
 from voxpath.tftp.question import Admit, Keep, Refused
@@ -104,7 +104,9 @@ class FileRole(Role):
     def _known(self, verb: str, phone: str) -> FilePolicy:
         if self.policy is None:
             raise CommandError(verb, "the file server is not running", "see roles and events for the reason")
-        if not is_mac(phone) or self._leases.provision_of(phone) is None:
+        if not is_mac(phone):
+            raise CommandError(verb, f"{printable(phone, 40)!r} is no Ethernet address", "write for example 02:00:00:00:0a:01")
+        if self._leases.provision_of(phone) is None:
             raise CommandError(verb, f"{printable(phone, 40)} holds no lease", "see leases")
         return self.policy
 
@@ -156,15 +158,6 @@ class FileRole(Role):
     def _in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":
         reactor: Any = self._node.reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
-
-
-def is_mac(text: str) -> bool:
-    """Whether a phone's identity is its Ethernet address, as that of everyone who holds a lease."""
-    try:
-        Mac.parse(text)
-    except ValueError:
-        return False
-    return True
 
 
 def answerer(source: FileSource, uploads: Uploads | None) -> Callable[[object], "Deferred[object]"]:

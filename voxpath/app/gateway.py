@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from voxpath.app import garbage, values
 from voxpath.app.check import machine_for
 from voxpath.app.clockwatch import ClockWatch
-from voxpath.app.event import BlockNotReserved, FeedFailed, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
+from voxpath.app.event import BlockNotReserved, BlocksAstray, FeedFailed, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
@@ -33,7 +33,7 @@ from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
 from voxpath.io.paced import Paced
 from voxpath.io.ports import UdpPorts
-from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac
+from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint, Mac, is_mac
 from voxpath.model.event import printable
 from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
@@ -100,6 +100,7 @@ class GatewayRole(Role):
         for row in refused:
             event = StoreRowRefused(table="block", row=f"{row.block} of {row.holder}", reason="it overlaps another row")
             self.bus.publish(self.role, event)
+        self._tell_astray()
         self.server = DhcpServer(values.scopes(config), values.admission(config), self.ledger, values.dhcp_settings(config))
         adoptions, probations = node.store.load(Adoption), node.store.load(Probation)
         self._loaded = self.server.load(node.store.load(Lease), self.clock.now(), adoptions, probations)
@@ -110,6 +111,12 @@ class GatewayRole(Role):
         self._start_feed()
         self._listen()
         self.ready = True
+
+    def _tell_astray(self) -> None:
+        ledger = self.ledger
+        astray = [row for row in ledger.bindings() if is_mac(row.holder) and not ledger.gives(row)]
+        if astray:
+            self.bus.publish(self.role, BlocksAstray(phone=astray[0].holder, block=str(astray[0].block), blocks=len(astray)))
 
     async def end(self) -> None:
         """Finish every commit and NAT change that was begun, then close; kernel tables stay."""

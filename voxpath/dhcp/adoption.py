@@ -48,6 +48,8 @@ class Adoptions:
         """
         if mac.is_group:
             raise LocalError(f"{mac} is a group address and no phone's")
+        if not any(mac):
+            raise LocalError(f"{mac} is no phone's")
         if mac in self._adopted:
             raise LocalError(f"{mac} is adopted already")
         if len(self._adopted) + len(self._changing) >= ADOPTED_LIMIT:

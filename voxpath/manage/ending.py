@@ -68,7 +68,7 @@ def _block(facts: Facts, mac: Mac) -> PortBinding | None:
 
 
 def _block_kept(facts: Facts, block: PortBinding | None) -> str:
-    if block is None or block.state is BindingState.HELD:
+    if block is None or block.state is BindingState.HELD or not facts.gives(block):
         return ""
     if block.reserved or facts.fixed_blocks().get(block.holder) == block.block:
         return f"ports {block.block} (reserved, for ever)"

@@ -94,6 +94,9 @@ class Facts(Protocol):
     def blocks(self) -> Iterable[PortBinding]:
         """All port bindings, released ones included."""
 
+    def gives(self, row: PortBinding) -> bool:
+        """Whether the holder of a block could get it again: a pool has it."""
+
     def names(self) -> Mapping[str, Collection[str]]:
         """What the configuration names, by kind: ``scope``, ``class``, ``realm`` and ``public`` addresses of pools."""
 
@@ -217,6 +220,10 @@ class NoFacts:
     def blocks(self) -> Iterable[PortBinding]:
         """No port ledger here."""
         raise _absent("blocks", "port ledger")
+
+    def gives(self, row: PortBinding) -> bool:
+        """No port ledger here."""
+        raise _absent("why", "port ledger")
 
     def names(self) -> Mapping[str, Collection[str]]:
         """Nothing is named."""

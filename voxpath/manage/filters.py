@@ -1,10 +1,15 @@
 """Filters of listings, such as ``state=held``: how they are read, which values make sense, and what fits them."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from voxpath.manage.facts import CommandError
 from voxpath.model.address import mac_beginning
 from voxpath.model.event import printable
+
+_MAC_BEGINNING = re.compile(r"[0-9a-f:]*")
+_HOLDERS = ("former:", "service:", "gateway:")
+"""How the names of those begin who have blocks and are no phones."""
 
 CHOICES_SHOWN = 20
 """Values that an error names."""
@@ -26,6 +31,8 @@ def filters(verb: str, arguments: Sequence[str], known: Sequence[str], choices: 
             todo = f"write each of {', '.join(f'{each}=...' for each in known)} at most once"
             raise CommandError(verb, f"{printable(argument, 40)!r} is no filter here", todo)
         found[name] = _plain(name, value)
+        if name == "phone":
+            _refuse_no_beginning(verb, found[name])
         if name in choices:
             _refuse_impossible(verb, name, found[name], choices[name])
     return found
@@ -44,6 +51,12 @@ def _plain(name: str, value: str) -> str:
             return value.lower()
         case _:
             return value
+
+
+def _refuse_no_beginning(verb: str, value: str) -> None:
+    is_holder = any(known.startswith(value) or value.startswith(known) for known in _HOLDERS)
+    if not (is_holder or _MAC_BEGINNING.fullmatch(value)):
+        raise CommandError(verb, f"no phone begins with {printable(value, 40)!r}", "write an Ethernet address, or how one begins")
 
 
 def _refuse_impossible(verb: str, name: str, value: str, choices: Callable[[], Iterable[str]]) -> None:

@@ -7,7 +7,7 @@ from voxpath.manage.entry import Entry
 from voxpath.manage.facts import CommandError, Facts, UserFacts
 from voxpath.manage.rows import when
 from voxpath.manage.subject import Subject
-from voxpath.model.address import Mac
+from voxpath.model.address import is_mac
 from voxpath.model.event import printable
 
 HIDDEN = (
@@ -26,7 +26,7 @@ def check_subject(verb: str, subject: Subject) -> None:
 
     :raises CommandError: what was written is neither a phone nor a user.
     """
-    if not _is_mac(subject.identities[0]):
+    if not is_mac(subject.identities[0]):
         kind = "user that this process knows" if subject.aor else "Ethernet address and no address-of-record"
         todo = "add a [[user]], or ask another process by --socket" if subject.aor else "write 02:00:00:00:0a:01 or a1@voip.example"
         raise CommandError(verb, f"{printable(subject.name, 64)!r} is no {kind}", todo)
@@ -70,11 +70,3 @@ def _of_user(subject: Subject, known: Iterable[Entry], user: UserFacts) -> Itera
         yield "the configuration has no such [[user]]"
     if user.hidden:
         yield HIDDEN
-
-
-def _is_mac(text: str) -> bool:
-    try:
-        Mac.parse(text)
-    except ValueError:
-        return False
-    return True

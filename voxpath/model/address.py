@@ -51,6 +51,11 @@ class Mac(bytes):
         return f"Mac({self.hex(':')})"
 
 
+def is_mac(text: str) -> bool:
+    """Whether a text is an Ethernet address, as the identity of everyone who holds a lease is."""
+    return _MAC_FORMS.fullmatch(text) is not None
+
+
 def mac_beginning(text: str) -> str:
     """The beginning of an Ethernet address as it is printed, from any of the forms that are read; any other text as it is."""
     digits = text.translate(_SEPARATORS).lower()

@@ -93,6 +93,10 @@ class Ledger:
         space = self._pools.holding(block)
         return (space, self._room.usage.used(space, now)) if space is not None else None
 
+    def gives(self, row: PortBinding) -> bool:
+        """Whether its holder could get a row's block today: it lies in a pool of the realm, and in none that was taken out."""
+        return self._pools.serves(row.block, row.realm)
+
     def lasting(self, row: PortBinding) -> bool:
         """Whether a row's block is its holder's for ever, by an operator's word or by the configuration."""
         return self._room.lasting(row)
