@@ -132,12 +132,13 @@ class FileRole(Role):
             return None
 
     def silent(self) -> Mapping[str, int]:
-        """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
+        """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5, TFT-2)."""
         misused = self.policy.misused if self.policy is not None else 0
-        refused = self._core.no_room if self._core is not None else 0
+        refused, dropped = (self._core.no_room, self._core.dropped) if self._core is not None else (0, 0)
         return {
             "somebody asked for the file of a phone whose lease he lacks": misused,
             "an upload was too large, or there was no room for it": refused,
+            "a request got no answer, since too many transfers were running": dropped,
         }
 
     def make_policy(self, config: Config) -> FilePolicy:
