@@ -9,6 +9,7 @@ import pytest
 from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from voxpath.app.decode import decode
 from voxpath.app.files import PATTERN, FileRole
+from voxpath.app.shelf import find
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import FileRow
 from voxpath.tftp.question import Fetch
@@ -45,7 +46,7 @@ def role(tmp_path: Path) -> FileRole:
     (tmp_path / "images" / "desk-1.4.bin").write_bytes(b"image")
     (tmp_path / "images" / "y0000000000x.cfg").write_bytes(b"mine")
     made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), Provisions(provision()))
-    made.policy = made.make_policy(config)
+    made.policy = made.make_policy(config, find(config).shelf)
     return made
 
 
@@ -88,6 +89,20 @@ def test_passwords_are_shown_only_if_they_are_asked_for(role: FileRole) -> None:
 def test_what_cannot_be_shown_is_said(role: FileRole, phone: str, name: str, words: str) -> None:
     with pytest.raises(CommandError, match=words):
         role.text(phone, name, secrets=False)
+
+
+def test_a_template_that_makes_no_file_is_shown_with_its_reason_beside_all_others(tmp_path: Path) -> None:
+    (tmp_path / "templates" / "yealink").mkdir(parents=True)
+    (tmp_path / "templates" / "yealink" / "common.cfg").write_text("{{ nosuch }}\n")
+    config = decode(f'state = "{tmp_path}"\n[tftp]\ntemplates = "templates"\n{CONFIG}'.encode()).config
+    assert config is not None
+    made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), Provisions(provision()))
+    made.policy = made.make_policy(config, find(config).shelf)
+    rows = {row.origin: row for row in made.rows(PHONE)}
+    assert rows["yealink/common.cfg"].note == "yealink/common.cfg line 1: 'nosuch' is undefined"
+    assert rows["yealink/mac.cfg"].octets
+    with pytest.raises(CommandError, match="'nosuch' is undefined"):
+        made.text(PHONE, "y000000000028.cfg", secrets=False)
 
 
 def test_requests_for_other_phones_files_are_counted(role: FileRole) -> None:

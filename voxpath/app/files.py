@@ -10,7 +10,6 @@ from voxpath.app import values, values_sip
 from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.app.schema import Config
-from voxpath.app.shelf import make_shelf, read_templates
 from voxpath.app.template_watch import TemplateWatch
 from voxpath.flow.files import DIRECTORY, FilePolicy, Image, Listed
 from voxpath.flow.uploads import UploadPolicy
@@ -25,6 +24,7 @@ from voxpath.manage.rows import FileRow
 from voxpath.model.address import Mac
 from voxpath.model.event import printable
 from voxpath.model.phone import Provision
+from voxpath.provision.table import Shelf
 from voxpath.tftp.question import Admit, Keep, Refused
 from voxpath.tftp.server import TftpServer
 from voxpath.tftp.session import PORT
@@ -63,9 +63,8 @@ class FileRole(Role):
         """Listen on every configured address."""
         node, config = self._node, self._node.config
         reactor: Any = node.reactor
-        self.policy = self.make_policy(config)
-        self._watch = TemplateWatch(config, self.clock, self.bus, self._in_thread, self.policy.use)
-        self._watch.start()
+        self._watch = TemplateWatch(config, self.clock, self.bus, self._in_thread, self._use)
+        self.policy = self.make_policy(config, self._watch.start())
         source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
         self._core = core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
@@ -141,10 +140,13 @@ class FileRole(Role):
             "a request got no answer, since too many transfers were running": dropped,
         }
 
-    def make_policy(self, config: Config) -> FilePolicy:
-        """Which file is for whom, with the templates as they are on the disk now."""
-        shelf = make_shelf(config, read_templates(config).texts)
+    def make_policy(self, config: Config, shelf: Shelf) -> FilePolicy:
+        """Which file is for whom."""
         return FilePolicy(self._leases, values_sip.accounts(config), values.shared_files(config), shelf)
+
+    def _use(self, shelf: Shelf) -> None:
+        if self.policy is not None:
+            self.policy.use(shelf)
 
     def _boxes(self, config: Config) -> Uploads | None:
         options = config.tftp
