@@ -9,10 +9,11 @@ import pytest
 from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from voxpath.app.decode import decode
 from voxpath.app.files import PATTERN, FileRole
+from voxpath.app.redundancy import NoLeases
 from voxpath.app.shelf import find
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import FileRow
-from voxpath.tftp.question import Fetch
+from voxpath.tftp.question import Fetch, Refused
 
 PHONE = str(MAC)
 CONFIG = """
@@ -89,6 +90,20 @@ def test_passwords_are_shown_only_if_they_are_asked_for(role: FileRole) -> None:
 def test_what_cannot_be_shown_is_said(role: FileRole, phone: str, name: str, words: str) -> None:
     with pytest.raises(CommandError, match=words):
         role.text(phone, name, secrets=False)
+
+
+def test_on_a_standby_the_operator_is_sent_to_the_active_server(tmp_path: Path) -> None:
+    """TFT-7: that the phone held no lease would be false."""
+    config = decode(f'state = "{tmp_path}"\n[redundancy]\nrole = "standby"\npeer = "sg-a"\n{CONFIG}'.encode()).config
+    assert config is not None
+    made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), NoLeases())
+    made.policy = made.make_policy(config, find(config).shelf)
+    with pytest.raises(CommandError, match="this is a standby"):
+        made.text(PHONE, "020000000a01.cfg", secrets=False)
+    refused = made.policy.choose(Fetch("020000000a01.cfg", HOME))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "this is a standby, ask the active server"
+    assert made.silent()["a phone asked this standby for its own file"] == 1
 
 
 def test_a_template_that_makes_no_file_is_shown_with_its_reason_beside_all_others(tmp_path: Path) -> None:

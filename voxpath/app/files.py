@@ -58,6 +58,8 @@ class FileRole(Role):
         self.policy: FilePolicy | None = None
         self._watch: TemplateWatch | None = None
         self._core: TftpServer | None = None
+        redundancy = node.config.redundancy
+        self._active = redundancy.peer if redundancy.role == "standby" else ""
 
     async def begin(self) -> None:
         """Listen on every configured address."""
@@ -103,6 +105,8 @@ class FileRole(Role):
     def _known(self, verb: str, phone: str) -> FilePolicy:
         if self.policy is None:
             raise CommandError(verb, "the file server is not running", "see roles and events for the reason")
+        if self._active:
+            raise CommandError(verb, "this is a standby, which makes no files for phones", f"ask {printable(self._active, 64)}")
         if not is_mac(phone) or self._leases.provision_of(phone) is None:
             raise CommandError(verb, f"{printable(phone, 40)} holds no lease", "see leases")
         return self.policy
@@ -134,15 +138,16 @@ class FileRole(Role):
         """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5, TFT-2)."""
         misused = self.policy.misused if self.policy is not None else 0
         refused, dropped = (self._core.no_room, self._core.dropped) if self._core is not None else (0, 0)
+        where = "a phone asked this standby for its own file" if self._active else ""
         return {
-            "somebody asked for the file of a phone whose lease he lacks": misused,
+            where or "somebody asked for the file of a phone whose lease he lacks": misused,
             "an upload was too large, or there was no room for it": refused,
             "a request got no answer, since too many transfers were running": dropped,
         }
 
     def make_policy(self, config: Config, shelf: Shelf) -> FilePolicy:
         """Which file is for whom."""
-        return FilePolicy(self._leases, values_sip.accounts(config), values.shared_files(config), shelf)
+        return FilePolicy(self._leases, values_sip.accounts(config), values.shared_files(config), shelf, self._active)
 
     def _use(self, shelf: Shelf) -> None:
         if self.policy is not None:
@@ -154,7 +159,7 @@ class FileRole(Role):
             return None
         root, images = (str(values.in_state(config, path)) for path in (options.uploads, options.root))
         limits = Limits(options.upload_octets, options.upload_quota, options.upload_total, options.upload_floor)
-        return Uploads(UploadPolicy(self._leases), root, images, limits, self._in_thread)
+        return Uploads(UploadPolicy(self._leases, self._active), root, images, limits, self._in_thread)
 
     def _in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":
         reactor: Any = self._node.reactor
