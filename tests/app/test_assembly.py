@@ -43,10 +43,11 @@ port = 5060
 places = count(1)
 
 
-def process(state: Path, text: str = "", tftp: str = "HOST:6969") -> Process:
+def process(state: Path, text: str = "", tftp: str = "HOST:6969", templates: str = "") -> Process:
     """Every process has an address of its own on loopback, so that runs side by side do not meet."""
     host = f"127.{os.getpid() % 250}.{os.getpid() // 250 % 250}.{next(places)}"
-    whole = f'state = "{state}"\n[tftp]\nlisten = ["{tftp}"]\n[mgc]\nlisten = ["HOST:2944"]\n[sip]\nlisten = ["HOST:5060"]\n' + text
+    files = f'[tftp]\nlisten = ["{tftp}"]\ntemplates = "{templates}"\n'
+    whole = f'state = "{state}"\n{files}[mgc]\nlisten = ["HOST:2944"]\n[sip]\nlisten = ["HOST:5060"]\n' + text
     config, problems = decode(whole.replace("HOST", host).encode())
     assert config is not None, problems
     return Process(Node.make(config, reactor), BOTH)
@@ -75,6 +76,19 @@ async def test_all_roles_start_and_stop_and_leave_nothing_open(tmp_path: Path) -
     await made.stopService()
     assert set(reactor.getReaders()) == before
     assert not (tmp_path / "control.sock").exists()
+
+
+async def test_all_roles_start_with_a_template_that_makes_no_file_and_say_so(tmp_path: Path) -> None:
+    """TFT-9: a phone's file is missing then, and not its address."""
+    (tmp_path / "templates" / "yealink").mkdir(parents=True)
+    (tmp_path / "templates" / "yealink" / "common.cfg").write_text("{{ nosuch }}\n")
+    made = process(tmp_path, templates="templates")
+    told: list[str] = []
+    made.node.bus.subscribe(lambda record: told.append(record.event.text))
+    made.startService()
+    await until(lambda: running(made))
+    assert [text for text in told if "yealink/common.cfg line 1: 'nosuch' is undefined" in text]
+    await made.stopService()
 
 
 async def test_the_gateways_own_ports_are_entries_of_the_ledger(tmp_path: Path) -> None:

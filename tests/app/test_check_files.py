@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from voxpath.app import values
-from voxpath.app.check import check, notes
+from voxpath.app.check import check, load, notes
 from voxpath.app.decode import decode
 from voxpath.app.machine import Machine
 from voxpath.app.schema import Config
@@ -26,7 +26,7 @@ def decoded(state: Path, text: str) -> Config:
 
 
 def problems(state: Path, text: str = "") -> list[str]:
-    return [str(problem) for problem in check(decoded(state, text), MACHINE) if problem.path.startswith("tftp")]
+    return [str(problem) for problem in check(decoded(state, text), MACHINE, thorough=True) if problem.path.startswith("tftp")]
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_class_has_the_files_of_its_layout_unless_it_says_otherwise(state: Pat
         for name, more in (("a", 'layout = "snom"'), ("b", 'layout = "snom"\nfiles = "programs"'), ("c", 'layout = "mitel"'))
     )
     config = decoded(state, classes)
-    shelf = make_shelf(config, read_templates(config).texts)
+    shelf = make_shelf(config, read_templates(config))
     first = {name: next(iter(shelf.files(name))).template for name in "abc"}
     common = shipped_sets()[COMMON].files[0].template
     assert first == {"a": "snom/phone.xml", "b": common, "c": common}
@@ -150,6 +150,29 @@ def test_the_examples_of_the_how_to_work_as_they_stand(state: Path) -> None:
     classes = '[[class]]\nlike = "cisco-spa"\n'
     assert problems(state, aliases + classes + site) == []
     assert len(blocks("toml")) == 3
+
+
+ALIAS = '[[tftp.alias]]\npattern = "spa{model}.cfg"\ntemplate = "spa.xml"\n'
+
+
+def test_a_wrong_template_is_a_problem_that_keeps_nothing_from_starting(state: Path) -> None:
+    """Phones need their leases and their NAT all the same, after a power failure most of all."""
+    put(state, "yealink/common.cfg", "{{ nosuch }}\n")
+    (first, second) = problems(state, ALIAS)
+    assert "there is no template 'spa.xml'" in first
+    assert "yealink/common.cfg line 1: 'nosuch' is undefined" in second
+    config = decoded(state, ALIAS)
+    assert [problem for problem in check(config, MACHINE) if problem.path.startswith("tftp")] == []
+    (line,) = [each for each in notes(config) if "template" in each]
+    assert line.endswith("and 1 more like it: phones get no file that is made from it until it is corrected")
+
+
+def test_a_file_with_a_wrong_template_can_be_started(state: Path) -> None:
+    put(state, "yealink/common.cfg", "{{ nosuch }}\n")
+    file = state / "gw.toml"
+    file.write_text(f'state = "{state}"\n[tftp]\ntemplates = "templates"\n')
+    assert load(file).config is not None
+    assert [problem.path for problem in load(file, thorough=True).problems] == ["tftp.templates"]
 
 
 STANDBY = """

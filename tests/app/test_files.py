@@ -9,9 +9,11 @@ import pytest
 from tests.flow.test_files import ELSEWHERE, HOME, MAC, Provisions, provision
 from voxpath.app.decode import decode
 from voxpath.app.files import PATTERN, FileRole
+from voxpath.app.redundancy import NoLeases
+from voxpath.app.shelf import find
 from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import FileRow
-from voxpath.tftp.question import Fetch
+from voxpath.tftp.question import Fetch, Refused
 
 PHONE = str(MAC)
 CONFIG = """
@@ -45,7 +47,7 @@ def role(tmp_path: Path) -> FileRole:
     (tmp_path / "images" / "desk-1.4.bin").write_bytes(b"image")
     (tmp_path / "images" / "y0000000000x.cfg").write_bytes(b"mine")
     made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), Provisions(provision()))
-    made.policy = made.make_policy(config)
+    made.policy = made.make_policy(config, find(config).shelf)
     return made
 
 
@@ -90,8 +92,36 @@ def test_what_cannot_be_shown_is_said(role: FileRole, phone: str, name: str, wor
         role.text(phone, name, secrets=False)
 
 
+def test_on_a_standby_the_operator_is_sent_to_the_active_server(tmp_path: Path) -> None:
+    """TFT-7: that the phone held no lease would be false."""
+    config = decode(f'state = "{tmp_path}"\n[redundancy]\nrole = "standby"\npeer = "sg-a"\n{CONFIG}'.encode()).config
+    assert config is not None
+    made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), NoLeases())
+    made.policy = made.make_policy(config, find(config).shelf)
+    with pytest.raises(CommandError, match="this is a standby"):
+        made.text(PHONE, "020000000a01.cfg", secrets=False)
+    refused = made.policy.choose(Fetch("020000000a01.cfg", HOME))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "this is a standby, ask the active server"
+    assert made.silent()["a phone asked this standby for its own file"] == 1
+
+
+def test_a_template_that_makes_no_file_is_shown_with_its_reason_beside_all_others(tmp_path: Path) -> None:
+    (tmp_path / "templates" / "yealink").mkdir(parents=True)
+    (tmp_path / "templates" / "yealink" / "common.cfg").write_text("{{ nosuch }}\n")
+    config = decode(f'state = "{tmp_path}"\n[tftp]\ntemplates = "templates"\n{CONFIG}'.encode()).config
+    assert config is not None
+    made = FileRole(cast("Any", SimpleNamespace(clock=None, bus=None, config=config)), Provisions(provision()))
+    made.policy = made.make_policy(config, find(config).shelf)
+    rows = {row.origin: row for row in made.rows(PHONE)}
+    assert rows["yealink/common.cfg"].note == "yealink/common.cfg line 1: 'nosuch' is undefined"
+    assert rows["yealink/mac.cfg"].octets
+    with pytest.raises(CommandError, match="'nosuch' is undefined"):
+        made.text(PHONE, "y000000000028.cfg", secrets=False)
+
+
 def test_requests_for_other_phones_files_are_counted(role: FileRole) -> None:
     assert role.policy is not None
     role.policy.choose(Fetch("020000000a01.cfg", ELSEWHERE))
     role.policy.choose(Fetch("020000000a01.cfg", HOME))
-    assert list(role.silent().values()) == [1, 0]
+    assert list(role.silent().values()) == [1, 0, 0]

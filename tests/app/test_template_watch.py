@@ -14,6 +14,7 @@ from voxpath.io.bus import EventBus
 from voxpath.io.clock import ServerClock
 from voxpath.provision.sample import samples
 from voxpath.provision.table import Shelf
+from voxpath.provision.template import LARGEST_OCTETS, TemplateFault
 
 
 class Watched:
@@ -32,13 +33,21 @@ class Watched:
         self.shelves: list[Shelf] = []
         self.broken = False
         self._parts = config, clock, bus
+        self.first: Shelf
         self.watch = self.again()
 
     def again(self) -> TemplateWatch:
         """Begin to watch, as a new start does."""
         watch = TemplateWatch(*self._parts, self.in_thread, self.shelves.append)
-        watch.start()
+        self.first = watch.start()
         return watch
+
+    def restart(self) -> None:
+        """A new process: what it tells, and the shelf that it begins with."""
+        self.watch.stop()
+        self.told.clear()
+        self.shelves.clear()
+        self.watch = self.again()
 
     def in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":
         if self.broken:
@@ -113,6 +122,74 @@ def test_a_look_that_fails_is_told_and_the_next_one_comes(watched: Watched) -> N
     watched.put("a", "")
     watched.look()
     assert len(watched.shelves) == 1
+
+
+FAULTY = "phones get no file from a template that is wrong until it is corrected: "
+
+
+def test_after_a_restart_a_wrong_template_makes_no_file_and_all_others_do(watched: Watched) -> None:
+    """TFT-9: a slip in one file must not take the leases and the NAT of all phones down at the next start."""
+    watched.put("a", "{{ nosuch }}")
+    watched.put("b", "{% if %}")
+    watched.put("c", "x={{ mac }}")
+    watched.restart()
+    (only,) = watched.told
+    assert only.startswith(f"{FAULTY}b line 1: Expected")
+    assert watched.first.templates.render("c", samples()[0], {}) == b"x=02:00:5e:00:53:01"
+    for name, reason in (("a", "'nosuch' is undefined"), ("b", "b line 1: Expected")):
+        with pytest.raises(TemplateFault, match=reason):
+            watched.first.templates.render(name, samples()[0], {})
+    watched.look()
+    assert watched.told == []
+
+
+def test_after_a_restart_a_wrong_template_counts_as_soon_as_it_is_corrected(watched: Watched) -> None:
+    watched.put("a", "{% if %}")
+    watched.put("b", "{{")
+    watched.restart()
+    assert watched.told[0].endswith("; voxpath check tells 1 more")
+    watched.put("b", "good")
+    watched.look()
+    assert watched.told[0] == "2 templates of phones' files were read anew"
+    assert watched.told[1].startswith(f"{FAULTY}a line 1: Expected")
+    watched.put("a", "good as well")
+    watched.look()
+    assert watched.told == ["2 templates of phones' files were read anew"]
+    assert watched.shelves[-1].templates.render("a", samples()[0], {}) == b"good as well"
+
+
+def test_beside_a_wrong_template_a_right_one_stays_as_it_was_when_it_becomes_wrong(watched: Watched) -> None:
+    watched.put("a", "{% if %}")
+    watched.put("b", "good")
+    watched.restart()
+    watched.put("b", "{{")
+    watched.look()
+    assert [text.partition(",")[0] for text in watched.told] == ["the templates stay as they were"] * 2
+    assert watched.shelves == []
+
+
+@pytest.mark.parametrize("octets", [b"\xff", b"x" * (LARGEST_OCTETS + 1)], ids=["no UTF-8", "too large"])
+def test_a_template_that_cannot_be_read_is_not_replaced_by_the_shipped_one(watched: Watched, octets: bytes) -> None:
+    """The operator has one of his own since the shipped one is wrong for his phones."""
+    (watched.directory / "snom").mkdir()
+    (watched.directory / "snom" / "phone.xml").write_bytes(octets)
+    watched.restart()
+    assert watched.told[0].startswith(f"{FAULTY}snom/phone.xml: ")
+    with pytest.raises(TemplateFault, match=r"^snom/phone\.xml: "):
+        watched.first.templates.render("snom/phone.xml", samples()[0], {})
+    assert watched.first.templates.render("snom/common.xml", samples()[0], {})
+
+
+def test_without_their_directory_nothing_is_rendered_until_it_is_there(watched: Watched) -> None:
+    watched.directory.rmdir()
+    watched.restart()
+    assert watched.told == [f"{FAULTY}{watched.directory}: there is no such directory"]
+    with pytest.raises(TemplateFault, match="there is no such directory"):
+        watched.first.templates.render("snom/phone.xml", samples()[0], {})
+    watched.directory.mkdir()
+    watched.look()
+    assert watched.told == ["0 templates of phones' files were read anew"]
+    assert watched.shelves[-1].templates.render("snom/common.xml", samples()[0], {})
 
 
 def test_who_has_stopped_looks_no_more(watched: Watched) -> None:

@@ -58,6 +58,36 @@ def test_nobody_else_reads_it_nor_learns_whether_it_exists(name: str) -> None:
     assert is_withheld(policy().choose(Fetch(name, ELSEWHERE)))
 
 
+class Nobody:
+    """Whom a standby knows."""
+
+    def provision_of(self, phone: str) -> Provision | None:
+        return None
+
+    def phone_at(self, address: str, port: int) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_standby_says_that_it_is_one_and_nothing_of_leases_that_it_does_not_know(name: str) -> None:
+    """TFT-7: that the phone held no lease would send everybody looking in the wrong place; hosts' names are no phone's to know."""
+    standby = FilePolicy(Nobody(), active="sg-a")
+    refused = standby.choose(Fetch(name, HOME))
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.reason, refused.owner) == (2, "this is a standby, ask the active server", str(MAC))
+    assert refused.detail == "sg-a is the active one, and alone knows who holds a lease"
+    assert standby.misused == 1
+
+
+def test_a_standby_serves_images_and_tells_the_operator_of_what_it_cannot_make() -> None:
+    choice = FilePolicy(Nobody(), active="sg-a").choose(Fetch("y000000000028.cfg", HOME))
+    assert isinstance(choice, Image)
+    assert choice.name == "y000000000028.cfg"
+    assert isinstance(choice.otherwise, Refused)
+    assert (choice.otherwise.code, choice.otherwise.reason) == (1, "no such file")
+    assert choice.otherwise.detail == "sg-a is the active one, and alone makes files for phones"
+
+
 def test_the_operator_is_told_whose_file_it_was_and_where_that_one_gets_it() -> None:
     for name in NAMES:
         refused = policy().choose(Fetch(name, ELSEWHERE))

@@ -39,6 +39,13 @@ def test_nobody_without_a_lease_writes() -> None:
     assert choose("app.log", Endpoint("10.0.0.12", 2048)) == NO_LEASE
 
 
+def test_on_a_standby_nobody_writes_and_the_reason_is_the_standby() -> None:
+    """TFT-7: it knows of no lease, so it says nothing of one."""
+    detail = "sg-a is the active one, and alone knows who holds a lease"
+    refused = UploadPolicy(House(), "sg-a").choose(Admit("020000000a02-boot.log", Endpoint("10.0.0.12", 2048)))
+    assert refused == Refused(2, "this is a standby, ask the active server", detail, "02:00:00:00:0a:02")
+
+
 def test_who_writes_without_a_lease_is_told_of_as_the_phone_that_his_files_name_means() -> None:
     """Its lease has ended, and it asks by its old address, which is nobody's now: ``why`` of that phone shows it."""
     policy, away = UploadPolicy(House(dated=True)), Endpoint("10.0.0.12", 2048)

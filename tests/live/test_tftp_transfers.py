@@ -228,10 +228,11 @@ def load(site: Site, name: str, clients: int, block: int, window: int) -> dict[s
     return told
 
 
-def test_no_request_of_a_burst_is_lost(site: Site) -> None:
+@pytest.mark.parametrize("settings", [{}, {"data_ports": [40000, 40099]}], ids=["any port", "a range of a third"])
+def test_no_request_of_a_burst_is_lost(site: Site, settings: dict[str, Any]) -> None:
     """TFT-2: as many phones ask at once when the power comes back; none has to ask again."""
     (site.images / "phone.cfg").write_bytes(IMAGE[:4096])
-    with site.serving():
+    with site.serving(**settings):
         told = load(site, "phone.cfg", BURST, 512, 1)
         assert (told["done"], told["lost"], told["reasons"]) == (BURST, 0, [])
         site.tells("TFTP_SERVED", BURST)

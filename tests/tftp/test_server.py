@@ -8,10 +8,10 @@ from voxpath.core.effects import Ask, Burst, Close, Datagram, Direct, Done, Effe
 from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent
-from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStray
+from voxpath.tftp.event import TftpAborted, TftpDropped, TftpRefused, TftpServed, TftpStray
 from voxpath.tftp.machine import ASKED_AGAIN
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest, WriteRequest
-from voxpath.tftp.question import Admit, Admitted, Fetch, Refused
+from voxpath.tftp.question import Admit, Admitted, Fetch, Keep, Kept, Refused
 from voxpath.tftp.sending import PAUSE_S
 from voxpath.tftp.server import TftpServer
 from voxpath.tftp.session import OPENINGS, WRITES_PER_PHONE, TftpSettings
@@ -197,9 +197,9 @@ def test_a_full_table_drops_the_request_and_says_so() -> None:
     begin(core, ReadRequest("f"), b"x")
     effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.12", 9))
     assert sends(effects) == []
-    (refused,) = events(effects, TftpRefused)
-    assert isinstance(refused, TftpRefused)
-    assert refused.code == -1
+    (dropped,) = events(effects, TftpDropped)
+    assert "has to ask again: " in dropped.text
+    assert core.dropped == 1
 
 
 def test_a_full_table_makes_room_for_who_comes_if_somebody_never_answered() -> None:
@@ -218,7 +218,7 @@ def test_a_full_table_makes_room_for_who_comes_if_somebody_never_answered() -> N
 @pytest.mark.parametrize(
     ("settings", "silent"),
     [
-        ({"data_ports": (40000, 40001)}, "10.0.0.12"),
+        ({"transfers": 2, "data_ports": (40000, 40000)}, "10.0.0.12"),
         ({"transfers_per_host": 2}, "10.0.0.13"),
         ({"transfers_per_host": 2, "data_ports": (40000, 40001)}, "10.0.0.13"),
     ],
@@ -227,7 +227,7 @@ def test_a_full_table_makes_room_for_who_comes_if_somebody_never_answered() -> N
 def test_whatever_is_full_makes_room_if_somebody_never_answered_in_time(
     settings: dict[str, Any], silent: str, later: float
 ) -> None:
-    """Forged requests for the ports of a small range, or in one host's name, must not keep everybody out."""
+    """Forged requests for all places, or in one host's name, must not keep everybody out."""
     core = server(**settings)
     for number in (1, 2):
         begin(core, ReadRequest("f"), bytes(2000), source=Endpoint(silent, number))
@@ -467,13 +467,67 @@ def test_every_port_of_the_range_can_be_used_at_once() -> None:
     assert sorted(numbers) == list(range(40000, 40005))
 
 
-def test_without_a_free_data_port_a_request_is_dropped_and_the_operator_told() -> None:
-    core = server(data_ports=(40000, 40000))
+ELSEWHERE = Endpoint("10.0.0.12", 9)
+ONE_PORT = {"data_ports": (40000, 40000)}
+
+
+def test_when_all_data_ports_are_taken_a_transfer_runs_from_the_port_of_requests_to_its_end() -> None:
+    """TFT-2: no request of a burst is lost, however small the range; a firewall that lets the request in lets this pass."""
+    core = server(**ONE_PORT)
+    name, _ = begin(core, ReadRequest("f"), bytes(600))
+    _, effects = begin(core, ReadRequest("g"), b"g" * 600, source=ELSEWHERE)
+    assert effects[0] == Send(write(Data(1, b"g" * 512)), ELSEWHERE, "tftp", SERVER)
+    assert [effect for effect in effects if isinstance(effect, Open)] == []
+    assert [effect.port for effect in effects if isinstance(effect, Direct)] == ["tftp"]
+    assert sends(say(core, Ack(1), source=ELSEWHERE)) == [Data(2, b"g" * 88)]
+    assert sends(say(core, Ack(1), name)) == [Data(2, bytes(88))]
+    last = say(core, Ack(2), source=ELSEWHERE)
+    assert events(last, TftpServed)
+    assert last[-1] == Direct("tftp", ELSEWHERE, None, SERVER)
+    assert core.transfers == 1
+
+
+def test_a_burst_finds_every_port_of_the_range_and_the_port_of_requests_for_the_rest() -> None:
+    core = server(data_ports=(40000, 40099))
+    homes = [Endpoint(CLIENT.host, number) for number in range(2000, 2300)]
+    began = [begin(core, ReadRequest("f"), b"x", source=home) for home in homes]
+    assert sorted(number for _, effects in began for number in ports_of(effects)) == list(range(40000, 40100))
+    assert all(sends(effects) == [Data(1, b"x")] for _, effects in began)
+    assert core.transfers == 300
+    for home, (name, effects) in zip(homes, began, strict=True):
+        assert events(say(core, Ack(1), name if ports_of(effects) else "tftp", home), TftpServed)
+    assert ports_of(begin(core, ReadRequest("f"), b"x")[1]), "a port is free again"
+
+
+def test_a_write_also_runs_from_the_port_of_requests_when_all_data_ports_are_taken() -> None:
+    core = server(**ONE_PORT, writes=2)
     begin(core, ReadRequest("f"), b"x")
-    effects = say(core, ReadRequest("f"), source=Endpoint("10.0.0.12", 9))
-    assert sends(effects) == []
-    (refused,) = events(effects, TftpRefused)
-    assert "data_ports" in refused.text
+    assert any(isinstance(effect, Ask) for effect in say(core, WriteRequest("log"), source=ELSEWHERE))
+    assert sends(core.resolve("t2", Done(Admitted(1000)), 0.0)) == [Ack(0)]
+    asked = [effect for effect in say(core, Data(1, b"end"), source=ELSEWHERE) if isinstance(effect, Ask)]
+    assert [effect.question for effect in asked] == [Keep("log", ELSEWHERE, b"end")]
+    assert next(iter(core.resolve("t2", Done(Kept("box/log")), 0.0))) == Send(write(Ack(1)), ELSEWHERE, "tftp", SERVER)
+
+
+def test_a_request_that_is_repeated_from_the_port_of_requests_starts_no_second_transfer() -> None:
+    core = server(**ONE_PORT)
+    begin(core, ReadRequest("f"), b"x")
+    begin(core, ReadRequest("g"), bytes(600), source=ELSEWHERE)
+    assert not [effect for effect in say(core, ReadRequest("g"), source=ELSEWHERE) if isinstance(effect, Ask | Open | Send)]
+    assert any(isinstance(effect, Ask) for effect in say(core, ReadRequest("h"), source=ELSEWHERE)), "it asks for another file"
+    assert core.transfers == 2
+
+
+def test_with_a_range_nobody_reaches_anothers_transfer_by_the_port_of_requests() -> None:
+    core = server(**ONE_PORT)
+    name, _ = begin(core, ReadRequest("f"), bytes(600))
+    begin(core, ReadRequest("g"), bytes(600), source=ELSEWHERE)
+    assert sends(say(core, Ack(1))) == [], "the transfer of this client has a port of its own"
+    assert sends(say(core, Ack(1), source=Endpoint("10.0.0.99", 7))) == []
+    (error,) = sends(say(core, Data(1, b""), source=Endpoint("10.0.0.99", 7)))
+    assert isinstance(error, Error)
+    assert error.code == 5
+    assert sends(say(core, Ack(1), name)) == [Data(2, bytes(88))]
 
 
 def test_a_data_port_that_another_program_has_is_passed_over() -> None:
@@ -481,11 +535,29 @@ def test_a_data_port_that_another_program_has_is_passed_over() -> None:
     name, effects = begin(core, ReadRequest("f"), b"x")
     others = {40000, 40001, 40002} - set(ports_of(effects))
     assert set(ports_of(list(core.resolve(name, Failed("address already in use"), 0.0)))) < others
-    core.resolve(name, Failed("address already in use"), 0.0)
+
+
+def test_if_other_programs_have_all_data_ports_the_port_of_requests_serves() -> None:
+    core = server(data_ports=(40000, 40002))
+    name, effects = begin(core, ReadRequest("f"), bytes(600))
     for _ in range(OPENINGS):
-        effects = list(core.resolve(name, Failed("address already in use"), 0.0))
+        if ports_of(effects):
+            effects = list(core.resolve(name, Failed("address already in use"), 0.0))
+    assert [effect.port for effect in effects if isinstance(effect, Direct)] == ["tftp"]
+    due = core.next_due()
+    assert due is not None
+    (sent, *_) = core.tick(due)
+    assert sent == Send(write(Data(1, bytes(512))), CLIENT, "tftp", SERVER)
+    assert sends(say(core, Ack(1), now=due)) == [Data(2, bytes(88))]
+    assert events(say(core, Ack(2), now=due), TftpServed)
+
+
+def test_without_any_local_port_the_client_is_told() -> None:
+    core = server()
+    name, _ = begin(core, ReadRequest("f"), b"x")
+    (error,) = sends(core.resolve(name, Failed("too many open files"), 0.0))
+    assert isinstance(error, Error)
     assert core.transfers == 0
-    assert effects == []
 
 
 def test_in_single_port_mode_clients_are_told_apart_by_their_endpoints() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.tftp.test_server import CLIENT, PHONE, begin, events, say, sends, server
 from voxpath.core.effects import Ask, Close, Direct, Done, Send
 from voxpath.model.address import Endpoint
-from voxpath.tftp.event import TftpAborted, TftpRefused, TftpWriteAborted
+from voxpath.tftp.event import TftpAborted, TftpDropped, TftpWriteAborted
 from voxpath.tftp.message import Ack, Data, Error, ErrorCode, ReadRequest, WriteRequest
 from voxpath.tftp.question import Admitted, Kept
 from voxpath.tftp.server import TftpServer
@@ -38,9 +38,9 @@ def test_who_has_been_silent_for_longest_makes_room_and_is_told() -> None:
     later, earlier = Endpoint("10.0.0.12", 1), Endpoint("10.0.0.13", 1)
     held(core, later, 1.0)
     port, _ = held(core, earlier, 0.0)
-    refused = say(core, ReadRequest("g"), source=NEW, now=SILENT_AFTER_S - 0.1)
-    assert events(refused, TftpRefused)
-    assert not is_taken(refused)
+    dropped = say(core, ReadRequest("g"), source=NEW, now=SILENT_AFTER_S - 0.1)
+    assert events(dropped, TftpDropped)
+    assert not is_taken(dropped)
     effects = say(core, ReadRequest("g"), source=NEW, now=SILENT_AFTER_S)
     assert is_taken(effects)
     (aborted,) = events(effects, TftpAborted)
@@ -92,7 +92,7 @@ def test_who_never_showed_himself_goes_before_a_silent_client() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "wanting"),
-    [({"data_ports": (40000, 40001)}, NEW), ({"transfers_per_host": 2}, Endpoint(CLIENT.host, 9))],
+    [({"transfers": 2, "data_ports": (40000, 40000)}, NEW), ({"transfers_per_host": 2}, Endpoint(CLIENT.host, 9))],
 )
 def test_whatever_is_full_makes_room_by_a_silent_client(settings: dict[str, Any], wanting: Endpoint) -> None:
     core = server(**settings)

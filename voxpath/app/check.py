@@ -66,7 +66,7 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
 )
 """The checks before a start, in the order in which their problems are told."""
 
-THOROUGH = (check_roles.check_thresholds, check_tls.check_tls)
+THOROUGH = (check_roles.check_thresholds, check_files.check_templates, check_tls.check_tls)
 """What an operator is told who asks for it, and what is no reason not to start: phones are served without the other host, too."""
 
 

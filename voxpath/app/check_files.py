@@ -23,14 +23,9 @@ LOOKED_AT = 4096
 
 
 def check_files(config: Config, machine: Machine) -> Iterator[Problem]:
-    """Every template makes a file, for a phone with users and for one without; every alias leads somewhere.
-
-    What is wrong with templates that the active server sends keeps no standby from starting: :func:`files_notes` tells it.
-    """
+    """Every alias leads somewhere, and no stranger writes templates."""
     if not config.tftp.enabled:
         return
-    if not _are_sent(config):
-        yield from _of_templates(config)
     if config.tftp.templates and writable_by_all(in_state(config, config.tftp.templates)):
         what = "every user of this machine can write it, and so have phones' passwords written anywhere"
         yield Problem("tftp.templates", what, "write chmod o-w for it")
@@ -39,16 +34,26 @@ def check_files(config: Config, machine: Machine) -> Iterator[Problem]:
         yield from _alias(alias, f"tftp.alias[{place}]", names)
 
 
+def check_templates(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Every template makes a file, for a phone with users and for one without.
+
+    One that does not keeps nothing from starting, as phones need their leases all the same: :func:`files_notes` tells it then.
+    On a standby it is no problem at all: the active server sends the templates, which went through this check there.
+    """
+    if config.tftp.enabled and not _are_sent(config):
+        yield from _of_templates(config)
+
+
 def files_notes(config: Config) -> list[str]:
-    """What a standby's templates lack, in one line."""
-    if not config.tftp.enabled or not _are_sent(config):
-        return []
-    wrong = list(_of_templates(config))
+    """What is wrong with templates and keeps nothing from starting, in one line."""
+    wrong = list(_of_templates(config)) if config.tftp.enabled else []
     if not wrong:
         return []
     more = f", and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
     what = f"{wrong[0].path}: {wrong[0].what}{more}"
-    return [f"{what}: the standby starts, and takes the templates that {config.redundancy.peer} sends"]
+    if _are_sent(config):
+        return [f"{what}: the standby starts, and takes the templates that {config.redundancy.peer} sends"]
+    return [f"{what}: phones get no file that is made from it until it is corrected"]
 
 
 def _are_sent(config: Config) -> bool:
@@ -60,7 +65,7 @@ def _of_templates(config: Config) -> Iterator[Problem]:
     read = read_templates(config)
     for fault in read.faults:
         yield Problem("tftp.templates", f"{fault.where}: {fault.what}", "name a directory of templates that this user can read")
-    shelf = make_shelf(config, read.texts)
+    shelf = make_shelf(config, read)
     unknown = set()
     for place, alias in enumerate(config.tftp.aliases):
         if alias.template and alias.template not in shelf.templates:
@@ -79,7 +84,7 @@ def image_notes(config: Config) -> Iterator[str]:
     """
     if not config.tftp.enabled or config.redundancy.role == "standby" or not in_state(config, config.tftp.root).is_dir():
         return
-    shelf = make_shelf(config, read_templates(config).texts)
+    shelf = make_shelf(config, read_templates(config))
     elsewhere = bool(config.scopes) and all(scope.tftp_servers for scope in config.scopes)
     for place, entry in enumerate(config.classes):
         if elsewhere or entry.tftp_servers or entry.url:

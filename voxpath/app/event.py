@@ -158,6 +158,23 @@ class TemplatesRead(Event, frozen=True, kw_only=True):
     count: int
 
 
+class TemplatesFaulty(Event, frozen=True, kw_only=True):
+    """Templates of phones' files are wrong, and there are none of before: what they should make is refused, all else is made.
+
+    When one is corrected it counts within seconds; nothing has to be restarted.
+
+    :ivar more: what is said of further faults; empty: there is one only.
+    """
+
+    ID: ClassVar[str] = "TEMPLATES_FAULTY"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "phones get no file from a template that is wrong until it is corrected: {where}: {reason}{more}"
+
+    where: str
+    reason: str
+    more: str
+
+
 class TemplatesRefused(Event, frozen=True, kw_only=True):
     """A template of phones' files was changed and is wrong: phones get their files by those that were there before."""
 

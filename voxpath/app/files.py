@@ -10,7 +10,6 @@ from voxpath.app import values, values_sip
 from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.app.schema import Config
-from voxpath.app.shelf import make_shelf, read_templates
 from voxpath.app.template_watch import TemplateWatch
 from voxpath.flow.files import DIRECTORY, FilePolicy, Image, Listed
 from voxpath.flow.uploads import UploadPolicy
@@ -25,6 +24,7 @@ from voxpath.manage.rows import FileRow
 from voxpath.model.address import is_mac
 from voxpath.model.event import printable
 from voxpath.model.phone import Provision
+from voxpath.provision.table import Shelf
 from voxpath.tftp.question import Admit, Keep, Refused
 from voxpath.tftp.server import TftpServer
 from voxpath.tftp.session import PORT
@@ -58,14 +58,15 @@ class FileRole(Role):
         self.policy: FilePolicy | None = None
         self._watch: TemplateWatch | None = None
         self._core: TftpServer | None = None
+        redundancy = node.config.redundancy
+        self._active = redundancy.peer if redundancy.role == "standby" else ""
 
     async def begin(self) -> None:
         """Listen on every configured address."""
         node, config = self._node, self._node.config
         reactor: Any = node.reactor
-        self.policy = self.make_policy(config)
-        self._watch = TemplateWatch(config, self.clock, self.bus, self._in_thread, self.policy.use)
-        self._watch.start()
+        self._watch = TemplateWatch(config, self.clock, self.bus, self._in_thread, self._use)
+        self.policy = self.make_policy(config, self._watch.start())
         source = FileSource(self.policy, str(values.in_state(config, config.tftp.root)), self._in_thread)
         self.uploads = self._boxes(config)
         self._core = core = TftpServer(self._leases, node.entropy, values.tftp_settings(config))
@@ -104,6 +105,8 @@ class FileRole(Role):
     def _known(self, verb: str, phone: str) -> FilePolicy:
         if self.policy is None:
             raise CommandError(verb, "the file server is not running", "see roles and events for the reason")
+        if self._active:
+            raise CommandError(verb, "this is a standby, which makes no files for phones", f"ask {printable(self._active, 64)}")
         if not is_mac(phone):
             raise CommandError(verb, f"{printable(phone, 40)!r} is no Ethernet address", "write for example 02:00:00:00:0a:01")
         if self._leases.provision_of(phone) is None:
@@ -134,18 +137,23 @@ class FileRole(Role):
             return None
 
     def silent(self) -> Mapping[str, int]:
-        """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5)."""
+        """How many requests were refused: for files of other phones (TFT-9), and for want of room (TFT-5, TFT-2)."""
         misused = self.policy.misused if self.policy is not None else 0
-        refused = self._core.no_room if self._core is not None else 0
+        refused, dropped = (self._core.no_room, self._core.dropped) if self._core is not None else (0, 0)
+        where = "a phone asked this standby for its own file" if self._active else ""
         return {
-            "somebody asked for the file of a phone whose lease he lacks": misused,
+            where or "somebody asked for the file of a phone whose lease he lacks": misused,
             "an upload was too large, or there was no room for it": refused,
+            "a request got no answer, since too many transfers were running": dropped,
         }
 
-    def make_policy(self, config: Config) -> FilePolicy:
-        """Which file is for whom, with the templates as they are on the disk now."""
-        shelf = make_shelf(config, read_templates(config).texts)
-        return FilePolicy(self._leases, values_sip.accounts(config), values.shared_files(config), shelf)
+    def make_policy(self, config: Config, shelf: Shelf) -> FilePolicy:
+        """Which file is for whom."""
+        return FilePolicy(self._leases, values_sip.accounts(config), values.shared_files(config), shelf, self._active)
+
+    def _use(self, shelf: Shelf) -> None:
+        if self.policy is not None:
+            self.policy.use(shelf)
 
     def _boxes(self, config: Config) -> Uploads | None:
         options = config.tftp
@@ -153,7 +161,7 @@ class FileRole(Role):
             return None
         root, images = (str(values.in_state(config, path)) for path in (options.uploads, options.root))
         limits = Limits(options.upload_octets, options.upload_quota, options.upload_total, options.upload_floor)
-        return Uploads(UploadPolicy(self._leases), root, images, limits, self._in_thread)
+        return Uploads(UploadPolicy(self._leases, self._active), root, images, limits, self._in_thread)
 
     def _in_thread(self, work: Callable[[], Any]) -> "Deferred[Any]":
         reactor: Any = self._node.reactor

@@ -52,7 +52,8 @@ class Tftp(Section, frozen=True):
     data_ports: Annotated[
         tuple[Port, ...],
         doc(
-            "First and last local port of transfers, for firewalls: each transfer takes one; empty: any port.",
+            "First and last local port of transfers, for firewalls: each transfer takes one, and while all are taken the port "
+            "that takes requests serves; empty: any port.",
             [40000, 40999],
             max_length=2,
         ),

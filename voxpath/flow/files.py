@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
-from voxpath.flow.owner import Owners, is_of_another
+from voxpath.flow.owner import Owners, is_of_another, of_standby
 from voxpath.model.event import printable
 from voxpath.model.phone import Provision
 from voxpath.model.user import SipAccount
@@ -93,7 +93,8 @@ class FilePolicy:
     :param accounts: the SIP users of each phone.
     :param images: names that are everybody's, whatever they look like: the images of the classes.
     :param shelf: what is rendered for whom.
-    :ivar misused: how often a phone's file was asked for from an address that does not hold its lease.
+    :param active: the name of the active server, if this is its standby, which gives nobody's own file; empty: this is none.
+    :ivar misused: how often a phone's file was asked for from an address that does not hold its lease, or on a standby.
     """
 
     def __init__(
@@ -102,12 +103,14 @@ class FilePolicy:
         accounts: Mapping[str, tuple[SipAccount, ...]] = MappingProxyType({}),
         images: Collection[str] = (),
         shelf: Shelf | None = None,
+        active: str = "",
     ) -> None:
         self._provisions = provisions
         self._accounts = accounts
         self._images = frozenset(images)
         self._shelf = Shelf() if shelf is None else shelf
         self._owners = Owners(provisions)
+        self._active = active
         self.misused = 0
 
     def use(self, shelf: Shelf) -> None:
@@ -123,7 +126,13 @@ class FilePolicy:
         if name not in self._images and is_of_another(name, phone):
             return self._misuse(name, phone)
         provision = self._provisions.provision_of(phone) if phone else None
-        return Image(name) if provision is None else self._for(provision, name)
+        return self._common(name) if provision is None else self._for(provision, name)
+
+    def _common(self, name: str) -> Image:
+        """What everybody gets: an image; of what is not there a standby cannot tell whether the active server would make it."""
+        if not self._active:
+            return Image(name)
+        return Image(name, NO_FILE._replace(detail=f"{self._active} is the active one, and alone makes files for phones"))
 
     def shown(self, phone: str, name: str, masked: bool) -> Choice:
         """What this phone would be given, for the eyes of an operator.
@@ -155,6 +164,8 @@ class FilePolicy:
         """Refuse a file of another phone than this one; what the operator is told tells whose it is, and what is missing."""
         self.misused += 1
         owner = self._owners.of(name)
+        if self._active:
+            return of_standby(self._active, owner.identity)
         if owner.address:
             detail = f"{owner.mac} holds {owner.address}, and gets it there alone"
         else:

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 from voxpath.model.address import Mac
 from voxpath.model.phone import Provision
+from voxpath.tftp.message import ErrorCode
+from voxpath.tftp.question import Refused
 
 MAC_DIGITS = 12
 LONGEST_RUN = 16
@@ -21,6 +23,9 @@ CENTURIES = (19, 20)
 """Of a year in four digits; a clock that was never set is in 1970."""
 STRANGERS = 64
 """Phones without a lease that events name as those whose file it was: what somebody makes up must not fill a memory."""
+
+ON_STANDBY = "this is a standby, ask the active server"
+"""What a phone is told that wants to read its own file from a standby, or to write."""
 
 _SPELLINGS = (
     # With colons it is nothing else, also where leading zeros are left out; a word such as ``spa`` may stand right before it.
@@ -121,6 +126,15 @@ class Owners:
         if mac and len(self._strangers) < STRANGERS:
             self._strangers.add(mac)
         return mac if mac in self._strangers else ""
+
+
+def of_standby(active: str, owner: str) -> Refused:
+    """Refuse what the active server alone decides: a standby knows nobody's lease, so it says nothing of it.
+
+    :param active: its name, which is the operator's to know.
+    :param owner: the identity of the phone whose file it is; empty: it is not known.
+    """
+    return Refused(ErrorCode.ACCESS_VIOLATION, ON_STANDBY, f"{active} is the active one, and alone knows who holds a lease", owner)
 
 
 def is_time(run: str) -> bool:

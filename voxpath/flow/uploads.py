@@ -3,7 +3,7 @@
 from re import compile as pattern
 from typing import NamedTuple, Protocol
 
-from voxpath.flow.owner import Owners, may_not_write
+from voxpath.flow.owner import Owners, may_not_write, of_standby
 from voxpath.model.address import Mac
 from voxpath.model.phone import Provision
 from voxpath.tftp.message import ErrorCode
@@ -41,9 +41,13 @@ class Drop(NamedTuple):
 
 
 class UploadPolicy:
-    """Decides whether a client may write, and where to."""
+    """Decides whether a client may write, and where to.
 
-    def __init__(self, residents: Residents) -> None:
+    :param active: the name of the active server, if this is its standby, where nobody may write; empty: this is none.
+    """
+
+    def __init__(self, residents: Residents, active: str = "") -> None:
+        self._active = active
         self._residents = residents
         self._owners = Owners(residents)
 
@@ -62,6 +66,8 @@ class UploadPolicy:
     def _of_nobody(self, name: str) -> Refused:
         """Refuse whoever holds no lease: most likely he is the phone whose address his file's name holds."""
         owner = self._owners.of(name)
+        if self._active:
+            return of_standby(self._active, owner.identity)
         if owner.address:
             detail = f"{owner.mac} holds {owner.address}, and may write from there alone"
         else:

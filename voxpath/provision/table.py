@@ -72,6 +72,7 @@ class Shelf:
     """All files that phones can be given: the shipped sets, the operator's templates and aliases.
 
     :param sets: the name of the set of each class; a class without one has the common files alone.
+    :param unreadable: why which of these templates could not be read.
     :raises KeyError: there is no such set, when its files are asked for.
     """
 
@@ -80,8 +81,9 @@ class Shelf:
         sets: Mapping[str, str] = MappingProxyType({}),
         aliases: Sequence[Alias] = (),
         texts: Mapping[str, str] = MappingProxyType({}),
+        unreadable: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.templates = Templates(shipped_templates(), texts)
+        self.templates = Templates(shipped_templates(), texts, unreadable)
         self._sets = sets
         self._aliases = aliases
 

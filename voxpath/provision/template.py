@@ -7,6 +7,7 @@ Values are texts of one line already (:mod:`voxpath.provision.record`).
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError, Undefined
@@ -54,11 +55,20 @@ class Templates:
     """All templates by name.
 
     :param texts: the operator's, which replace shipped ones of the same name.
+    :param unreadable: those of the operator that are there, and cannot be read: they hide shipped ones, and make no file.
+    :ivar own: the names of the operator's.
     """
 
-    def __init__(self, shipped: Mapping[str, str], texts: Mapping[str, str] | None = None) -> None:
-        self.own = frozenset(texts or ())
-        self._texts = {**shipped, **(texts or {}), **{f"{SHIPPED}{name}": text for name, text in shipped.items()}}
+    def __init__(
+        self,
+        shipped: Mapping[str, str],
+        texts: Mapping[str, str] = MappingProxyType({}),
+        unreadable: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.own = frozenset(texts)
+        self.unreadable = unreadable
+        known = {**shipped, **texts, **{f"{SHIPPED}{name}": text for name, text in shipped.items()}}
+        self._texts = {name: text for name, text in known.items() if name not in unreadable}
         loader = DictLoader(self._texts)
         self._lines = _environment(loader, _line)
         self._xml = _environment(loader, _xml)
@@ -103,6 +113,8 @@ class Templates:
         return False
 
     def _template(self, name: str) -> Template:
+        if name in self.unreadable:
+            raise TemplateFault(printable(name, 100), 0, self.unreadable[name])
         try:
             return (self._xml if self.makes_xml(name) else self._lines).get_template(name)
         except TemplateError as error:

@@ -23,7 +23,7 @@ class TftpServed(Event, frozen=True, kw_only=True):
 
 
 class TftpRefused(Event, frozen=True, kw_only=True):
-    """A request was answered with an error, or dropped because a table is full (``code`` -1)."""
+    """A request was answered with an error."""
 
     ID: ClassVar[str] = "TFTP_REFUSED"
     LEVEL: ClassVar[Level] = Level.WARNING
@@ -32,6 +32,18 @@ class TftpRefused(Event, frozen=True, kw_only=True):
     client: str
     name: str
     code: int
+    reason: str
+
+
+class TftpDropped(Event, frozen=True, kw_only=True):
+    """A request got no answer, since there is no room for one more transfer: its client repeats it, and may find room then."""
+
+    ID: ClassVar[str] = "TFTP_DROPPED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "{client} got no answer when it asked for {name}, and has to ask again: {reason}"
+
+    client: str
+    name: str
     reason: str
 
 

@@ -2,7 +2,7 @@
 
 from voxpath.core.effects import Emit
 from voxpath.model.event import Event, MessageEvent, printable
-from voxpath.tftp.event import TftpAborted, TftpRefused, TftpServed, TftpStored, TftpWriteAborted
+from voxpath.tftp.event import TftpAborted, TftpDropped, TftpRefused, TftpServed, TftpStored, TftpWriteAborted
 from voxpath.tftp.message import Ack, Data, Message, summary
 from voxpath.tftp.receiving import Writing
 from voxpath.tftp.sending import Sending
@@ -25,10 +25,16 @@ def is_shown(message: Message, transfer: Sending | Writing) -> bool:
 
 
 def refused(session: Session, code: int, reason: str) -> Event:
-    """A request that got an error, or no answer; it is about the phone whose file it was as well as about the one that asked."""
+    """A request that got an error; it is about the phone whose file it was as well as about the one that asked."""
     asking, owner, name = session.phone, session.owner, printable(session.request.name)
     phone, peer = (asking, owner) if asking else (owner, "")
     return TftpRefused(phone=phone, peer=peer, client=str(session.client), name=name, code=code, reason=printable(reason))
+
+
+def dropped(session: Session, reason: str) -> Event:
+    """A request that got no answer."""
+    name = printable(session.request.name)
+    return TftpDropped(phone=session.phone, client=str(session.client), name=name, reason=printable(reason))
 
 
 def complete(session: Session, now: float) -> Event:

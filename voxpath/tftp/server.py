@@ -1,4 +1,8 @@
-"""The TFTP server: many transfers at once, each with a local port of its own (RFC 1350 section 4), or all by one port."""
+"""The TFTP server: many transfers at once, each with a local port of its own (RFC 1350 section 4), or all by one port.
+
+Where the ports of transfers are a range and all of them are taken, further transfers run from the port that takes requests.
+No request is lost then, and a firewall that lets requests in lets these transfers pass, too.
+"""
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol
@@ -15,13 +19,10 @@ from voxpath.tftp.message import NETASCII, OCTET, Ack, Data, Error, ErrorCode, M
 from voxpath.tftp.options import answer_options
 from voxpath.tftp.question import Admit, Admitted, Fetch, Keep, Kept, Refused
 from voxpath.tftp.receiving import Writing
-from voxpath.tftp.report import aborted, arrow, complete, is_shown, refused
+from voxpath.tftp.report import aborted, arrow, complete, dropped, is_shown, refused
 from voxpath.tftp.sending import Sending
-from voxpath.tftp.session import DEFAULTS, OPENINGS, PORT, Session, Sessions, TftpSettings, is_group
+from voxpath.tftp.session import DEFAULTS, PORT, Session, Sessions, TftpSettings, is_group
 from voxpath.tftp.wire import is_request, parse, write
-
-NOT_ANSWERED = -1
-"""In place of an error code: the request was dropped, the client will repeat it."""
 
 
 class Residents(Protocol):
@@ -35,15 +36,17 @@ class TftpServer:
     """The core; ``resolve`` takes the answers to its questions and the failures of its ports.
 
     :ivar no_room: how often a file was refused that is too large, or has no room.
+    :ivar dropped: how many requests got no answer, since as many transfers were running as may.
     """
 
     def __init__(self, residents: Residents, entropy: Entropy, settings: TftpSettings = DEFAULTS) -> None:
         self._residents = residents
         self._entropy = entropy
         self._settings = settings
+        self._shares_port = settings.single_port or settings.data_ports is not None
         self._sessions = Sessions(settings, entropy)
         self._timers: TimerHeap[str] = TimerHeap()
-        self.no_room = 0
+        self.no_room = self.dropped = 0
 
     @property
     def transfers(self) -> int:
@@ -58,9 +61,9 @@ class TftpServer:
         if datagram.port != PORT:
             session = self._sessions.named(datagram.port)
             return self._into_transfer(session, datagram, now) if session is not None else ()
-        if self._settings.single_port and not is_request(datagram.payload):
+        if self._shares_port and not is_request(datagram.payload):
             session = self._sessions.of(datagram.source)
-            if session is not None:
+            if session is not None and session.shares_port:
                 return self._into_transfer(session, datagram, now)
         if is_group(datagram.destination):
             # RFC 1123 section 4.2.3.5: requests to a broadcast address are ignored in silence.
@@ -119,7 +122,7 @@ class TftpServer:
                 # An ERROR is never answered with an ERROR: two servers would never stop.
                 # tftp-hpa acknowledges an ERROR, to the port that it came from.
                 return ()
-            case Data() if self._settings.single_port:
+            case Data() if self._shares_port:
                 # The end of a transfer that is over, or one of before a restart.
                 return self._refuse(session, ErrorCode.UNKNOWN_TID, "there is no transfer of yours")
         return self._refuse(session, ErrorCode.ILLEGAL_OPERATION, "only requests belong to this port")
@@ -138,7 +141,8 @@ class TftpServer:
             effects += self._give_way(giving_way, session.began)
         full = self._sessions.full(session)
         if full:
-            return [*effects, Emit(refused(session, NOT_ANSWERED, full))]
+            self.dropped += 1
+            return [*effects, Emit(dropped(session, full))]
         self._sessions.begin(session)
         return [*effects, Ask(question, session.name)]
 
@@ -156,7 +160,7 @@ class TftpServer:
         if isinstance(transfer, Refused):
             return self._end_refused(session, transfer.code, transfer.reason, transfer.detail)
         session.transfer = transfer
-        opened = [] if session.outlet == PORT else [self._open(session)]
+        opened = [] if session.shares_port else [self._open(session)]
         return [*opened, *self._carry(session, transfer.start(now), now), *_direct(session)]
 
     def _transfer(self, session: Session, answer: bytes | Content | Admitted) -> Sending | Writing | Refused:
@@ -208,7 +212,7 @@ class TftpServer:
         """Send what the transfer says, and follow its timer and its end."""
         transfer = session.transfer
         assert transfer is not None
-        source = session.local if session.outlet == PORT else ""
+        source = session.local if session.shares_port else ""
         effects: list[Effect] = []
         if len(messages) == 1:
             effects.append(Send(write(messages[0]), session.client, session.outlet, source))
@@ -242,17 +246,19 @@ class TftpServer:
         return self._carry(session, session.transfer.kept(now), now)
 
     def _failed(self, session: Session, reason: str) -> Effects:
-        """A file could not be read or kept, or the local port not be opened: of a range, another one is tried."""
+        """A file could not be read or kept, or the local port not be opened: of a range, another one is tried.
+
+        If none can be had, the transfer goes on from the port that takes requests: its timer repeats what could not leave.
+        """
         if session.transfer is None:
             return self._end_refused(session, ErrorCode.NOT_DEFINED, "the file cannot be read", reason)
         if session.keeping:
             return self._end_refused(session, ErrorCode.NOT_DEFINED, "the file cannot be kept", reason)
+        if not session.number:
+            return self._end_refused(session, ErrorCode.NOT_DEFINED, "no local port", reason)
         session.openings += 1
-        if session.number and session.openings < OPENINGS and not self._sessions.data_ports.exhausted:
-            self._sessions.data_ports.give(session.number)
-            session.number = self._sessions.data_ports.take()
-            return [self._open(session)]
-        return self._end_refused(session, ErrorCode.NOT_DEFINED, "no local port", reason)
+        self._sessions.another_port(session)
+        return _direct(session) if session.shares_port else [self._open(session)]
 
     # Ends.
 
@@ -261,7 +267,7 @@ class TftpServer:
         self._timers.disarm(session.name)
         if session.transfer is None:
             return []
-        return [Direct(PORT, session.client, None, session.local) if session.outlet == PORT else Close(session.name)]
+        return [Direct(PORT, session.client, None, session.local) if session.shares_port else Close(session.name)]
 
     def _end_refused(self, session: Session, code: int, reason: str, detail: str = "") -> list[Effect]:
         """End a session with an error, from the port that the client knows."""
@@ -280,7 +286,7 @@ class TftpServer:
             return self._abort(session, "its client has not answered yet, and others wait")
         error = Error(ErrorCode.NOT_DEFINED, "others wait, and you have been silent")
         return [
-            Send(write(error), session.client, session.outlet, session.local if session.outlet == PORT else ""),
+            Send(write(error), session.client, session.outlet, session.local if session.shares_port else ""),
             arrow(session.phone, error, received=False),
             *self._abort(session, f"its client has been silent for {now - heard_at:.0f} s, and others wait"),
         ]

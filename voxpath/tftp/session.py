@@ -33,7 +33,7 @@ class TftpSettings:
     :ivar transfers: how many transfers run at once; further requests are dropped, so that the clients repeat them.
     :ivar transfers_per_host: the same for one address.
     :ivar writes: the same for writes; 0: the server is read only.
-    :ivar data_ports: first and last local port of transfers; ``None``: any.
+    :ivar data_ports: first and last local port of transfers; ``None``: any; while all are taken :data:`PORT` serves.
     :ivar single_port: whether all transfers run from the port that takes requests.
     """
 
@@ -87,6 +87,11 @@ class Session:
     def writer(self) -> str:
         """Who counts as the one who writes: phones may share an address (RFC 7618)."""
         return self.phone or self.client.host
+
+    @property
+    def shares_port(self) -> bool:
+        """Whether it runs from the port that takes requests, where its client's address and port tell it from others."""
+        return self.outlet == PORT
 
     @property
     def waits_for_us(self) -> bool:
@@ -161,7 +166,7 @@ class Sessions:
         """Enter a session, and give it a name and a port."""
         self._begun += 1
         session.name = f"t{self._begun}"
-        if not self._settings.single_port:
+        if not self._settings.single_port and not self.data_ports.exhausted:
             session.outlet = session.name
             session.number = self.data_ports.take()
         self._by_name[session.name] = self._by_client[session.client] = session
@@ -170,6 +175,14 @@ class Sessions:
         if session.request.writes:
             self._writes.enter(session)
             self._of_writer.setdefault(session.writer, Share()).enter(session)
+
+    def another_port(self, session: Session) -> None:
+        """Give a session another port of the range, as its own cannot be opened; none that is left: the one that takes requests."""
+        number = 0
+        if session.openings < OPENINGS and not self.data_ports.exhausted:
+            number = self.data_ports.take()
+        self.data_ports.give(session.number)
+        session.number, session.outlet = number, session.name if number else PORT
 
     def end(self, session: Session) -> None:
         """Forget a session, and take its port back."""
@@ -212,8 +225,6 @@ class Sessions:
             return _Lack(f"{settings.writes} files are being written", self._writes)
         if len(self) >= settings.transfers:
             return _Lack(f"{settings.transfers} transfers are running", self._all)
-        if not settings.single_port and self.data_ports.exhausted:
-            return _Lack("all ports of tftp.data_ports are in use", self._all)
         return None
 
 
