@@ -27,7 +27,7 @@ from voxpath.dhcp.message import SERVER_PORT
 from voxpath.dhcp.probe import Prober
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.verified import VerifiedServer
-from voxpath.dhcp.wire import CHADDR_AT, is_discover
+from voxpath.dhcp.wire import CHADDR_AT, client_of, is_discover
 from voxpath.io.backlog import Backlog
 from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
@@ -294,6 +294,7 @@ class GatewayRole(Role):
             nat=TransactionGroup(self.selection.nat, node.reactor),
             on_fault=self.fault,
             source_of=_client,
+            phone_of=_phone,
         )
         node.own(self.role, self._driver)
         if node.config.dhcp.enabled:
@@ -331,3 +332,9 @@ class GatewayRole(Role):
 def _client(datagram: Datagram) -> str:
     """Who sent a DHCP message: most clients have no address yet, so their Ethernet address tells them apart."""
     return datagram.payload[CHADDR_AT : CHADDR_AT + MAC_LENGTH].hex(":")
+
+
+def _phone(datagram: Datagram) -> str:
+    """The phone whose message was refused, for ``why`` and ladders; ARP and ICMP name none."""
+    mac = client_of(datagram.payload) if datagram.port == PORT else None
+    return str(mac or "")
