@@ -14,6 +14,7 @@ from voxpath.app import garbage, values
 from voxpath.app.check import machine_for
 from voxpath.app.clockwatch import ClockWatch
 from voxpath.app.event import BlockNotReserved, FeedFailed, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
+from voxpath.app.linkwatch import LinkWatch
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
@@ -29,6 +30,7 @@ from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.dhcp.wire import CHADDR_AT, client_of, is_discover
 from voxpath.io.backlog import Backlog
+from voxpath.io.carrier import link_state
 from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
 from voxpath.io.paced import Paced
@@ -77,14 +79,15 @@ class GatewayRole(Role):
         self._backlog: Backlog | None = None
         self._storm = PerSecond(STORM_EVENTS_PER_SECOND)
         self._clock_watch = ClockWatch(node)
+        self._link_watch = LinkWatch(node, link_state)
         self._loaded: list[Effect] = []
         self.prober: Prober | None = None
 
     @property
     def detail(self) -> str:
-        """Without DHCP the role still keeps ledger and NAT."""
+        """Without DHCP the role still keeps ledger and NAT; without a link it runs and hears nobody."""
         dhcp = self._node.config.dhcp.enabled and self._node.config.scopes
-        return "" if dhcp else "ledger and NAT only: DHCP is off"
+        return "; ".join(self.lost_links) if dhcp else "ledger and NAT only: DHCP is off"
 
     async def begin(self) -> None:
         """Adopt the kernel's tables, load the store, make them equal, then listen."""
@@ -134,6 +137,11 @@ class GatewayRole(Role):
             await self.selection.nat.stop()
 
     # What the other roles and the commands ask.
+
+    @property
+    def lost_links(self) -> list[str]:
+        """Interfaces on which no phone can be heard at the moment, a line for each."""
+        return self._link_watch.lost if self.ready else []
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this inside address, or to this port of a shared one; empty: nobody."""
@@ -321,10 +329,11 @@ class GatewayRole(Role):
     def _watch(self, ports: UdpPorts) -> None:
         """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes."""
         self._clock_watch.look()
+        self._link_watch.look(self.role)
         orphans = ports.orphans()
         if orphans:
             self._look = None
-            self.restart(f"interface {', '.join(orphans)} was made anew")
+            self.reload(f"interface {', '.join(orphans)} was made anew, and its sockets are opened again")
         else:
             self._look = self.clock.call_at(self.clock.now() + LOOK_S, lambda: self._watch(ports))
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from voxpath.app.event import RoleFailed
+from voxpath.app.event import RoleFailed, RoleReloaded
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock
 from voxpath.model.event import printable
@@ -128,8 +128,9 @@ class Role(Service):
 
     async def _reload(self, reason: str) -> None:
         if self.running and self.state is RoleState.RUNNING:
+            self.trouble = reason
             await self.end()
-            self._wait(FIRST_PAUSE_S, reason)
+            self._wait(RoleReloaded(name=self.role, reason=reason, pause_s=FIRST_PAUSE_S))
 
     async def _start(self) -> None:
         self.state = RoleState.STARTING
@@ -148,13 +149,13 @@ class Role(Service):
         now = self.clock.now()
         pause = FIRST_PAUSE_S * 2 ** sum(now - at < RESTART_WINDOW_S for at in self._restarted)
         self._restarted.append(now)
-        self._wait(pause, reason)
+        self._wait(RoleFailed(name=self.role, reason=reason, pause_s=pause))
 
-    def _wait(self, pause: float, reason: str) -> None:
+    def _wait(self, told: RoleFailed | RoleReloaded) -> None:
         self.state = RoleState.PAUSED
-        self.bus.publish(self.role, RoleFailed(name=self.role, reason=reason, pause_s=pause))
+        self.bus.publish(self.role, told)
         if self.running:
-            self._pause = self.clock.call_at(self.clock.now() + pause, self._again)
+            self._pause = self.clock.call_at(self.clock.now() + told.pause_s, self._again)
 
     def _again(self) -> None:
         self._pause = None
