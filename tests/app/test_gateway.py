@@ -29,8 +29,10 @@ from voxpath.dhcp.question import Question
 from voxpath.dhcp.wire import CHADDR_AT, encode
 from voxpath.io.backlog import Backlog
 from voxpath.io.bus import EventBus
-from voxpath.manage.facts import CommandError
+from voxpath.manage.commands import COMMANDS, Answer, Console
+from voxpath.manage.facts import CommandError, NoFacts
 from voxpath.manage.memory import Memory
+from voxpath.manage.rows import EventRow
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.clock import ClockMark
 from voxpath.model.event import Event
@@ -331,3 +333,24 @@ def test_dropped_discovers_are_counted_and_some_of_them_told(role: GatewayRole) 
     assert role.silent()[STORM] == 29
     told = [record.event for record in role._node.memory.of(str(MAC)) if isinstance(record.event, DhcpDropped)]
     assert len(told) == STORM_EVENTS_PER_SECOND
+
+
+def test_why_tells_of_a_phone_whose_message_cannot_be_read(role: GatewayRole) -> None:
+    """The header names the phone, whatever is wrong with the options behind it."""
+    memory = role._node.memory
+    (driver,) = role._node.drivers["dhcp"]
+    asking = encode(Message(BOOTREQUEST, 1, MAC, {53: b"\1"}))
+    driver.feed(Datagram(asking[:243] + bytes((60, 200)) + b"yealink", Endpoint("0.0.0.0", 68), interface="lan0", port="dhcp"))
+    answer = COMMANDS["why"].run(Console(NoFacts(), memory), (str(MAC),))
+    assert isinstance(answer, Answer)
+    (told,) = answer.rows
+    assert isinstance(told, EventRow)
+    assert (told.id, told.phone) == ("MALFORMED", str(MAC))
+    assert told.text == "dhcp message from 0.0.0.0:68 refused: option 60 runs over the end at 243 (RFC 2132 section 2)"
+    assert answer.note == ""
+
+
+def test_what_is_no_dhcp_names_no_phone_when_it_cannot_be_read(role: GatewayRole) -> None:
+    (driver,) = role._node.drivers["dhcp"]
+    driver.feed(Datagram(b"\1\1\6" + bytes(200), Endpoint("10.0.0.9", 0), interface="lan0", port="arp"))
+    assert role._node.memory.phones() == []

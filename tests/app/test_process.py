@@ -9,6 +9,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from voxpath.app.assembly import Process
 from voxpath.app.decode import decode
+from voxpath.app.event import RoleReloaded
 from voxpath.app.facts import ProcessFacts
 from voxpath.app.node import Node
 from voxpath.app.parts import Part
@@ -37,6 +38,7 @@ def test_after_a_failure_of_the_disk_the_roles_load_the_store_again(tmp_path: Pa
     clock = VirtualClock(reactor)
     store = MemoryStore()
     node = Node(config, reactor, clock, EventBus(clock), Memory(), SystemRandom(), store)
+    node.bus.subscribe(node.memory)
     process = Process(node, (Part.CONTROLLER,))
     process.startService()
     controller = process.controller
@@ -48,7 +50,12 @@ def test_after_a_failure_of_the_disk_the_roles_load_the_store_again(tmp_path: Pa
     controller.silent = lambda: {"refused by mac": 2, "nothing is left": 0}
     (row,) = ProcessFacts(process).roles()
     assert (row.role, row.detail) == ("mgc", "2 times: refused by mac")
-    node.on_reopened()
+    node.on_reopened("the store voxpath.db failed: database or disk is full")
+    (told,) = [record.event for record in node.memory.last(100) if isinstance(record.event, RoleReloaded)]
+    assert told.text == (
+        "the role mgc begins anew in 1 s: the store voxpath.db failed: database or disk is full; "
+        "it is good again and read anew, but look at the disk: room, health"
+    )
     assert controller.state is RoleState.PAUSED
     reactor.advance(FIRST_PAUSE_S)
     assert controller.state is RoleState.RUNNING

@@ -3,8 +3,8 @@
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from voxpath.app.event import RoleFailed
-from voxpath.app.role import FAULTS, FIRST_PAUSE_S, RESTARTS, Role, RoleState
+from voxpath.app.event import RoleFailed, RoleReloaded
+from voxpath.app.role import FAULTS, FIRST_PAUSE_S, RELOAD_WINDOW_S, RESTARTS, Role, RoleState
 from voxpath.io.bus import EventBus, Record
 from voxpath.testing.clock import VirtualClock
 
@@ -134,13 +134,34 @@ def test_a_stop_during_a_pause_leaves_no_timer() -> None:
     assert role.state is RoleState.OFF
 
 
-def test_the_pause_of_a_role_that_is_only_to_load_anew_stays_short() -> None:
-    """A disk that is full again and again must not keep the gateway out of service for long."""
-    clock, role, _ = bench()
+def reloaded(role: ScriptedRole, clock: Clock) -> float:
+    """Have a role load anew, and tell after how many seconds it ran again."""
+    role.reload("the store had failed")
+    assert role.state is RoleState.PAUSED
+    assert role.trouble == "the store had failed"
+    began = clock.seconds()
+    while role.state is not RoleState.RUNNING:
+        clock.advance(0.5)
+    return clock.seconds() - began
+
+
+def test_the_pause_of_a_role_that_is_only_to_load_anew_grows_to_some_seconds() -> None:
+    """A disk that is full again and again fills no events, and does not keep the gateway out of service for long."""
+    clock, role, records = bench()
     role.startService()
-    for _ in range(3 * RESTARTS):
-        role.reload("the store had failed")
-        assert role.state is RoleState.PAUSED
-        clock.advance(FIRST_PAUSE_S)
-        assert role.state is RoleState.RUNNING
+    assert [reloaded(role, clock) for _ in range(RESTARTS)] == [1, 2, 4, 8, 8, 8, 8, 8]
+    assert {type(record.event) for record in records} == {RoleReloaded}
+    clock.advance(RELOAD_WINDOW_S)
+    assert reloaded(role, clock) == FIRST_PAUSE_S
+    role.stopService()
+
+
+def test_reloads_do_not_lengthen_the_pause_of_a_failure() -> None:
+    clock, role, records = bench()
+    role.startService()
+    for _ in range(RESTARTS):
+        reloaded(role, clock)
+    role.restart("20 exceptions")
+    assert isinstance(records[-1].event, RoleFailed)
+    assert records[-1].event.pause_s == FIRST_PAUSE_S
     role.stopService()

@@ -85,7 +85,7 @@ def test_the_bindings_of_the_store_are_there_after_a_start_and_after_a_failure_o
     assert [one.aor for one in role.core.contacts()] == ["a1@voip.example"]
     other = contact(made.node.clock.now() + 600)._replace(key="k2")
     store.commit((Put(other),), lambda reason: None)
-    made.node.on_reopened()
+    made.node.on_reopened("the store failed: disk I/O error")
     assert role.state is RoleState.PAUSED
     assert role.core is None
     assert role.silent() == {}

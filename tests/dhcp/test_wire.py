@@ -11,7 +11,8 @@ from scapy.layers.dhcp import BOOTP, DHCP
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.dhcp import options as code
 from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, Message, MessageType
-from voxpath.dhcp.wire import MAX_MESSAGE, MIN_MESSAGE, decode, encode, is_discover
+from voxpath.dhcp.wire import MIN_MESSAGE, client_of, decode, encode, is_discover
+from voxpath.model.address import Mac
 
 CHADDR = bytes.fromhex("020000000a01")
 # Laid out by hand from RFC 2131 figure 1.
@@ -104,19 +105,48 @@ def test_a_long_option_is_split_and_joined() -> None:
 @pytest.mark.parametrize(
     ("change", "offset"),
     [
-        (lambda data: data[:239], 239),
         (lambda data: bytes((3,)) + data[1:], 0),
         (lambda data: data[:2] + bytes((17,)) + data[3:], 2),
         (lambda data: data[:236] + b"\x63\x82\x53\0" + data[240:], 236),
         (lambda data: data[:240] + bytes((53,)), 240),
         (lambda data: data[:240] + bytes((53, 2, 1)), 240),
-        (lambda data: data.ljust(MAX_MESSAGE + 1, b"\0"), MAX_MESSAGE + 1),
     ],
 )
 def test_a_malformed_message_is_refused_with_its_offset(change, offset) -> None:
     with pytest.raises(RemoteError) as caught:
         decode(change(GOLDEN))
     assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (236, "the message is cut off: it has 236 octets, and options begin after 240 (RFC 2131 section 2)"),
+        (239, "the message is cut off: it has 239 octets, and options begin after 240 (RFC 2131 section 2)"),
+        (4097, "the message has 4097 octets, more than the 4096 that are read"),
+    ],
+)
+def test_a_message_of_a_wrong_length_is_refused_in_words_that_need_no_offset(octets: int, words: str) -> None:
+    with pytest.raises(RemoteError) as caught:
+        decode(GOLDEN.ljust(octets, b"\0")[:octets])
+    assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
+    ("payload", "client"),
+    [
+        (GOLDEN, "02:00:00:00:0a:01"),
+        (GOLDEN[:34], "02:00:00:00:0a:01"),
+        (GOLDEN[:33], None),
+        (b"", None),
+        (b"\2" + GOLDEN[1:], None),
+        (GOLDEN[:1] + b"\6" + GOLDEN[2:], None),
+        (GOLDEN[:2] + b"\x10" + GOLDEN[3:], None),
+    ],
+    ids=["whole", "cut behind it", "cut in it", "nothing", "a reply", "other hardware", "another length"],
+)
+def test_the_client_of_a_request_is_known_before_its_options_are_read(payload: bytes, client: str | None) -> None:
+    assert client_of(payload) == (Mac.parse(client) if client else None)
 
 
 def test_accessors_refuse_a_wrong_length() -> None:

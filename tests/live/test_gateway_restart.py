@@ -128,8 +128,9 @@ def test_a_bridge_that_is_made_anew_is_served_again(tmp_path: Path) -> None:
         until(leased, "the phone gets its lease again")
         assert phone.told[-1]["ip"] == told["ip"]
         assert phone.told[-1]["opt224"] == told["opt224"]
-        (event,) = bench.events("ROLE_FAILED")
-        assert event["reason"] == "interface lan0 was made anew"
+        (event,) = bench.events("ROLE_RELOADED")
+        assert event["reason"] == "interface lan0 was made anew, and its sockets are opened again"
+        assert bench.events("ROLE_FAILED") == []
         hears_arp(bench)
 
 
@@ -138,11 +139,38 @@ def test_an_interface_that_goes_down_and_up_again_is_heard_as_before(tmp_path: P
     with bench_of(tmp_path) as bench:
         told = bench.phone().udhcpc()
         bench.net.ip(GATEWAY, "link", "set", "lan0", "down")
+        until(lambda: lost_links(bench)[-1:] == ["down"], "the operator is told")
+        backs = len(bench.events("LINK_BACK"))
+        lost = "lan0 is down: no phone of lan is heard"
+        assert {"item": "interface", "value": lost} in bench.ask("status")
+        assert bench.role("dhcp")["detail"] == lost
         bench.net.ip(GATEWAY, "link", "set", "lan0", "up")
+        until(lambda: len(bench.events("LINK_BACK")) == backs + 1, "the operator is told that it is back")
+        assert "interface" not in {row["item"] for row in bench.ask("status")}
         hears_arp(bench)
         assert bench.phone().udhcpc()["ip"] != told["ip"]
         assert bench.events("ROLE_FAILED") == []
         bench.is_sound()
+
+
+def test_an_interface_that_is_gone_is_told_and_so_is_that_it_is_back(tmp_path: Path) -> None:
+    with bench_of(tmp_path) as bench:
+        # A bridge has a carrier when one of its ports has one.
+        until(lambda: lost_links(bench) == ["without carrier"], "nobody is plugged in")
+        bench.net.ip(GATEWAY, "link", "delete", "lan0")
+        until(lambda: lost_links(bench) == ["without carrier", "gone"], "the operator is told")
+        bench.add_lan("lan0", "10.0.0.1/24")
+        phone = bench.phone()
+        until(lambda: bool(bench.events("LINK_BACK")), "the operator is told that it is back")
+        until(lambda: len(bench.events("ROLE_RELOADED")) == 1, "its sockets are opened again")
+        until(lambda: bench.role("dhcp")["state"] == "running", "it serves again")
+        assert phone.udhcpc()["ip"]
+        assert bench.events("ROLE_FAILED") == []
+
+
+def lost_links(bench: Bench) -> list[str]:
+    """How links were lost, in order."""
+    return [event["state"] for event in bench.events("LINK_LOST")]
 
 
 def hears_arp(bench: Bench) -> None:

@@ -32,7 +32,7 @@ PATIENCE = 5
 SECTOR = 512
 TMPFS_MIB = 16
 """Room for the database and for a log of 4 MiB, at which SQLite takes that into the database, with some to spare."""
-FAULT_EVENTS = {"COMMIT_REFUSED", "ROLE_FAILED"}
+FAULT_EVENTS = {"COMMIT_REFUSED", "ROLE_FAILED", "ROLE_RELOADED"}
 """Identifiers of the events by which the server says that its disk failed."""
 
 WRITES = re.compile(r"pwrite64\(\d+<(?P<path>[^>]+)>, .*?, (?P<size>\d+), (?P<at>\d+)\b")

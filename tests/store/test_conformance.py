@@ -21,7 +21,7 @@ from voxpath.model.contact import Contact
 from voxpath.model.phone import Adoption, Lease, Probation
 from voxpath.model.ports import BindingState, PortBinding, PortBlock
 from voxpath.model.registration import Registration
-from voxpath.store.file import load_rows, open_file
+from voxpath.store.file import load_rows, open_file, try_write
 from voxpath.store.interface import Store
 from voxpath.store.memory import MemoryStore
 from voxpath.store.sqlite import SqliteStore
@@ -323,18 +323,53 @@ class BrokenDisk:
 async def test_after_a_disk_error_nothing_is_acknowledged_until_the_file_was_reopened(
     statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reopened: list[bool] = []
+    reopened: list[str] = []
     monkeypatch.setattr("voxpath.store.sqlite.REOPEN_S", 0.0)
-    store = SqliteStore(tmp_path / "voxpath.db", reactor, reopened=lambda: reopened.append(True))
+    store = SqliteStore(tmp_path / "voxpath.db", reactor, reopened=reopened.append)
     assert await commit(store, Put(lease(1, "10.0.0.11"))) is None
     monkeypatch.setattr(store, "_connection", BrokenDisk(store._connection, statement))
     group = [Deferred.fromCoroutine(commit(store, Put(lease(octet, f"10.0.0.1{octet}")))) for octet in (2, 4)]
     assert ["disk I/O error" in (reason or "") for reason in [await each for each in group]] == [True, True]
     assert reopened == []
     assert await commit(store, Put(lease(3, "10.0.0.13"))) is None
-    assert reopened == [True]
+    assert reopened == [f"the store {tmp_path / 'voxpath.db'} failed: disk I/O error"]
     assert {held.mac[-1] for held in store.load(Lease)} == {1, 3}
     await store.close()
+
+
+async def test_a_disk_that_can_be_read_and_takes_no_write_is_not_good_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the roles would load a store on a full disk again and again, each time until their first change."""
+    reopened: list[str] = []
+    full = [True]
+
+    def opened(path: Path) -> Any:
+        return BrokenDisk(open_file(path), "PRAGMA user_version =" if full[0] else "nothing")
+
+    monkeypatch.setattr("voxpath.store.sqlite.REOPEN_S", 0.0)
+    store = SqliteStore(tmp_path / "voxpath.db", reactor, reopened=reopened.append)
+    monkeypatch.setattr("voxpath.store.sqlite.open_file", opened)
+    monkeypatch.setattr(store, "_connection", BrokenDisk(store._connection, "COMMIT"))
+    assert "failed: disk I/O error" in (await commit(store, Put(lease(1, "10.0.0.11"))) or "")
+    for _ in range(3):
+        assert "cannot be reopened: disk I/O error" in (await commit(store, Put(lease(1, "10.0.0.11"))) or "")
+    assert reopened == []
+    full[0] = False
+    assert await commit(store, Put(lease(1, "10.0.0.11"))) is None
+    assert reopened == [f"the store {tmp_path / 'voxpath.db'} failed: disk I/O error"]
+    assert len(store.load(Lease)) == 1
+    await store.close()
+
+
+async def test_the_write_that_tries_a_disk_reaches_it_and_changes_nothing(tmp_path: Path) -> None:
+    connection = open_file(tmp_path / "voxpath.db")
+    log = tmp_path / "voxpath.db-wal"
+    before, content = log.stat().st_size, list(connection.iterdump())
+    try_write(connection)
+    assert log.stat().st_size > before
+    assert list(connection.iterdump()) == content
+    connection.close()
 
 
 async def test_a_file_that_another_program_writes_to_is_waited_for(tmp_path: Path) -> None:

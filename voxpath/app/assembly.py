@@ -100,11 +100,11 @@ class Process(MultiService):
         await super().stopService()
         await self.node.close()
 
-    def _read_anew(self) -> None:
+    def _read_anew(self, failure: str) -> None:
         """After a failure of the disk nobody knows which of the refused changes are in the file: the roles load it again."""
         for role in (self.gateway, self.controller, self.sip):
             if role is not None and role.state is RoleState.RUNNING:
-                role.reload("the store had failed and is read anew")
+                role.reload(f"{printable(failure)}; it is good again and read anew, but look at the disk: room, health")
 
     def _add_gateway(self, config: Config) -> None:
         self.gateway = self._add(GatewayRole(self.node))

@@ -36,6 +36,41 @@ class RoleFailed(Event, frozen=True, kw_only=True):
     pause_s: float
 
 
+class RoleReloaded(Event, frozen=True, kw_only=True):
+    """A role ends and begins anew because of something that is over: it has not failed, and loads or opens what is there now."""
+
+    ID: ClassVar[str] = "ROLE_RELOADED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "the role {name} begins anew in {pause_s:g} s: {reason}"
+
+    name: str
+    reason: str
+    pause_s: float
+
+
+class LinkLost(Event, frozen=True, kw_only=True):
+    """An interface that phones are served on is down, has no carrier or is gone; it is told once, and `status` shows it."""
+
+    ID: ClassVar[str] = "LINK_LOST"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "{interface} is {state}: no phone of {scopes} is heard; {remedy}"
+
+    interface: str
+    state: str
+    scopes: str
+    remedy: str
+
+
+class LinkBack(Event, frozen=True, kw_only=True):
+    """An interface that phones are served on is up again and has a carrier."""
+
+    ID: ClassVar[str] = "LINK_BACK"
+    TEXT: ClassVar[str] = "{interface} is running again: phones of {scopes} are heard"
+
+    interface: str
+    scopes: str
+
+
 class StoreRowRefused(Event, frozen=True, kw_only=True):
     """A stored row that cannot be used was left out; it stays in the file."""
 

@@ -57,6 +57,8 @@ class ProcessFacts(NoFacts):
         if self._node.memory.forgotten:
             yield "forgotten", f"the records of {self._node.memory.forgotten} phones, for want of room"
         if self._process.gateway is not None and self._process.gateway.ready:
+            for line in self._process.gateway.lost_links:
+                yield "interface", line
             for pool in self._process.gateway.ledger.usage(self.now()):
                 yield "pool", str(pool)
             yield from self._process.gateway.verified()

@@ -14,6 +14,7 @@ from voxpath.app import garbage, values
 from voxpath.app.check import machine_for
 from voxpath.app.clockwatch import ClockWatch
 from voxpath.app.event import BlockNotReserved, BlocksAstray, FeedFailed, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
+from voxpath.app.linkwatch import LinkWatch
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
@@ -27,8 +28,9 @@ from voxpath.dhcp.message import SERVER_PORT
 from voxpath.dhcp.probe import Prober
 from voxpath.dhcp.server import DhcpServer
 from voxpath.dhcp.verified import VerifiedServer
-from voxpath.dhcp.wire import CHADDR_AT, is_discover
+from voxpath.dhcp.wire import CHADDR_AT, client_of, is_discover
 from voxpath.io.backlog import Backlog
+from voxpath.io.carrier import link_state
 from voxpath.io.driver import Driver
 from voxpath.io.feed import Feed
 from voxpath.io.paced import Paced
@@ -77,14 +79,15 @@ class GatewayRole(Role):
         self._backlog: Backlog | None = None
         self._storm = PerSecond(STORM_EVENTS_PER_SECOND)
         self._clock_watch = ClockWatch(node)
+        self._link_watch = LinkWatch(node, link_state)
         self._loaded: list[Effect] = []
         self.prober: Prober | None = None
 
     @property
     def detail(self) -> str:
-        """Without DHCP the role still keeps ledger and NAT."""
+        """Without DHCP the role still keeps ledger and NAT; without a link it runs and hears nobody."""
         dhcp = self._node.config.dhcp.enabled and self._node.config.scopes
-        return "" if dhcp else "ledger and NAT only: DHCP is off"
+        return "; ".join(self.lost_links) if dhcp else "ledger and NAT only: DHCP is off"
 
     async def begin(self) -> None:
         """Adopt the kernel's tables, load the store, make them equal, then listen."""
@@ -141,6 +144,11 @@ class GatewayRole(Role):
             await self.selection.nat.stop()
 
     # What the other roles and the commands ask.
+
+    @property
+    def lost_links(self) -> list[str]:
+        """Interfaces on which no phone can be heard at the moment, a line for each."""
+        return self._link_watch.lost if self.ready else []
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this inside address, or to this port of a shared one; empty: nobody."""
@@ -301,6 +309,7 @@ class GatewayRole(Role):
             nat=TransactionGroup(self.selection.nat, node.reactor),
             on_fault=self.fault,
             source_of=_client,
+            phone_of=_phone,
         )
         node.own(self.role, self._driver)
         if node.config.dhcp.enabled:
@@ -327,10 +336,11 @@ class GatewayRole(Role):
     def _watch(self, ports: UdpPorts) -> None:
         """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes."""
         self._clock_watch.look()
+        self._link_watch.look(self.role)
         orphans = ports.orphans()
         if orphans:
             self._look = None
-            self.restart(f"interface {', '.join(orphans)} was made anew")
+            self.reload(f"interface {', '.join(orphans)} was made anew, and its sockets are opened again")
         else:
             self._look = self.clock.call_at(self.clock.now() + LOOK_S, lambda: self._watch(ports))
 
@@ -338,3 +348,9 @@ class GatewayRole(Role):
 def _client(datagram: Datagram) -> str:
     """Who sent a DHCP message: most clients have no address yet, so their Ethernet address tells them apart."""
     return datagram.payload[CHADDR_AT : CHADDR_AT + MAC_LENGTH].hex(":")
+
+
+def _phone(datagram: Datagram) -> str:
+    """The phone whose message was refused, for ``why`` and ladders; ARP and ICMP name none."""
+    mac = client_of(datagram.payload) if datagram.port == PORT else None
+    return str(mac or "")

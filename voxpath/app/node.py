@@ -46,7 +46,7 @@ class Node:
 
     :ivar drivers: the drivers of the roles that run, by role name; several for a role with many cores.
     :ivar lock: keeps other processes away from the state directory as long as it is open.
-    :ivar on_reopened: is called when the store had failed and is good again: what memory holds of it may be wrong.
+    :ivar on_reopened: is called with what had failed when the store is good again: what memory holds of it may be wrong.
     """
 
     config: Config
@@ -57,7 +57,7 @@ class Node:
     entropy: SystemRandom
     store: Store
     drivers: dict[str, list[Driver]] = field(default_factory=dict)
-    on_reopened: Callable[[], None] = lambda: None
+    on_reopened: Callable[[str], None] = lambda failure: None
     lock: IO[bytes] | None = None
 
     @classmethod
@@ -78,8 +78,8 @@ class Node:
         def refused(table: str, row: str, reason: str) -> None:
             bus.publish("store", StoreRowRefused(table=table, row=row, reason=reason))
 
-        def reopened() -> None:
-            node.on_reopened()
+        def reopened(failure: str) -> None:
+            node.on_reopened(failure)
 
         entropy, path = SystemRandom(), in_state(config, DATABASE)
         store: Store

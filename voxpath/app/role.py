@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from voxpath.app.event import RoleFailed
+from voxpath.app.event import RoleFailed, RoleReloaded
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock
 from voxpath.model.event import printable
@@ -29,6 +29,13 @@ RESTART_WINDOW_S = 600.0
 """So many restarts within so many seconds count for the pause, which therefore ends to grow.
 
 A role never stays off for good: its port may be free again later, and nobody outside may be able to silence it for ever.
+"""
+
+RELOADS = 3
+RELOAD_WINDOW_S = 60.0
+"""The same for a role that only loads or opens anew what had failed outside of it: its pause ends to grow at 8 s.
+
+What fails again and again must not fill the events, and service has to be back soon after the last time.
 """
 
 
@@ -58,6 +65,7 @@ class Role(Service):
         self.bus = bus
         self._faults: deque[float] = deque(maxlen=FAULTS)
         self._restarted: deque[float] = deque(maxlen=RESTARTS)
+        self._reloaded: deque[float] = deque(maxlen=RELOADS)
         self._pause: IDelayedCall | None = None
         self._busy: Deferred[None] | None = None
 
@@ -104,7 +112,7 @@ class Role(Service):
         self._run(lambda: self._restart(reason))
 
     def reload(self, reason: str) -> None:
-        """End, and begin again after a short pause; not the role has failed, so the pause does not grow."""
+        """End, and begin again after a short pause; not the role has failed, so the pause grows to some seconds only."""
         self._run(lambda: self._reload(reason))
 
     # One step at a time: each waits for the one that is under way.
@@ -128,8 +136,10 @@ class Role(Service):
 
     async def _reload(self, reason: str) -> None:
         if self.running and self.state is RoleState.RUNNING:
+            self.trouble = reason
             await self.end()
-            self._wait(FIRST_PAUSE_S, reason)
+            pause = self._next_pause(self._reloaded, RELOAD_WINDOW_S)
+            self._wait(RoleReloaded(name=self.role, reason=reason, pause_s=pause))
 
     async def _start(self) -> None:
         self.state = RoleState.STARTING
@@ -145,16 +155,21 @@ class Role(Service):
     async def _fail(self, reason: str) -> None:
         self.trouble = reason
         await self.end()
-        now = self.clock.now()
-        pause = FIRST_PAUSE_S * 2 ** sum(now - at < RESTART_WINDOW_S for at in self._restarted)
-        self._restarted.append(now)
-        self._wait(pause, reason)
+        pause = self._next_pause(self._restarted, RESTART_WINDOW_S)
+        self._wait(RoleFailed(name=self.role, reason=reason, pause_s=pause))
 
-    def _wait(self, pause: float, reason: str) -> None:
+    def _next_pause(self, before: deque[float], window_s: float) -> float:
+        """The pause in seconds before the next begin: it doubles with each of the ones before that were in the window."""
+        now = self.clock.now()
+        pause = FIRST_PAUSE_S * 2.0 ** sum(now - at < window_s for at in before)
+        before.append(now)
+        return pause
+
+    def _wait(self, told: RoleFailed | RoleReloaded) -> None:
         self.state = RoleState.PAUSED
-        self.bus.publish(self.role, RoleFailed(name=self.role, reason=reason, pause_s=pause))
+        self.bus.publish(self.role, told)
         if self.running:
-            self._pause = self.clock.call_at(self.clock.now() + pause, self._again)
+            self._pause = self.clock.call_at(self.clock.now() + told.pause_s, self._again)
 
     def _again(self) -> None:
         self._pause = None

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.dhcp import options as code
-from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, Message, MessageType
+from voxpath.dhcp.message import ANY, BOOTREPLY, BOOTREQUEST, ETHERNET, Message, MessageType
+from voxpath.model.address import MAC_LENGTH, Mac
 
 MAGIC_COOKIE = b"\x63\x82\x53\x63"
 MAX_MESSAGE = 4096
@@ -23,6 +24,8 @@ _HEADER = Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 _OPTIONS_AT = _HEADER.size
 AROUND_OPTIONS = _OPTIONS_AT + 1
 """Octets of a message beside its options: the header, the cookie and the end option."""
+_ETHERNET_REQUEST = bytes((BOOTREQUEST, ETHERNET, MAC_LENGTH))
+"""How a request of an Ethernet client begins: op, htype, hlen."""
 CHADDR_AT = 28
 """Where a message has the client's hardware address."""
 SNAME_OCTETS = 64
@@ -31,6 +34,7 @@ OVERLOAD_OCTETS = 3
 _SNAME_AT = 44
 _FILE_AT = 108
 _COOKIE_AT = 236
+_FORMAT = "RFC 2131 section 2"
 _NOWHERE = _NO_COOKIE = bytes(4)
 """No address; and the vendor area of a BOOTP client that knows no options (RFC 951 section 3)."""
 
@@ -49,15 +53,17 @@ def decode(payload: bytes) -> Message:
     :raises RemoteError: it is too short or too long, has a cookie of another kind, or an option runs over the end of its field.
     """
     size = len(payload)
-    if not _OPTIONS_AT <= size <= MAX_MESSAGE:
-        raise RemoteError(f"a message of {size} octets: {_OPTIONS_AT} to {MAX_MESSAGE} are read", offset=size)
+    if size < _OPTIONS_AT:
+        raise RemoteError(f"the message is cut off: it has {size} octets, and options begin after {_OPTIONS_AT}", section=_FORMAT)
+    if size > MAX_MESSAGE:
+        raise RemoteError(f"the message has {size} octets, more than the {MAX_MESSAGE} that are read")
     (op, htype, hlen, hops, xid, secs, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr, sname, file, cookie) = _HEADER.unpack_from(
         payload
     )
     if op not in (BOOTREQUEST, BOOTREPLY):
-        raise RemoteError(f"op {op} is neither request nor reply", offset=0, section="RFC 2131 section 2")
+        raise RemoteError(f"op {op} is neither request nor reply", offset=0, section=_FORMAT)
     if hlen > MAX_HARDWARE:
-        raise RemoteError(f"a hardware address of {hlen} octets", offset=2, section="RFC 2131 section 2")
+        raise RemoteError(f"a hardware address of {hlen} octets", offset=2, section=_FORMAT)
     options: dict[int, bytes] = {}
     if cookie == MAGIC_COOKIE:
         _collect(payload, _OPTIONS_AT, size, options)
@@ -77,6 +83,13 @@ def decode(payload: bytes) -> Message:
         _address(ciaddr), _address(yiaddr), _address(siaddr), _address(giaddr),
         sname.partition(b"\0")[0], file.partition(b"\0")[0],
     )  # fmt: skip
+
+
+def client_of(payload: bytes) -> Mac | None:
+    """The Ethernet client that a request names, also when it cannot be read otherwise; ``None``: none, or not to be told."""
+    if not payload.startswith(_ETHERNET_REQUEST) or len(payload) < CHADDR_AT + MAC_LENGTH:
+        return None
+    return Mac(payload[CHADDR_AT : CHADDR_AT + MAC_LENGTH])
 
 
 def is_discover(payload: bytes) -> bool:

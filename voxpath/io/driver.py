@@ -108,6 +108,7 @@ class Driver:
     :param answer: who answers its questions.
     :param on_fault: is called after each exception of the core.
     :param source_of: who is put into quarantine for poisonous input; address and port, since all phones of a site share an address.
+    :param phone_of: whose a datagram is that the core refused, as far as that can be told; empty: nobody's.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Driver:
         answer: Answerer | None = None,
         on_fault: Callable[[], None] = lambda: None,
         source_of: Callable[[Datagram], str] = lambda datagram: str(datagram.source),
+        phone_of: Callable[[Datagram], str] = lambda datagram: "",
     ) -> None:
         self.role = role
         self.core = core
@@ -135,6 +137,7 @@ class Driver:
         self._answer = answer
         self._on_fault = on_fault
         self._source_of = source_of
+        self._phone_of = phone_of
         self._timer: IDelayedCall | None = None
         self._timer_due = 0.0
         self._not_before = 0.0
@@ -346,7 +349,8 @@ class Driver:
 
     def _malformed(self, datagram: Datagram, error: RemoteError) -> None:
         self.faults.malformed += 1
-        self._report(Malformed(protocol=self.role, source=str(datagram.source), reason=printable(str(error))))
+        phone, source = self._phone_of(datagram), str(datagram.source)
+        self._report(Malformed(phone=phone, protocol=self.role, source=source, reason=printable(str(error))))
 
     def _report(self, event: Event) -> None:
         if self._reports.admits(self._clock.now()):

@@ -70,6 +70,15 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def try_write(connection: sqlite3.Connection) -> None:
+    """Write what stands in the file already, and flush it; raise :class:`sqlite3.Error` when the disk does not take it.
+
+    A full disk is read without any trouble: without this, a file on it would count as good until the next change.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
 def is_locked(error: sqlite3.Error) -> bool:
     """Whether another program keeps the file locked."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY

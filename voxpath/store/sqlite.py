@@ -7,8 +7,8 @@ costs a few flushes and not thousands.
 A refused change is found by writing that group again one commit at a time: a group never makes one phone pay for another's fault.
 
 After an error of the disk the file is suspect: what a failed flush left behind is unknown.
-Nothing is committed until the file has been reopened and has passed SQLite's check, and then ``reopened`` is called, so that
-whoever keeps a copy in memory reads it anew.
+Nothing is committed until the file has been reopened, has passed SQLite's check and has taken a write, and then ``reopened`` is
+called, so that whoever keeps a copy in memory reads it anew.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from voxpath.core.effects import Change, Put
 from voxpath.core.errors import LocalError
-from voxpath.store.file import is_locked, is_of_disk, load_rows, open_file
+from voxpath.store.file import is_locked, is_of_disk, load_rows, open_file, try_write
 from voxpath.store.history import NOWHERE, Entry, Position
 from voxpath.store.interface import MAX_WAITING, Gate, OpenGate
 from voxpath.store.journal import Journal, SqliteSnapshot, forget, read_since
@@ -75,7 +75,7 @@ class SqliteStore:
     :param epoch: the name under which this process writes the store's history (:mod:`voxpath.store.history`); empty: it writes
         none, and drops what was written before.
     :param refused_row: is told of a row that the model refuses at :meth:`load`: table, row, reason.
-    :param reopened: is called on the reactor thread after a file that had failed is good again.
+    :param reopened: is called on the reactor thread after a file that had failed is good again, with what had failed.
     :ivar gate: who may hold back the news that a group is durable.
     :raises LocalError: the file cannot be opened or written, is damaged, or was written by a newer voxpath.
     """
@@ -87,7 +87,7 @@ class SqliteStore:
         *,
         epoch: str = "",
         refused_row: Callable[[str, str, str], None] = lambda table, row, reason: None,
-        reopened: Callable[[], None] = lambda: None,
+        reopened: Callable[[str], None] = lambda failure: None,
     ) -> None:
         self.gate: Gate = OpenGate()
         self._path = path
@@ -98,7 +98,7 @@ class SqliteStore:
         self._waiting: deque[_Request] = deque()
         self._busy = False
         self._closed: Deferred[None] | None = None
-        self._suspect = ""
+        self._suspect = self._cause = ""
         self._begun = 0.0
         self._try_again = self._locked_until = 0.0
         self._position = NOWHERE
@@ -250,7 +250,7 @@ class SqliteStore:
 
     def _deliver(self, outcomes: _Outcomes, entry: Entry | None, error: sqlite3.Error | None) -> None:
         if error is not None:
-            self._suspect = f"the store {self._path} failed: {error}"
+            self._suspect = self._cause = f"the store {self._path} failed: {error}"
         elif entry is not None:
             self._position = entry.position
         failure = self._suspect
@@ -291,7 +291,7 @@ class SqliteStore:
             group, self._waiting = list(self._waiting), deque()
             self._refuse(group, error)
         else:
-            self._reopened()
+            self._reopened(self._cause)
         self._begin()
 
     def _refuse(self, group: list[_Request], error: str) -> None:
@@ -335,6 +335,7 @@ class SqliteStore:
                 self._connection.close()
                 self._connection = open_file(self._path)
                 self._journal = self._open_journal()
+                try_write(self._connection)
                 failure = ""
             except (sqlite3.Error, LocalError) as error:
                 failure = f"the store {self._path} failed and cannot be reopened: {error}"

@@ -1,0 +1,173 @@
+"""An interface that carries nothing is told once, stands in ``status`` until it is back, and costs nobody else anything."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import pytest
+from twisted.internet.testing import MemoryReactorClock
+
+from voxpath.app.assembly import Process
+from voxpath.app.decode import decode
+from voxpath.app.event import LinkBack, LinkLost, RoleFailed, RoleReloaded
+from voxpath.app.facts import ProcessFacts
+from voxpath.app.gateway import LOOK_S
+from voxpath.app.node import Node
+from voxpath.app.parts import Part
+from voxpath.app.role import FIRST_PAUSE_S, RoleState
+from voxpath.io.bus import EventBus
+from voxpath.io.carrier import LinkState
+from voxpath.io.ports import UdpPorts
+from voxpath.manage.memory import Memory
+from voxpath.model.event import Event
+from voxpath.store.memory import MemoryStore
+from voxpath.testing.clock import VirtualClock
+
+SCOPE = """
+[[scope]]
+name = "{name}"
+interface = "{interface}"
+subnet = "10.0.{net}.0/24"
+server = "10.0.{net}.1"
+range = ["10.0.{net}.10", "10.0.{net}.20"]
+realm = "a"
+"""
+TEXT = (
+    """
+[control]
+enabled = false
+[tftp]
+enabled = false
+[nat]
+backend = "memory"
+[dhcp]
+probe = false
+[[realm]]
+name = "a"
+private = ["10.0.0.0/16"]
+public = ["203.0.113.1"]
+[[pool]]
+public = "203.0.113.1"
+ports = [2048, 65535]
+realm = "a"
+"""
+    + SCOPE.format(name="lan", interface="eth1", net=0)
+    + SCOPE.format(name="lan2", interface="eth1", net=1)
+    + SCOPE.format(name="attic", interface="eth2", net=2)
+)
+DOWN = "eth1 is down: no phone of lan, lan2 is heard"
+
+
+class Site:
+    """A gateway with DHCP on two interfaces, whose states a test sets; its sockets are not opened."""
+
+    def __init__(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = decode(f'state = "{state}"\n{TEXT}'.encode()).config
+        assert config is not None
+        self.states: dict[str, LinkState | OSError] = {}
+        self.orphans: list[str] = []
+        monkeypatch.setattr("voxpath.app.gateway.link_state", self.state_of)
+        monkeypatch.setattr(UdpPorts, "open", lambda *arguments: None)
+        monkeypatch.setattr(UdpPorts, "orphans", lambda ports: [self.orphans.pop()] if self.orphans else [])
+        self.reactor: Any = MemoryReactorClock()
+        clock = VirtualClock(self.reactor)
+        self.memory, bus = Memory(), EventBus(clock)
+        bus.subscribe(self.memory)
+        self.process = Process(Node(config, self.reactor, clock, bus, self.memory, SystemRandom(), MemoryStore()), (Part.GATEWAY,))
+
+    def state_of(self, interface: str) -> LinkState:
+        state = self.states.get(interface, LinkState.RUNNING)
+        if isinstance(state, OSError):
+            raise state
+        return state
+
+    def become(self, state: LinkState | OSError, interface: str = "eth1") -> None:
+        """An interface changes, and some time passes."""
+        self.states[interface] = state
+        self.reactor.pump([LOOK_S] * 10)
+
+    def told(self, *kinds: type[Event]) -> list[str]:
+        return [record.event.text for record in self.memory.last(100) if isinstance(record.event, kinds)]
+
+    def status(self) -> list[str]:
+        return [value for item, value in ProcessFacts(self.process).status() if item == "interface"]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    made = Site(tmp_path, monkeypatch)
+    made.process.startService()
+    yield made
+    made.process.stopService()
+    assert made.reactor.getDelayedCalls() == []
+
+
+def test_a_site_whose_links_are_up_is_told_nothing(site: Site) -> None:
+    site.become(LinkState.RUNNING)
+    assert site.told(LinkLost, LinkBack) == site.status() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (LinkState.DOWN, f"{DOWN}; set it up: ip link set eth1 up"),
+        (
+            LinkState.NO_CARRIER,
+            "eth1 is without carrier: no phone of lan, lan2 is heard; look at its cable, and at what is at the other end of it",
+        ),
+        (
+            LinkState.GONE,
+            "eth1 is gone: no phone of lan, lan2 is heard; make it again, and its sockets are opened again by themselves; "
+            "or name another one in the configuration",
+        ),
+    ],
+)
+def test_a_dead_interface_is_told_once_with_its_scopes_and_what_to_do(site: Site, state: LinkState, words: str) -> None:
+    site.become(state)
+    assert site.told(LinkLost, LinkBack) == [words]
+
+
+def test_it_stands_in_status_and_roles_until_it_is_back(site: Site) -> None:
+    site.become(LinkState.DOWN)
+    (row,) = ProcessFacts(site.process).roles()
+    assert (row.state, row.detail, site.status()) == ("running", DOWN, [DOWN])
+    site.become(LinkState.RUNNING)
+    (row,) = ProcessFacts(site.process).roles()
+    assert (row.detail, site.status()) == ("", [])
+    assert site.told(LinkBack) == ["eth1 is running again: phones of lan, lan2 are heard"]
+
+
+def test_another_trouble_of_the_same_interface_has_another_remedy(site: Site) -> None:
+    for state in (LinkState.GONE, LinkState.DOWN, LinkState.NO_CARRIER, LinkState.RUNNING):
+        site.become(state)
+    assert [text.partition(":")[0] for text in site.told(LinkLost, LinkBack)] == [
+        "eth1 is gone",
+        "eth1 is down",
+        "eth1 is without carrier",
+        "eth1 is running again",
+    ]
+
+
+def test_a_kernel_that_does_not_tell_is_no_news_and_the_others_are_looked_at(site: Site) -> None:
+    site.become(LinkState.DOWN)
+    site.become(OSError(24, "Too many open files"))
+    assert site.status() == [DOWN]
+    site.become(LinkState.NO_CARRIER, "eth2")
+    assert site.status() == [DOWN, "eth2 is without carrier: no phone of attic is heard"]
+
+
+def test_an_interface_that_is_made_anew_reads_as_a_recovery(site: Site) -> None:
+    """It is no failure of the role, and its pauses do not grow as those of one."""
+    site.become(LinkState.GONE)
+    gateway = site.process.gateway
+    assert gateway is not None
+    site.states["eth1"], site.orphans = LinkState.RUNNING, ["eth1"]
+    site.reactor.advance(LOOK_S)
+    assert gateway.state is RoleState.PAUSED
+    site.reactor.advance(FIRST_PAUSE_S)
+    assert gateway.state is RoleState.RUNNING
+    assert site.told(RoleFailed, LinkBack, RoleReloaded) == [
+        "eth1 is running again: phones of lan, lan2 are heard",
+        "the role dhcp begins anew in 1 s: interface eth1 was made anew, and its sockets are opened again",
+    ]
