@@ -522,6 +522,22 @@ def test_a_dry_run_tells_whether_the_address_is_verified_and_why_it_is_not(link,
     assert unprobed["verified"] == "no: addresses of scope lan are not probed"
 
 
+def test_a_remembered_address_that_gives_way_counts_as_given_unverified_and_a_dry_run_says_so(make_site, make_phone) -> None:
+    link = Link(make_site(last=10))
+    former = make_phone(link.site, 1)
+    former.boot()
+    link.wait(3600 + 200)
+    pool = link._server.book.pool("lan")
+    before = pool.unverified
+    assert verified(link, 2) == f"no: it is remembered for {former.mac}; it is looked at when it is given"
+    assert pool.unverified == before, "nothing was given by asking"
+    link.asked.clear()
+    assert offer(link, make_phone(link.site, 2)) == at(10)
+    assert pool.unverified == before + 1
+    link.wait(0)
+    assert link.asked == [at(10)]
+
+
 # The packets.
 
 
