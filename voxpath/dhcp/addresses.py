@@ -47,7 +47,8 @@ class AddressUsage(NamedTuple):
     """Addresses of one scope by what they are used for; those of reservations are not counted.
 
     :ivar total: addresses that any phone may get.
-    :ivar used: bound, on offer, or given to nobody for a while, as long as the ports of the phone that left it are in quarantine.
+    :ivar used: bound, on offer, or given to nobody for a while, as long as the ports of the phone that left it are in quarantine,
+        or as it uses it still.
     :ivar kept: remembered for phones whose lease has ended; they give way when nothing is free.
     """
 

@@ -277,9 +277,23 @@ class Book:
             return False
         pool.contest(address)
         if owner is not None:
+            self._unbound[scope].linger(owner.mac, found=False)
             self._sort(owner)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
         return True
+
+    def looked_at(self, address: IPv4Address, *, found: bool) -> None:
+        """A look at an address is over: a former phone that was found there keeps it from all others, one that was not does not."""
+        owner = self._owners.get(address)
+        if owner is not None and owner.lease is not None and not owner.bound:
+            self._unbound[owner.lease.scope].linger(owner.mac, found=found)
+            self._sort(owner)
+
+    def lingers_in(self, address: IPv4Address) -> str:
+        """The scope of an address whose former phone was found to use it still; empty: none was."""
+        owner = self._owners.get(address)
+        lease = owner.lease if owner is not None else None
+        return lease.scope if lease is not None and self._unbound[lease.scope].lingers(lease.mac) else ""
 
     def load_probations(self, probations: Iterable[Probation], now: float) -> list[Probation]:
         """Take those of the store, after the leases; return those that are over, or whose address is of no scope or leased."""
@@ -319,7 +333,7 @@ class Book:
     def _leave(self, client: Client, before: Lease, after: Lease | None) -> None:
         if before.scope not in self._pools:
             return
-        self._unbound[before.scope].remove(client.mac)
+        self._unbound[before.scope].forget(client.mac)
         if is_shared(before):
             return
         if after is None or (after.scope, after.address) != (before.scope, before.address):
@@ -330,18 +344,18 @@ class Book:
 
     def _forget(self, victim: Client | None) -> None:
         if victim is not None and victim.lease is not None:
-            self._unbound[victim.lease.scope].remove(victim.mac)
+            self._unbound[victim.lease.scope].forget(victim.mac)
             del self._owners[victim.lease.address]
             del self._clients[victim.mac]
 
     def _sort(self, client: Client) -> None:
-        """Let a remembered address give way, or not while it is on offer, its phone is back, or another machine answers for it."""
+        """Let a remembered address give way, or not while it is on offer, its phone is back, or a machine answers for it."""
         lease = client.lease
         if lease is None or lease.scope not in self._unbound or is_shared(lease):
             return
         queue = self._unbound[lease.scope]
         # A lease that ran out while we were down holds its block until its expiry is stored.
-        free = client.gives_way and not self.holds(client)
+        free = client.gives_way and not self.holds(client) and not queue.lingers(client.mac)
         if not (free and self._pools[lease.scope].serves(lease.address)):
             queue.remove(client.mac)
         else:

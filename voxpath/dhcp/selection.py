@@ -72,7 +72,7 @@ class Selection:
                 pool.doubt(lease.address)
             return Choice(lease.address, False)
         if fixed is not None and fixed in scope.subnet:
-            return self._choose_fixed(client, pool, fixed, now)
+            return self._choose_fixed(client, scope, fixed, now)
         if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
             return Choice(wanted, True)
         free = pool.take()
@@ -84,7 +84,8 @@ class Selection:
         assert victim.lease is not None  # only remembered leases stand in the queue
         return Choice(victim.lease.address, False, victim)
 
-    def _choose_fixed(self, client: Client, pool: AddressPool, fixed: IPv4Address, now: float) -> Choice:
+    def _choose_fixed(self, client: Client, scope: Scope, fixed: IPv4Address, now: float) -> Choice:
+        pool = self.pools[scope.name]
         if pool.is_contested(fixed):
             raise Exhausted(f"another machine answers for the reserved address {fixed}")
         if pool.take_exactly(fixed):
@@ -92,6 +93,8 @@ class Selection:
         owner = self.owners.get(fixed)
         if owner is None or not owner.gives_way:
             raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
+        if self.remembered[scope.name].lingers(owner.mac):
+            raise Exhausted(f"{fixed} is still used by {owner.phone}, which answers for it though its lease has ended")
         quarantined = quarantine_end(owner, self.ledger) - now
         if quarantined > 0 and self.reserved.get(fixed) != client.mac:
             # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
