@@ -327,7 +327,40 @@ def test_another_machine_on_a_leased_address_is_told_and_the_phone_keeps_it(link
     link.wait(PROBED_S)
     (event,) = link.told(DhcpConflict)
     assert (event.phone, event.address, event.by) == (str(phone.mac), str(lease.address), str(STRANGER))
+    assert event.text == (
+        f"{STRANGER} uses 10.0.0.10, which is leased to {phone.mac}; set another address on {STRANGER}, or let that one ask by DHCP"
+    )
     assert phone.ask(phone.client.renew(lease)).lease.address == lease.address
+
+
+def test_a_machine_on_an_address_on_offer_is_told_of_the_phone_that_it_is_on_offer_to(link, make_phone) -> None:
+    """A free address that was not verified; the phone itself may say that it has it now."""
+    phone = make_phone(link.site, 1)
+    address = offer(link, phone)
+    link.wait(0)
+    link.claims(address, phone.mac)
+    assert link.told(DhcpConflict) == []
+    link.claims(address, STRANGER)
+    (event,) = link.told(DhcpConflict)
+    assert (event.phone, event.by, event.state) == (str(phone.mac), str(STRANGER), "on offer")
+
+
+def test_a_former_phone_on_its_address_that_is_on_offer_to_another_is_the_machine_that_is_told_of(make_site, make_phone) -> None:
+    """And the address is offered to nobody else again while it is there."""
+    link = Link(make_site(last=10))
+    former, other = make_phone(link.site, 1), make_phone(link.site, 2)
+    former.boot()
+    link.wait(3600 + 200)
+    assert offer(link, other) == at(10)
+    link.hosts[at(10)] = former.mac
+    link.wait(PROBED_S)
+    (event,) = link.told(DhcpConflict)
+    assert (event.phone, event.by, event.state) == (str(other.mac), str(former.mac), "on offer")
+    link.wait(100)
+    assert other.ask(other.client.discover()) is None
+    link.hosts.clear()
+    link.wait(PROBATION_S)
+    assert offer(link, other) == at(10)
 
 
 def test_a_reserved_address_is_looked_at_before_its_phone_comes(make_site, make_phone) -> None:

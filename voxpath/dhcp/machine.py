@@ -42,6 +42,8 @@ class Book:
         self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
+        # Those of shared scopes are several phones', and are not here.
+        self._offered: dict[IPv4Address, Client] = {}
         self._declines: dict[Mac, int] = {}
         self._unbound = {name: Remembered(name) for name in self.scopes}
         self.selection = Selection(ledger, self._pools, self._unbound, self._clients, self._owners, reserved)
@@ -87,9 +89,16 @@ class Book:
         return self._owners.get(address)
 
     def is_of(self, address: IPv4Address, mac: Mac) -> bool:
-        """Whether an address is leased to this phone, remembered or reserved for it."""
+        """Whether an address is leased or on offer to this phone, or is nobody else's now and remembered or reserved for it."""
+        user = self.user(address)
+        if user is not None:
+            return user.mac == mac
         owner = self._owners.get(address)
         return (owner is not None and owner.mac == mac) or self._reserved.get(address) == mac
+
+    def user(self, address: IPv4Address) -> Client | None:
+        """The client that an address is leased to, or on offer to."""
+        return self.at(address) or self._offered.get(address)
 
     def reserved(self) -> list[tuple[str, IPv4Address]]:
         """The reserved addresses, each with the name of its scope."""
@@ -170,6 +179,7 @@ class Book:
             self._sort(victim)
             self._pools[scope.name].note_unverified(address)
         client.offer = Offer(scope, address, phone_class, block, fresh, victim)
+        self._offered[address] = client
         self._clients[mac] = client
         self._sort(client)
         self.offers += 1
@@ -200,6 +210,7 @@ class Book:
 
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
+        self._offered.pop(client.offer.address, None)
         victim, client.offer = client.offer.victim, None
         if victim is not None:
             victim.displaced = False

@@ -293,11 +293,16 @@ class Prober:
             self.conflicts.add(Conflict(address, scope.name, mac, until), now)
             lasts_s = self._settings.probation_s
             return [Emit(DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s))]
-        holder = self._book.holder(address)
-        if mac is None or holder is None:
-            # An echo does not tell phones apart, and of an address on offer the phone itself will find out.
+        user, holder = self._book.user(address), self._book.holder(address)
+        if mac is None or user is None:
+            # An echo does not tell phones apart.
             return []
-        return [Emit(DhcpConflict(phone=holder.phone, address=str(address), by=by))]
+        if holder is not None and holder.mac == mac:
+            # The offer may come to nothing, and then this phone's former address is nobody else's.
+            self._book.looked_at(address, found=True)
+            self._watch(address, now)
+        state = "leased" if user.bound else "on offer"
+        return [Emit(DhcpConflict(phone=user.phone, address=str(address), by=by, state=state))]
 
     def _believes(self, mac: Mac, now: float) -> bool:
         if self.conflicts.answers(mac, now) < MAX_PER_MAC:
