@@ -128,7 +128,7 @@ class History:
             pool = book._pools[name]
             for client in book._clients.values():
                 lease = client.lease
-                gives_way = lease is not None and lease.scope == name and pool.serves(lease.address) and book._gives_way(client)
+                gives_way = lease is not None and lease.scope == name and pool.serves(lease.address) and client.gives_way
                 assert client.pending or (client.mac in queue) == (gives_way and not book.holds(client))
             assert pool.taken == sum(pool.serves(IPv4Address(number)) for number in pool._used)
             assert book.usage(name, self.site.now).free >= 0

@@ -17,7 +17,15 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
 from voxpath.dhcp.client import Offered, Refused
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
-from voxpath.dhcp.event import DhcpConflict, DhcpExhausted, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
+from voxpath.dhcp.event import (
+    DhcpConflict,
+    DhcpExhausted,
+    DhcpNotBelieved,
+    DhcpOccupied,
+    DhcpProbeRestored,
+    DhcpProbeUnsent,
+    DhcpStaticRefused,
+)
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, MAX_UNSENT, REQUESTS, RETRY_S, Prober, ProbeSettings
 from voxpath.dhcp.question import Question
 from voxpath.dhcp.verified import VerifiedServer
@@ -258,6 +266,59 @@ def test_the_phone_itself_may_answer_for_its_former_address(link, make_phone) ->
     assert phone.boot().address == at(10)
 
 
+def lingering(make_site, make_phone) -> tuple[Link, object]:
+    """The only address of a scope, whose phone still answers for it when its lease has ended."""
+    link = Link(make_site(last=10))
+    phone = make_phone(link.site, 1)
+    phone.boot()
+    link.hosts[at(10)] = phone.mac
+    link.wait(3600 + 2 * PROBED_S)
+    link.wait(link.site.quarantine_s)
+    return link, phone
+
+
+def test_an_address_that_its_former_phone_still_uses_is_given_to_nobody_else(make_site, make_phone) -> None:
+    """Neither by a DISCOVER nor by hand, and a dry run tells it; the phone itself gets it again."""
+    link, phone = lingering(make_site, make_phone)
+    other = make_phone(link.site, 2)
+    assert other.ask(other.client.discover()) is None
+    assert (
+        link.told(DhcpExhausted)[-1].reason == "no address of scope lan is left; 1 are still used by phones whose lease has ended"
+    )
+    question = Question(other.mac, b"desk", interface="eth0")
+    assert "OFFER" not in {found.step: found.result for found in link._server.explain(question, link.site.now)}["answer"]
+    other.ask(other.client.inform(at(10)))
+    assert f"still used by {phone.mac}" in link.told(DhcpStaticRefused)[-1].reason
+    link.wait(10 * PROBATION_S)
+    assert other.ask(other.client.discover()) is None
+    assert link._server.scopes(link.site.now)[0][1].used == 1
+    assert phone.boot().address == at(10)
+
+
+@pytest.mark.parametrize("doubts", [0, MAX_DOUBTS])
+def test_it_is_anothers_when_a_later_look_does_not_find_the_former_phone(make_site, make_phone, doubts: int) -> None:
+    """Also if there was no room for that look at first."""
+    link, _ = lingering(make_site, make_phone)
+    link.hosts.clear()
+    link.wait(PROBATION_S - link.site.quarantine_s - 2 * PROBED_S)
+    for number in range(doubts):
+        link._server.book.demand.doubt("lan", IPv4Address(0x0B000000 + number))
+    other = make_phone(link.site, 2)
+    assert other.ask(other.client.discover()) is None
+    link.wait(2 * PROBATION_S)
+    assert other.boot().address == at(10)
+
+
+def test_what_another_machine_claims_while_the_former_phone_is_there_ends_with_its_probation(make_site, make_phone) -> None:
+    link, _ = lingering(make_site, make_phone)
+    link.hosts[at(10)] = STRANGER
+    link.wait(PROBATION_S + PROBED_S)
+    assert [event.by for event in link.told(DhcpOccupied)] == [str(STRANGER)]
+    link.hosts.clear()
+    link.wait(PROBATION_S + PROBED_S)
+    assert make_phone(link.site, 2).boot().address == at(10)
+
+
 def test_another_machine_on_a_leased_address_is_told_and_the_phone_keeps_it(link, make_phone) -> None:
     """The address was given unverified; it was looked at after that."""
     phone = make_phone(link.site, 1)
@@ -266,7 +327,40 @@ def test_another_machine_on_a_leased_address_is_told_and_the_phone_keeps_it(link
     link.wait(PROBED_S)
     (event,) = link.told(DhcpConflict)
     assert (event.phone, event.address, event.by) == (str(phone.mac), str(lease.address), str(STRANGER))
+    assert event.text == (
+        f"{STRANGER} uses 10.0.0.10, which is leased to {phone.mac}; set another address on {STRANGER}, or let that one ask by DHCP"
+    )
     assert phone.ask(phone.client.renew(lease)).lease.address == lease.address
+
+
+def test_a_machine_on_an_address_on_offer_is_told_of_the_phone_that_it_is_on_offer_to(link, make_phone) -> None:
+    """A free address that was not verified; the phone itself may say that it has it now."""
+    phone = make_phone(link.site, 1)
+    address = offer(link, phone)
+    link.wait(0)
+    link.claims(address, phone.mac)
+    assert link.told(DhcpConflict) == []
+    link.claims(address, STRANGER)
+    (event,) = link.told(DhcpConflict)
+    assert (event.phone, event.by, event.state) == (str(phone.mac), str(STRANGER), "on offer")
+
+
+def test_a_former_phone_on_its_address_that_is_on_offer_to_another_is_the_machine_that_is_told_of(make_site, make_phone) -> None:
+    """And the address is offered to nobody else again while it is there."""
+    link = Link(make_site(last=10))
+    former, other = make_phone(link.site, 1), make_phone(link.site, 2)
+    former.boot()
+    link.wait(3600 + 200)
+    assert offer(link, other) == at(10)
+    link.hosts[at(10)] = former.mac
+    link.wait(PROBED_S)
+    (event,) = link.told(DhcpConflict)
+    assert (event.phone, event.by, event.state) == (str(other.mac), str(former.mac), "on offer")
+    link.wait(100)
+    assert other.ask(other.client.discover()) is None
+    link.hosts.clear()
+    link.wait(PROBATION_S)
+    assert offer(link, other) == at(10)
 
 
 def test_a_reserved_address_is_looked_at_before_its_phone_comes(make_site, make_phone) -> None:
@@ -520,6 +614,22 @@ def test_a_dry_run_tells_whether_the_address_is_verified_and_why_it_is_not(link,
     question = Question(Mac(b"\x02\0\0\0\x0a\1"), b"desk", interface="eth0")
     unprobed = {found.step: found.result for found in site.server.explain(question, site.now)}
     assert unprobed["verified"] == "no: addresses of scope lan are not probed"
+
+
+def test_a_remembered_address_that_gives_way_counts_as_given_unverified_and_a_dry_run_says_so(make_site, make_phone) -> None:
+    link = Link(make_site(last=10))
+    former = make_phone(link.site, 1)
+    former.boot()
+    link.wait(3600 + 200)
+    pool = link._server.book.pool("lan")
+    before = pool.unverified
+    assert verified(link, 2) == f"no: it is remembered for {former.mac}; it is looked at when it is given"
+    assert pool.unverified == before, "nothing was given by asking"
+    link.asked.clear()
+    assert offer(link, make_phone(link.site, 2)) == at(10)
+    assert pool.unverified == before + 1
+    link.wait(0)
+    assert link.asked == [at(10)]
 
 
 # The packets.

@@ -107,6 +107,18 @@ def test_a_phone_renews_past_the_relay_and_rebinds_through_it(site, phone) -> No
     assert site.sent[-1].destination == Endpoint("10.2.0.12", 68)
 
 
+def test_the_answer_to_an_inform_goes_past_the_relay_to_the_phone(site, phone, make_phone) -> None:
+    """RFC 2131 section 4.3.5: to ciaddr; a relay would pass it on to yiaddr, which is 0. So for static and for leased phones."""
+    static = IPv4Address("10.2.0.77")
+    (told,) = site.tell(relayed(phone.client.inform(static)))
+    assert (told.destination, told.interface, told.link) == (Endpoint("10.2.0.77", 68), "eth0", b"")
+    assert list(site.nat.values()) == [static]
+    leased = make_phone(site, 2)
+    lease = booted(leased)
+    (told,) = site.tell(relayed(leased.client.inform(lease.address)))
+    assert told.destination == Endpoint("10.2.0.10", 68)
+
+
 def test_a_release_and_a_decline_past_the_relay_are_taken(site, phone, make_phone) -> None:
     lease = booted(phone)
     phone.ask(phone.client.release(lease))

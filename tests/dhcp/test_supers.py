@@ -149,3 +149,32 @@ def test_a_group_that_was_short_before_a_restart_is_told_once_at_the_start(make_
     site.events.clear()
     site.run(site.server.pressure.look(site.now))
     assert warnings(site) == ["scope lan, second: 4 of 4 addresses are in use, which passes 95 %"]
+
+
+def test_no_phones_remembered_address_is_given_away_while_another_scope_of_the_group_has_a_free_one(make_super, make_phone) -> None:
+    """And then those of the first scope go first."""
+    site = make_super()
+    former = [make_phone(site, number) for number in range(2)]
+    for phone in former:
+        phone.boot()
+    site.wait(3600 + 200)
+    assert site.server.book.pool("second").take_exactly(at(5, 11))
+    assert make_phone(site, 5).boot().address == at(5, 10)
+    assert [phone.boot().address for phone in former] == [at(0, 10), at(0, 11)]
+    site.wait(3600 + 200)
+    assert make_phone(site, 6).boot().address.packed[:3] == at(0, 0).packed[:3], "the next one is the first scope's"
+
+
+def test_an_offer_of_a_remembered_address_stands_when_another_scope_gets_a_free_one(make_super, make_phone) -> None:
+    """A repeated DISCOVER is answered by the same address."""
+    site = make_super()
+    for number in range(2):
+        make_phone(site, number).boot()
+    site.wait(3600 + 200)
+    pool = site.server.book.pool("second")
+    assert pool.take_exactly(at(5, 10))
+    assert pool.take_exactly(at(5, 11))
+    phone = make_phone(site, 5)
+    offered = phone.offer().address
+    pool.give(at(5, 10))
+    assert phone.offer().address == offered

@@ -213,6 +213,22 @@ def test_a_static_phone_is_told_its_block_by_inform_and_keeps_it(bench: Bench) -
     assert row["expires"], "it ages"
 
 
+def test_a_static_phone_behind_a_relay_is_told_its_block_past_it(bench: Bench) -> None:
+    """RFC 2131 section 4.3.5: the ACK goes to ciaddr; isc-dhcp-relay would send it to yiaddr, which is 0."""
+    phone = bench.far_phone()
+    bench.net.address(phone.name, "eth0", "10.2.0.220/24")
+    bench.net.route(phone.name, "default", "10.2.0.1")
+    with bench.capture(GATEWAY, "trunk0", "udp port 67") as capture, bench.relays():
+        told = phone.dhcpcd("--inform", reasons=("INFORM",))
+        asked = until(lambda: capture.tshark("dhcp.type == 1", "dhcp.option.dhcp", "dhcp.ip.relay"), "the INFORM is seen")
+        answers = until(lambda: capture.tshark("dhcp.type == 2", "dhcp.option.dhcp", "ip.dst", "udp.dstport"), "the ACK is seen")
+    assert set(asked) == {("8", "10.2.0.1")}
+    assert set(answers) == {("5", "10.2.0.220", "68")}
+    ports = ports_of(bytes.fromhex(told["new_voxpath_ports"]))
+    assert {(ports.public, ports.first, "10.2.0.220")} == {entry for entry in bench.kernel() if entry[2] == "10.2.0.220"}
+    assert bench.row_of("leases", phone)["scope"] == "far"
+
+
 def test_nmap_discovers_the_server(bench: Bench) -> None:
     """`dhcp-discover`: an INFORM with a client identifier of type 0; a stranger's gets no answer."""
     phone = bench.phone()

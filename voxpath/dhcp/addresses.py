@@ -47,7 +47,8 @@ class AddressUsage(NamedTuple):
     """Addresses of one scope by what they are used for; those of reservations are not counted.
 
     :ivar total: addresses that any phone may get.
-    :ivar used: bound, on offer, or given to nobody for a while, as long as the ports of the phone that left it are in quarantine.
+    :ivar used: bound, on offer, or given to nobody for a while, as long as the ports of the phone that left it are in quarantine,
+        or as it uses it still.
     :ivar kept: remembered for phones whose lease has ended; they give way when nothing is free.
     """
 
@@ -133,7 +134,7 @@ class AddressPool:
                 number = next(iter(self._drawn), None)
             if number is None:
                 return None
-            self._note_unverified(number)
+            self.note_unverified(IPv4Address(number))
         self._use(number)
         return IPv4Address(number)
 
@@ -144,7 +145,7 @@ class AddressPool:
         if not self.take_exactly(address):
             return False
         if not verified:
-            self._note_unverified(number)
+            self.note_unverified(IPv4Address(number))
         return True
 
     def take_exactly(self, address: IPv4Address) -> bool:
@@ -165,6 +166,15 @@ class AddressPool:
             self._taken -= self._is_common(number)
         self._put_back(number)
         self._demand.scopes[self._name] = None
+
+    def note_unverified(self, address: IPv4Address) -> None:
+        """It is being given without having been found unused lately: count it, and have it looked at."""
+        self.unverified += 1
+        self.doubt(address)
+
+    def doubt(self, address: IPv4Address) -> None:
+        """Have an address looked at when there is time."""
+        self._demand.doubt(self._name, address)
 
     # What the prober asks and says.
 
@@ -263,7 +273,3 @@ class AddressPool:
         if self._first <= number < self._next and number not in self._barred and number not in self._returned_set:
             self._returned_set.add(number)
             heappush(self._returned, number)
-
-    def _note_unverified(self, number: int) -> None:
-        self.unverified += 1
-        self._demand.doubt(self._name, IPv4Address(number))

@@ -102,7 +102,7 @@ class Allocation:
         if address not in request.scope.subnet:
             return "the address belongs to another network"
         fixed = fixed_address(self._parts, request)
-        if not self._book.entitled(fixed, request.scope, address):
+        if not self._book.selection.entitled(fixed, request.scope, address):
             return "the address is not for this phone"
         client = self._book.known(request.mac)
         if client is not None and not client.displaced:

@@ -26,22 +26,26 @@ def fixed_address(parts: Parts, request: Request) -> IPv4Address | None:
 def make_offer(parts: Parts, request: Request, phone_class: PhoneClass, fixed: IPv4Address | None, now: float) -> Offer:
     """Keep an address and a block for a phone, in the first scope of its link that has both (super-scopes, DHC-14).
 
+    An address that is remembered for another phone gives way only when no scope has a free one.
+
     :param fixed: the only address that it may have on this link; ``None``: any.
     :raises Exhausted: no scope has both; it tells why each has not.
     """
     wanted = request.message.address(code.REQUESTED_ADDRESS)
-    refused: list[Exhausted] = []
-    for scope in candidates(parts, request, fixed, wanted):
-        try:
-            client = parts.book.offer(request.mac, scope, phone_class, wanted, now, fixed)
-        except Exhausted as error:
-            refused.append(error)
-            continue
-        parts.book.timers.arm(Timer("offer", request.mac), now + parts.settings.offer_s)
-        assert client.offer is not None
-        return client.offer
+    scopes = tuple(candidates(parts, request, fixed, wanted))
+    refused: dict[Scope, Exhausted] = {}
+    for others in (False, True) if len(scopes) > 1 else (True,):
+        for scope in scopes:
+            try:
+                client = parts.book.offer(request.mac, scope, phone_class, wanted, now, fixed, others=others)
+            except Exhausted as error:
+                refused[scope] = error
+                continue
+            parts.book.timers.arm(Timer("offer", request.mac), now + parts.settings.offer_s)
+            assert client.offer is not None
+            return client.offer
     # A link has a scope; of several each has a reason of its own.
-    raise refused[0] if len(refused) == 1 else Exhausted("; ".join(dict.fromkeys(map(str, refused))))
+    raise refused[scopes[0]] if len(refused) == 1 else Exhausted("; ".join(dict.fromkeys(map(str, refused.values()))))
 
 
 def candidates(parts: Parts, request: Request, fixed: IPv4Address | None, wanted: IPv4Address | None) -> Iterable[Scope]:

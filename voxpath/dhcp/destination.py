@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Send
-from voxpath.dhcp.message import ANY, SERVER_PORT
+from voxpath.dhcp.message import ANY, SERVER_PORT, MessageType
 from voxpath.dhcp.request import Request
 from voxpath.model.address import BROADCAST_HOST, Endpoint, text_of
 
@@ -12,6 +12,7 @@ def address_reply(payload: bytes, request: Request, given: IPv4Address | None, c
     """Address a reply.
 
     What came through a relay goes back to that relay, and it alone knows how to go on.
+    The answer to an INFORM does not: it goes to ciaddr (section 4.3.5), since a relay would pass it on to yiaddr, which is 0 there.
     A NAK goes to everybody on the link, since the phone's address may be wrong there; beyond a relay there is no such way, and a
     renewing phone is told at the address that it has.
 
@@ -20,7 +21,8 @@ def address_reply(payload: bytes, request: Request, given: IPv4Address | None, c
     message, scope = request.message, request.scope
     has_address = message.ciaddr != ANY
     port, link = client_port, b""
-    if message.giaddr != ANY:
+    past_relay = message.type is MessageType.INFORM and has_address and not scope.shared
+    if message.giaddr != ANY and not past_relay:
         host, port = text_of(message.giaddr), SERVER_PORT
     elif has_address and not scope.shared and (given is not None or scope.relays):
         host = text_of(message.ciaddr)

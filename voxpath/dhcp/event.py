@@ -225,14 +225,22 @@ class DhcpOccupied(Event, frozen=True, kw_only=True):
 
 
 class DhcpConflict(Event, frozen=True, kw_only=True):
-    """An address that is leased to a phone is used by another machine, too: give that one another address."""
+    """An address that is leased or on offer to a phone is used by another machine, too.
+
+    :ivar phone: the phone that the server gives the address to.
+    :ivar by: the Ethernet address of the other machine, which needs another address.
+    :ivar state: ``leased`` or ``on offer``.
+    """
 
     ID: ClassVar[str] = "DHCP_CONFLICT"
     LEVEL: ClassVar[Level] = Level.WARNING
-    TEXT: ClassVar[str] = "{by} uses {address}, too, which is this phone's; give it another address"
+    TEXT: ClassVar[str] = (
+        "{by} uses {address}, which is {state} to {phone}; set another address on {by}, or let that one ask by DHCP"
+    )
 
     address: str
     by: str
+    state: str
 
 
 class DhcpNotBelieved(Event, frozen=True, kw_only=True):

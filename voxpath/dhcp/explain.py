@@ -125,7 +125,7 @@ def _tried(
 def _verified(parts: Parts, offer: Offer) -> Iterator[Finding]:
     """Whether the address was found unused; of one that was the phone's before, or is reserved, no stock tells it (DHC-16)."""
     name, demand = offer.scope.name, parts.book.demand
-    if not offer.fresh:
+    if not offer.fresh and offer.victim is None:
         return
     if parts.book.pool(name).is_verified(offer.address):
         yield Finding("verified", f"yes: nobody answered for {offer.address} lately")
@@ -133,6 +133,8 @@ def _verified(parts: Parts, offer: Offer) -> Iterator[Finding]:
         yield Finding("verified", f"no: its probe was not sent: {printable(demand.unsent[name])}")
     elif name not in demand.probed:
         yield Finding("verified", f"no: addresses of scope {name} are not probed")
+    elif offer.victim is not None:
+        yield Finding("verified", f"no: it is remembered for {offer.victim.phone}; it is looked at when it is given")
     elif not parts.book.is_reserved(offer.address):
         yield Finding("verified", "no: its probe is not over; it is looked at when it is given")
 

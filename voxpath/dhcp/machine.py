@@ -1,8 +1,8 @@
 """The clients of one gateway over time: offers, leases, and the changes between them.
 
 A client is *offered* something, then *bound*, then unbound again when its lease was released or ran out.
-An unbound client's lease is remembered, and its address is given to another phone only when the scope has no free one left
-(:mod:`voxpath.dhcp.remembered`).
+An unbound client's lease is remembered, and its address is given to another phone only when no free one is left
+(:mod:`voxpath.dhcp.remembered`, :mod:`voxpath.dhcp.selection`).
 
 This module decides nothing about messages and makes no effects; :mod:`voxpath.dhcp.server` does.
 """
@@ -14,8 +14,9 @@ from math import isinf
 
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
-from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared, lease_fits
+from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared
 from voxpath.dhcp.remembered import Remembered, quarantine_end
+from voxpath.dhcp.selection import Selection
 from voxpath.dhcp.statics import Statics
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Probation, Scope
@@ -41,8 +42,11 @@ class Book:
         self._pools = {name: AddressPool(scope, self._reserved, self.demand) for name, scope in self.scopes.items()}
         self._clients: dict[Mac, Client] = {}
         self._owners: dict[IPv4Address, Client] = {}
+        # Those of shared scopes are several phones', and are not here.
+        self._offered: dict[IPv4Address, Client] = {}
         self._declines: dict[Mac, int] = {}
         self._unbound = {name: Remembered(name) for name in self.scopes}
+        self.selection = Selection(ledger, self._pools, self._unbound, self._clients, self._owners, reserved)
 
     # Look-ups.
 
@@ -85,9 +89,16 @@ class Book:
         return self._owners.get(address)
 
     def is_of(self, address: IPv4Address, mac: Mac) -> bool:
-        """Whether an address is leased to this phone, remembered or reserved for it."""
+        """Whether an address is leased or on offer to this phone, or is nobody else's now and remembered or reserved for it."""
+        user = self.user(address)
+        if user is not None:
+            return user.mac == mac
         owner = self._owners.get(address)
         return (owner is not None and owner.mac == mac) or self._reserved.get(address) == mac
+
+    def user(self, address: IPv4Address) -> Client | None:
+        """The client that an address is leased to, or on offer to."""
+        return self.at(address) or self._offered.get(address)
 
     def reserved(self) -> list[tuple[str, IPv4Address]]:
         """The reserved addresses, each with the name of its scope."""
@@ -104,14 +115,6 @@ class Book:
     def is_reserved(self, address: IPv4Address) -> bool:
         """Whether the configuration keeps this address for somebody."""
         return address in self._reserved
-
-    def entitled(self, fixed: IPv4Address | None, scope: Scope, address: IPv4Address) -> bool:
-        """Whether the phone that ``fixed`` is reserved for may have this address in this scope, and nobody else answers for it."""
-        if self._pools[scope.name].is_contested(address):
-            return False
-        if fixed is not None and fixed in scope.subnet:
-            return address == fixed
-        return self._pools[scope.name].serves(address)
 
     # Start.
 
@@ -146,22 +149,25 @@ class Book:
         wanted: IPv4Address | None,
         now: float,
         fixed: IPv4Address | None = None,
+        *,
+        others: bool = True,
     ) -> Client:
         """Keep an address and a block for a phone; what it was offered before, if that still fits.
 
         :param wanted: what it asks for, and gets if that is free.
         :param fixed: the only address that it may have in this scope; ``None``: any.
+        :param others: whether an address that is remembered for another phone will do.
         :raises Exhausted: no address or no block is left.
         """
         client = self._clients.get(mac) or Client(mac, str(mac))
         offer = client.offer
         if offer is not None:
-            if offer.scope is scope and offer.phone_class == phone_class and self.entitled(fixed, scope, offer.address):
+            if offer.scope is scope and offer.phone_class == phone_class and self.selection.entitled(fixed, scope, offer.address):
                 return client
             self.drop_offer(client)
         if scope.shared:
             return self._offer_shared(client, scope, phone_class, now)
-        address, fresh, victim = self._choose(client, scope, wanted, fixed, now)
+        address, fresh, victim = self.selection.choose(client, scope, wanted, fixed, now, others=others)
         try:
             block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
         except Exhausted:
@@ -171,7 +177,9 @@ class Book:
         if victim is not None:
             victim.displaced = True
             self._sort(victim)
+            self._pools[scope.name].note_unverified(address)
         client.offer = Offer(scope, address, phone_class, block, fresh, victim)
+        self._offered[address] = client
         self._clients[mac] = client
         self._sort(client)
         self.offers += 1
@@ -202,6 +210,7 @@ class Book:
 
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
+        self._offered.pop(client.offer.address, None)
         victim, client.offer = client.offer.victim, None
         if victim is not None:
             victim.displaced = False
@@ -210,55 +219,10 @@ class Book:
         self.offers -= 1
         self.timers.disarm(Timer("offer", client.mac))
 
-    def _choose(
-        self, client: Client, scope: Scope, wanted: IPv4Address | None, fixed: IPv4Address | None, now: float
-    ) -> tuple[IPv4Address, bool, Client | None]:
-        """An address, whether it was free, and the unbound client that it was remembered for."""
-        pool = self._pools[scope.name]
-        lease = client.lease
-        if client.displaced:
-            # The other phone's change removes this one's row: until it is settled or withdrawn no new row may be written.
-            raise Exhausted(f"the former address of {client.phone} is being given to another phone")
-        if lease is not None and lease_fits(lease, scope) and self.entitled(fixed, scope, lease.address):
-            if not client.bound:
-                self.demand.doubt(scope.name, lease.address)
-            return lease.address, False, None
-        if fixed is not None and fixed in scope.subnet:
-            return self._choose_fixed(client, pool, fixed, now)
-        if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
-            return wanted, True, None
-        free = pool.take()
-        if free is not None:
-            return free, True, None
-        victim = self._clients[self._unbound[scope.name].first(now, lambda mac: self._gives_way(self._clients[mac]))]
-        assert victim.lease is not None  # only remembered leases stand in the queue
-        self.demand.doubt(scope.name, victim.lease.address)
-        return victim.lease.address, False, victim
-
-    def _choose_fixed(
-        self, client: Client, pool: AddressPool, fixed: IPv4Address, now: float
-    ) -> tuple[IPv4Address, bool, Client | None]:
-        if pool.is_contested(fixed):
-            raise Exhausted(f"another machine answers for the reserved address {fixed}")
-        if pool.take_exactly(fixed):
-            return fixed, True, None
-        owner = self._owners.get(fixed)
-        if owner is None or not self._gives_way(owner):
-            raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
-        quarantined = quarantine_end(owner, self.ledger) - now
-        if quarantined > 0 and self._reserved.get(fixed) != client.mac:
-            # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
-            raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more")
-        return fixed, False, owner
-
     def holds(self, client: Client) -> bool:
         """Whether a phone holds its block; by a lease of no scope it does so without being bound."""
         row = self.ledger.binding_of(client.phone)
         return row is not None and row.state is BindingState.HELD
-
-    @staticmethod
-    def _gives_way(client: Client) -> bool:
-        return not (client.bound or client.pending or client.offer or client.displaced)
 
     # Changes.
 
@@ -320,13 +284,27 @@ class Book:
         Tell whether that could be done: an address that is leased or on offer is its phone's matter, which may decline it.
         """
         owner, pool = self._owners.get(address), self._pools[scope]
-        if not (pool.is_free(address) if owner is None else self._gives_way(owner)):
+        if not (pool.is_free(address) if owner is None else owner.gives_way):
             return False
         pool.contest(address)
         if owner is not None:
+            self._unbound[scope].linger(owner.mac, found=False)
             self._sort(owner)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
         return True
+
+    def looked_at(self, address: IPv4Address, *, found: bool) -> None:
+        """A look at an address is over: a former phone that was found there keeps it from all others, one that was not does not."""
+        owner = self._owners.get(address)
+        if owner is not None and owner.lease is not None and not owner.bound:
+            self._unbound[owner.lease.scope].linger(owner.mac, found=found)
+            self._sort(owner)
+
+    def lingers_in(self, address: IPv4Address) -> str:
+        """The scope of an address whose former phone was found to use it still; empty: none was."""
+        owner = self._owners.get(address)
+        lease = owner.lease if owner is not None else None
+        return lease.scope if lease is not None and self._unbound[lease.scope].lingers(lease.mac) else ""
 
     def load_probations(self, probations: Iterable[Probation], now: float) -> list[Probation]:
         """Take those of the store, after the leases; return those that are over, or whose address is of no scope or leased."""
@@ -366,7 +344,7 @@ class Book:
     def _leave(self, client: Client, before: Lease, after: Lease | None) -> None:
         if before.scope not in self._pools:
             return
-        self._unbound[before.scope].remove(client.mac)
+        self._unbound[before.scope].forget(client.mac)
         if is_shared(before):
             return
         if after is None or (after.scope, after.address) != (before.scope, before.address):
@@ -377,18 +355,18 @@ class Book:
 
     def _forget(self, victim: Client | None) -> None:
         if victim is not None and victim.lease is not None:
-            self._unbound[victim.lease.scope].remove(victim.mac)
+            self._unbound[victim.lease.scope].forget(victim.mac)
             del self._owners[victim.lease.address]
             del self._clients[victim.mac]
 
     def _sort(self, client: Client) -> None:
-        """Let a remembered address give way, or not while it is on offer, its phone is back, or another machine answers for it."""
+        """Let a remembered address give way, or not while it is on offer, its phone is back, or a machine answers for it."""
         lease = client.lease
         if lease is None or lease.scope not in self._unbound or is_shared(lease):
             return
         queue = self._unbound[lease.scope]
         # A lease that ran out while we were down holds its block until its expiry is stored.
-        free = self._gives_way(client) and not self.holds(client)
+        free = client.gives_way and not self.holds(client) and not queue.lingers(client.mac)
         if not (free and self._pools[lease.scope].serves(lease.address)):
             queue.remove(client.mac)
         else:

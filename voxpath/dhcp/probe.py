@@ -5,6 +5,7 @@ it for long is probed again.
 On the link ARP asks, beyond a relay an ICMP echo does.
 Some addresses are looked at without being free: those that were given without a probe, since the stock was empty; those of phones
 whose lease ended, which come back for them; and reserved ones.
+A phone that is found at its address after its lease has ended keeps it from all others until a later look does not find it there.
 Silence counts only after requests that left: what could not be asked for is not verified, and is asked for again after a while.
 """
 
@@ -74,12 +75,14 @@ class Probe:
 
     :ivar requests: how many went out since the last that did not.
     :ivar look: whether it is none of the free ones.
+    :ivar owner: whether the phone that the address is leased to, or remembered for, answered.
     """
 
     scope: Scope
     address: IPv4Address
     look: bool
     requests: int = 0
+    owner: bool = False
 
 
 class Prober:
@@ -188,9 +191,14 @@ class Prober:
                 yield from self._begin(Probe(scope, address, look=True), now)
 
     def _probe_again(self, address: IPv4Address, now: float) -> Iterable[Effect]:
-        """The stock's age is over; the address stays in it meanwhile, for the last answer is better than none."""
-        scope = self._scopes.pop(address)
-        if not self._book.pool(scope.name).is_verified(address):
+        """The last answer is old, but better than none: an address of the stock stays in it meanwhile."""
+        if name := self._book.lingers_in(address):
+            # Its former phone was found there; when there is no room for a look now, there is later.
+            self._watch(address, now)
+            self._book.demand.doubt(name, address)
+            return ()
+        scope = self._scopes.pop(address, None)
+        if scope is None or not self._book.pool(scope.name).is_verified(address):
             return ()
         return self._begin(Probe(scope, address, look=False), now)
 
@@ -220,6 +228,7 @@ class Prober:
         if probe.look and address not in waiting and len(waiting) >= MAX_UNSENT:
             self._book.demand.overlooked += 1
             self._end(probe)
+            self._watch(address, now)
             return
         waiting.add(address)
         self._looks -= probe.look
@@ -243,10 +252,18 @@ class Prober:
     # Concluding.
 
     def _silent(self, probe: Probe, now: float) -> None:
+        """Nobody else answered."""
         self._end(probe)
+        self._book.looked_at(probe.address, found=probe.owner)
+        self._watch(probe.address, now)
         if self._book.pool(probe.scope.name).verify(probe.address):
             self._scopes[probe.address] = probe.scope
             self._timers.arm(probe.address, now + self._settings.age_s)
+
+    def _watch(self, address: IPv4Address, now: float) -> None:
+        """Look again after a while at an address whose former phone uses it still."""
+        if self._book.lingers_in(address):
+            self._timers.arm(address, now + self._settings.probation_s)
 
     def _answered(self, address: IPv4Address, mac: Mac | None, interface: str, now: float) -> list[Effect]:
         """Somebody uses an address; most of what is heard is about addresses that nobody asked for."""
@@ -256,6 +273,9 @@ class Prober:
             return []
         if mac is not None and self._book.is_of(address, mac):
             # The phone itself; somebody else may answer as well.
+            holder = self._book.holder(address)
+            if probe is not None and holder is not None and holder.mac == mac:
+                probe.owner = True
             return []
         free = self._book.pool(scope.name).is_free(address)
         if probe is None and not free:
@@ -273,11 +293,16 @@ class Prober:
             self.conflicts.add(Conflict(address, scope.name, mac, until), now)
             lasts_s = self._settings.probation_s
             return [Emit(DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s))]
-        holder = self._book.holder(address)
-        if mac is None or holder is None:
-            # An echo does not tell phones apart, and of an address on offer the phone itself will find out.
+        user, holder = self._book.user(address), self._book.holder(address)
+        if mac is None or user is None:
+            # An echo does not tell phones apart.
             return []
-        return [Emit(DhcpConflict(phone=holder.phone, address=str(address), by=by))]
+        if holder is not None and holder.mac == mac:
+            # The offer may come to nothing, and then this phone's former address is nobody else's.
+            self._book.looked_at(address, found=True)
+            self._watch(address, now)
+        state = "leased" if user.bound else "on offer"
+        return [Emit(DhcpConflict(phone=user.phone, address=str(address), by=by, state=state))]
 
     def _believes(self, mac: Mac, now: float) -> bool:
         if self.conflicts.answers(mac, now) < MAX_PER_MAC:

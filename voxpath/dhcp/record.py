@@ -78,6 +78,11 @@ class Client(Struct, gc=False, eq=False):
         """Whether something is kept for it: a lease, also one that has ended, or an offer."""
         return self.lease is not None or self.offer is not None
 
+    @property
+    def gives_way(self) -> bool:
+        """Whether its address may be given to another phone: its lease has ended, and nothing is under way about it."""
+        return not (self.bound or self.pending or self.offer or self.displaced)
+
 
 class Step(Struct, frozen=True, gc=False):
     """One change of a client, from its beginning until it is settled or withdrawn.

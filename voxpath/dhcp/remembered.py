@@ -3,6 +3,7 @@
 The phone whose lease ended first gives way first, but none while its port block is in quarantine.
 Else who takes and releases leases under many names would leave one more block in quarantine by each: more than the scope has
 addresses, and in the end all of the realm.
+Nor does one whose phone was found to use its address still, after its lease has ended, until a look finds that it does no longer.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,7 @@ class Remembered:
     :param scope: its name, for reasons.
     """
 
-    __slots__ = ("_ended", "_ready", "_scope", "_waiting")
+    __slots__ = ("_ended", "_lingering", "_ready", "_scope", "_waiting")
 
     def __init__(self, scope: str) -> None:
         self._scope = scope
@@ -40,6 +41,7 @@ class Remembered:
         self._ready: AgeHeap[Mac] = AgeHeap()
         # Those whose block is in quarantine, by its end.
         self._waiting: AgeHeap[Mac] = AgeHeap()
+        self._lingering: set[Mac] = set()
 
     def __len__(self) -> int:
         """How many there are, those whose block is in quarantine too."""
@@ -63,6 +65,22 @@ class Remembered:
         if self._ended.pop(mac, None) is not None:
             self._waiting.disarm(mac)
             self._ready.disarm(mac)
+
+    def linger(self, mac: Mac, *, found: bool) -> None:
+        """Note whether the last look found a phone at its former address; the caller takes it out of the queue, or puts it back."""
+        if found:
+            self._lingering.add(mac)
+        else:
+            self._lingering.discard(mac)
+
+    def lingers(self, mac: Mac) -> bool:
+        """Whether a phone was found at its former address."""
+        return mac in self._lingering
+
+    def forget(self, mac: Mac) -> None:
+        """Its address is no former one any more, or it is another phone's now."""
+        self.remove(mac)
+        self._lingering.discard(mac)
 
     def ready(self, now: float) -> int:
         """How many are in nobody's way: their blocks are not in quarantine."""
@@ -88,6 +106,8 @@ class Remembered:
         if found is None:
             waiting = len(self._waiting)
             more = f"; those that {waiting} phones left are kept until their ports are out of quarantine" if waiting else ""
+            if self._lingering:
+                more += f"; {len(self._lingering)} are still used by phones whose lease has ended"
             raise Exhausted(f"no address of scope {self._scope} is left{more}")
         return found
 

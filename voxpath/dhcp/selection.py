@@ -1,0 +1,102 @@
+"""Which address a phone is offered (RFC 2131 section 4.3.1).
+
+Its own one comes first, then the one that it asks for, then any free one.
+At the very last another phone's gives way, one that is remembered for a phone whose lease has ended.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from voxpath.dhcp.addresses import AddressPool
+from voxpath.dhcp.record import Client, lease_fits
+from voxpath.dhcp.remembered import Remembered, quarantine_end
+from voxpath.model.address import Mac
+from voxpath.model.phone import Scope
+from voxpath.ports.change import Exhausted
+from voxpath.ports.ledger import Ledger
+
+
+class Choice(NamedTuple):
+    """An address to offer.
+
+    :ivar fresh: it was free, and is taken now.
+    :ivar victim: the client that it is remembered for, whose lease has ended; ``None``: it is no other phone's.
+    """
+
+    address: IPv4Address
+    fresh: bool
+    victim: Client | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Chooses among the addresses of a book, whose tables it reads.
+
+    :ivar pools: the addresses of each scope.
+    :ivar remembered: the phones of each scope whose addresses may give way.
+    :ivar owners: whose an address is, by a lease that may have ended.
+    :ivar reserved: addresses that the configuration keeps for somebody.
+    """
+
+    ledger: Ledger
+    pools: Mapping[str, AddressPool]
+    remembered: Mapping[str, Remembered]
+    clients: Mapping[Mac, Client]
+    owners: Mapping[IPv4Address, Client]
+    reserved: Mapping[IPv4Address, Mac | None]
+
+    def entitled(self, fixed: IPv4Address | None, scope: Scope, address: IPv4Address) -> bool:
+        """Whether the phone that ``fixed`` is reserved for may have this address in this scope, and nobody else answers for it."""
+        if self.pools[scope.name].is_contested(address):
+            return False
+        if fixed is not None and fixed in scope.subnet:
+            return address == fixed
+        return self.pools[scope.name].serves(address)
+
+    def choose(
+        self, client: Client, scope: Scope, wanted: IPv4Address | None, fixed: IPv4Address | None, now: float, *, others: bool
+    ) -> Choice:
+        """An address of a scope; a fresh one is taken at once.
+
+        :param others: whether one that is remembered for another phone will do.
+        :raises Exhausted: there is none.
+        """
+        pool, lease = self.pools[scope.name], client.lease
+        if client.displaced:
+            # The other phone's change removes this one's row: until it is settled or withdrawn no new row may be written.
+            raise Exhausted(f"the former address of {client.phone} is being given to another phone")
+        if lease is not None and lease_fits(lease, scope) and self.entitled(fixed, scope, lease.address):
+            if not client.bound:
+                pool.doubt(lease.address)
+            return Choice(lease.address, False)
+        if fixed is not None and fixed in scope.subnet:
+            return self._choose_fixed(client, scope, fixed, now)
+        if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
+            return Choice(wanted, True)
+        free = pool.take()
+        if free is not None:
+            return Choice(free, True)
+        if not others:
+            raise Exhausted(f"no address of scope {scope.name} is free")
+        victim = self.clients[self.remembered[scope.name].first(now, lambda mac: self.clients[mac].gives_way)]
+        assert victim.lease is not None  # only remembered leases stand in the queue
+        return Choice(victim.lease.address, False, victim)
+
+    def _choose_fixed(self, client: Client, scope: Scope, fixed: IPv4Address, now: float) -> Choice:
+        pool = self.pools[scope.name]
+        if pool.is_contested(fixed):
+            raise Exhausted(f"another machine answers for the reserved address {fixed}")
+        if pool.take_exactly(fixed):
+            return Choice(fixed, True)
+        owner = self.owners.get(fixed)
+        if owner is None or not owner.gives_way:
+            raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
+        if self.remembered[scope.name].lingers(owner.mac):
+            raise Exhausted(f"{fixed} is still used by {owner.phone}, which answers for it though its lease has ended")
+        quarantined = quarantine_end(owner, self.ledger) - now
+        if quarantined > 0 and self.reserved.get(fixed) != client.mac:
+            # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
+            raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more")
+        return Choice(fixed, False, owner)
