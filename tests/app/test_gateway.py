@@ -36,6 +36,7 @@ from voxpath.manage.rows import EventRow
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.clock import ClockMark
 from voxpath.model.event import Event
+from voxpath.model.phone import Probation
 from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.store.memory import MemoryStore
@@ -322,6 +323,13 @@ def test_what_cannot_be_adopted_or_explained_is_told(role: GatewayRole) -> None:
     serving.adopt(MAC).addErrback(refused.append)
     assert "the disk is full" in refused[0].getErrorMessage()
     assert list(serving.adopted()) == []
+
+
+def test_declined_addresses_are_facts_for_commands_also_where_nothing_is_verified(role: GatewayRole) -> None:
+    now = role.clock.now()
+    assert role.prober is None
+    role.server.book.load_probations([Probation(IPv4Address("10.0.0.11"), "lan", MAC, now + 300)], now)
+    assert list(role.verified()) == [("probation of 10.0.0.11", f"declined by {MAC}; 300 s left")]
 
 
 def test_dropped_discovers_are_counted_and_some_of_them_told(role: GatewayRole) -> None:

@@ -240,6 +240,24 @@ def test_static_phones_take_so_many_blocks_of_a_scope_and_no_more(site, make_pho
     assert len(site.nat) == 3, "one that turns to DHCP makes room"
 
 
+def test_that_an_address_is_anothers_is_told_before_the_limit_of_the_scope(site, make_phone) -> None:
+    """While that phone has it, and as long as its ports are in quarantine; only who could have the address is told of the limit."""
+    change_scope(site, static_limit=0)
+    holder, static = make_phone(site, 1), make_phone(site, 2)
+    address = holder.boot().address
+    site.tell(static.client.inform(address))
+    assert site.last_event(DhcpStaticRefused).reason == f"{address} is still used by {holder.mac}"
+    site.wait(3600)
+    site.tell(static.client.inform(address))
+    assert f"was left by {holder.mac}" in site.last_event(DhcpStaticRefused).reason
+    site.wait(100)
+    site.tell(static.client.inform(address))
+    assert "static_limit" in site.last_event(DhcpStaticRefused).reason
+    offered = static.offer().address
+    site.tell(static.client.inform(offered))
+    assert "static_limit" in site.last_event(DhcpStaticRefused).reason, "an address on offer to it is not another's"
+
+
 def test_many_informs_at_the_same_time_pass_no_limit_and_a_failed_one_makes_room(site, make_phone) -> None:
     change_scope(site, static_limit=2)
     site.holding = True

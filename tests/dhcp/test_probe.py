@@ -309,6 +309,23 @@ def test_it_is_anothers_when_a_later_look_does_not_find_the_former_phone(make_si
     assert other.boot().address == at(10)
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_who_is_refused_an_address_for_its_former_phone_has_it_looked_at_and_gets_it_when_asking_again(
+    make_site, make_phone, by_hand: bool
+) -> None:
+    """A phone was exchanged: the new one does not wait for the next look of its own accord."""
+    link, _ = lingering(make_site, make_phone)
+    link.hosts.clear()
+    other = make_phone(link.site, 2)
+    for _ in range(2):
+        other.ask(other.client.inform(at(10)) if by_hand else other.client.discover())
+        link.wait(PROBED_S)
+    if by_hand:
+        assert link.site.leases[other.mac].address == at(10)
+    else:
+        assert other.boot().address == at(10)
+
+
 def test_what_another_machine_claims_while_the_former_phone_is_there_ends_with_its_probation(make_site, make_phone) -> None:
     link, _ = lingering(make_site, make_phone)
     link.hosts[at(10)] = STRANGER

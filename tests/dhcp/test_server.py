@@ -22,6 +22,7 @@ from voxpath.dhcp.event import (
     DhcpNak,
     DhcpOffer,
 )
+from voxpath.dhcp.listing import MAX_LISTED
 from voxpath.dhcp.message import BOOTREPLY, INFINITE_S, MessageType
 from voxpath.dhcp.reply import common_of, rebinding_s, renewal_s
 from voxpath.dhcp.server import MESSAGES_TOLD, DhcpServer
@@ -769,13 +770,39 @@ def test_a_declined_address_is_given_to_nobody_after_a_restart_either(make_site,
     site.wait(400)
     site.start()
     assert make_phone(site, 2).boot().address == SECOND
-    assert site.server.book.declines(phone.mac) == 1
+    assert site.server.book.declined.by(phone.mac) == 1
     site.wait(500)
     site.start()
     assert list(site.probations) == [FIRST]
     site.wait(200)
     assert site.probations == {}
     assert make_phone(site, 3).boot().address == FIRST
+
+
+def test_an_operator_sees_which_addresses_are_on_probation_by_whom_they_were_declined_and_how_long(make_site, make_phone) -> None:
+    """Also after a restart, and no longer than it lasts."""
+    site = make_site(probation_s=1000.0)
+    phone = make_phone(site, 1)
+    assert list(site.server.summary(site.now)) == []
+    site.tell(phone.client.decline(phone.boot()))
+    site.wait(400)
+    shown = [(f"probation of {FIRST}", f"declined by {phone.mac}; 600 s left")]
+    assert list(site.server.summary(site.now)) == shown
+    site.start()
+    assert list(site.server.summary(site.now)) == shown
+    site.wait(600)
+    assert list(site.server.summary(site.now)) == []
+    assert len(site.server.book.declined) == 0
+
+
+def test_only_the_first_addresses_on_probation_are_listed_and_the_others_counted(make_site, make_phone) -> None:
+    site = make_site(last=200, blocks=64)
+    for number in range(MAX_LISTED + 3):
+        phone = make_phone(site, number)
+        site.tell(phone.client.decline(phone.boot()))
+    shown = list(site.server.summary(site.now))
+    assert len(shown) == MAX_LISTED + 1
+    assert shown[-1] == ("further probations", "3 addresses that phones declined")
 
 
 def test_a_declined_address_stays_on_probation_when_its_scope_gets_another_name(make_site, make_phone) -> None:

@@ -171,8 +171,11 @@ class GatewayRole(Role):
         return self.ledger.by_private(realm, private) if self.ready else None
 
     def verified(self) -> Iterable[tuple[str, str]]:
-        """What is known of free addresses: named facts for commands (DHC-16)."""
-        return self.prober.summary(self.clock.now()) if self.ready and self.prober is not None else ()
+        """What is known of free addresses, and of those that nobody gets for a while: named facts for commands (DHC-16)."""
+        if not self.ready:
+            return ()
+        now = self.clock.now()
+        return [*(self.prober.summary(now) if self.prober is not None else ()), *self.server.summary(now)]
 
     def silent(self) -> ReadOnly[str, int]:
         """How many DHCP messages got no answer, by reason (DHC-3, DHC-4)."""

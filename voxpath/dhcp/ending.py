@@ -44,7 +44,7 @@ class Ending:
         if isinstance(client, list):
             return client
         assert client.lease is not None
-        if self._book.declines(request.mac) >= MAX_DECLINED:
+        if self._book.declined.by(request.mac) >= MAX_DECLINED:
             return self._silence.drop(request, f"it has declined {MAX_DECLINED} addresses already, and is not believed")
         probation_s = self._parts.settings.probation_s
         told = DhcpDeclined(phone=client.phone, address=str(client.lease.address), probation_s=probation_s)

@@ -74,6 +74,7 @@ class Inform:
             self._refuse_taken(request, address)
             named = self._is_named(request, address)
             if not named:
+                self._refuse_used(request, address, now)
                 self._refuse_more(request, now)
             make_offer(parts, request, phone_class, address, now)
             client = parts.book.known(request.mac)
@@ -95,6 +96,13 @@ class Inform:
             raise LocalError(f"{address} is no address for a phone")
         if parts.book.is_reserved(address) and fixed_address(parts, request) != address:
             raise LocalError(f"{address} is reserved for another phone")
+
+    def _refuse_used(self, request: Request, address: IPv4Address, now: float) -> None:
+        """What is wrong with this very address comes before what is wrong with any; else the offer would find it out."""
+        book = self._parts.book
+        holder = book.user(address) or book.holder(address)
+        if holder is None or holder.mac != request.mac:
+            book.selection.former_owner(request.mac, request.scope, address, now)
 
     def _is_named(self, request: Request, address: IPv4Address) -> bool:
         """Whether the phone has this address, or its block, by the configuration or on an operator's word."""

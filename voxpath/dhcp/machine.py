@@ -14,6 +14,7 @@ from math import isinf
 
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
+from voxpath.dhcp.declined import Declined
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared
 from voxpath.dhcp.remembered import Remembered, quarantine_end
 from voxpath.dhcp.selection import Selection
@@ -44,7 +45,7 @@ class Book:
         self._owners: dict[IPv4Address, Client] = {}
         # Those of shared scopes are several phones', and are not here.
         self._offered: dict[IPv4Address, Client] = {}
-        self._declines: dict[Mac, int] = {}
+        self.declined = Declined()
         self._unbound = {name: Remembered(name) for name in self.scopes}
         self.selection = Selection(ledger, self._pools, self._unbound, self._clients, self._owners, reserved)
 
@@ -107,10 +108,6 @@ class Book:
     def leases(self) -> list[Lease]:
         """All leases, those that ended too."""
         return [client.lease for client in self._clients.values() if client.lease is not None]
-
-    def declines(self, mac: Mac) -> int:
-        """How many addresses are on probation because this phone declined them."""
-        return self._declines.get(mac, 0)
 
     def is_reserved(self, address: IPv4Address) -> bool:
         """Whether the configuration keeps this address for somebody."""
@@ -320,17 +317,13 @@ class Book:
 
     def _put_on_probation(self, probation: Probation) -> None:
         """Its address is used by nobody's lease, and stays so."""
-        mac = probation.mac
-        self.timers.arm(Timer("probation", mac, probation.scope, probation.address), probation.until)
-        self._declines[mac] = self.declines(mac) + 1
+        self.timers.arm(Timer("probation", probation.mac, probation.scope, probation.address), probation.until)
+        self.declined.add(probation)
 
     def end_probation(self, scope: str, address: IPv4Address, declined_by: Mac | None) -> None:
         """A declined or contested address may be given again; one that is remembered for a phone stays so."""
         if declined_by is not None:
-            left = self.declines(declined_by) - 1
-            self._declines[declined_by] = left
-            if not left:
-                del self._declines[declined_by]
+            self.declined.end(address)
         if scope in self._pools:
             self._pools[scope].trust(address)
             owner = self._owners.get(address)

@@ -19,6 +19,7 @@ from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
 from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
+from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
 from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
 from voxpath.model.phone import Scope
@@ -162,14 +163,14 @@ class Prober:
         return [] if known else [Emit(DhcpProbeUnsent(address=str(probe.address), scope=name, reason=outcome.reason))]
 
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
-        """What an operator may want to know: one line for each scope, and one for each conflict."""
+        """What an operator may want to know: a line for each scope, and for each of the first conflicts."""
         for name in self._probed:
             pool = self._book.pool(name)
             numbers = f"{pool.stocked} verified, {pool.drawn} being probed, {pool.unverified} were given unverified"
             reason = self._book.demand.unsent.get(name)
             yield f"free addresses of {name}", numbers + (f"; probes are not sent: {reason}" if reason else "")
-        for conflict in self.conflicts.standing(now):
-            yield f"probation of {conflict.address}", f"{conflict.mac or BEYOND} answers for it; {conflict.until - now:.0f} s left"
+        standing = [(each.address, f"{each.mac or BEYOND} answers for it", each.until) for each in self.conflicts.standing(now)]
+        yield from probations("that others answer for", standing, now)
 
     # Beginning.
 

@@ -41,7 +41,7 @@ class Remembered:
         self._ready: AgeHeap[Mac] = AgeHeap()
         # Those whose block is in quarantine, by its end.
         self._waiting: AgeHeap[Mac] = AgeHeap()
-        self._lingering: set[Mac] = set()
+        self._lingering: dict[Mac, None] = {}
 
     def __len__(self) -> int:
         """How many there are, those whose block is in quarantine too."""
@@ -69,9 +69,9 @@ class Remembered:
     def linger(self, mac: Mac, *, found: bool) -> None:
         """Note whether the last look found a phone at its former address; the caller takes it out of the queue, or puts it back."""
         if found:
-            self._lingering.add(mac)
+            self._lingering[mac] = None
         else:
-            self._lingering.discard(mac)
+            self._lingering.pop(mac, None)
 
     def lingers(self, mac: Mac) -> bool:
         """Whether a phone was found at its former address."""
@@ -80,7 +80,15 @@ class Remembered:
     def forget(self, mac: Mac) -> None:
         """Its address is no former one any more, or it is another phone's now."""
         self.remove(mac)
-        self._lingering.discard(mac)
+        self._lingering.pop(mac, None)
+
+    def doubtful(self) -> Mac | None:
+        """One of the phones that were found at their former addresses, each in turn; ``None``: there is none."""
+        mac = next(iter(self._lingering), None)
+        if mac is not None:
+            del self._lingering[mac]
+            self._lingering[mac] = None
+        return mac
 
     def ready(self, now: float) -> int:
         """How many are in nobody's way: their blocks are not in quarantine."""

@@ -80,23 +80,45 @@ class Selection:
             return Choice(free, True)
         if not others:
             raise Exhausted(f"no address of scope {scope.name} is free")
-        victim = self.clients[self.remembered[scope.name].first(now, lambda mac: self.clients[mac].gives_way)]
+        victim = self._victim(scope, now)
         assert victim.lease is not None  # only remembered leases stand in the queue
         return Choice(victim.lease.address, False, victim)
 
+    def _victim(self, scope: Scope, now: float) -> Client:
+        remembered = self.remembered[scope.name]
+        try:
+            return self.clients[remembered.first(now, lambda mac: self.clients[mac].gives_way)]
+        except Exhausted:
+            # A phone that was found at its former address may have left it meanwhile: who asks again gets it then.
+            mac = remembered.doubtful()
+            lease = self.clients[mac].lease if mac is not None else None
+            if lease is not None:
+                self.pools[scope.name].doubt(lease.address)
+            raise
+
     def _choose_fixed(self, client: Client, scope: Scope, fixed: IPv4Address, now: float) -> Choice:
+        victim = self.former_owner(client.mac, scope, fixed, now)
+        return Choice(fixed, self.pools[scope.name].take_exactly(fixed), victim)
+
+    def former_owner(self, mac: Mac, scope: Scope, fixed: IPv4Address, now: float) -> Client | None:
+        """The client whose former address may be another phone's now; ``None``: the address is free.
+
+        :param mac: the other phone, which the address is fixed for.
+        :raises Exhausted: somebody uses it, or did too lately.
+        """
         pool = self.pools[scope.name]
         if pool.is_contested(fixed):
             raise Exhausted(f"another machine answers for the reserved address {fixed}")
-        if pool.take_exactly(fixed):
-            return Choice(fixed, True)
+        if pool.is_free(fixed):
+            return None
         owner = self.owners.get(fixed)
         if owner is None or not owner.gives_way:
             raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
         if self.remembered[scope.name].lingers(owner.mac):
+            pool.doubt(fixed)
             raise Exhausted(f"{fixed} is still used by {owner.phone}, which answers for it though its lease has ended")
         quarantined = quarantine_end(owner, self.ledger) - now
-        if quarantined > 0 and self.reserved.get(fixed) != client.mac:
+        if quarantined > 0 and self.reserved.get(fixed) != mac:
             # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
             raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more")
-        return Choice(fixed, False, owner)
+        return owner

@@ -6,7 +6,7 @@ This module takes messages in; what becomes of them stands in :mod:`~voxpath.dhc
 :mod:`~voxpath.dhcp.inform` and :mod:`~voxpath.dhcp.bootp`.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Commit, Datagram, Delete, Effect, Effects, Emit, Outcome, Put
@@ -21,6 +21,7 @@ from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
 from voxpath.dhcp.keeping import Keeping, keeping
 from voxpath.dhcp.links import Links, NoLink
+from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import ANY, BOOTREQUEST, Message, MessageType
 from voxpath.dhcp.orders import Orders
@@ -128,6 +129,11 @@ class DhcpServer:
     def scopes(self, now: float) -> list[tuple[Scope, AddressUsage]]:
         """All scopes, with what their addresses are used for."""
         return [(scope, self._book.usage(name, now)) for name, scope in self._book.scopes.items()]
+
+    def summary(self, now: float) -> Iterator[tuple[str, str]]:
+        """What an operator may want to know: a line for each of the first declined addresses."""
+        standing = [(each.address, f"declined by {each.mac}", each.until) for each in self._book.declined.standing()]
+        return probations("that phones declined", standing, now)
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this address, or to this port of it where several have it; empty: nobody."""
