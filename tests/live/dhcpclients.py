@@ -160,6 +160,9 @@ class Phone:
         seen = len(self.told)
         process = self.dhclient_starts(*options, vendor=vendor, more=more)
         told = self.hears("BOUND", "REBOOT", "RENEW", after=seen)
+        # dhclient stores a lease only after its hook has returned: who ends it sooner lets it forget what it was given.
+        stored = self._directory / "leases"
+        until(lambda: f"fixed-address {told['new_ip_address']};" in stored.read_text(), f"{self.name}: the lease is stored")
         self.net.end(process)
         return told
 
