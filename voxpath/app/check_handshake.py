@@ -9,7 +9,7 @@ from voxpath.app import values
 from voxpath.app.decode import Problem
 from voxpath.app.schema import Config
 from voxpath.io.rehearsal import Refusal, rehearsed
-from voxpath.io.tls import SUPPORTED_TODO, UnusableFiles
+from voxpath.io.tls import SUPPORTED_REMEDY, UnusableFiles
 from voxpath.model.event import printable
 
 _OWN: Final = "tls.certificate"
@@ -86,4 +86,4 @@ def _told(refusal: Refusal, listens: bool) -> Problem:
     if known is not None:
         return Problem(path, *known)
     number = f" (error {refusal.code})" if refusal.code else ""
-    return Problem(path, f"is not taken by OpenSSL: {printable(refusal.reason, 80)}{number}", SUPPORTED_TODO)
+    return Problem(path, f"is not taken by OpenSSL: {printable(refusal.reason, 80)}{number}", SUPPORTED_REMEDY)

@@ -23,7 +23,7 @@ from voxpath.natreactor.registry import AUTO, back_ends
 SOCKET_PATH_LIMIT = 107
 """Octets of a UNIX socket's path that Linux takes (unix(7))."""
 
-MID_TODO = "write [ADDRESS]:PORT, <DOMAIN> or a device name"
+MID_REMEDY = "write [ADDRESS]:PORT, <DOMAIN> or a device name"
 """What to do about a text that is no message identifier."""
 
 OTHERS = 0o007
@@ -142,14 +142,14 @@ def check_numbers(config: Config, machine: Machine) -> Iterator[Problem]:
     for place, entry in enumerate(config.numbers):
         if not _is(Mac.parse, entry.phone) and not _is(MId.parse, entry.phone):
             what = f"{printable(entry.phone, 60)!r} is neither an Ethernet address nor a message identifier"
-            yield Problem(f"number[{place}].phone", what, MID_TODO)
+            yield Problem(f"number[{place}].phone", what, MID_REMEDY)
 
 
 def check_mgc(config: Config, machine: Machine) -> Iterator[Problem]:
     """The controller has a message identifier, and phones can read its digit map."""
     options = config.mgc
     if options.mid and not _is(MId.parse, options.mid):
-        yield Problem("mgc.mid", f"{printable(options.mid, 60)!r} is no message identifier", MID_TODO)
+        yield Problem("mgc.mid", f"{printable(options.mid, 60)!r} is no message identifier", MID_REMEDY)
     if not options.mid and options.enabled and options.listen[0].endpoint.host == ANY_HOST:
         yield Problem("mgc.mid", "cannot be made from 0.0.0.0", 'write for example mid = "<mgc.example>"')
     if options.dial_plan:

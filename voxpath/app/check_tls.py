@@ -21,7 +21,7 @@ from voxpath.app.check_handshake import check_handshake
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine, readable
 from voxpath.app.schema import Config
-from voxpath.io.tls import SUPPORTED_TODO, dns_names, names_in
+from voxpath.io.tls import SUPPORTED_REMEDY, dns_names, names_in
 from voxpath.model.event import printable
 
 Read = TypeVar("Read")
@@ -32,7 +32,7 @@ _BROKEN = (ValueError, TypeError, DuplicateExtension, InvalidVersion, Unsupporte
 WEAK = frozenset({"md5", "sha1"})
 """Hashes by which nobody signs any more: whoever verifies refuses them, whether the signature is right or not."""
 
-LISTENS_TODO = "make one with subjectAltName=DNS:NAME; docs/tutorial.md, section 7, tells how"
+LISTENS_REMEDY = "make one with subjectAltName=DNS:NAME; docs/tutorial.md, section 7, tells how"
 
 
 def check_tls(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -79,7 +79,7 @@ def _loaded(files: dict[str, Path], option: str, load: Callable[[bytes], Read]) 
         return load(files[option].read_bytes())
     except UnsupportedAlgorithm as error:
         what = f"{files[option]} cannot be checked, its key is of a kind that is not supported: {printable(str(error), 80)}"
-        yield Problem(f"tls.{option}", what, SUPPORTED_TODO)
+        yield Problem(f"tls.{option}", what, SUPPORTED_REMEDY)
     except _BROKEN as error:
         wanted = "private key without a passphrase" if option == "key" else "certificate that can be read"
         yield Problem(
@@ -110,11 +110,11 @@ def _issuer(certificate: Certificate, authority: Certificate) -> Iterator[Proble
         # Raises for a kind of signature that is unknown, which to verify would tell as one that is wrong.
         hashed = certificate.signature_hash_algorithm
         if hashed is not None and hashed.name in WEAK:
-            yield Problem(path, f"is signed with {hashed.name.upper()}, which no peer takes any more", SUPPORTED_TODO)
+            yield Problem(path, f"is signed with {hashed.name.upper()}, which no peer takes any more", SUPPORTED_REMEDY)
             return
         certificate.verify_directly_issued_by(authority)
     except UnsupportedAlgorithm as error:
-        yield Problem(path, f"is signed in a way that is not supported: {printable(str(error), 80)}", SUPPORTED_TODO)
+        yield Problem(path, f"is signed in a way that is not supported: {printable(str(error), 80)}", SUPPORTED_REMEDY)
     except (ValueError, TypeError, InvalidSignature):
         yield Problem(path, "was not issued by the authority of tls.ca", "have that authority sign it, or name its own")
 
@@ -134,9 +134,9 @@ def _names(config: Config, certificate: Certificate) -> Iterator[Problem]:
     path, role = "tls.certificate", config.redundancy.role
     if role == "standby" and config.name not in dns:
         what = f"has no DNS name {config.name!r}, which {config.redundancy.peer or 'the active host'} looks for; its names: {shown}"
-        yield Problem(path, what, LISTENS_TODO)
+        yield Problem(path, what, LISTENS_REMEDY)
     elif (config.subscribers or role == "active") and config.name not in names:
         todo = "write the name of the certificate as name =, or have one made for this name"
         yield Problem(path, f"is not for {config.name!r}, which peers know this host by; its names: {shown}", todo)
     elif config.subscription.enabled and not dns:
-        yield Problem(path, f"has no DNS name, by which gateways know this host; its names: {shown}", LISTENS_TODO)
+        yield Problem(path, f"has no DNS name, by which gateways know this host; its names: {shown}", LISTENS_REMEDY)

@@ -27,7 +27,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from voxpath.core.errors import LocalError
 
-SUPPORTED_TODO: Final = "have one made with RSA (2048 bits) or P-256, and SHA-256"
+SUPPORTED_REMEDY: Final = "have one made with RSA (2048 bits) or P-256, and SHA-256"
 """What to do about a certificate or a key that OpenSSL does not take."""
 
 
@@ -104,7 +104,7 @@ class Identity:
             raise UnusableFiles(what, "name PEM files that belong together") from error
 
     def _refused(self, error: SSL.Error) -> UnusableFiles:
-        return UnusableFiles(f"OpenSSL does not take {self.certificate}: {said(error)}", SUPPORTED_TODO)
+        return UnusableFiles(f"OpenSSL does not take {self.certificate}: {said(error)}", SUPPORTED_REMEDY)
 
 
 def client_connection(options: IOpenSSLClientConnectionCreator) -> SSL.Connection:
