@@ -14,6 +14,7 @@ from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
 from voxpath.model.address import text_of
 from voxpath.model.phone import Lease, PhoneClass, Scope
+from voxpath.model.ports import PortBlock
 from voxpath.ports.change import Exhausted
 
 
@@ -98,29 +99,41 @@ def bind(
     change = parts.ledger.grant(client.phone, phone_class.ports, private, scope.realm, now)
     block = change.written[-1].block if change.written else parts.held(client.phone)
     assert block is not None  # an empty change means that the block is held
-    kind, name = request.message.type, host_name(request.message, request.mac)
-    lease_s = phone_class.lease_s if kind is MessageType.REQUEST else static_s or INFINITE_S
-    lease = Lease(
+    lease_s = phone_class.lease_s if request.message.type is MessageType.REQUEST else static_s or INFINITE_S
+    lease = _lease(request, phone_class, address, block, inf if lease_s == INFINITE_S else now + lease_s, static_s is not None)
+    effects = _told(parts, request, phone_class, lease, block, lease_s)
+    return parts.steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), effects)
+
+
+def _lease(request: Request, kind: PhoneClass, address: IPv4Address, block: PortBlock, expires: float, static: bool) -> Lease:
+    message, scope = request.message, request.scope
+    return Lease(
         request.mac,
-        request.message.options.get(code.CLIENT_ID, b""),
+        message.options.get(code.CLIENT_ID, b""),
         scope.name,
         address,
-        phone_class.name,
-        name,
-        inf if lease_s == INFINITE_S else now + lease_s,
+        kind.name,
+        host_name(message, request.mac),
+        expires,
         block.first if scope.shared else 0,
-        static_s is not None,
+        static,
     )
+
+
+def _told(parts: Parts, request: Request, phone_class: PhoneClass, lease: Lease, block: PortBlock, lease_s: int) -> list[Effect]:
+    """What the operator and the phone are told when the lease is stored: the event, and the answer.
+
+    An INFORM gets no address, which it has, and BOOTP has no types of messages.
+    """
+    kind, address, text = request.message.type, lease.address, text_of(lease.address)
     given = None if kind is MessageType.INFORM else address
-    answer = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, name, block, given)
-    text = text_of(address)
-    told = DhcpAck(
-        phone=client.phone,
+    answer = parts.answer(None if kind is None else MessageType.ACK, request, phone_class, lease.host_name, block, given)
+    event = DhcpAck(
+        phone=lease.phone,
         address=text,
         block=str(block),
         lease_s=lease_s,
         phone_class=phone_class.name,
         static=lease.static,
     )
-    sent = parts.send(request, answer, address, f"{'REPLY' if kind is None else 'ACK'} {text}")
-    return parts.steps.begin(Step(Kind.BIND, client, change, client.lease, lease, offer), [Emit(told), *sent])
+    return [Emit(event), *parts.send(request, answer, address, f"{'REPLY' if kind is None else 'ACK'} {text}")]
