@@ -49,8 +49,8 @@ def test_on_a_standby_nobody_writes_and_the_reason_is_the_standby() -> None:
 def test_who_writes_without_a_lease_is_told_of_as_the_phone_that_his_files_name_means() -> None:
     """Its lease has ended, and it asks by its old address, which is nobody's now: ``why`` of that phone shows it."""
     policy, away = UploadPolicy(House(dated=True)), Endpoint("10.0.0.12", 2048)
-    ended = "02:00:00:00:0a:02 may write when DHCP has given it one"
-    elsewhere = f"{DATED} holds 10.0.0.11, and may write from there alone"
+    ended = "02:00:00:00:0a:02 holds no lease, and may write when DHCP has given it one"
+    elsewhere = f"{DATED} holds 10.0.0.11, and may write there alone"
     refused = [policy.choose(Admit(name, away)) for name in ("/020000000a02-boot.log", "240102150405.log")]
     assert refused == [
         NO_LEASE._replace(detail=ended, owner="02:00:00:00:0a:02"),

@@ -166,11 +166,8 @@ class FilePolicy:
         owner = self._owners.of(name)
         if self._active:
             return of_standby(self._active, owner.identity)
-        if owner.address:
-            detail = f"{owner.mac} holds {owner.address}, and gets it there alone"
-        else:
-            detail = f"{owner.mac} holds no lease, and gets it when DHCP has given it one" if owner.mac else ""
-        return Refused(ErrorCode.ACCESS_VIOLATION, NOT_YOURS if phone else NO_LEASE, detail, owner.identity)
+        reason = NOT_YOURS if phone else NO_LEASE
+        return Refused(ErrorCode.ACCESS_VIOLATION, reason, owner.condition("gets it"), owner.identity)
 
     def _for(self, provision: Provision, name: str, masked: bool = False) -> Choice:
         source = self._source(provision, name)

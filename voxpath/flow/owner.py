@@ -95,6 +95,15 @@ class Owner(NamedTuple):
     mac: str
     address: str
 
+    def condition(self, does: str) -> str:
+        """Where, or when, it does what others are refused, for the operator; empty: nobody is known.
+
+        :param does: such as ``gets it``.
+        """
+        if self.address:
+            return f"{self.mac} holds {self.address}, and {does} there alone"
+        return f"{self.mac} holds no lease, and {does} when DHCP has given it one" if self.mac else ""
+
 
 class Owners:
     """Finds whose files refused names mean, and names no more phones without a lease than :data:`STRANGERS`."""

@@ -68,8 +68,4 @@ class UploadPolicy:
         owner = self._owners.of(name)
         if self._active:
             return of_standby(self._active, owner.identity)
-        if owner.address:
-            detail = f"{owner.mac} holds {owner.address}, and may write from there alone"
-        else:
-            detail = f"{owner.mac} may write when DHCP has given it one" if owner.mac else ""
-        return NO_LEASE._replace(detail=detail, owner=owner.identity)
+        return NO_LEASE._replace(detail=owner.condition("may write"), owner=owner.identity)
