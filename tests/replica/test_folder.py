@@ -148,7 +148,8 @@ def test_what_was_written_just_now_is_copied_soon(hosts: Hosts) -> None:
     assert not hosts.reactor.getDelayedCalls()
 
 
-def test_what_is_written_while_files_are_copied_is_copied_soon_after(tmp_path: Path) -> None:
+def waiting_sync(images: Path) -> tuple[FileSync, HeapClock, list[Deferred[Any]]]:
+    """One whose steps on the disk end when the test says so, its clock, and what has begun and not ended."""
     waiting: list[Deferred[Any]] = []
 
     def later(step: Any) -> Deferred[Any]:
@@ -156,7 +157,11 @@ def test_what_is_written_while_files_are_copied_is_copied_soon_after(tmp_path: P
         return waiting[-1]
 
     reactor = HeapClock()
-    sync = FileSync({"images": tmp_path}, VirtualClock(reactor), later, lambda event: None)
+    return FileSync({"images": images}, VirtualClock(reactor), later, lambda event: None), reactor, waiting
+
+
+def test_what_is_written_while_files_are_copied_is_copied_soon_after(tmp_path: Path) -> None:
+    sync, reactor, waiting = waiting_sync(tmp_path)
     sync.use(Straight(FileTarget({}, in_thread)))
     sync.soon()
     waiting[0].callback(False)
@@ -167,14 +172,7 @@ def test_what_is_written_while_files_are_copied_is_copied_soon_after(tmp_path: P
 @pytest.mark.parametrize("then", ["an upload", "a cut", "another connection"])
 def test_whatever_comes_while_an_operators_copy_is_under_way_finds_no_timer_that_was_cancelled(tmp_path: Path, then: str) -> None:
     """An error here would keep the connection from being made again."""
-    waiting: list[Deferred[Any]] = []
-
-    def later(step: Any) -> Deferred[Any]:
-        waiting.append(Deferred())
-        return waiting[-1]
-
-    reactor = HeapClock()
-    sync = FileSync({"images": tmp_path}, VirtualClock(reactor), later, lambda event: None)
+    sync, reactor, waiting = waiting_sync(tmp_path)
     link = Straight(FileTarget({}, in_thread))
     sync.use(link)
     waiting.pop().callback(False)
