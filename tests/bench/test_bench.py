@@ -168,12 +168,18 @@ def told_by_clients(**more: object) -> dict[str, object]:
     return {"done": 2, "octets": 3 << 20, "seconds": 2.0, "repeated": 1, "lost": 0, "window": 16, **more}
 
 
-def test_a_read_of_files_is_summed_up_by_the_mib() -> None:
-    seen = tftp.summed(TFTP.works[0], "x", 2, told_by_clients(), 0.006)
+def test_readings_of_files_are_summed_up_by_the_mib() -> None:
+    seen = tftp.summed(TFTP.works[0], "x", 2, [told_by_clients()], 0.006)
     assert (seen.cpu_us, seen.kept_up) == (2000, True)
     assert seen.figures == (1.5, 0, 1, 16)
-    assert not tftp.summed(TFTP.works[0], "x", 2, told_by_clients(lost=1), 0.006).kept_up
-    assert not tftp.summed(TFTP.works[0], "x", 3, told_by_clients(), 0.006).kept_up
+    several = tftp.summed(TFTP.works[0], "x", 2, [told_by_clients(), told_by_clients(seconds=1.0, repeated=3, window=8)], 0.006)
+    assert (several.cpu_us, several.figures) == (1000, (2.0, 0, 4, 8))
+
+
+@pytest.mark.parametrize("troubled", [{"lost": 1}, {"done": 1}])
+def test_one_reading_that_was_not_complete_counts_for_all(troubled: dict[str, int]) -> None:
+    told = [told_by_clients(), told_by_clients(**troubled), told_by_clients()]
+    assert not tftp.summed(TFTP.works[0], "x", 2, told, 0.006).kept_up
 
 
 def test_a_part_without_rates_of_its_own_names_none() -> None:

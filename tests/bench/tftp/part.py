@@ -42,7 +42,8 @@ WORKS = {
 METHOD = """\
 ### Method
 
-- One run measures all servers in turn, and every figure is the median over the runs.
+- One run measures all servers in turn, each with the same work again and again until its clients were busy for so long.
+  Every figure is the median over the runs.
   Only the ratios of one table mean anything: machines differ.
 - Server and clients sit in network namespaces, at the two ends of a veth cable; with two processors or more the clients have the
   last one, and the server the others.
@@ -52,8 +53,8 @@ METHOD = """\
 - CPU is the time that the server has had of processors for each MiB that arrived, with all its threads and child processes.
   A control group counts it.
   What the kernel does to deliver a datagram over the cable is charged to its sender, for every server alike.
-- *lost* are requests that were not answered within a second and had to be sent again; *repeated* are all messages that clients sent
-  again.
+- *lost* are requests of a run that were not answered within a second and had to be sent again; *repeated* are all messages that
+  clients sent again.
   *complete* means in most runs that every client got the file, and no request was lost.
 - *window* is the window size that the server agreed to; tftpd-hpa knows none.
 
@@ -75,32 +76,37 @@ METHOD = """\
 
 @contextmanager
 def ready(work: str, server: Server) -> Iterator[Load]:
-    """Start the server; the load is the same whatever the length."""
+    """Start the server; the load is the work, again and again."""
     on_first, on_last = _pinned(os.cpu_count() or 1)
     pinned = server._replace(prepare=lambda directory: [*on_first, *server.prepare(directory)])
     with TemporaryDirectory() as name, Cable() as site, site.serving(pinned) as process, accounted(process.pid) as account:
         command = [*on_last, sys.executable, client.__file__, SERVER_ADDRESS]
         expected = files(Path(name))
-        yield lambda clients, seconds: measure(site, account, work, server.name, command, expected, clients)
+        yield lambda clients, seconds: measure(site, account, work, server.name, command, expected, clients, seconds)
 
 
-def measure(site: Cable, account: Account, work: str, server: str, before: list[str], expected: Path, clients: int) -> Measured:
-    """Read the file by so many clients; ``expected`` is a directory of the same files."""
+def measure(
+    site: Cable, account: Account, work: str, server: str, before: list[str], expected: Path, clients: int, seconds: int
+) -> Measured:
+    """Read the file by so many clients, until that took so long; ``expected`` is a directory of the same files."""
     asked = WORKS[work]
-    command = [*before, asked.file, str(expected / asked.file)]
+    command = [*before, asked.file, str(expected / asked.file), str(clients), str(asked.block), str(asked.window)]
+    told: list[dict[str, Any]] = []
     time.sleep(SETTLE_S)
     spent = -account.cpu_s()
-    told = site.net.run(CLIENTS, [*command, str(clients), str(asked.block), str(asked.window)], timeout=PATIENCE_S).stdout
+    while not told or sum(reading["seconds"] for reading in told) < seconds:
+        told.append(json.loads(site.net.run(CLIENTS, command, timeout=PATIENCE_S).stdout))
     time.sleep(SETTLE_S)
     spent += account.cpu_s()
-    return summed(work, server, clients, json.loads(told), spent)
+    return summed(work, server, clients, told, spent)
 
 
-def summed(work: str, server: str, clients: int, told: dict[str, Any], spent_s: float) -> Measured:
-    """Make a measurement out of what the clients tell, and of what the server took."""
-    mib = told["octets"] / MIB
-    complete = told["done"] == clients and not told["lost"]
-    figures = (mib / told["seconds"], told["lost"], told["repeated"], told["window"])
+def summed(work: str, server: str, clients: int, told: list[dict[str, Any]], spent_s: float) -> Measured:
+    """Make a measurement out of what the clients tell of each reading, and of what the server took for all."""
+    octets, seconds, lost, repeated = (sum(reading[what] for reading in told) for what in ("octets", "seconds", "lost", "repeated"))
+    mib = octets / MIB
+    complete = all(reading["done"] == clients for reading in told) and not lost
+    figures = (mib / seconds, lost, repeated, min(reading["window"] for reading in told))
     return Measured(work, server, clients, 1e6 * spent_s / mib if mib else float("nan"), complete, figures)
 
 
