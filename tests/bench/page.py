@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.bench import goal as goals
 from tests.bench.part import Measured, Part
 
 HEAD = """\
@@ -25,7 +26,9 @@ def section(part: Part, facts: Mapping[str, str], command: str, lengths: str, ta
     """
     told = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     works = "\n".join(_work(part, work, lengths, [line for line in table if line.work == work]) for work in part.works)
-    return f"## {part.title}\n\nMeasured by `{command}`.\n\n{told}\n\n{works}\n{part.method}"
+    outcome = goals.told(part.goals(table))
+    came = f"### What came of it\n\n{outcome}\n\n" if outcome else ""
+    return f"## {part.title}\n\nMeasured by `{command}`.\n\n{told}\n\n{works}\n{came}{part.method}"
 
 
 def updated(page: str, parts: Sequence[Part], written: Mapping[str, str]) -> str:

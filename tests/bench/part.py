@@ -1,12 +1,14 @@
 """The parts of the bench speak of the same things: servers that are compared, loads, and what a load did to a server."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
 from typing import NamedTuple
+
+from tests.bench.goal import Goal
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +48,11 @@ Load = Callable[[int, int], Measured]
 """Loads a server so often a second, for so many seconds."""
 
 
+def no_goals(_: Sequence[Measured]) -> Iterable[Goal]:
+    """Nothing is wanted yet."""
+    return ()
+
+
 class Part(NamedTuple):
     """One part of the bench, with its own section of the page.
 
@@ -58,6 +65,7 @@ class Part(NamedTuple):
     :ivar ready: has a server ready for loads with some work, for the length of a ``with`` block.
     :ivar asked: what a rate is, as a heading.
     :ivar own_rates: the rates of works that have others than ``rates``.
+    :ivar goals: what was wanted, and what came of it.
     """
 
     name: str
@@ -73,6 +81,7 @@ class Part(NamedTuple):
     ready: Callable[[str, Server], AbstractContextManager[Load]]
     asked: str = "asked/s"
     own_rates: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    goals: Callable[[Sequence[Measured]], Iterable[Goal]] = no_goals
 
 
 def twistd(role: str, configuration: Path) -> list[str]:

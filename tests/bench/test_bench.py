@@ -12,7 +12,10 @@ from tests.bench import __main__ as bench
 from tests.bench import page
 from tests.bench.cost import cpu_s, memory_kib, tree
 from tests.bench.dhcp import load as dhcp_load
+from tests.bench.dhcp.filled import FILLED
+from tests.bench.dhcp.goals import dhcp_goals
 from tests.bench.dhcp.part import DHCP, summed
+from tests.bench.goal import Goal, told
 from tests.bench.part import Load, Measured, Server, medians, percentile
 from tests.bench.sip import load as sip_load
 from tests.bench.sip import part as sip
@@ -119,6 +122,66 @@ def test_the_page_tells_ratios_and_the_highest_rate_at_which_a_server_kept_up() 
     assert "- voxpath: 10\n- Kea: 10\n" in text
     assert "Measured by `the command`" in text
     assert "- date: today\n" in text
+
+
+@pytest.mark.parametrize(
+    ("goal", "words"),
+    [
+        (Goal("x", 1.834, 1.83, 1.0), "- x: 1.83; must be at most 1.83: met; should be at most 1.00: missed by 83%"),
+        (Goal("x", 1.9, 1.83), "- x: 1.90; must be at most 1.83: missed by 4%"),
+        (Goal("x", 2000, 1228.4, 3000, more=True), "- x: 2000; must be at least 1228: met; should be at least 3000: missed by 33%"),
+        (Goal("x", 3.0, 0), "- x: 3.00; must be at most 0.00: missed"),
+        (Goal("x", 0.0, 0), "- x: 0.00; must be at most 0.00: met"),
+    ],
+)
+def test_a_goal_tells_whether_it_was_met_and_by_how_much_not(goal: Goal, words: str) -> None:
+    assert told([goal]) == words
+
+
+KEA_US = {500: 400, 1000: 328, 2000: 250, 3000: 200}
+
+
+def dhcp_table(*ours: tuple[int, float, bool, float]) -> list[Measured]:
+    kea = [Measured("w", "Kea", rate, cpu_us, True, (0, 0, 0, 0, 3)) for rate, cpu_us in KEA_US.items()]
+    return kea + [Measured("w", "voxpath", rate, cpu_us, kept_up, (0, 0, 0, 0, p99)) for rate, cpu_us, kept_up, p99 in ours]
+
+
+def test_what_is_wanted_of_dhcp_fits_the_machine() -> None:
+    """Kea takes four times as long at a third of its highest rate, so a quarter of the rate and four times the delay are wanted."""
+    table = dhcp_table((500, 9999, True, 999), (1000, 9999, True, 999), (2000, 500, True, 81), (3000, 1, False, 1))
+    rate, share, p99 = dhcp_goals(table)
+    assert (rate.found, rate.must, rate.aim, rate.more) == (2000, 1250, 3000, True)
+    assert (share.found, share.meets(1.83), share.aim) == (2.0, False, 1.0)
+    assert "at 2000 a second" in share.what
+    assert (p99.found, p99.must, p99.meets(80)) == (81, 80, False)
+
+
+def test_a_server_that_never_came_to_the_wanted_rate_misses_it() -> None:
+    (rate,) = dhcp_goals(dhcp_table((500, 100, True, 1), (1000, 100, False, 1)))
+    assert (rate.found, rate.meets(1250)) == (500, False)
+
+
+def test_the_cost_beside_many_leases_is_compared_with_that_beside_few() -> None:
+    table = [measured(server.name, 1000, cpu_us) for server, cpu_us in zip(FILLED.servers, (100, 110, 121), strict=True)]
+    assert [goal.meets(1.2) for goal in FILLED.goals(table)] == [True, False]
+
+
+def test_what_is_wanted_of_tftp_is_told_for_each_of_our_servers() -> None:
+    def line(work: str, server: str, cpu_us: float, rate: float, lost: float = 0) -> Measured:
+        return Measured(work, server, 1, cpu_us, True, (rate, lost, 0, 1))
+
+    table = [line(work, server, 100, 50) for work in TFTP.works for server in (tftp.BASE, "tftpd-hpa")]
+    table += [line(tftp.WINDOWS, "voxpath", 120, 38), line(tftp.IMAGES, "voxpath", 130, 1)]
+    table += [line(tftp.BURST, "voxpath", 90, 1, lost=1)]
+    goals = list(TFTP.goals(table))
+    assert [goal.found for goal in goals] == [0.76, 1.2, 1.3, 1, 0.9]
+    assert [goal.must is None or goal.meets(goal.must) for goal in goals] == [False, True, False, False, True]
+    assert [goal.aim for goal in goals] == [None, 1.0, 1.0, None, 1.0]
+
+
+def test_the_outcome_stands_behind_the_tables() -> None:
+    text = page.section(DHCP, {}, "c", "l", [measured("voxpath", 10, 20.0), measured("Kea", 10, 10.0)])
+    assert text.index("| 10 | Kea") < text.index("### What came of it\n\n- new phones") < text.index("### Method")
 
 
 def test_a_part_replaces_its_own_section_of_the_page_and_keeps_the_others() -> None:

@@ -56,10 +56,11 @@ def command(rate: int, seconds: int, first_mac: str = FIRST_MAC) -> list[str]:
     ]  # fmt: skip
 
 
-def relayed(rate: int, seconds: int) -> list[str]:
-    """The command line of a relay, for clients each of whom comes twice: perfdhcp begins anew when it has had all of them."""
+def relayed(rate: int, seconds: int, times: int) -> list[str]:
+    """The command line of a relay, for clients each of whom comes so often: perfdhcp begins anew when it has had all of them."""
+    clients = CLIENTS if times == 1 else rate * seconds // times
     return [
-        "perfdhcp", "-4", "-l", LOAD_ADDRESS, "-r", str(rate), "-p", f"{seconds}", "-R", str(rate * seconds // 2),
+        "perfdhcp", "-4", "-l", LOAD_ADDRESS, "-r", str(rate), "-p", f"{seconds}", "-R", str(clients),
         "-b", f"mac={FIRST_MAC}", "-o", f"60,{VENDOR_CLASS.encode().hex()}", "-W", str(int(EXIT_WAIT_S * 1e6)), "-x", "t",
         SERVER_ADDRESS,
     ]  # fmt: skip

@@ -4,12 +4,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from tests.bench.goal import Goal
 from tests.bench.part import Load, Measured, Part, Server
 from tests.bench.tftp import client
 from tests.bench.tftp.account import Account, accounted
@@ -31,13 +32,20 @@ class Work(NamedTuple):
     window: int = 1
 
 
+WINDOWS = "8 MiB, blocks of 1468 octets, windows of 16"
+IMAGES = "1 MiB each, blocks of 1468 octets"
+BURST = "4 KiB each, blocks of 512 octets"
 WORKS = {
     "8 MiB, blocks of 512 octets": Work("image.bin", 1, 512),
     "8 MiB, blocks of 1468 octets": Work("image.bin", 1, 1468),
-    "8 MiB, blocks of 1468 octets, windows of 16": Work("image.bin", 1, 1468, 16),
-    "1 MiB each, blocks of 1468 octets": Work("phone.bin", 100, 1468),
-    "4 KiB each, blocks of 512 octets": Work("phone.cfg", 300, 512),
+    WINDOWS: Work("image.bin", 1, 1468, 16),
+    IMAGES: Work("phone.bin", 100, 1468),
+    BURST: Work("phone.cfg", 300, 512),
 }
+RATE, SHARE = 150 / 196, 8000 / 6500
+"""Required in windows of 16 and of 100 images: of atftpd's rate, and of its time."""
+MIB_S, LOST = 0, 1
+"""Where these stand among the figures."""
 
 METHOD = """\
 ### Method
@@ -110,6 +118,21 @@ def summed(work: str, server: str, clients: int, told: list[dict[str, Any]], spe
     return Measured(work, server, clients, 1e6 * spent_s / mib if mib else float("nan"), complete, figures)
 
 
+def goals(table: Sequence[Measured]) -> Iterable[Goal]:
+    """What is wanted of each of our servers in each table."""
+    bases = {line.work: line for line in table if line.server == BASE}
+    for line in table:
+        base = bases.get(line.work)
+        if base is None or not line.server.startswith("voxpath"):
+            continue
+        where = f"{line.work}, {line.server}"
+        if line.work == WINDOWS:
+            yield Goal(f"{where}: MiB/s, x {BASE}", line.figures[MIB_S] / base.figures[MIB_S], RATE, more=True)
+        if line.work == BURST:
+            yield Goal(f"{where}: requests that were lost", line.figures[LOST], 0)
+        yield Goal(f"{where}: time, x {BASE}", line.cpu_us / base.cpu_us, SHARE if line.work == IMAGES else None, 1.0)
+
+
 def _pinned(processors: int) -> tuple[list[str], list[str]]:
     """The words before a command line that keep server and clients on processors of their own; none on a machine of one."""
     last = processors - 1
@@ -132,4 +155,5 @@ TFTP = Part(
     ready=ready,
     asked="clients",
     own_rates={name: (work.clients,) for name, work in WORKS.items()},
+    goals=goals,
 )
