@@ -23,11 +23,20 @@ class Choice(NamedTuple):
 
     :ivar fresh: it was free, and is taken now.
     :ivar victim: the client that it is remembered for, whose lease has ended; ``None``: it is no other phone's.
+    :ivar stocked: it was found unused lately.
+    :ivar reserved: it is fixed for the phone, and no stock has it.
     """
 
     address: IPv4Address
     fresh: bool
     victim: Client | None = None
+    stocked: bool = False
+    reserved: bool = False
+
+    @property
+    def unverified(self) -> bool:
+        """Whether it is given without having been found unused lately, though it is not the phone's own."""
+        return self.victim is not None or (self.fresh and not (self.stocked or self.reserved))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +82,14 @@ class Selection:
             return Choice(lease.address, False)
         if fixed is not None and fixed in scope.subnet:
             return self._choose_fixed(client, scope, fixed, now)
-        if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
-            return Choice(wanted, True)
+        if wanted is not None and pool.serves(wanted):
+            stocked = pool.is_verified(wanted)
+            if pool.take_exactly(wanted):
+                return Choice(wanted, True, stocked=stocked)
+        stocked = pool.stocked > 0
         free = pool.take()
         if free is not None:
-            return Choice(free, True)
+            return Choice(free, True, stocked=stocked)
         if not others:
             raise Exhausted(f"no address of scope {scope.name} is free")
         victim = self._victim(scope, now)
@@ -98,7 +110,7 @@ class Selection:
 
     def _choose_fixed(self, client: Client, scope: Scope, fixed: IPv4Address, now: float) -> Choice:
         victim = self.former_owner(client.mac, scope, fixed, now)
-        return Choice(fixed, self.pools[scope.name].take_exactly(fixed), victim)
+        return Choice(fixed, self.pools[scope.name].take_exactly(fixed), victim, reserved=True)
 
     def former_owner(self, mac: Mac, scope: Scope, fixed: IPv4Address, now: float) -> Client | None:
         """The client whose former address may be another phone's now; ``None``: the address is free.
