@@ -19,6 +19,7 @@ from voxpath.dhcp.relay import with_circuit
 from voxpath.dhcp.wire import decode, encode
 from voxpath.model.address import Mac
 from voxpath.model.phone import Reservation, Scope
+from voxpath.ports.change import MAKE_ROOM
 
 SERVER = IPv4Address("10.0.0.1")
 
@@ -228,7 +229,7 @@ def test_adoption_reservation_lease_and_offer_are_told(site, make_phone) -> None
 def test_nothing_left_is_told(make_site, make_phone) -> None:
     site = make_site(blocks=1)
     make_phone(site, 1).boot()
-    assert told(site, 2)["answer"] == f"{NOTHING}: no block of 64 ports is left for realm site"
+    assert told(site, 2)["answer"] == f"{NOTHING}: no block of 64 ports is left for realm site; {MAKE_ROOM}"
 
 
 def test_a_change_under_way_is_told(site, phone) -> None:

@@ -97,7 +97,7 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
         try:
             offer = _tried(parts, request, phone_class, fixed, scopes, now)
         except Exhausted as error:
-            yield Finding("answer", f"{NOTHING}: {error}")
+            yield Finding("answer", f"{NOTHING}: {error}; {error.todo}")
             return
         yield from _verified(parts, offer)
     yield from _answer(parts, request.about(offer.address), phone_class, offer)
