@@ -14,8 +14,14 @@ from voxpath.dhcp.record import Client, lease_fits
 from voxpath.dhcp.remembered import Remembered, quarantine_end
 from voxpath.model.address import Mac
 from voxpath.model.phone import Scope
-from voxpath.ports.change import Exhausted
+from voxpath.ports.change import MAKE_ROOM, Exhausted
 from voxpath.ports.ledger import Ledger
+
+PASSED_ON = (
+    "it is reserved by client identifier or circuit: if several phones send the same one, such as all behind a relay, reserve it "
+    "by mac; if that phone is gone, voxpath ctl release it"
+)
+"""What there is to do when a reserved address is used by another phone that is known by the same."""
 
 
 class Choice(NamedTuple):
@@ -124,13 +130,14 @@ class Selection:
         if pool.is_free(fixed):
             return None
         owner = self.owners.get(fixed)
+        # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
+        todo = PASSED_ON if fixed in self.reserved and self.reserved[fixed] is None else MAKE_ROOM
         if owner is None or not owner.gives_way:
-            raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
+            raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}", todo)
         if self.remembered[scope.name].lingers(owner.mac):
             pool.doubt(fixed)
-            raise Exhausted(f"{fixed} is still used by {owner.phone}, which answers for it though its lease has ended")
+            raise Exhausted(f"{fixed} is still used by {owner.phone}, which answers for it though its lease has ended", todo)
         quarantined = quarantine_end(owner, self.ledger) - now
         if quarantined > 0 and self.reserved.get(fixed) != mac:
-            # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
-            raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more")
+            raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more", todo)
         return owner
