@@ -9,7 +9,7 @@ from trustme import CA
 
 from tests.app.tlsfiles import write_tls
 from voxpath.app import values, values_phone
-from voxpath.app.check import check, load, machine_for, notes, off
+from voxpath.app.check import check, load, machine_for, missed, notes, off
 from voxpath.app.check_addresses import used_addresses
 from voxpath.app.check_roles import capacity
 from voxpath.app.decode import decode, decode_partly
@@ -429,6 +429,27 @@ def test_what_is_off_is_stated() -> None:
     assert not any(line.startswith(("dhcp", "nat")) for line in off(config(SITE), MACHINE))
     assert "since this is not root" in "\n".join(off(config(SITE), replace(MACHINE, root=False)))
     assert "mgc: off by enabled = false" in off(config("[mgc]\nenabled = false"), MACHINE)
+
+
+def test_a_part_that_is_off_is_missed_only_where_the_configuration_asks_for_it(tmp_path: Path) -> None:
+    """What ``status`` shows, as long as a process runs: not what nobody wanted."""
+    bare = replace(MACHINE, root=False)
+
+    def told(text: str, machine: Machine = bare) -> list[str]:
+        return [line.partition(":")[0] for line in missed(config(f'state = "{tmp_path}"\n{text}'), machine)]
+
+    assert told("") == [], "the loopback set has all that it asks for"
+    assert told("[mgc]\nenabled = false\n[sip]\nenabled = false\n[dhcp]\nenabled = false\n") == []
+    assert told('[dhcp]\nmacs = ["00:00:5e:00:53:01"]\n') == ["dhcp"]
+    assert told(SITE) == ["nat"]
+    assert told(SITE, MACHINE) == []
+    assert told(SITE.replace('outside = ["eth0"]', ""), MACHINE) == ["nat"]
+    assert told(SITE.replace('outside = ["eth0"]', 'backend = "memory"')) == [], "it was chosen"
+    assert told('[[class]]\nname = "a"\nvendor_classes = ["a"]\nimage = "a.bin"\n') == ["dhcp", "tftp"]
+    assert told('[tftp]\nroot = "there"\n') == ["tftp"]
+    assert told("[mgc]\nring_s = 60.0\n") == ["mgc"]
+    assert told('[[domain]]\nname = "voip.example"\n') == ["sip"]
+    assert told("[phone]\ninterface = 'eth0'\n") == []
 
 
 def test_what_is_worth_knowing_is_noted() -> None:

@@ -22,7 +22,9 @@ from voxpath.app import (
 )
 from voxpath.app.decode import FILE_LIMIT, LINE_LIMIT, Decoded, Problem, bounded, decode_partly
 from voxpath.app.machine import Machine, look
-from voxpath.app.schema import Config
+from voxpath.app.schema import Config, Mgc
+from voxpath.app.schema_sip import Sip
+from voxpath.app.schema_tftp import Tftp
 from voxpath.app.unread import as_far_as_read, each_read
 from voxpath.model.event import printable
 
@@ -107,26 +109,47 @@ def load(path: Path, *, thorough: bool = False) -> Decoded:
 
 def off(config: Config, machine: Machine) -> list[str]:
     """State which parts of a real site are off here, each with the reason."""
+    return [printable(line, LINE_LIMIT) for line, _ in _off(config, machine)]
+
+
+def missed(config: Config, machine: Machine) -> list[str]:
+    """State which of the parts that are off the configuration asks for; nobody misses one that it does not name, or turns off."""
+    return [printable(line, LINE_LIMIT) for line, is_asked_for in _off(config, machine) if is_asked_for]
+
+
+def _off(config: Config, machine: Machine) -> Iterator[tuple[str, bool]]:
+    """What is off, and whether the configuration asks for it."""
     if is_for_phones(config):
-        return []
+        return
     if config.redundancy.role == "standby":
-        return check_redundancy.standby_off(config)
-    found = [f"{name}: off by enabled = false" for name, role in _switches(config) if not role]
+        yield from ((line, True) for line in check_redundancy.standby_off(config))
+        return
+    for name, role in _switches(config):
+        if not role:
+            yield f"{name}: off by enabled = false", False
+    yield from _off_gateway(config, machine)
+    if config.mgc.enabled and not config.numbers:
+        yield "mgc: phones register, but no [[number]] can be called", config.mgc != Mgc()
+    for line in check_sip.sip_off(config):
+        yield line, bool(config.domains or config.users) or config.sip != Sip()
+    if not config.subscribers and not config.subscription.enabled:
+        yield "feed: off, since neither [[subscriber]] nor subscription is configured", False
+    if not machine.root:
+        # Who names such a port is told so before the start.
+        yield "well-known ports (TFTP 69, DHCP 67): off, since this is not root", False
+
+
+def _off_gateway(config: Config, machine: Machine) -> Iterator[tuple[str, bool]]:
     if config.dhcp.enabled and not config.scopes:
-        found.append("dhcp: off, since no [[scope]] names an interface")
+        yield "dhcp: off, since no [[scope]] names an interface", bool(config.dhcp.macs or config.classes)
     reason = _nat_off(config, machine)
     if reason:
-        found.append(f"nat: in memory only, {reason}: no packet of a phone is translated")
-    if config.tftp.enabled and not values.in_state(config, config.tftp.root).is_dir():
-        found.append(f"tftp: no boot images, since there is no directory {values.in_state(config, config.tftp.root)}")
-    if config.mgc.enabled and not config.numbers:
-        found.append("mgc: phones register, but no [[number]] can be called")
-    found += check_sip.sip_off(config)
-    if not config.subscribers and not config.subscription.enabled:
-        found.append("feed: off, since neither [[subscriber]] nor subscription is configured")
-    if not machine.root:
-        found.append("well-known ports (TFTP 69, DHCP 67): off, since this is not root")
-    return [printable(line, LINE_LIMIT) for line in found]
+        asked = config.nat.backend != "memory" and bool(config.nat.outside or config.scopes)
+        yield f"nat: in memory only, {reason}: no packet of a phone is translated", asked
+    root = values.in_state(config, config.tftp.root)
+    if config.tftp.enabled and not root.is_dir():
+        asked = config.tftp.root != Tftp().root or any(entry.image or entry.application for entry in config.classes)
+        yield f"tftp: no boot images, since there is no directory {root}", asked
 
 
 def _nat_off(config: Config, machine: Machine) -> str:
