@@ -431,6 +431,36 @@ def test_what_is_off_is_stated() -> None:
     assert "mgc: off by enabled = false" in off(config("[mgc]\nenabled = false"), MACHINE)
 
 
+def test_the_inside_of_the_nat_is_where_the_scopes_are() -> None:
+    """What comes by another interface is not turned back to a phone of the same gateway: its calls within the site fail."""
+    assert 'write for example inside = ["eth1"]' in found(SITE.replace('inside = ["eth1"]', ""))["nat.inside"]
+    other = SITE.replace('inside = ["eth1"]', 'inside = ["lo"]')
+    (told,) = found(other).values()
+    assert "scope[0].interface: eth1 is not in nat.inside: its phones cannot reach each other" in told
+    assert check(config(other), MACHINE) == (), "it is no reason not to start"
+    assert found(other.replace("[nat]", '[nat]\nbackend = "memory"')) == {}
+    assert found(other.replace("[dhcp]", "[dhcp]\nenabled = false")) == {}
+    for line in ("vlan = 20", 'relays = ["10.0.0.2"]'):
+        assert found(other.replace('realm = "site-a"\n[[class]]', f'realm = "site-a"\n{line}\n[[class]]')) == {}
+
+
+def test_an_inside_interface_without_a_scope_and_one_of_a_relay_that_is_not_inside_are_noted() -> None:
+    def told(text: str) -> list[str]:
+        return [note for note in notes(config(text)) if "inside" in note]
+
+    more = SITE.replace('inside = ["eth1"]', 'inside = ["eth1", "eth2"]')
+    assert told(SITE) == []
+    assert told(more) == ["nat.inside[1]: no scope is on eth2: phones on its own link get no lease and no ports"]
+    assert told(more.replace("[nat]", '[nat]\nbackend = "memory"')) == []
+    trunk = SITE.replace('inside = ["eth1"]', 'inside = ["eth1.20"]').replace('"eth1"', '"eth1"\nvlan = 20', 1)
+    assert told(trunk) == []
+    relayed = SITE.replace('"eth1"', '"eth1"\nrelays = ["10.0.0.2"]', 1).replace('inside = ["eth1"]', 'inside = ["lo"]')
+    assert told(relayed) == [
+        "nat.inside[0]: no scope is on lo: phones on its own link get no lease and no ports",
+        "scope[0].interface: eth1 is not in nat.inside: right if its phones' packets come by another one",
+    ]
+
+
 def test_a_part_that_is_off_is_missed_only_where_the_configuration_asks_for_it(tmp_path: Path) -> None:
     """What ``status`` shows, as long as a process runs: not what nobody wanted."""
     bare = replace(MACHINE, root=False)

@@ -9,6 +9,7 @@ from voxpath.app import (
     check_classes,
     check_files,
     check_manhole,
+    check_nat,
     check_options,
     check_phone,
     check_redundancy,
@@ -50,8 +51,8 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_addresses.check_listening_addresses,
     check_tftp.check_tftp,
     check_files.check_files,
-    check_roles.check_backend,
-    check_roles.check_nat,
+    check_nat.check_backend,
+    check_nat.check_nat,
     check_roles.check_numbers,
     check_roles.check_mgc,
     check_sip.check_sip,
@@ -68,7 +69,7 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
 )
 """The checks before a start, in the order in which their problems are told."""
 
-THOROUGH = (check_roles.check_thresholds, check_files.check_templates, check_tls.check_tls)
+THOROUGH = (check_roles.check_thresholds, check_nat.check_inside, check_files.check_templates, check_tls.check_tls)
 """What an operator is told who asks for it, and what is no reason not to start: phones are served without the other host, too."""
 
 
@@ -204,6 +205,6 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
     found += [*check_classes.class_notes(config), *check_files.image_notes(config), *check_files.dated_notes(config)]
-    found += [*check_options.option_notes(config), *check_sip.sip_notes(config)]
+    found += [*check_options.option_notes(config), *check_nat.nat_notes(config), *check_sip.sip_notes(config)]
     found += [*check_files.files_notes(config), *check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config)]
     return [printable(line, LINE_LIMIT) for line in found]
