@@ -461,6 +461,26 @@ def test_an_inside_interface_without_a_scope_and_one_of_a_relay_that_is_not_insi
     ]
 
 
+def test_a_scope_that_is_alone_in_its_group_is_noted() -> None:
+    """A group that is misspelt, or that is on another link, helps nobody out."""
+    second = SECOND_SCOPE.replace('"lan"', '"far"').replace("10.0.0.", "10.0.1.")
+
+    def told(one: str, other: str, more: str = "") -> list[str]:
+        text = SITE.replace('"eth1"', f'"eth1"\ngroup = "{one}"', 1) + second.replace(
+            '"eth1"', f'"eth1"\ngroup = "{other}"\n{more}'
+        )
+        return [note for note in notes(config(text)) if "group" in note]
+
+    assert told("floor", "floor") == told("", "") == []
+    assert told("floor", "flor") == [
+        "scope[0].group: no other scope of its link is in group 'floor': when it is exhausted no other one gives",
+        "scope[1].group: no other scope of its link is in group 'flor': when it is exhausted no other one gives",
+    ]
+    assert len(told("floor", "floor", "vlan = 20")) == 2, "a VLAN is a link of its own"
+    assert len(told("floor", "floor", 'relays = ["10.0.1.130"]')) == 2, "and so is what is behind a relay"
+    assert len(told("", "floor")) == 1
+
+
 def test_a_part_that_is_off_is_missed_only_where_the_configuration_asks_for_it(tmp_path: Path) -> None:
     """What ``status`` shows, as long as a process runs: not what nobody wanted."""
     bare = replace(MACHINE, root=False)

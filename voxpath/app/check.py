@@ -204,7 +204,12 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    found += [*check_classes.class_notes(config), *check_files.image_notes(config), *check_files.dated_notes(config)]
+    found += [
+        *check_scopes.scope_notes(config),
+        *check_classes.class_notes(config),
+        *check_files.image_notes(config),
+        *check_files.dated_notes(config),
+    ]
     found += [*check_options.option_notes(config), *check_nat.nat_notes(config), *check_sip.sip_notes(config)]
     found += [*check_files.files_notes(config), *check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config)]
     return [printable(line, LINE_LIMIT) for line in found]
