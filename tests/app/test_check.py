@@ -8,12 +8,12 @@ import pytest
 from trustme import CA
 
 from tests.app.tlsfiles import write_tls
-from voxpath.app import values, values_phone
+from voxpath.app import check_tftp, values, values_phone
 from voxpath.app.check import check, load, machine_for, missed, notes, off
 from voxpath.app.check_addresses import used_addresses
 from voxpath.app.check_roles import capacity
 from voxpath.app.decode import decode, decode_partly
-from voxpath.app.machine import Machine, look
+from voxpath.app.machine import Machine, disk_octets, look
 from voxpath.app.schema import Config
 from voxpath.dhcp.policy import Applicant
 from voxpath.model.address import Endpoint, Mac
@@ -459,6 +459,26 @@ def test_an_inside_interface_without_a_scope_and_one_of_a_relay_that_is_not_insi
         "nat.inside[0]: no scope is on lo: phones on its own link get no lease and no ports",
         "scope[0].interface: eth1 is not in nat.inside: right if its phones' packets come by another one",
     ]
+
+
+def test_a_floor_that_the_disk_cannot_have_is_told_and_keeps_nothing_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert disk_octets(tmp_path / "not" / "yet") > 0
+    assert disk_octets(Path("nul\0")) > 0, "what is no path lies on the disk of what it stands in"
+    octets = 1 << 20
+    monkeypatch.setattr(check_tftp, "disk_octets", lambda path: octets)
+
+    def uploads(floor: int, more: str = "") -> str:
+        return f'[tftp]\nroot = "{tmp_path}/images"\nuploads = "{tmp_path}/not/yet"\nupload_floor = {floor}\n{more}'
+
+    (told,) = found(uploads(octets)).values()
+    what = f"the whole disk of {tmp_path}/not/yet has room for 1048576 octets: no phone could ever write"
+    assert told.startswith(f"tftp.upload_floor: {what}")
+    assert check(config(uploads(octets)), MACHINE) == ()
+    assert found(uploads(octets - 1)) == {}
+    assert found(uploads(octets, "enabled = false\n")) == {}
+    assert found(f"[tftp]\nupload_floor = {octets}\n") == {}, "nobody writes"
 
 
 def test_a_scope_that_is_alone_in_its_group_is_noted() -> None:

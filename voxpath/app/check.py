@@ -69,7 +69,13 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
 )
 """The checks before a start, in the order in which their problems are told."""
 
-THOROUGH = (check_roles.check_thresholds, check_nat.check_inside, check_files.check_templates, check_tls.check_tls)
+THOROUGH = (
+    check_roles.check_thresholds,
+    check_nat.check_inside,
+    check_tftp.check_floor,
+    check_files.check_templates,
+    check_tls.check_tls,
+)
 """What an operator is told who asks for it, and what is no reason not to start: phones are served without the other host, too."""
 
 

@@ -68,6 +68,18 @@ def unwritable(path: Path) -> str:
     return "no directory above it exists"
 
 
+def disk_octets(path: Path) -> int:
+    """What this user could write to the disk of a path if it were empty; the path need not be there yet; 0: nobody knows."""
+    for near in (path, *path.parents):
+        try:
+            disk = os.statvfs(near)
+        except (OSError, ValueError):
+            continue
+        # What is free and yet not available is kept for root.
+        return max(0, disk.f_blocks - disk.f_bfree + disk.f_bavail) * disk.f_frsize
+    return 0
+
+
 def writable_by_all(directory: Path) -> bool:
     """Whether every user of this machine may write into a directory; no if it is not there."""
     try:
