@@ -461,6 +461,24 @@ def test_an_inside_interface_without_a_scope_and_one_of_a_relay_that_is_not_insi
     ]
 
 
+def test_an_active_host_does_not_look_for_its_standby_at_its_own_address() -> None:
+    own = replace(MACHINE, mistaken=frozenset({IPv4Address("192.0.2.2"), IPv4Address("127.0.0.1")}))
+
+    def told(role: str, address: str, machine: Machine = own) -> str:
+        text = f'{SITE}[redundancy]\nrole = "{role}"\npeer = "sg-b"\naddress = "{address}:2947"\n'
+        return found(text, machine).get("redundancy.address", "")
+
+    assert "192.0.2.2 is this host's own: it would connect to itself; write the address at which" in told("active", "192.0.2.2")
+    assert told("active", "192.0.2.2", MACHINE) == ""
+    assert "connect to itself" in told("active", "0.0.0.0")
+    assert told("active", "127.0.0.1") == "", "both hosts on one machine, to try them out, are noted"
+    assert told("standby", "192.0.2.2") == ""
+    assert told("off", "192.0.2.2") == ""
+    here = config('[redundancy]\nrole = "active"\npeer = "sg-b"\naddress = "127.0.0.8:2947"\n')
+    assert machine_for(here).mistaken == {IPv4Address("127.0.0.8")}
+    assert machine_for(config('[redundancy]\naddress = "127.0.0.8:2947"\n')).mistaken == frozenset()
+
+
 def test_a_floor_that_the_disk_cannot_have_is_told_and_keeps_nothing_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

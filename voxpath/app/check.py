@@ -73,6 +73,7 @@ THOROUGH = (
     check_roles.check_thresholds,
     check_nat.check_inside,
     check_tftp.check_floor,
+    check_redundancy.check_standby_address,
     check_files.check_templates,
     check_tls.check_tls,
 )
@@ -93,7 +94,8 @@ def check(config: Config, machine: Machine, *, thorough: bool = False) -> tuple[
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
     config = check_redundancy.as_run(config)
-    return look(frozenset(as_far_as_read(_public(config))), check_addresses.used_addresses(config))
+    others = frozenset(as_far_as_read(check_redundancy.standby_addresses(config)))
+    return look(frozenset(as_far_as_read(_public(config))), check_addresses.used_addresses(config), others)
 
 
 def _public(config: Config) -> Iterator[IPv4Address]:
