@@ -8,12 +8,12 @@ import pytest
 from trustme import CA
 
 from tests.app.tlsfiles import write_tls
-from voxpath.app import values, values_phone
-from voxpath.app.check import check, load, machine_for, notes, off
+from voxpath.app import check_tftp, values, values_phone
+from voxpath.app.check import check, load, machine_for, missed, notes, off
 from voxpath.app.check_addresses import used_addresses
 from voxpath.app.check_roles import capacity
 from voxpath.app.decode import decode, decode_partly
-from voxpath.app.machine import Machine, look
+from voxpath.app.machine import Machine, disk_octets, look
 from voxpath.app.schema import Config
 from voxpath.dhcp.policy import Applicant
 from voxpath.model.address import Endpoint, Mac
@@ -429,6 +429,115 @@ def test_what_is_off_is_stated() -> None:
     assert not any(line.startswith(("dhcp", "nat")) for line in off(config(SITE), MACHINE))
     assert "since this is not root" in "\n".join(off(config(SITE), replace(MACHINE, root=False)))
     assert "mgc: off by enabled = false" in off(config("[mgc]\nenabled = false"), MACHINE)
+
+
+def test_the_inside_of_the_nat_is_where_the_scopes_are() -> None:
+    """What comes by another interface is not turned back to a phone of the same gateway: its calls within the site fail."""
+    assert 'write for example inside = ["eth1"]' in found(SITE.replace('inside = ["eth1"]', ""))["nat.inside"]
+    other = SITE.replace('inside = ["eth1"]', 'inside = ["lo"]')
+    (told,) = found(other).values()
+    assert "scope[0].interface: eth1 is not in nat.inside: its phones cannot reach each other" in told
+    assert check(config(other), MACHINE) == (), "it is no reason not to start"
+    assert found(other.replace("[nat]", '[nat]\nbackend = "memory"')) == {}
+    assert found(other.replace("[dhcp]", "[dhcp]\nenabled = false")) == {}
+    for line in ("vlan = 20", 'relays = ["10.0.0.2"]'):
+        assert found(other.replace('realm = "site-a"\n[[class]]', f'realm = "site-a"\n{line}\n[[class]]')) == {}
+
+
+def test_an_inside_interface_without_a_scope_and_one_of_a_relay_that_is_not_inside_are_noted() -> None:
+    def told(text: str) -> list[str]:
+        return [note for note in notes(config(text)) if "inside" in note]
+
+    more = SITE.replace('inside = ["eth1"]', 'inside = ["eth1", "eth2"]')
+    assert told(SITE) == []
+    assert told(more) == ["nat.inside[1]: no scope is on eth2: phones on its own link get no lease and no ports"]
+    assert told(more.replace("[nat]", '[nat]\nbackend = "memory"')) == []
+    trunk = SITE.replace('inside = ["eth1"]', 'inside = ["eth1.20"]').replace('"eth1"', '"eth1"\nvlan = 20', 1)
+    assert told(trunk) == []
+    relayed = SITE.replace('"eth1"', '"eth1"\nrelays = ["10.0.0.2"]', 1).replace('inside = ["eth1"]', 'inside = ["lo"]')
+    assert told(relayed) == [
+        "nat.inside[0]: no scope is on lo: phones on its own link get no lease and no ports",
+        "scope[0].interface: eth1 is not in nat.inside: right if its phones' packets come by another one",
+    ]
+
+
+def test_an_active_host_does_not_look_for_its_standby_at_its_own_address() -> None:
+    own = replace(MACHINE, mistaken=frozenset({IPv4Address("192.0.2.2"), IPv4Address("127.0.0.1")}))
+
+    def told(role: str, address: str, machine: Machine = own) -> str:
+        text = f'{SITE}[redundancy]\nrole = "{role}"\npeer = "sg-b"\naddress = "{address}:2947"\n'
+        return found(text, machine).get("redundancy.address", "")
+
+    assert "192.0.2.2 is this host's own: it would connect to itself; write the address at which" in told("active", "192.0.2.2")
+    assert told("active", "192.0.2.2", MACHINE) == ""
+    assert "connect to itself" in told("active", "0.0.0.0")
+    assert told("active", "127.0.0.1") == "", "both hosts on one machine, to try them out, are noted"
+    assert told("standby", "192.0.2.2") == ""
+    assert told("off", "192.0.2.2") == ""
+    here = config('[redundancy]\nrole = "active"\npeer = "sg-b"\naddress = "127.0.0.8:2947"\n')
+    assert machine_for(here).mistaken == {IPv4Address("127.0.0.8")}
+    assert machine_for(config('[redundancy]\naddress = "127.0.0.8:2947"\n')).mistaken == frozenset()
+
+
+def test_a_floor_that_the_disk_cannot_have_is_told_and_keeps_nothing_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert disk_octets(tmp_path / "not" / "yet") > 0
+    assert disk_octets(Path("nul\0")) > 0, "what is no path lies on the disk of what it stands in"
+    octets = 1 << 20
+    monkeypatch.setattr(check_tftp, "disk_octets", lambda path: octets)
+
+    def uploads(floor: int, more: str = "") -> str:
+        return f'[tftp]\nroot = "{tmp_path}/images"\nuploads = "{tmp_path}/not/yet"\nupload_floor = {floor}\n{more}'
+
+    (told,) = found(uploads(octets)).values()
+    what = f"the whole disk of {tmp_path}/not/yet has room for 1048576 octets: no phone could ever write"
+    assert told.startswith(f"tftp.upload_floor: {what}")
+    assert check(config(uploads(octets)), MACHINE) == ()
+    assert found(uploads(octets - 1)) == {}
+    assert found(uploads(octets, "enabled = false\n")) == {}
+    assert found(f"[tftp]\nupload_floor = {octets}\n") == {}, "nobody writes"
+
+
+def test_a_scope_that_is_alone_in_its_group_is_noted() -> None:
+    """A group that is misspelt, or that is on another link, helps nobody out."""
+    second = SECOND_SCOPE.replace('"lan"', '"far"').replace("10.0.0.", "10.0.1.")
+
+    def told(one: str, other: str, more: str = "") -> list[str]:
+        text = SITE.replace('"eth1"', f'"eth1"\ngroup = "{one}"', 1) + second.replace(
+            '"eth1"', f'"eth1"\ngroup = "{other}"\n{more}'
+        )
+        return [note for note in notes(config(text)) if "group" in note]
+
+    assert told("floor", "floor") == told("", "") == []
+    assert told("floor", "flor") == [
+        "scope[0].group: no other scope of its link is in group 'floor': when it is exhausted no other one gives",
+        "scope[1].group: no other scope of its link is in group 'flor': when it is exhausted no other one gives",
+    ]
+    assert len(told("floor", "floor", "vlan = 20")) == 2, "a VLAN is a link of its own"
+    assert len(told("floor", "floor", 'relays = ["10.0.1.130"]')) == 2, "and so is what is behind a relay"
+    assert len(told("", "floor")) == 1
+
+
+def test_a_part_that_is_off_is_missed_only_where_the_configuration_asks_for_it(tmp_path: Path) -> None:
+    """What ``status`` shows, as long as a process runs: not what nobody wanted."""
+    bare = replace(MACHINE, root=False)
+
+    def told(text: str, machine: Machine = bare) -> list[str]:
+        return [line.partition(":")[0] for line in missed(config(f'state = "{tmp_path}"\n{text}'), machine)]
+
+    assert told("") == [], "the loopback set has all that it asks for"
+    assert told("[mgc]\nenabled = false\n[sip]\nenabled = false\n[dhcp]\nenabled = false\n") == []
+    assert told('[dhcp]\nmacs = ["00:00:5e:00:53:01"]\n') == ["dhcp"]
+    assert told(SITE) == ["nat"]
+    assert told(SITE, MACHINE) == []
+    assert told(SITE.replace('outside = ["eth0"]', ""), MACHINE) == ["nat"]
+    assert told(SITE.replace('outside = ["eth0"]', 'backend = "memory"')) == [], "it was chosen"
+    assert told('[[class]]\nname = "a"\nvendor_classes = ["a"]\nimage = "a.bin"\n') == ["dhcp", "tftp"]
+    assert told('[tftp]\nroot = "there"\n') == ["tftp"]
+    assert told("[mgc]\nring_s = 60.0\n") == ["mgc"]
+    assert told('[[domain]]\nname = "voip.example"\n') == ["sip"]
+    assert told("[phone]\ninterface = 'eth0'\n") == []
 
 
 def test_what_is_worth_knowing_is_noted() -> None:

@@ -19,6 +19,7 @@ from voxpath.dhcp.relay import with_circuit
 from voxpath.dhcp.wire import decode, encode
 from voxpath.model.address import Mac
 from voxpath.model.phone import Reservation, Scope
+from voxpath.ports.change import MAKE_ROOM
 
 SERVER = IPv4Address("10.0.0.1")
 
@@ -154,6 +155,30 @@ def test_after_a_restart_the_relay_is_that_of_the_leases_scope(branches, make_ph
         branches.tell(phone.client.renew(lease), "eth2")
 
 
+def test_after_a_restart_a_phone_has_the_class_of_its_lease_unless_another_one_is_written(site, phone) -> None:
+    lease = phone.boot()
+    site.start()
+    found = told(site, 1, None)
+    assert found["heard"].startswith("no DISCOVER and no REQUEST")
+    assert found["class"] == "desk, by its lease, since nothing that selects one is known of it"
+    assert found["answer"] == f"OFFER {lease.address} of scope lan"
+    assert told(site, 1, b"lobby")["class"] == "lobby, by vendor class 'lobby'"
+    assert told(site, 1, b"")["answer"] == NOTHING, "written is that it sends none"
+    assert told(site, 1, None, wanted=b"\3")["answer"] == NOTHING
+    assert told(site, 2, None)["answer"] == NOTHING, "it has no lease"
+    site.classes = site.classes[1:]
+    site.start()
+    assert told(site, 1, None)["answer"] == NOTHING, "there is no class of this name any more"
+
+
+def test_a_lease_tells_no_class_of_a_phone_that_was_heard_without_one(site, phone) -> None:
+    phone.boot()
+    site.classes = [replace(site.classes[0], vendor_classes=("other",)), site.classes[1]]
+    site.start()
+    site.tell(phone.client.discover())
+    assert told(site, 1, None)["answer"] == NOTHING
+
+
 def test_a_relay_a_circuit_or_an_interface_that_is_written_counts_instead(branches, make_phone) -> None:
     phone = make_phone(branches, 1)
     branches.tell(through(phone, phone.client.discover()), "eth2")
@@ -228,7 +253,7 @@ def test_adoption_reservation_lease_and_offer_are_told(site, make_phone) -> None
 def test_nothing_left_is_told(make_site, make_phone) -> None:
     site = make_site(blocks=1)
     make_phone(site, 1).boot()
-    assert told(site, 2)["answer"] == f"{NOTHING}: no block of 64 ports is left for realm site"
+    assert told(site, 2)["answer"] == f"{NOTHING}: no block of 64 ports is left for realm site; {MAKE_ROOM}"
 
 
 def test_a_change_under_way_is_told(site, phone) -> None:

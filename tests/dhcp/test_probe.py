@@ -649,6 +649,33 @@ def test_a_remembered_address_that_gives_way_counts_as_given_unverified_and_a_dr
     assert link.asked == [at(10)]
 
 
+@pytest.mark.parametrize("wished", [False, True])
+def test_an_address_that_is_not_given_for_want_of_a_block_counts_as_nothing_and_stays_verified(
+    make_site, make_phone, wished: bool
+) -> None:
+    """In a group each scope is asked twice; what was found unused stays so."""
+    site = make_site(last=19, blocks=1)
+    site.scopes = [replace(site.scopes[0], group="floor"), replace(site.scopes[1], interface="eth0", group="floor")]
+    site.start()
+    make_phone(site, 1).boot()
+    link = Link(site)
+    pools = [link._server.book.pool(name) for name in ("lan", "attic")]
+    late = make_phone(site, 2)
+    payload = edited(late.client.discover(), options={code.REQUESTED_ADDRESS: at(12).packed} if wished else {})
+
+    def states() -> list[tuple[int, ...]]:
+        return [(pool.unverified, pool.stocked, pool.drawn, pool.taken) for pool in pools]
+
+    assert states() == [(1, 0, 0, 1), (0, 0, 0, 0)]
+    for _ in range(2):
+        before = states()
+        assert late.ask(payload) is None
+        assert "no block of 64 ports" in link.told(DhcpExhausted)[-1].reason
+        assert states() == before
+        link.wait(PROBED_S)
+        assert link.stock() == [at(11), at(12), at(13)]
+
+
 # The packets.
 
 

@@ -9,7 +9,7 @@ from scapy.layers.dhcp import BOOTP, DHCP
 from voxpath.core.errors import RemoteError
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Acknowledged, Offered, Refused
-from voxpath.dhcp.event import DhcpDropped, DhcpIgnoredClass
+from voxpath.dhcp.event import DhcpDropped, DhcpExhausted, DhcpIgnoredClass
 from voxpath.dhcp.message import ANY, MessageType
 from voxpath.dhcp.relay import NO_AGENT, RelayAgent, relay_agent
 from voxpath.dhcp.wire import decode, encode
@@ -240,6 +240,18 @@ def test_a_circuit_may_have_a_reserved_address_and_keeps_it_at_renewals_past_the
     other = make_phone(site, 2)
     assert isinstance(other.ask(relayed(other.client.discover(), agent=b"\x01\x06port-8")), Offered)
     assert isinstance(other.ask(other.client.renew(lease)), Refused)
+
+
+def test_a_reservation_by_a_circuit_that_several_phones_share_is_told_with_its_remedy(site, phone, make_phone) -> None:
+    """Some relays write one circuit for their whole link: the first phone gets the address, and all others nothing."""
+    site.reservations = [Reservation(IPv4Address("10.2.0.99"), circuit_id=b"port-7")]
+    site.start()
+    booted(phone)
+    other = make_phone(site, 2)
+    assert other.ask(relayed(other.client.discover())) is None
+    told = site.last_event(DhcpExhausted).text
+    assert f"10.2.0.99 is still used by {phone.mac}; it is reserved by client identifier or circuit" in told
+    assert "if several phones send the same one, such as all behind a relay, reserve it by mac" in told
 
 
 @pytest.mark.parametrize(("trusted", "address"), [(False, "10.0.0.10"), (True, "10.0.0.99")])

@@ -590,7 +590,9 @@ def test_without_an_address_there_is_no_offer_but_an_event(make_site, make_phone
         make_phone(site, number).boot()
     other = make_phone(site, 3)
     assert other.ask(other.client.discover()) is None
-    assert "no address of scope lan" in site.last_event(DhcpExhausted).text
+    told = site.last_event(DhcpExhausted).text
+    assert "no address of scope lan" in told
+    assert told.endswith("; enlarge what is full (voxpath ctl scopes, pools), or voxpath ctl release a phone that is gone")
 
 
 def test_the_address_that_ended_first_gives_way_first(make_site, make_phone) -> None:

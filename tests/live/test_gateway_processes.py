@@ -1,9 +1,11 @@
-"""Roles run alone, each in its namespace, and together in one process."""
+"""Roles run alone, each in its namespace, together in one process, and with the rights of the shipped service."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.live import sites
 from tests.live.bench import GATEWAY, OUTSIDE, Bench, bench_of
 from tests.live.dhcpclients import ports_of
 from tests.live.sites import PROVIDER, SIP_SERVERS, SITE_A
@@ -92,4 +94,20 @@ def test_all_roles_in_one_process(tmp_path: Path) -> None:
         boot(bench)
         answers_megaco(bench, SITE_A.wan)
         answers_sip(bench, SITE_A.wan)
+        bench.is_sound()
+
+
+def test_a_gateway_needs_no_rights_of_root_but_those_of_the_shipped_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lease, file and translation, with the capabilities of ``contrib/voxpath-sg.service`` and no others."""
+    unit = (Path(__file__).parents[2] / "contrib" / "voxpath-sg.service").read_text()
+    rights = re.findall(r"CAP_(\w+)", next(line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet=")))
+    bounded = ",".join(("-all", *(f"+{right.lower()}" for right in rights)))
+    twistd = tmp_path / "twistd"
+    twistd.write_text(f'#!/bin/sh\nexec setpriv --bounding-set={bounded} --inh-caps=-all --no-new-privs {sites.TWISTD} "$@"\n')
+    twistd.chmod(0o700)
+    monkeypatch.setattr(sites, "TWISTD", str(twistd))
+    with bench_of(tmp_path) as bench:
+        status = Path(f"/proc/{bench.processes[GATEWAY].pid}/status").read_text()
+        assert re.findall(r"CapEff:\s(\w+)", status) == ["0000000000003400"], "net_bind_service, net_admin and net_raw"
+        boot(bench)
         bench.is_sound()

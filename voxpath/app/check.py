@@ -9,6 +9,7 @@ from voxpath.app import (
     check_classes,
     check_files,
     check_manhole,
+    check_nat,
     check_options,
     check_phone,
     check_redundancy,
@@ -22,7 +23,9 @@ from voxpath.app import (
 )
 from voxpath.app.decode import FILE_LIMIT, LINE_LIMIT, Decoded, Problem, bounded, decode_partly
 from voxpath.app.machine import Machine, look
-from voxpath.app.schema import Config
+from voxpath.app.schema import Config, Mgc
+from voxpath.app.schema_sip import Sip
+from voxpath.app.schema_tftp import Tftp
 from voxpath.app.unread import as_far_as_read, each_read
 from voxpath.model.event import printable
 
@@ -48,8 +51,8 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_addresses.check_listening_addresses,
     check_tftp.check_tftp,
     check_files.check_files,
-    check_roles.check_backend,
-    check_roles.check_nat,
+    check_nat.check_backend,
+    check_nat.check_nat,
     check_roles.check_numbers,
     check_roles.check_mgc,
     check_sip.check_sip,
@@ -66,7 +69,14 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
 )
 """The checks before a start, in the order in which their problems are told."""
 
-THOROUGH = (check_roles.check_thresholds, check_files.check_templates, check_tls.check_tls)
+THOROUGH = (
+    check_roles.check_thresholds,
+    check_nat.check_inside,
+    check_tftp.check_floor,
+    check_redundancy.check_standby_address,
+    check_files.check_templates,
+    check_tls.check_tls,
+)
 """What an operator is told who asks for it, and what is no reason not to start: phones are served without the other host, too."""
 
 
@@ -84,7 +94,8 @@ def check(config: Config, machine: Machine, *, thorough: bool = False) -> tuple[
 def machine_for(config: Config) -> Machine:
     """Look at this machine, as far as the configuration asks about it."""
     config = check_redundancy.as_run(config)
-    return look(frozenset(as_far_as_read(_public(config))), check_addresses.used_addresses(config))
+    others = frozenset(as_far_as_read(check_redundancy.standby_addresses(config)))
+    return look(frozenset(as_far_as_read(_public(config))), check_addresses.used_addresses(config), others)
 
 
 def _public(config: Config) -> Iterator[IPv4Address]:
@@ -107,26 +118,47 @@ def load(path: Path, *, thorough: bool = False) -> Decoded:
 
 def off(config: Config, machine: Machine) -> list[str]:
     """State which parts of a real site are off here, each with the reason."""
+    return [printable(line, LINE_LIMIT) for line, _ in _off(config, machine)]
+
+
+def missed(config: Config, machine: Machine) -> list[str]:
+    """State which of the parts that are off the configuration asks for; nobody misses one that it does not name, or turns off."""
+    return [printable(line, LINE_LIMIT) for line, is_asked_for in _off(config, machine) if is_asked_for]
+
+
+def _off(config: Config, machine: Machine) -> Iterator[tuple[str, bool]]:
+    """What is off, and whether the configuration asks for it."""
     if is_for_phones(config):
-        return []
+        return
     if config.redundancy.role == "standby":
-        return check_redundancy.standby_off(config)
-    found = [f"{name}: off by enabled = false" for name, role in _switches(config) if not role]
+        yield from ((line, True) for line in check_redundancy.standby_off(config))
+        return
+    for name, role in _switches(config):
+        if not role:
+            yield f"{name}: off by enabled = false", False
+    yield from _off_gateway(config, machine)
+    if config.mgc.enabled and not config.numbers:
+        yield "mgc: phones register, but no [[number]] can be called", config.mgc != Mgc()
+    for line in check_sip.sip_off(config):
+        yield line, bool(config.domains or config.users) or config.sip != Sip()
+    if not config.subscribers and not config.subscription.enabled:
+        yield "feed: off, since neither [[subscriber]] nor subscription is configured", False
+    if not machine.root:
+        # Who names such a port is told so before the start.
+        yield "well-known ports (TFTP 69, DHCP 67): off, since this is not root", False
+
+
+def _off_gateway(config: Config, machine: Machine) -> Iterator[tuple[str, bool]]:
     if config.dhcp.enabled and not config.scopes:
-        found.append("dhcp: off, since no [[scope]] names an interface")
+        yield "dhcp: off, since no [[scope]] names an interface", bool(config.dhcp.macs or config.classes)
     reason = _nat_off(config, machine)
     if reason:
-        found.append(f"nat: in memory only, {reason}: no packet of a phone is translated")
-    if config.tftp.enabled and not values.in_state(config, config.tftp.root).is_dir():
-        found.append(f"tftp: no boot images, since there is no directory {values.in_state(config, config.tftp.root)}")
-    if config.mgc.enabled and not config.numbers:
-        found.append("mgc: phones register, but no [[number]] can be called")
-    found += check_sip.sip_off(config)
-    if not config.subscribers and not config.subscription.enabled:
-        found.append("feed: off, since neither [[subscriber]] nor subscription is configured")
-    if not machine.root:
-        found.append("well-known ports (TFTP 69, DHCP 67): off, since this is not root")
-    return [printable(line, LINE_LIMIT) for line in found]
+        asked = config.nat.backend != "memory" and bool(config.nat.outside or config.scopes)
+        yield f"nat: in memory only, {reason}: no packet of a phone is translated", asked
+    root = values.in_state(config, config.tftp.root)
+    if config.tftp.enabled and not root.is_dir():
+        asked = config.tftp.root != Tftp().root or any(entry.image or entry.application for entry in config.classes)
+        yield f"tftp: no boot images, since there is no directory {root}", asked
 
 
 def _nat_off(config: Config, machine: Machine) -> str:
@@ -180,7 +212,12 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
                 found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    found += [*check_classes.class_notes(config), *check_files.image_notes(config), *check_files.dated_notes(config)]
-    found += [*check_options.option_notes(config), *check_sip.sip_notes(config)]
+    found += [
+        *check_scopes.scope_notes(config),
+        *check_classes.class_notes(config),
+        *check_files.image_notes(config),
+        *check_files.dated_notes(config),
+    ]
+    found += [*check_options.option_notes(config), *check_nat.nat_notes(config), *check_sip.sip_notes(config)]
     found += [*check_files.files_notes(config), *check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config)]
     return [printable(line, LINE_LIMIT) for line in found]

@@ -38,6 +38,20 @@ def check_redundancy(config: Config, machine: Machine) -> Iterator[Problem]:
                 yield Problem(key, f"the standby cannot write its {name}: {reason}", "name a directory it can write or make")
 
 
+def standby_addresses(config: Config) -> Iterator[IPv4Address]:
+    """The address at which this host looks for its standby, if it has one."""
+    if config.redundancy.role == "active":
+        yield IPv4Address(config.redundancy.address.endpoint.host)
+
+
+def check_standby_address(config: Config, machine: Machine) -> Iterator[Problem]:
+    """An active host does not look for its standby at home; one that does so over loopback is tried out, and gets a note."""
+    for address in standby_addresses(config):
+        if address.is_unspecified or (address in machine.mistaken and not address.is_loopback):
+            what = f"{address} is this host's own: it would connect to itself"
+            yield Problem("redundancy.address", what, "write the address at which the standby listens, the same on both hosts")
+
+
 def as_run(config: Config) -> Config:
     """The configuration with what is off on a standby; so both hosts can have the same file but for a few lines."""
     off: dict[str, Any] = {}

@@ -18,7 +18,6 @@ from voxpath.megaco.mid import MId
 from voxpath.model.address import ANY_HOST, Mac
 from voxpath.model.event import printable
 from voxpath.model.phone import identity_of
-from voxpath.natreactor.registry import AUTO, back_ends
 
 SOCKET_PATH_LIMIT = 107
 """Octets of a UNIX socket's path that Linux takes (unix(7))."""
@@ -103,33 +102,6 @@ def check_listening(config: Config, machine: Machine) -> Iterator[Problem]:
     for name, local in listening(config):
         if local.port < 1024 and not machine.root:
             yield Problem(name, f"port {local.port} needs root", "run as root, or choose a port from 1024 on")
-
-
-def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
-    """The NAT back end is one of ours, or a plug-in of this machine."""
-    name, known = config.nat.backend, (AUTO, *back_ends())
-    if name not in known:
-        what = f"there is no NAT back end {printable(name, 40)!r}"
-        yield Problem("nat.backend", what, f"choose one of {', '.join(known)}")
-
-
-def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:
-    """The kernel back end needs rights and interfaces."""
-    nat = config.nat
-    if nat.backend == "nftables":
-        if not machine.root:
-            yield Problem("nat.backend", "nftables needs root", 'run as root, or write backend = "memory"')
-        if not nat.outside:
-            yield Problem("nat.outside", "is empty: nothing would be translated", 'write for example outside = ["eth0"]')
-    for place, name in enumerate(nat.outside):
-        if name in nat.inside:
-            yield Problem(f"nat.outside[{place}]", f"{name} is an inside interface, too", "name it on one side only")
-    if nat.backend != "memory":
-        for option, names in (("inside", nat.inside), ("outside", nat.outside)):
-            for place, name in enumerate(names):
-                if name not in machine.interfaces:
-                    todo = f"name one of {', '.join(sorted(machine.interfaces))}"
-                    yield Problem(f"nat.{option}[{place}]", f"this machine has no {name}", todo)
 
 
 def check_numbers(config: Config, machine: Machine) -> Iterator[Problem]:

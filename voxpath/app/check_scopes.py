@@ -1,5 +1,6 @@
 """Checks of scopes and reservations."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Hashable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 
@@ -10,6 +11,7 @@ from voxpath.app.ranges import Range, overlapping
 from voxpath.app.schema import Config, Realm
 from voxpath.app.schema_dhcp import Reservation, Scope
 from voxpath.app.unread import as_far_as_read, each_read
+from voxpath.app.values import link_of
 
 MARKS = ("mac", "client_id", "circuit_id")
 """What a reservation knows its phone by."""
@@ -93,6 +95,20 @@ def _check_relays(scope: Scope, path: str) -> Iterator[Problem]:
     for number, relay in enumerate(scope.relays):
         if relay.is_unspecified or relay.is_multicast or relay == scope.server:
             yield Problem(f"{path}.relays[{number}]", f"{relay} is no relay", "name the address that the relay writes into giaddr")
+
+
+def scope_notes(config: Config) -> Iterator[str]:
+    """State which scopes are alone in their group, most often since it is misspelt; a group helps out on one link only (DHC-14)."""
+    sizes = Counter(place for scope in config.scopes for place in _places_of(scope))
+    for number, scope in enumerate(config.scopes):
+        if scope.group and all(sizes[place] == 1 for place in _places_of(scope)):
+            what = f"no other scope of its link is in group {scope.group!r}: when it is exhausted no other one gives"
+            yield f"scope[{number}].group: {what}"
+
+
+def _places_of(scope: Scope) -> set[tuple[str, IPv4Address | None, str]]:
+    """The links that a scope is on, each with its group: one for each of its relays."""
+    return {(link_of(scope), relay, scope.group) for relay in scope.relays or (None,)}
 
 
 def check_reservations(config: Config, machine: Machine) -> Iterator[Problem]:

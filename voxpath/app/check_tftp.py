@@ -6,7 +6,7 @@ from pathlib import Path
 from voxpath.app import values
 from voxpath.app.check_addresses import listening
 from voxpath.app.decode import Problem
-from voxpath.app.machine import Machine, unwritable
+from voxpath.app.machine import Machine, disk_octets, unwritable
 from voxpath.app.schema import Config
 
 
@@ -57,6 +57,18 @@ def _uploads(config: Config) -> Iterator[Problem]:
         yield Problem("tftp.upload_quota", "is less than tftp.upload_octets: no file could be that large", "enlarge it")
     if options.upload_total < options.upload_quota:
         yield Problem("tftp.upload_total", "is less than tftp.upload_quota: no box could be that full", "enlarge it")
+
+
+def check_floor(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The disk is larger than what has to stay free on it."""
+    options = config.tftp
+    if not (options.enabled and options.uploads):
+        return
+    uploads = _resolved(values.in_state(config, options.uploads))
+    octets = disk_octets(uploads)
+    if 0 < octets <= options.upload_floor:
+        what = f"the whole disk of {uploads} has room for {octets} octets: no phone could ever write"
+        yield Problem("tftp.upload_floor", what, "lower it, or let uploads lie on a larger disk")
 
 
 def _resolved(path: Path) -> Path:

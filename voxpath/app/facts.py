@@ -9,7 +9,7 @@ from twisted.internet.task import Cooperator
 
 from voxpath import __version__
 from voxpath.app import values, values_sip
-from voxpath.app.check import machine_for, off
+from voxpath.app.check import machine_for, missed
 from voxpath.app.orders import pool_rows, scope_rows
 from voxpath.app.reboot import reboot
 from voxpath.app.role import Role
@@ -47,7 +47,7 @@ class ProcessFacts(NoFacts):
         return self._node.clock.now()
 
     def status(self) -> Iterable[tuple[str, str]]:
-        """What this process is, and which parts of a real site are off."""
+        """What this process is, and which parts that its configuration asks for are off."""
         config = self._node.config
         yield "name", config.name
         yield "version", __version__
@@ -66,7 +66,7 @@ class ProcessFacts(NoFacts):
         if files is not None and files.uploads is not None and files.uploads.room.summary:
             yield "uploads", files.uploads.room.summary
         if self._process.phones is None:
-            for what in off(config, machine_for(config)):
+            for what in missed(config, machine_for(config)):
                 yield "off", what
 
     def roles(self) -> Iterable[RoleRow]:

@@ -22,6 +22,7 @@ class Machine:
     :ivar ephemeral: first and last port that the kernel gives to the machine's own outgoing connections.
     :ivar foreign: those of the addresses that roles are to use that are not the machine's own.
     :ivar hashes: the hash functions that its cryptographic library has.
+    :ivar mistaken: those of the addresses at which another host is looked for that are the machine's own.
     """
 
     root: bool
@@ -30,17 +31,21 @@ class Machine:
     ephemeral: tuple[int, int] = DEFAULT_EPHEMERAL
     foreign: frozenset[IPv4Address] = frozenset()
     hashes: frozenset[str] = frozenset(hashlib.algorithms_available)
+    mistaken: frozenset[IPv4Address] = frozenset()
 
 
-def look(public: frozenset[IPv4Address], used: frozenset[IPv4Address] = frozenset()) -> Machine:
+def look(
+    public: frozenset[IPv4Address], used: frozenset[IPv4Address] = frozenset(), others: frozenset[IPv4Address] = frozenset()
+) -> Machine:
     """Look at this machine.
 
     :param public: the pools' addresses, which may be its own.
     :param used: addresses that have to be its own, since roles use them.
+    :param others: addresses that must not be its own, since another host is looked for there.
     """
     interfaces = frozenset(name for _, name in socket.if_nameindex())
-    own = frozenset(filter(_own, public | used))
-    return Machine(os.geteuid() == 0, interfaces, own & public, _ephemeral(), used - own)
+    own = frozenset(filter(_own, public | used | others))
+    return Machine(os.geteuid() == 0, interfaces, own & public, _ephemeral(), used - own, mistaken=own & others)
 
 
 def readable(path: Path) -> str:
@@ -66,6 +71,18 @@ def unwritable(path: Path) -> str:
             return f"{near} is not a directory"
         return "" if os.access(near, os.W_OK | os.X_OK) else f"{near} cannot be written by this user"
     return "no directory above it exists"
+
+
+def disk_octets(path: Path) -> int:
+    """What this user could write to the disk of a path if it were empty; the path need not be there yet; 0: nobody knows."""
+    for near in (path, *path.parents):
+        try:
+            disk = os.statvfs(near)
+        except (OSError, ValueError):
+            continue
+        # What is free and yet not available is kept for root.
+        return max(0, disk.f_blocks - disk.f_bfree + disk.f_bavail) * disk.f_frsize
+    return 0
 
 
 def writable_by_all(directory: Path) -> bool:

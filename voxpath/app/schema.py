@@ -86,7 +86,7 @@ class Nat(Section, frozen=True):
         str,
         doc("`auto`: nftables where it can run and `outside` names an interface, else memory; or one by its name.", "nftables"),
     ] = "auto"
-    inside: Annotated[tuple[str, ...], doc("Interfaces towards the phones.", ["eth1"])] = ()
+    inside: Annotated[tuple[str, ...], doc("Interfaces towards the phones: those of all scopes.", ["eth1"])] = ()
     outside: Annotated[tuple[str, ...], doc("Interfaces whose traffic is translated.", ["eth0"])] = ()
     table: Annotated[
         str,

@@ -134,19 +134,8 @@ class AddressPool:
                 number = next(iter(self._drawn), None)
             if number is None:
                 return None
-            self.note_unverified(IPv4Address(number))
         self._use(number)
         return IPv4Address(number)
-
-    def take_wanted(self, address: IPv4Address) -> bool:
-        """Take the address that a phone asked for, if it is free; verified or not."""
-        number = int(address)
-        verified = number in self._stock
-        if not self.take_exactly(address):
-            return False
-        if not verified:
-            self.note_unverified(IPv4Address(number))
-        return True
 
     def take_exactly(self, address: IPv4Address) -> bool:
         """Take this address if it is free, a barred one too; tell whether it was."""
@@ -166,6 +155,15 @@ class AddressPool:
             self._taken -= self._is_common(number)
         self._put_back(number)
         self._demand.scopes[self._name] = None
+
+    def put_back(self, address: IPv4Address, *, stocked: bool) -> None:
+        """Give back what was taken a moment ago and told to nobody.
+
+        :param stocked: whether it was in the stock; there it is the next one then.
+        """
+        self.give(address)
+        if stocked:
+            self._stock = {int(address): None, **self._stock}
 
     def note_unverified(self, address: IPv4Address) -> None:
         """It is being given without having been found unused lately: count it, and have it looked at."""

@@ -37,15 +37,19 @@ class DhcpDropped(Event, frozen=True, kw_only=True):
 
 
 class DhcpExhausted(Event, frozen=True, kw_only=True):
-    """A valid phone gets no offer: no address or no port block is left (DHC-24)."""
+    """A valid phone gets no offer: no address or no port block is left (DHC-24).
+
+    :ivar todo: what there is to do about it.
+    """
 
     ID: ClassVar[str] = "DHCP_EXHAUSTED"
     LEVEL: ClassVar[Level] = Level.ERROR
-    TEXT: ClassVar[str] = "nothing left for a phone of class {phone_class} in scope {scope}: {reason}"
+    TEXT: ClassVar[str] = "nothing left for a phone of class {phone_class} in scope {scope}: {reason}; {todo}"
 
     scope: str
     phone_class: str
     reason: str
+    todo: str
 
 
 class DhcpOffer(Event, frozen=True, kw_only=True):

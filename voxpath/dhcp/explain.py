@@ -15,7 +15,7 @@ from voxpath.dhcp.binding import candidates, fixed_address, make_offer
 from voxpath.dhcp.layout import OWN_LAYOUT
 from voxpath.dhcp.message import INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
-from voxpath.dhcp.policy import Admitted, Refusal
+from voxpath.dhcp.policy import Admitted, Check, Refusal
 from voxpath.dhcp.question import Finding
 from voxpath.dhcp.record import Client, Offer
 from voxpath.dhcp.reply import host_name
@@ -29,17 +29,22 @@ from voxpath.ports.change import Exhausted
 NOTHING = "nothing: the phone hears no answer"
 
 
-def explain(parts: Parts, request: Request, now: float) -> Iterator[Finding]:
-    """Tell what would become of a DISCOVER."""
+def explain(parts: Parts, request: Request, now: float, *, unsaid: bool = False) -> Iterator[Finding]:
+    """Tell what would become of a DISCOVER.
+
+    :param unsaid: nobody said what it sends that selects a class: it then has that of its lease.
+    """
     link = request.link
     if request.scope.shared:
         request = request._replace(message=_sharing(request.message))
         yield Finding("shared addresses", "where it is not told otherwise, it asks for option 159 and sends option 61")
     names = ", then ".join(scope.name for scope in link.members)
     yield Finding("link", f"scope {names}" + (f"; {len(link.scopes)} scopes in all" if len(link.scopes) > link.giving else ""))
-    admitted = parts.policy.admit(request.applicant)
-    yield from _checks(parts, request, admitted)
     client = parts.book.known(request.mac)
+    admitted = parts.policy.admit(request.applicant)
+    if unsaid and isinstance(admitted, Refusal) and admitted.check is Check.VENDOR_CLASS:
+        admitted = _leased(parts, client) or admitted
+    yield from _checks(parts, request, admitted)
     yield from _remembered(client, now)
     if isinstance(admitted, Refusal):
         yield Finding("answer", NOTHING)
@@ -57,6 +62,13 @@ def _sharing(message: Message) -> Message:
     """The same message from a phone that knows of shared addresses; what it is known to say counts, though (RFC 7618)."""
     assumed = {code.CLIENT_ID: b"\1" + message.chaddr, code.PARAMETER_REQUEST_LIST: bytes((code.PORT_PARAMETERS,))}
     return message._replace(options={**assumed, **message.options})
+
+
+def _leased(parts: Parts, client: Client | None) -> Admitted | None:
+    """The class that the lease of a phone was given by, if there is one of this name still."""
+    lease = client.lease if client is not None else None
+    phone_class = parts.policy.phone_class(lease.phone_class) if lease is not None else None
+    return Admitted(phone_class, "its lease, since nothing that selects one is known of it") if phone_class is not None else None
 
 
 def _checks(parts: Parts, request: Request, admitted: Admitted | Refusal) -> Iterator[Finding]:
@@ -97,7 +109,7 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
         try:
             offer = _tried(parts, request, phone_class, fixed, scopes, now)
         except Exhausted as error:
-            yield Finding("answer", f"{NOTHING}: {error}")
+            yield Finding("answer", f"{NOTHING}: {error}; {error.todo}")
             return
         yield from _verified(parts, offer)
     yield from _answer(parts, request.about(offer.address), phone_class, offer)

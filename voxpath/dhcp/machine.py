@@ -164,19 +164,20 @@ class Book:
             self.drop_offer(client)
         if scope.shared:
             return self._offer_shared(client, scope, phone_class, now)
-        address, fresh, victim = self.selection.choose(client, scope, wanted, fixed, now, others=others)
+        choice, pool = self.selection.choose(client, scope, wanted, fixed, now, others=others), self._pools[scope.name]
         try:
             block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
         except Exhausted:
-            if fresh:
-                self._pools[scope.name].give(address)
+            if choice.fresh:
+                pool.put_back(choice.address, stocked=choice.stocked)
             raise
-        if victim is not None:
-            victim.displaced = True
-            self._sort(victim)
-            self._pools[scope.name].note_unverified(address)
-        client.offer = Offer(scope, address, phone_class, block, fresh, victim)
-        self._offered[address] = client
+        if choice.victim is not None:
+            choice.victim.displaced = True
+            self._sort(choice.victim)
+        if choice.unverified:
+            pool.note_unverified(choice.address)
+        client.offer = Offer(scope, choice.address, phone_class, block, choice.fresh, choice.victim)
+        self._offered[choice.address] = client
         self._clients[mac] = client
         self._sort(client)
         self.offers += 1

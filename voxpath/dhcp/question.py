@@ -109,6 +109,11 @@ class Question(NamedTuple):
             code.PARAMETER_REQUEST_LIST: self.wanted,
         }
 
+    @property
+    def selects(self) -> bool:
+        """Whether anything is written that could select a class, if only that it is not sent."""
+        return any(value is not None for value in self._written.values())
+
     def origin(self, said: Said | None, scope: Scope | None) -> Origin:
         """Where the phone would ask; its interface may be left open.
 

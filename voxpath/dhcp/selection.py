@@ -14,8 +14,14 @@ from voxpath.dhcp.record import Client, lease_fits
 from voxpath.dhcp.remembered import Remembered, quarantine_end
 from voxpath.model.address import Mac
 from voxpath.model.phone import Scope
-from voxpath.ports.change import Exhausted
+from voxpath.ports.change import MAKE_ROOM, Exhausted
 from voxpath.ports.ledger import Ledger
+
+PASSED_ON = (
+    "it is reserved by client identifier or circuit: if several phones send the same one, such as all behind a relay, reserve it "
+    "by mac; if that phone is gone, voxpath ctl release it"
+)
+"""What there is to do when a reserved address is used by another phone that is known by the same."""
 
 
 class Choice(NamedTuple):
@@ -23,11 +29,20 @@ class Choice(NamedTuple):
 
     :ivar fresh: it was free, and is taken now.
     :ivar victim: the client that it is remembered for, whose lease has ended; ``None``: it is no other phone's.
+    :ivar stocked: it was found unused lately.
+    :ivar reserved: it is fixed for the phone, and no stock has it.
     """
 
     address: IPv4Address
     fresh: bool
     victim: Client | None = None
+    stocked: bool = False
+    reserved: bool = False
+
+    @property
+    def unverified(self) -> bool:
+        """Whether it is given without having been found unused lately, though it is not the phone's own."""
+        return self.victim is not None or (self.fresh and not (self.stocked or self.reserved))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +88,14 @@ class Selection:
             return Choice(lease.address, False)
         if fixed is not None and fixed in scope.subnet:
             return self._choose_fixed(client, scope, fixed, now)
-        if wanted is not None and pool.serves(wanted) and pool.take_wanted(wanted):
-            return Choice(wanted, True)
+        if wanted is not None and pool.serves(wanted):
+            stocked = pool.is_verified(wanted)
+            if pool.take_exactly(wanted):
+                return Choice(wanted, True, stocked=stocked)
+        stocked = pool.stocked > 0
         free = pool.take()
         if free is not None:
-            return Choice(free, True)
+            return Choice(free, True, stocked=stocked)
         if not others:
             raise Exhausted(f"no address of scope {scope.name} is free")
         victim = self._victim(scope, now)
@@ -98,7 +116,7 @@ class Selection:
 
     def _choose_fixed(self, client: Client, scope: Scope, fixed: IPv4Address, now: float) -> Choice:
         victim = self.former_owner(client.mac, scope, fixed, now)
-        return Choice(fixed, self.pools[scope.name].take_exactly(fixed), victim)
+        return Choice(fixed, self.pools[scope.name].take_exactly(fixed), victim, reserved=True)
 
     def former_owner(self, mac: Mac, scope: Scope, fixed: IPv4Address, now: float) -> Client | None:
         """The client whose former address may be another phone's now; ``None``: the address is free.
@@ -112,13 +130,14 @@ class Selection:
         if pool.is_free(fixed):
             return None
         owner = self.owners.get(fixed)
+        # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
+        todo = PASSED_ON if fixed in self.reserved and self.reserved[fixed] is None else MAKE_ROOM
         if owner is None or not owner.gives_way:
-            raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}")
+            raise Exhausted(f"{fixed} is still used by {owner.phone if owner else 'another machine'}", todo)
         if self.remembered[scope.name].lingers(owner.mac):
             pool.doubt(fixed)
-            raise Exhausted(f"{fixed} is still used by {owner.phone}, which answers for it though its lease has ended")
+            raise Exhausted(f"{fixed} is still used by {owner.phone}, which answers for it though its lease has ended", todo)
         quarantined = quarantine_end(owner, self.ledger) - now
         if quarantined > 0 and self.reserved.get(fixed) != mac:
-            # A client identifier or a circuit can be one phone's after the other; an Ethernet address is one phone's alone.
-            raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more")
+            raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more", todo)
         return owner

@@ -175,7 +175,8 @@ class DhcpServer:
         if not origin.interface:
             origin = origin._replace(interface=self._links.only(None if origin.relay == ANY else origin.relay))
         request = self._request_of(question.message(said, origin), question.mac, str(question.mac), origin.interface)
-        return [*question.findings(said, scope, origin, now), *explain(self._parts, request, now)]
+        unsaid = said is None and not question.selects
+        return [*question.findings(said, scope, origin, now), *explain(self._parts, request, now, unsaid=unsaid)]
 
     # The core.
 

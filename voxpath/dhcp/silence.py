@@ -6,6 +6,7 @@ from voxpath.dhcp.event import DhcpDropped, DhcpExhausted, DhcpIgnoredClass, Dhc
 from voxpath.dhcp.policy import Check, Refusal
 from voxpath.dhcp.request import Request
 from voxpath.model.phone import PhoneClass
+from voxpath.ports.change import MAKE_ROOM, Exhausted
 
 
 class Silence:
@@ -38,7 +39,13 @@ class Silence:
     def exhausted(self, request: Request, phone_class: PhoneClass, error: VoxpathError) -> list[Effect]:
         """A valid phone cannot be given anything."""
         self._count("nothing is left")
-        told = DhcpExhausted(phone=request.phone, scope=request.scope.name, phone_class=phone_class.name, reason=str(error))
+        told = DhcpExhausted(
+            phone=request.phone,
+            scope=request.scope.name,
+            phone_class=phone_class.name,
+            reason=str(error),
+            todo=error.todo if isinstance(error, Exhausted) else MAKE_ROOM,
+        )
         return [Emit(told)]
 
     def _count(self, reason: str) -> None:

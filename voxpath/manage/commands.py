@@ -209,7 +209,7 @@ def _standby(console: Console, arguments: Sequence[str]) -> "Answer | Deferred[A
 COMMANDS: dict[str, Command] = {
     command.verb: command
     for command in (
-        Command("status", (), "what this process is, and which parts are off and why", _status),
+        Command("status", (), "what this process is, and which parts that its configuration asks for are off, and why", _status),
         Command("roles", (), "roles with their state, faults and restarts", _roles),
         leasing.LEASES,
         leasing.BLOCKS,

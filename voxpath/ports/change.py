@@ -9,9 +9,19 @@ from voxpath.core.errors import VoxpathError
 from voxpath.model.ports import Mapping, PortBinding, PortBlock, Transaction
 from voxpath.ports.pools import Pieces
 
+MAKE_ROOM = "enlarge what is full (voxpath ctl scopes, pools), or voxpath ctl release a phone that is gone"
+"""What there is to do when nothing is left."""
+
 
 class Exhausted(VoxpathError):
-    """No block of the wanted size is left, nor one that could be reclaimed (DHC-24); the reason says so in one line."""
+    """No block of the wanted size is left, nor one that could be reclaimed (DHC-24); the reason says so in one line.
+
+    :ivar todo: what there is to do about it.
+    """
+
+    def __init__(self, reason: str, todo: str = MAKE_ROOM) -> None:
+        super().__init__(reason)
+        self.todo = todo
 
 
 class Taken(VoxpathError):

@@ -1,0 +1,77 @@
+"""Checks of ``[nat]``: its back end, and the interfaces on both of its sides."""
+
+from collections.abc import Iterator
+
+from voxpath.app.decode import Problem
+from voxpath.app.machine import Machine
+from voxpath.app.schema import Config
+from voxpath.app.unread import each_read
+from voxpath.app.values import link_of
+from voxpath.model.event import printable
+from voxpath.natreactor.registry import AUTO, back_ends
+
+
+def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The NAT back end is one of ours, or a plug-in of this machine."""
+    name, known = config.nat.backend, (AUTO, *back_ends())
+    if name not in known:
+        what = f"there is no NAT back end {printable(name, 40)!r}"
+        yield Problem("nat.backend", what, f"choose one of {', '.join(known)}")
+
+
+def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The kernel back end needs rights and interfaces."""
+    nat = config.nat
+    if nat.backend == "nftables":
+        if not machine.root:
+            yield Problem("nat.backend", "nftables needs root", 'run as root, or write backend = "memory"')
+        if not nat.outside:
+            yield Problem("nat.outside", "is empty: nothing would be translated", 'write for example outside = ["eth0"]')
+    for place, name in enumerate(nat.outside):
+        if name in nat.inside:
+            yield Problem(f"nat.outside[{place}]", f"{name} is an inside interface, too", "name it on one side only")
+    if nat.backend != "memory":
+        for option, names in (("inside", nat.inside), ("outside", nat.outside)):
+            for place, name in enumerate(names):
+                if name not in machine.interfaces:
+                    todo = f"name one of {', '.join(sorted(machine.interfaces))}"
+                    yield Problem(f"nat.{option}[{place}]", f"this machine has no {name}", todo)
+
+
+def check_inside(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The interfaces of phones are on the inside: only what comes by these is turned back to a phone of the same gateway.
+
+    The router of a relay's phones may lead elsewhere, the kernel has no interface for a ``vlan``, and nothing is translated for
+    phones that share addresses: of these nobody can tell.
+    """
+    if not _is_kernel(config):
+        return
+    if not config.nat.inside:
+        what = "is empty: the kernel's NAT needs an interface on each side"
+        yield Problem("nat.inside", what, 'write for example inside = ["eth1"]')
+        return
+    apart = each_read(config.scopes, lambda scope: (scope.interface, scope.shared or scope.vlan or scope.relays))
+    for place, (interface, unclear) in apart:
+        # Of one that this machine does not have check_scopes tells.
+        if not unclear and interface in machine.interfaces and interface not in config.nat.inside:
+            what = f"{interface} is not in nat.inside: its phones cannot reach each other by their public addresses"
+            yield Problem(f"scope[{place}].interface", what, f"add {interface} to nat.inside")
+
+
+def nat_notes(config: Config) -> Iterator[str]:
+    """Tell which inside interfaces DHCP does not serve, and which one of a relay is not inside."""
+    if not (_is_kernel(config) and config.scopes):
+        return
+    served = {name for scope in config.scopes for name in (scope.interface, link_of(scope))}
+    for place, name in enumerate(config.nat.inside):
+        if name not in served:
+            yield f"nat.inside[{place}]: no scope is on {name}: phones on its own link get no lease and no ports"
+    for place, scope in enumerate(config.scopes):
+        if scope.relays and not scope.shared and scope.interface not in config.nat.inside:
+            what = f"{scope.interface} is not in nat.inside: right if its phones' packets come by another one"
+            yield f"scope[{place}].interface: {what}"
+
+
+def _is_kernel(config: Config) -> bool:
+    """Whether the kernel may translate for phones that DHCP serves."""
+    return config.dhcp.enabled and config.nat.backend != "memory" and bool(config.nat.outside)
