@@ -26,8 +26,9 @@ class Goal(NamedTuple):
 
 
 def told(goals: Iterable[Goal]) -> str:
-    """The goals as lines of a page."""
-    return "\n".join(f"- {goal.what}: {'; '.join((shown(goal.found), *_bounds(goal)))}" for goal in goals)
+    """The goals as a table of a page; empty: there are none."""
+    rows = [f"| {goal.what} | {shown(goal.found)} | {_outcome(goal, goal.must)} | {_outcome(goal, goal.aim)} |" for goal in goals]
+    return "\n".join(("| figure | found | must be | aimed at |", "|---|---:|---|---|", *rows)) if rows else ""
 
 
 def shown(figure: float) -> str:
@@ -35,14 +36,9 @@ def shown(figure: float) -> str:
     return f"{figure:.0f}" if abs(figure) >= 100 else f"{figure:.2f}"
 
 
-def _bounds(goal: Goal) -> Iterable[str]:
-    for name, bound in (("must be", goal.must), ("should be", goal.aim)):
-        if bound is not None:
-            side = "at least" if goal.more else "at most"
-            yield f"{name} {side} {shown(bound)}: {_outcome(goal, bound)}"
-
-
-def _outcome(goal: Goal, bound: float) -> str:
-    if goal.meets(bound):
-        return "met"
-    return f"missed by {abs(goal.found - bound) / bound:.0%}" if bound else "missed"
+def _outcome(goal: Goal, bound: float | None) -> str:
+    if bound is None:
+        return ""
+    side = "at least" if goal.more else "at most"
+    missed = f"**missed by {abs(goal.found - bound) / bound:.0%}**" if bound else "**missed**"
+    return f"{side} {shown(bound)}: {'met' if goal.meets(bound) else missed}"

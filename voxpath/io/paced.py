@@ -11,10 +11,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTim
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-REST_S = 0.005
+REST_S = 0.008
 """How long a reader rests, in seconds."""
 
-THICK_S = 3 * REST_S
+THICK_S = 2 * REST_S
 """Datagrams come thick when a reading follows the one before it within so many seconds."""
 
 

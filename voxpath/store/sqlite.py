@@ -37,7 +37,7 @@ Value = TypeVar("Value")
 MAX_GROUP = 512
 """Commits that are written by one transaction."""
 
-GATHER_S = 0.006
+GATHER_S = 0.009
 """While commits keep coming, a group begins so many seconds after the one before it at the earliest.
 
 Each group costs a flush, a switch of threads and a transaction of the NAT, however small it is.

@@ -57,6 +57,10 @@ def _goals(work: str, ours: dict[int, Measured], kea: dict[int, Measured], highe
 
 def flat_goals(table: Sequence[Measured]) -> Iterable[Goal]:
     """The goals beside leases that are there already: the first server has the fewest."""
-    first, *others = table
-    for line in others:
-        yield Goal(f"{line.server}: time of an exchange, x {first.server}", line.cpu_us / first.cpu_us, FLAT)
+    firsts = {line.rate: line for line in reversed(table) if line.server == table[0].server}
+    for line in table:
+        first = firsts.get(line.rate, line)
+        if line is not first:
+            yield Goal(
+                f"time of an exchange at {line.rate} a second, {line.server}, x {first.server}", line.cpu_us / first.cpu_us, FLAT
+            )
