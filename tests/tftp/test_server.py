@@ -552,6 +552,24 @@ def test_if_other_programs_have_all_data_ports_the_port_of_requests_serves() -> 
     assert events(say(core, Ack(2), now=due), TftpServed)
 
 
+def test_what_could_not_leave_by_a_data_port_of_another_program_leaves_by_the_port_of_requests_at_once() -> None:
+    """The first message is sent before it is known that its port cannot be opened: its client must not wait for a repetition."""
+    core = server(**ONE_PORT)
+    name, effects = begin(core, ReadRequest("f"), bytes(600))
+    (first,) = [effect for effect in effects if isinstance(effect, Send)]
+    core.resolve(name, Failed("address already in use"), 0.0)
+    assert core.resolve(first.token, Failed("port 't1' is not open"), 0.0) == [Send(first.payload, CLIENT, "tftp", SERVER)]
+    say(core, Error(0, "no"))
+    assert core.resolve(first.token, Failed("late"), 0.0) == [], "the transfer is over"
+
+
+def test_a_first_message_that_does_not_leave_by_its_own_port_is_tried_once_more_and_then_told_by_who_sends() -> None:
+    core = server(**ONE_PORT)
+    name, effects = begin(core, ReadRequest("f"), bytes(600))
+    (first,) = [effect for effect in effects if isinstance(effect, Send)]
+    assert core.resolve(first.token, Failed("network is unreachable"), 0.0) == [Send(first.payload, CLIENT, name)]
+
+
 def test_without_any_local_port_the_client_is_told() -> None:
     core = server()
     name, _ = begin(core, ReadRequest("f"), b"x")

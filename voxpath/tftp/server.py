@@ -5,7 +5,9 @@ No request is lost then, and a firewall that lets requests in lets these transfe
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from voxpath.core.effects import Ask, Burst, Close, Datagram, Direct, Effect, Effects, Emit, Failed, Open, Outcome, Send
 from voxpath.core.errors import RemoteError
@@ -30,6 +32,16 @@ class Residents(Protocol):
 
     def phone_at(self, address: str, port: int) -> str:
         """The identity of the phone that holds this address, and this port of it if it is shared; empty: nobody known."""
+
+
+class Unsent(NamedTuple):
+    """The token of a transfer's first message: its port may turn out to be another program's only when that leaves.
+
+    :ivar session: the name of the session.
+    """
+
+    session: str
+    octets: bytes
 
 
 class TftpServer:
@@ -92,6 +104,8 @@ class TftpServer:
 
     def resolve(self, token: Hashable, outcome: Outcome, now: float) -> Effects:
         """Take an answer about a file, or the news that a local port could not be opened."""
+        if isinstance(token, Unsent):
+            return self._say_again(token)
         session = self._sessions.named(str(token))
         if session is None:
             return []
@@ -160,8 +174,20 @@ class TftpServer:
         if isinstance(transfer, Refused):
             return self._end_refused(session, transfer.code, transfer.reason, transfer.detail)
         session.transfer = transfer
+        effects = self._carry(session, transfer.start(now), now)
+        if session.number:
+            (first, *rest) = effects
+            assert isinstance(first, Send)  # whatever a transfer begins with is one message
+            effects = [replace(first, token=Unsent(session.name, first.payload)), *rest]
         opened = [] if session.shares_port else [self._open(session)]
-        return [*opened, *self._carry(session, transfer.start(now), now), *_direct(session)]
+        return [*opened, *effects, *_direct(session)]
+
+    def _say_again(self, unsent: Unsent) -> Effects:
+        """Say what did not leave by the port of the transfer; that may be another one by now, and is asked once."""
+        session = self._sessions.named(unsent.session)
+        if session is None:
+            return []
+        return [Send(unsent.octets, session.client, session.outlet, session.local if session.shares_port else "")]
 
     def _transfer(self, session: Session, answer: bytes | Content | Admitted) -> Sending | Writing | Refused:
         """Agree on the options; raise :class:`RemoteError`. A size that is told and too large is refused before any block."""
@@ -248,7 +274,7 @@ class TftpServer:
     def _failed(self, session: Session, reason: str) -> Effects:
         """A file could not be read or kept, or the local port not be opened: of a range, another one is tried.
 
-        If none can be had, the transfer goes on from the port that takes requests: its timer repeats what could not leave.
+        If none can be had, the transfer goes on from the port that takes requests.
         """
         if session.transfer is None:
             return self._end_refused(session, ErrorCode.NOT_DEFINED, "the file cannot be read", reason)
