@@ -292,6 +292,38 @@ def test_a_damaged_column_of_any_table_costs_its_row_and_no_other(tmp_path: Path
     connection.close()
 
 
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_a_number_out_of_all_bounds_costs_its_row_and_no_other(tmp_path: Path, value: object) -> None:
+    """A clock of the year 10^300 would never be reached, and a generation at the end of SQLite's numbers is the last one."""
+    table = table_of(value)
+    path = tmp_path / "voxpath.db"
+    connection = open_file(path)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    damages = {float: ("1e300", "-1e300", "-9e999"), int: ("9223372036854775807", "-9223372036854775807")}
+    damaged = [
+        (column, damage) for column, kind in zip(table.columns, table.types, strict=True) for damage in damages.get(kind, ())
+    ]
+    for column, damage in damaged:
+        connection.execute(f"DELETE FROM {table.name}")
+        connection.execute(table.put_sql, table.to_row(value))
+        connection.execute(f"UPDATE {table.name} SET {column} = {damage}")
+        refused: list[tuple[str, str, str]] = []
+        assert load_rows(path, type(value), lambda *what, refused=refused: refused.append(what)) == []
+        assert refused[0][2] == f"what stands in {column} is out of all bounds"
+    connection.close()
+    assert damaged
+
+
+def test_a_clock_that_never_ends_is_not_gone_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "voxpath.db"
+    connection = open_file(path)
+    connection.execute("INSERT INTO clock VALUES ('server', 9e999)")
+    refused: list[tuple[str, str, str]] = []
+    assert load_rows(path, ClockMark, lambda *what: refused.append(what)) == []
+    assert refused[0][2] == "the clock never showed that"
+    connection.close()
+
+
 class BrokenDisk:
     """A connection whose statements of one kind fail, as they do on a broken disk."""
 

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from tests.replica.pair import rows_of
 from tests.replica.values import binding, contact, lease
 from voxpath.core.effects import Change, Delete, Put
+from voxpath.model.phone import Lease
 from voxpath.store import journal
 from voxpath.store.copy import CopyRefused, SqliteCopy
 from voxpath.store.history import NOWHERE, Entry, Position, decode, encode
@@ -102,6 +103,21 @@ async def test_a_group_that_does_not_fit_is_refused_as_a_whole(kind: Kind) -> No
         assert (copy.position, rows_of(copy)) == (store.position, before)
     await copy.apply([Entry(Position("e1", 2), encode([Put(lease(9))]))])
     assert copy.position.generation == 2
+    await copy.close()
+    await store.close()
+
+
+async def test_a_text_that_is_none_stops_no_snapshot(tmp_path: Path) -> None:
+    """The row is refused on both hosts, and all others are copied."""
+    kind = Kind("sqlite", tmp_path)
+    store, copy = kind.store(), kind.copy()
+    await commit(store, Put(lease(1)), Put(lease(2)))
+    damaging = sqlite3.connect(tmp_path / "active.db")
+    damaging.execute("UPDATE lease SET host_name = CAST(x'ff' AS TEXT) WHERE mac = ?", (str(lease(1).mac),))
+    damaging.commit()
+    damaging.close()
+    await snapshot(store, copy)
+    assert store.load(Lease) == copy.load(Lease) == [lease(2)]
     await copy.close()
     await store.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from voxpath.core.errors import LocalError
-from voxpath.store.tables import TABLES, Row
+from voxpath.store.tables import TABLES, Row, text_or_octets
 from voxpath.store.upgrade import steps, upgrade
 
 Value = TypeVar("Value")
@@ -37,16 +37,8 @@ def _rows(connection: sqlite3.Connection, sql: str) -> list[Row]:
         return connection.execute(sql).fetchall()
     except sqlite3.OperationalError:
         # A text that is no UTF-8 fails all rows; looking at each text costs a quarter more, so it is done only then.
-        connection.text_factory = _text
+        connection.text_factory = text_or_octets
         return connection.execute(sql).fetchall()
-
-
-def _text(octets: bytes) -> str | bytes:
-    """A text of the file; octets that are none stay so, and then the row is refused by the type of its column."""
-    try:
-        return octets.decode()
-    except UnicodeDecodeError:
-        return octets
 
 
 def open_file(path: Path) -> sqlite3.Connection:

@@ -23,7 +23,7 @@ from voxpath.store.history import (
     encode,
     encode_rows,
 )
-from voxpath.store.tables import TABLES
+from voxpath.store.tables import TABLES, text_or_octets
 
 _APPEND = "INSERT INTO journal (generation, epoch, changes) VALUES (?, ?, ?)"
 _LAST = "SELECT epoch, generation FROM journal ORDER BY generation DESC LIMIT 1"
@@ -115,6 +115,8 @@ class SqliteSnapshot:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
+        # One damaged text would stop the whole copy: the standby refuses its row as the active does.
+        self._connection.text_factory = text_or_octets
         self._connection.execute("BEGIN")
         self.position = last_position(self._connection)
 

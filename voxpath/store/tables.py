@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from math import inf
 from typing import Any
 
 from voxpath.core.errors import LocalError
@@ -15,6 +16,11 @@ from voxpath.model.registration import Registration
 from voxpath.ports.row import BINDING_COLUMNS, binding_from_row, binding_row
 
 Row = Sequence[Any]
+
+LATEST_S = 253_402_300_799.0
+"""The end of the year 9999: a later time was never stored, but for the infinite one."""
+LARGEST = 2**62
+"""A larger number was never stored, and could not be counted on from in a column of SQLite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,36 @@ class Table:
         if not all(map(isinstance, row, self.types)):
             wrong = (name for name, value, kind in zip(self.columns, row, self.types, strict=True) if not isinstance(value, kind))
             raise ValueError(f"what stands in {', '.join(wrong)} is of another type than the column")
+        if any(map(_is_absurd, row)):
+            absurd = (name for name, value in zip(self.columns, row, strict=True) if _is_absurd(value))
+            raise ValueError(f"what stands in {', '.join(absurd)} is out of all bounds")
         return self.from_row(row)
 
     def key(self, value: object) -> tuple[Any, ...]:
         """A value's primary key."""
         return tuple(self.to_row(value)[: self.keys])
+
+
+def text_or_octets(octets: bytes) -> str | bytes:
+    """A text of a file; octets that are none stay so, and then the row is refused by the type of its column."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets
+
+
+def _is_absurd(value: object) -> bool:
+    """Whether a column holds a number that only damage can have brought there: it would stop the clock, or all that counts on."""
+    if isinstance(value, float):
+        return not (abs(value) <= LATEST_S or value == inf)
+    return isinstance(value, int) and abs(value) > LARGEST
+
+
+def _clock_mark(row: Row) -> ClockMark:
+    mark = ClockMark._make(row)
+    if mark.at == inf:
+        raise ValueError("the clock never showed that")
+    return mark
 
 
 def _address(text: str | None) -> IPv4Address | None:
@@ -169,7 +200,7 @@ TABLES: dict[type, Table] = {
     ),
     Adoption: Table("adoption", ("mac", "since"), 1, (str, float), _adoption_row, _adoption),
     Probation: Table("probation", ("address", "scope", "mac", "until"), 1, (str, str, str, float), _probation_row, _probation),
-    ClockMark: Table("clock", ClockMark._fields, 1, tuple(ClockMark.__annotations__.values()), tuple, ClockMark._make),
+    ClockMark: Table("clock", ClockMark._fields, 1, tuple(ClockMark.__annotations__.values()), tuple, _clock_mark),
     Contact: Table("contact", Contact._fields, 2, tuple(Contact.__annotations__.values()), tuple, Contact._make),
 }
 
