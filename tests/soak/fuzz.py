@@ -6,7 +6,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.soak import fuzz_dhcp, fuzz_sip
-from voxpath.core.errors import RemoteError
+from voxpath.core.errors import LocalError, RemoteError
 from voxpath.megaco import wire as megaco
 from voxpath.megaco.digitmap import DigitMap
 from voxpath.megaco.message import DigitMapDescriptor, Media, TransactionRequest
@@ -86,7 +86,15 @@ def _tftp_originals() -> list[bytes]:
 
 
 def _use_tftp(octets: bytes) -> None:
-    assert summary(tftp.parse(octets)).isprintable()
+    message = tftp.parse(octets)
+    assert summary(message).isprintable()
+    try:
+        written = tftp.write(message)
+    except LocalError:
+        # A longer ERROR or OACK is read, but none is ever written.
+        assert len(octets) >= tftp.LARGEST_REQUEST, "what was read cannot be written"
+        return
+    assert tftp.parse(written) == message, "reading is not the inverse of writing"
 
 
 def _rtp_originals() -> list[bytes]:
