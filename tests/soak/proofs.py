@@ -14,7 +14,7 @@ from tests.ports.test_ledger_histories import Histories
 from tests.soak import disk, sip
 from tests.soak.attack import attack
 from tests.soak.crash import crash_sweep
-from tests.soak.fuzz import CODECS, fuzz
+from tests.soak.fuzz import CODECS, MOST_OCTETS, MOST_S, fuzz
 from tests.soak.fuzz_dhcp_server import fuzz_server as fuzz_dhcp_server
 from tests.soak.fuzz_sip_server import fuzz_server
 from tests.soak.storm import storm
@@ -73,7 +73,10 @@ def ledger_histories(seed: int, amount: int) -> str:
 
 
 def _fuzzed(name: str, amount: int) -> Proof:
-    claim = f"No mutation of a good {name.upper()} message lets anything but a RemoteError out of the codec."
+    claim = (
+        f"No mutation of a good {name.upper()} message lets anything but a RemoteError out of the codec, or costs more than "
+        f"{MOST_S:g} s of processor time or {MOST_OCTETS >> 20} MiB; what is read is written again, and read as the same."
+    )
     return Proof(f"fuzz-{name}", claim, amount, partial(_fuzz, name))
 
 

@@ -1,13 +1,16 @@
 """Each long proof at a hundredth of its scale, with a fixed seed; and the page that the results are written to."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.soak import __main__ as soak
+from tests.soak import fuzz
 from tests.soak.disk import FLUSHES, flush_numbers, unflushed_writes
 from tests.soak.page import Result, updated
 from tests.soak.proofs import PROOFS, Proof
+from voxpath.core.errors import RemoteError
 
 SCALE = 0.01
 SEED = 20261120
@@ -47,6 +50,26 @@ def test_the_scale_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatc
 
 def test_every_proof_is_done_once_at_the_least() -> None:
     assert PROOFS[0].scaled(1e-9) == 1
+
+
+def dear(octets: bytes) -> None:
+    if len(octets) > 1 and octets[0] == 1:
+        bytes(fuzz.MOST_OCTETS + 1)
+    if len(octets) > 1 and octets[0] == 2:
+        end = time.process_time() + 0.01
+        while time.process_time() < end:
+            pass
+    raise RemoteError("refused")
+
+
+def test_a_message_that_costs_too_much_fails_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RemoteError):
+        fuzz.bounded(dear, b"0", measured=True)
+    with pytest.raises(AssertionError, match="octets of memory"):
+        fuzz.bounded(dear, b"\1.", measured=True)
+    monkeypatch.setattr(fuzz, "MOST_S", 0.005)
+    with pytest.raises(AssertionError, match="s of processor time"):
+        fuzz.bounded(dear, b"\2.", measured=False)
 
 
 CALLS = """\
