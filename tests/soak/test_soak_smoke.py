@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.soak import __main__ as soak
-from tests.soak import fuzz
+from tests.soak import fuzz, guided
 from tests.soak.disk import FLUSHES, flush_numbers, unflushed_writes
 from tests.soak.page import Result, updated
 from tests.soak.proofs import PROOFS, Proof
@@ -70,6 +70,18 @@ def test_a_message_that_costs_too_much_fails_its_proof(monkeypatch: pytest.Monke
     monkeypatch.setattr(fuzz, "MOST_S", 0.005)
     with pytest.raises(AssertionError, match="s of processor time"):
         fuzz.bounded(dear, b"\2.", measured=False)
+
+
+def test_guided_fuzzing_without_atheris_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "atheris.py").write_text("""raise ModuleNotFoundError("No module named 'atheris'")""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(AssertionError, match="atheris cannot be imported"):
+        guided.guided("tftp", SEED, 1)
+
+
+def test_guided_fuzzing_that_ends_by_itself_fails() -> None:
+    with pytest.raises(AssertionError, match=r"ended with 1: (?s:.*)KeyError"):
+        guided.guided("no-codec", SEED, 1000)
 
 
 CALLS = """\
