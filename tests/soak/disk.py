@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,14 +88,8 @@ def _sweep(seed: int, amount: int, torn: bool) -> str:
     told = damaged = 0
     with _gateway() as (site, directory, argv, recorder):
         for number in flush_numbers(amount):
-            calls = directory / "calls"
-            server = _start(site, traced(argv, f"fdatasync:signal=KILL:when={number}", calls), directory)
-            if server is not None:
-                with _load(site, chance):
-                    _await_end(server)
-                site.net.end(server, signal.SIGKILL)
-            time.sleep(LATEST_S)
-            damaged += tear(calls.read_text(errors="replace"), chance) if torn else 0
+            calls = _kill(site, directory, argv, number, chance)
+            damaged += tear(calls, chance) if torn else 0
             server = site.start(argv, directory / "output")
             try:
                 check(site, directory, dict(recorder.acked))
@@ -110,6 +105,34 @@ def _sweep(seed: int, amount: int, torn: bool) -> str:
         f"{told} kills at a flush{torn_words}, during {recorder.total} ACKs to {len(recorder.acked)} phones: "
         "every lease and block there after each restart, no address or port with two owners"
     )
+
+
+def _kill(site: Site, directory: Path, argv: list[str], number: int, chance: Random) -> str:
+    """Let a gateway be killed at its n-th flush, under a load if it lives so long; give what strace saw.
+
+    :raises AssertionError: it was not killed there.
+    """
+    log = directory / "calls"
+    server = _start(site, traced(argv, f"fdatasync:signal=KILL:when={number}", log), directory)
+    for _ in range(PATIENCE):
+        if server is not None and server.poll() is None:
+            with _load(site, chance):
+                _await_end(server)
+    if server is not None:
+        site.net.end(server, signal.SIGKILL)
+    time.sleep(LATEST_S)
+    calls = log.read_text(errors="replace")
+    assert killed_at(calls, "fdatasync") == number, f"it was to be killed at flush {number}: {calls[-2000:]}"
+    return calls
+
+
+def killed_at(calls: str, flush: str) -> int:
+    """At which flush of a thread strace killed a process; 0: it did not.
+
+    :param flush: the name of the system call.
+    """
+    begun = Counter(re.findall(rf"^(\d+) +{flush}\(", calls, re.MULTILINE))
+    return max(begun.values(), default=0) if "+++ killed by SIGKILL +++" in calls else 0
 
 
 def disk_errors(seed: int, amount: int) -> str:

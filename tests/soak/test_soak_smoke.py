@@ -7,7 +7,7 @@ import pytest
 
 from tests.soak import __main__ as soak
 from tests.soak import fuzz, guided
-from tests.soak.disk import FLUSHES, flush_numbers, unflushed_writes
+from tests.soak.disk import FLUSHES, flush_numbers, killed_at, unflushed_writes
 from tests.soak.page import Result, updated
 from tests.soak.proofs import PROOFS, Proof
 from voxpath.core.errors import RemoteError
@@ -102,6 +102,12 @@ CALLS = """\
 def test_what_was_not_flushed_is_read_from_the_calls() -> None:
     """Only that may be torn: a sector that was flushed is the disk's promise."""
     assert unflushed_writes(CALLS) == {"/s/voxpath.db-wal": [(4152, 24)], "/s/voxpath.db": [(0, 4096)]}
+
+
+def test_where_a_process_was_killed_is_read_from_the_calls() -> None:
+    assert killed_at(CALLS, "fdatasync") == 2
+    assert killed_at(CALLS, "fsync") == 0
+    assert killed_at(CALLS.replace("KILL", "TERM"), "fdatasync") == 0
 
 
 def test_kills_are_spread_over_the_flushes() -> None:
