@@ -22,6 +22,8 @@ from tests.bench.dhcp.site import PHONES, Cable
 from tests.bench.part import STATE_PARENT
 from tests.bench.site import Site
 from tests.soak.crash import GROUPS, LATEST_S, Recorder, answer, check
+from voxpath.app.node import DATABASE
+from voxpath.store.recovery import log_octets
 
 FLUSHES = 100
 """The kills are spread over the first so many flushes of a run."""
@@ -85,25 +87,29 @@ def torn_pages(seed: int, amount: int) -> str:
 
 def _sweep(seed: int, amount: int, torn: bool) -> str:
     chance = Random(seed)
-    told = damaged = 0
+    told = damaged = recovered = 0
     with _gateway() as (site, directory, argv, recorder):
         for number in flush_numbers(amount):
             calls = _kill(site, directory, argv, number, chance)
             damaged += tear(calls, chance) if torn else 0
+            dirty = log_octets(directory / DATABASE) > 0
             server = site.start(argv, directory / "output")
             try:
                 check(site, directory, dict(recorder.acked))
                 assert not recorder.moved
+                assert _tells(directory, "STORE_RECOVERED") is dirty, "what was left of the store is not what is told"
             except AssertionError as error:
                 error.add_note(f"after the kill at flush {number} of seed {seed}")
                 raise
             told += 1
+            recovered += dirty
             site.net.end(server)
     assert recorder.acked, "no ACK was seen: nothing was proven"
+    assert recovered, "no kill left anything to recover: nothing was proven"
     torn_words = f", {damaged} of which had unflushed sectors torn" if torn else ""
     return (
         f"{told} kills at a flush{torn_words}, during {recorder.total} ACKs to {len(recorder.acked)} phones: "
-        "every lease and block there after each restart, no address or port with two owners"
+        f"every lease and block there after each restart, no address or port with two owners, {recovered} recoveries told"
     )
 
 
@@ -133,6 +139,11 @@ def killed_at(calls: str, flush: str) -> int:
     """
     begun = Counter(re.findall(rf"^(\d+) +{flush}\(", calls, re.MULTILINE))
     return max(begun.values(), default=0) if "+++ killed by SIGKILL +++" in calls else 0
+
+
+def _tells(directory: Path, event: str) -> bool:
+    """Whether the gateway that runs has told an event."""
+    return any(entry.id == event for entry in answer(str(directory / "control.sock"), "events", "100000").entries)
 
 
 def disk_errors(seed: int, amount: int) -> str:
