@@ -1,5 +1,7 @@
 """What of SDP is accepted, kept and written."""
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,17 @@ def test_the_folded_form_of_rfc_3525_appendix_i() -> None:
         "-",
         others=(Line("t", "0 0"),),
     )
+
+
+def test_white_space_costs_no_more_than_its_length() -> None:
+    """It takes a quarter of a minute if each place is tried as the begin, and else some milliseconds: no speed is asserted here."""
+    begun = process_time()
+    gap = " \t\n" * (LARGEST_TEXT // 6 - 20)
+    (session,) = parse(f"v=0{gap}s=a b{gap}t=0 0")
+    assert session.name == "a b"
+    with pytest.raises(RemoteError):
+        parse(f"x{gap}y")
+    assert process_time() - begun < 5
 
 
 def test_alternatives_with_wildcards() -> None:

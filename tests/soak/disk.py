@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ from tests.bench.dhcp.site import PHONES, Cable
 from tests.bench.part import STATE_PARENT
 from tests.bench.site import Site
 from tests.soak.crash import GROUPS, LATEST_S, Recorder, answer, check
+from voxpath.app.node import DATABASE
+from voxpath.store.recovery import log_octets
 
 FLUSHES = 100
 """The kills are spread over the first so many flushes of a run."""
@@ -84,32 +87,63 @@ def torn_pages(seed: int, amount: int) -> str:
 
 def _sweep(seed: int, amount: int, torn: bool) -> str:
     chance = Random(seed)
-    told = damaged = 0
+    told = damaged = recovered = 0
     with _gateway() as (site, directory, argv, recorder):
         for number in flush_numbers(amount):
-            calls = directory / "calls"
-            server = _start(site, traced(argv, f"fdatasync:signal=KILL:when={number}", calls), directory)
-            if server is not None:
-                with _load(site, chance):
-                    _await_end(server)
-                site.net.end(server, signal.SIGKILL)
-            time.sleep(LATEST_S)
-            damaged += tear(calls.read_text(errors="replace"), chance) if torn else 0
+            calls = _kill(site, directory, argv, number, chance)
+            damaged += tear(calls, chance) if torn else 0
+            dirty = log_octets(directory / DATABASE) > 0
             server = site.start(argv, directory / "output")
             try:
                 check(site, directory, dict(recorder.acked))
                 assert not recorder.moved
+                assert _tells(directory, "STORE_RECOVERED") is dirty, "what was left of the store is not what is told"
             except AssertionError as error:
                 error.add_note(f"after the kill at flush {number} of seed {seed}")
                 raise
             told += 1
+            recovered += dirty
             site.net.end(server)
     assert recorder.acked, "no ACK was seen: nothing was proven"
+    assert recovered, "no kill left anything to recover: nothing was proven"
     torn_words = f", {damaged} of which had unflushed sectors torn" if torn else ""
     return (
         f"{told} kills at a flush{torn_words}, during {recorder.total} ACKs to {len(recorder.acked)} phones: "
-        "every lease and block there after each restart, no address or port with two owners"
+        f"every lease and block there after each restart, no address or port with two owners, {recovered} recoveries told"
     )
+
+
+def _kill(site: Site, directory: Path, argv: list[str], number: int, chance: Random) -> str:
+    """Let a gateway be killed at its n-th flush, under a load if it lives so long; give what strace saw.
+
+    :raises AssertionError: it was not killed there.
+    """
+    log = directory / "calls"
+    server = _start(site, traced(argv, f"fdatasync:signal=KILL:when={number}", log), directory)
+    for _ in range(PATIENCE):
+        if server is not None and server.poll() is None:
+            with _load(site, chance):
+                _await_end(server)
+    if server is not None:
+        site.net.end(server, signal.SIGKILL)
+    time.sleep(LATEST_S)
+    calls = log.read_text(errors="replace")
+    assert killed_at(calls, "fdatasync") == number, f"it was to be killed at flush {number}: {calls[-2000:]}"
+    return calls
+
+
+def killed_at(calls: str, flush: str) -> int:
+    """At which flush of a thread strace killed a process; 0: it did not.
+
+    :param flush: the name of the system call.
+    """
+    begun = Counter(re.findall(rf"^(\d+) +{flush}\(", calls, re.MULTILINE))
+    return max(begun.values(), default=0) if "+++ killed by SIGKILL +++" in calls else 0
+
+
+def _tells(directory: Path, event: str) -> bool:
+    """Whether the gateway that runs has told an event."""
+    return any(entry.id == event for entry in answer(str(directory / "control.sock"), "events", "100000").entries)
 
 
 def disk_errors(seed: int, amount: int) -> str:

@@ -1,12 +1,15 @@
-"""Seeded mutations of good messages: nothing but RemoteError leaves a codec, and what is read can be used."""
+"""Seeded mutations of good messages: nothing but RemoteError leaves a codec, what is read can be used, and its cost is bounded."""
 
+import time
+import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from tests.soak import fuzz_dhcp, fuzz_sip
-from voxpath.core.errors import RemoteError
+from voxpath.core.errors import LocalError, RemoteError
+from voxpath.dhcp.wire import MAX_MESSAGE
 from voxpath.megaco import wire as megaco
 from voxpath.megaco.digitmap import DigitMap
 from voxpath.megaco.message import DigitMapDescriptor, Media, TransactionRequest
@@ -21,16 +24,33 @@ TEXT_PIECES = (*b'{ } , = " [ ] ( ) ; \n \\} L{ DM= E=1{ T=2{C=-{ v=0 m= c= a= \
 BINARY_PIECES = (b"\x00", b"\xff", b"\xff\xff", b"\x00\x00\x00\x00", b"\x35\x01", b"\x34\x01\x03", b"\x2b\xff", b"\0\1", b"9" * 11)
 
 
+MOST_S = 5.0
+"""Processor time that one message may cost.
+
+An ordinary one costs some 50 microseconds, the largest less than half a second, also while its memory is measured.
+So this says nothing of speed, and holds on a machine of any: it finds what grows without bounds, such as a regular expression that
+tries everything.
+"""
+MOST_OCTETS = 16 << 20
+"""Memory that one message may cost at its peak: some hundred times as much as the largest has octets."""
+MEASURED = 500
+"""The memory of each so many-th mutation is measured, which costs much more than to read it; these are large ones."""
+LARGEST = 65507
+"""Octets of the largest datagram."""
+
+
 class Codec(NamedTuple):
     """A codec under proof.
 
     :ivar originals: good messages.
     :ivar use: reads a message and looks at all of it, as its server does; raises RemoteError when it is refused.
+    :ivar largest: octets of the largest message, about; all larger ones are refused for that alone.
     """
 
     originals: Callable[[], list[bytes]]
     pieces: tuple[bytes, ...]
     use: Callable[[bytes], None]
+    largest: int = LARGEST
 
 
 def mutated(original: bytes, codec_pieces: tuple[bytes, ...], others: list[bytes], chance: Random) -> bytes:
@@ -56,6 +76,33 @@ def mutated(original: bytes, codec_pieces: tuple[bytes, ...], others: list[bytes
     return bytes(octets)
 
 
+def grown(octets: bytes, codec: Codec, others: list[bytes], chance: Random) -> bytes:
+    """Repeat something in a message, up to the largest that there are: what is cheap once may be dear a thousand times."""
+    at = chance.randrange(len(octets) + 1)
+    other = chance.choice(others)
+    start = chance.randrange(len(other))
+    piece = chance.choice((chance.choice(codec.pieces), other[start : start + chance.randint(1, 60)])) or b" "
+    return octets[:at] + piece * (chance.randint(0, codec.largest) // len(piece)) + octets[at:]
+
+
+def bounded(use: Callable[[bytes], None], octets: bytes, measured: bool) -> None:
+    """Read a message, within :data:`MOST_S` and, where that is measured, :data:`MOST_OCTETS`, whether it is refused or not.
+
+    :raises AssertionError: it took more.
+    """
+    if measured:
+        tracemalloc.start()
+    begun = time.process_time()
+    try:
+        use(octets)
+    finally:
+        took = time.process_time() - begun
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert took <= MOST_S, f"one message took {took:.1f} s of processor time"
+        assert peak <= MOST_OCTETS, f"one message took {peak} octets of memory"
+
+
 def fuzz(codec: Codec, seed: int, count: int) -> str:
     """Feed mutations to a codec; any other exception than RemoteError ends the proof with the octets in its notes."""
     chance = Random(seed)
@@ -65,8 +112,11 @@ def fuzz(codec: Codec, seed: int, count: int) -> str:
     read = 0
     for number in range(count):
         octets = mutated(chance.choice(originals), codec.pieces, originals, chance)
+        large = number % MEASURED == 0
+        if large:
+            octets = grown(octets, codec, originals, chance)
         try:
-            codec.use(octets)
+            bounded(codec.use, octets, measured=large)
         except RemoteError as error:
             assert -1 <= error.offset <= len(octets), f"offset {error.offset} of {octets.hex()}"
             continue
@@ -86,7 +136,15 @@ def _tftp_originals() -> list[bytes]:
 
 
 def _use_tftp(octets: bytes) -> None:
-    assert summary(tftp.parse(octets)).isprintable()
+    message = tftp.parse(octets)
+    assert summary(message).isprintable()
+    try:
+        written = tftp.write(message)
+    except LocalError:
+        # A longer ERROR or OACK is read, but none is ever written.
+        assert len(octets) >= tftp.LARGEST_REQUEST, "what was read cannot be written"
+        return
+    assert tftp.parse(written) == message, "reading is not the inverse of writing"
 
 
 def _rtp_originals() -> list[bytes]:
@@ -110,7 +168,13 @@ def _use_megaco(octets: bytes) -> None:
     except RemoteError as error:
         assert error.code, "a refusal without a code cannot be answered"
         raise
-    assert megaco.decode(megaco.encode(message)) == message
+    try:
+        written = megaco.encode(message)
+    except LocalError:
+        # Written in full, what was abbreviated may be longer than any datagram.
+        assert len(octets) > LARGEST // 16, "what was read cannot be written"
+    else:
+        assert megaco.decode(written) == message
     for text, read in _texts(message):
         try:
             read(text)
@@ -143,7 +207,7 @@ def _use_sdp(octets: bytes) -> None:
 
 
 CODECS = {
-    "dhcp": Codec(fuzz_dhcp.originals, fuzz_dhcp.PIECES, fuzz_dhcp.use),
+    "dhcp": Codec(fuzz_dhcp.originals, fuzz_dhcp.PIECES, fuzz_dhcp.use, MAX_MESSAGE - 1500),
     "tftp": Codec(_tftp_originals, BINARY_PIECES, _use_tftp),
     "megaco": Codec(_megaco_originals, TEXT_PIECES, _use_megaco),
     "rtp": Codec(_rtp_originals, BINARY_PIECES, _use_rtp),

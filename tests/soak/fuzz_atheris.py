@@ -1,6 +1,6 @@
-"""``python -m tests.soak.fuzz_atheris CODEC``: guided fuzzing of a codec by atheris, which ``pip install '.[fuzz]'`` brings.
+"""``python -m tests.soak.fuzz_atheris CODEC``: guided fuzzing of a codec by atheris, which ends by a finding or by ``-runs=N``.
 
-It is no part of ``make soak``: it needs a wheel that not every platform has, and it ends only by a finding or by ``-runs=N``.
+The proofs of :mod:`tests.soak.guided` run it.
 Whatever follows the codec goes to libFuzzer, such as ``-runs=1000000``, ``-max_len=4096``, ``-seed=1`` or a corpus directory.
 """
 

@@ -14,9 +14,10 @@ from tests.ports.test_ledger_histories import Histories
 from tests.soak import disk, sip
 from tests.soak.attack import attack
 from tests.soak.crash import crash_sweep
-from tests.soak.fuzz import CODECS, fuzz
+from tests.soak.fuzz import CODECS, MOST_OCTETS, MOST_S, fuzz
 from tests.soak.fuzz_dhcp_server import fuzz_server as fuzz_dhcp_server
 from tests.soak.fuzz_sip_server import fuzz_server
+from tests.soak.guided import guided
 from tests.soak.storm import storm
 
 TRANSACTIONS_PER_LINE = 2000
@@ -73,7 +74,10 @@ def ledger_histories(seed: int, amount: int) -> str:
 
 
 def _fuzzed(name: str, amount: int) -> Proof:
-    claim = f"No mutation of a good {name.upper()} message lets anything but a RemoteError out of the codec."
+    claim = (
+        f"No mutation of a good {name.upper()} message lets anything but a RemoteError out of the codec, or costs more than "
+        f"{MOST_S:g} s of processor time or {MOST_OCTETS >> 20} MiB; what is read is written again, and read as the same."
+    )
     return Proof(f"fuzz-{name}", claim, amount, partial(_fuzz, name))
 
 
@@ -81,8 +85,17 @@ def _fuzz(name: str, seed: int, amount: int) -> str:
     return fuzz(CODECS[name], seed, amount)
 
 
+def _guided(name: str, amount: int) -> Proof:
+    claim = (
+        f"Nor does any message that atheris comes to, from good {name.upper()} ones on, guided by what the codec does with each."
+    )
+    return Proof(f"atheris-{name}", claim, amount, partial(guided, name))
+
+
 PROOFS = (
     *(_fuzzed(name, 1_000_000) for name in CODECS),
+    _guided("dhcp", 500_000),
+    _guided("tftp", 1_000_000),
     Proof(
         "fuzz-dhcp-server",
         "No mutation of a request lets anything but a RemoteError out of the DHCP server; each answer is read back, and fits.",

@@ -46,6 +46,12 @@ def test_golden_messages(octets: bytes, message: Message) -> None:
     assert parse(octets) == message
 
 
+def test_the_longest_request_can_be_written_again_whatever_its_mode_is() -> None:
+    """A mode is compared without regard to case, which RFC 1350 has of ASCII: other letters may be longer in the other case."""
+    request = b"\0\1a\0" + "\u0130".encode() * 253 + b"\0"
+    assert write(parse(request)) == request
+
+
 @pytest.mark.parametrize(
     "octets",
     [

@@ -29,13 +29,10 @@ from voxpath.app.sip import SipRole
 from voxpath.core.errors import LocalError
 from voxpath.manage.commands import Console
 from voxpath.manage.control import ControlService, is_stale
-from voxpath.manage.log import EventLog
-from voxpath.model.event import Level, printable
+from voxpath.model.event import printable
 from voxpath.ports.directory import Directory, NoDirectory
 
 SomeRole = TypeVar("SomeRole", bound=Role)
-
-LEVELS = {"info": Level.INFO, "warning": Level.WARNING, "error": Level.ERROR}
 
 
 class Process(MultiService):
@@ -150,7 +147,6 @@ def make_service(parts: Sequence[Part], options: Options) -> IService:
         node = Node.make(config, reactor)
     except (LocalError, OSError) as error:
         raise SystemExit(printable(str(error), LINE_LIMIT)) from error
-    node.bus.subscribe(EventLog(LEVELS[config.log.level]))
     return Process(node, parts)
 
 

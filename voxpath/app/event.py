@@ -71,6 +71,23 @@ class LinkBack(Event, frozen=True, kw_only=True):
     scopes: str
 
 
+class StoreRecovered(Event, frozen=True, kw_only=True):
+    """The process that used the store before did not end in order, such as by a power failure: what it had committed is taken over.
+
+    :ivar octets: of the write-ahead log that it left.
+    :ivar pages: pages in that log which belong to whole commits.
+    :ivar rest: what became of anything else in it: a commit that was under way was not acknowledged to anybody.
+    """
+
+    ID: ClassVar[str] = "STORE_RECOVERED"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "the store was not closed: of {octets} octets of its log {pages} pages of whole commits are kept, {rest}"
+
+    octets: int
+    pages: int
+    rest: str
+
+
 class StoreRowRefused(Event, frozen=True, kw_only=True):
     """A stored row that cannot be used was left out; it stays in the file."""
 

@@ -11,7 +11,7 @@ from typing import IO
 from twisted.internet.interfaces import IReactorTCP, IReactorThreads, IReactorUNIX
 from twisted.internet.threads import deferToThreadPool
 
-from voxpath.app.event import StoreRowRefused
+from voxpath.app.event import StoreRecovered, StoreRowRefused
 from voxpath.app.schema import Config
 from voxpath.app.values import in_state
 from voxpath.core.errors import LocalError
@@ -19,14 +19,18 @@ from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock, ServerClock
 from voxpath.io.driver import Driver
 from voxpath.io.paced import PacingReactor
+from voxpath.manage.log import EventLog
 from voxpath.manage.memory import Memory
+from voxpath.model.event import Level
 from voxpath.store.copy import SqliteCopy
 from voxpath.store.interface import Store
+from voxpath.store.recovery import Recovery
 from voxpath.store.sqlite import SqliteStore, StoreReactor
 
 DATABASE = "voxpath.db"
 LOCK = "voxpath.lock"
-
+LEVELS = {"info": Level.INFO, "warning": Level.WARNING, "error": Level.ERROR}
+"""What ``log.level`` may be."""
 
 SWITCH_S = 0.0005
 """How long a thread that wants to run waits while another one runs.
@@ -71,12 +75,17 @@ class Node:
         bus = EventBus(clock)
         memory = Memory()
         bus.subscribe(memory)
+        bus.subscribe(EventLog(LEVELS[config.log.level]))
         state = Path(config.state)
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _locked(in_state(config, LOCK))
 
         def refused(table: str, row: str, reason: str) -> None:
             bus.publish("store", StoreRowRefused(table=table, row=row, reason=reason))
+
+        def recovered(found: Recovery) -> None:
+            rest = "and the rest, of a commit that was under way, is dropped" if found.cut else "and there is nothing else"
+            bus.publish("store", StoreRecovered(octets=found.octets, pages=found.pages, rest=rest))
 
         def reopened(failure: str) -> None:
             node.on_reopened(failure)
@@ -85,12 +94,15 @@ class Node:
         store: Store
         if config.redundancy.role == "standby":
             store = SqliteCopy(
-                path, lambda commit: deferToThreadPool(reactor, reactor.getThreadPool(), commit), refused_row=refused
+                path,
+                lambda commit: deferToThreadPool(reactor, reactor.getThreadPool(), commit),
+                refused_row=refused,
+                recovered=recovered,
             )
         else:
             # An epoch is never used twice, so that a standby can tell histories apart.
             epoch = f"{entropy.getrandbits(64):016x}" if config.redundancy.role == "active" else ""
-            store = SqliteStore(path, reactor, epoch=epoch, refused_row=refused, reopened=reopened)
+            store = SqliteStore(path, reactor, epoch=epoch, refused_row=refused, reopened=reopened, recovered=recovered)
         node = cls(config, reactor, clock, bus, memory, entropy, store, lock=lock)
         return node
 

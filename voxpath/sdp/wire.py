@@ -21,7 +21,8 @@ _LINE = re.compile(r"[ \t]*([^\r\n]*)")
 _TYPED = re.compile(r"[a-z]=")
 # A value of v= or c= never holds " x=", so that betrays folding; in other lines it may be text.
 _FOLDED = re.compile(r"[vc]=.*\s[a-z]=")
-_FOLD = re.compile(r"\s+(?=[a-z]=)")
+# It begins where the white space does: from each place of a long run of it the search would take its square.
+_FOLD = re.compile(r"(?<!\s)\s+(?=[a-z]=)")
 # RFC 4566 section 5; t= and r= belong together, so they share a rank.
 _RANK = {
     type_: rank for rank, types in enumerate(("v", "o", "s", "i", "u", "e", "p", "c", "b", "tr", "z", "k", "a")) for type_ in types

@@ -17,6 +17,7 @@ from voxpath.core.errors import LocalError
 from voxpath.store.file import is_of_disk, load_rows, open_file
 from voxpath.store.history import Entry, Position, decode, decode_rows
 from voxpath.store.journal import Journal, last_position, start
+from voxpath.store.recovery import Recovery
 from voxpath.store.tables import TABLES
 
 Value = TypeVar("Value")
@@ -36,19 +37,25 @@ class SqliteCopy:
 
     :param in_thread: runs a COMMIT, which waits for the disk, on another thread.
     :param refused_row: is told of a row that the model refuses at :meth:`load`.
+    :param recovered: is told what a process that did not end in order left, if there is anything.
     :raises LocalError: the file cannot be opened, is damaged, or was written by a newer voxpath.
     """
 
     def __init__(
-        self, path: Path, in_thread: InThread, *, refused_row: Callable[[str, str, str], None] = lambda table, row, reason: None
+        self,
+        path: Path,
+        in_thread: InThread,
+        *,
+        refused_row: Callable[[str, str, str], None] = lambda table, row, reason: None,
+        recovered: Callable[[Recovery], None] = lambda found: None,
     ) -> None:
         self._path = path
         self._in_thread = in_thread
         self._refused_row = refused_row
-        self._open()
+        self._open(recovered)
 
-    def _open(self) -> None:
-        self._connection = open_file(self._path)
+    def _open(self, recovered: Callable[[Recovery], None] = lambda found: None) -> None:
+        self._connection = open_file(self._path, recovered)
         self._position = last_position(self._connection)
         self._journal: Journal | None = None
 

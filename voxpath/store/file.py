@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from voxpath.core.errors import LocalError
+from voxpath.store.recovery import Recovery, log_octets, recovery
 from voxpath.store.tables import TABLES, Row, text_or_octets
 from voxpath.store.upgrade import steps, upgrade
 
@@ -41,9 +42,13 @@ def _rows(connection: sqlite3.Connection, sql: str) -> list[Row]:
         return connection.execute(sql).fetchall()
 
 
-def open_file(path: Path) -> sqlite3.Connection:
-    """Open a store's file for writing, check it and bring its schema up to date; raise :class:`LocalError`."""
+def open_file(path: Path, recovered: Callable[[Recovery], None] = lambda found: None) -> sqlite3.Connection:
+    """Open a store's file for writing, check it and bring its schema up to date; raise :class:`LocalError`.
+
+    :param recovered: is told what a process that did not end in order left, if there is anything.
+    """
     try:
+        left = log_octets(path)
         # Configurations and bindings tell who is where; SQLite gives its other files the rights of this one.
         path.touch(mode=0o600)
         path.chmod(0o600)
@@ -52,6 +57,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if left:
+            recovered(recovery(path, left))
     except (OSError, sqlite3.Error) as error:
         raise LocalError(
             f"the store {path} cannot be opened: {error}; check the path, its rights, and the disk: room, health"

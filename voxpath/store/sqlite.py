@@ -30,6 +30,7 @@ from voxpath.store.file import is_locked, is_of_disk, load_rows, open_file, try_
 from voxpath.store.history import NOWHERE, Entry, Position
 from voxpath.store.interface import MAX_WAITING, Gate, OpenGate
 from voxpath.store.journal import Journal, SqliteSnapshot, forget, read_since
+from voxpath.store.recovery import Recovery
 from voxpath.store.tables import TABLES, Row, table_of
 
 Value = TypeVar("Value")
@@ -76,6 +77,7 @@ class SqliteStore:
         none, and drops what was written before.
     :param refused_row: is told of a row that the model refuses at :meth:`load`: table, row, reason.
     :param reopened: is called on the reactor thread after a file that had failed is good again, with what had failed.
+    :param recovered: is told what a process that did not end in order left, if there is anything.
     :ivar gate: who may hold back the news that a group is durable.
     :raises LocalError: the file cannot be opened or written, is damaged, or was written by a newer voxpath.
     """
@@ -88,6 +90,7 @@ class SqliteStore:
         epoch: str = "",
         refused_row: Callable[[str, str, str], None] = lambda table, row, reason: None,
         reopened: Callable[[str], None] = lambda failure: None,
+        recovered: Callable[[Recovery], None] = lambda found: None,
     ) -> None:
         self.gate: Gate = OpenGate()
         self._path = path
@@ -102,7 +105,7 @@ class SqliteStore:
         self._begun = 0.0
         self._try_again = self._locked_until = 0.0
         self._position = NOWHERE
-        self._connection = open_file(path)
+        self._connection = open_file(path, recovered)
         try:
             self._journal = self._open_journal()
         except sqlite3.Error as error:

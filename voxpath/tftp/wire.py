@@ -112,7 +112,7 @@ def _request(kind: type[ReadRequest] | type[WriteRequest], reader: Reader) -> Re
     if reader.remaining + 2 > LARGEST_REQUEST:
         raise RemoteError(f"a request of more than {LARGEST_REQUEST} octets", offset=LARGEST_REQUEST)
     name = _text(reader.until(0))
-    mode = _text(reader.until(0)).lower()
+    mode = _text(reader.until(0).lower())
     return kind(name, mode, _options(reader))
 
 
