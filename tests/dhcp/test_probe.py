@@ -86,6 +86,11 @@ class Link:
     def hears(self, packet: bytes, interface: str = "eth0") -> None:
         self.run(self.core.receive(Datagram(packet, Endpoint("0.0.0.0", 0), "", interface, ARP_PORT), self.site.now))
 
+    def echoes(self, address: IPv4Address) -> None:
+        """Somebody beyond a relay answers for an address."""
+        reply = bytes(ICMP(type=0, id=SETTINGS.identifier, seq=1))
+        self.run(self.core.receive(Datagram(reply, Endpoint(str(address), 0), port=ECHO_PORT), self.site.now))
+
     def wait(self, seconds: float) -> None:
         """Let time pass, timer by timer."""
         end = self.site.now + seconds
@@ -523,6 +528,18 @@ def test_beyond_a_relay_an_echo_asks(beyond) -> None:
     assert (
         told[0].event.text == "a machine beyond a relay uses 10.0.0.10 of scope lan without a lease; it is not given out for 3600 s"
     )
+
+
+def test_an_occupied_address_is_found_by_echo_when_as_many_as_there_is_room_for_have_ended(beyond) -> None:
+    """Nobody else has looked at them meanwhile."""
+    book, now = beyond._server.book, beyond.site.now
+    for number in range(MAX_CONFLICTS):
+        beyond.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, now + PROBATION_S), now)
+    beyond.echoes(at(10))
+    assert not book.pool("lan").is_contested(at(10)), "there is no room"
+    beyond.wait(PROBATION_S + AGE_S)
+    beyond.echoes(at(10))
+    assert book.pool("lan").is_contested(at(10))
 
 
 def test_an_echo_of_others_says_nothing(beyond) -> None:

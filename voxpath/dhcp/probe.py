@@ -17,7 +17,7 @@ from typing import NamedTuple
 from voxpath.core.effects import Datagram, Effect, Emit, Failed, Outcome, Send
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
-from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
+from voxpath.dhcp.conflicts import MAX_PER_MAC, Conflict, Conflicts
 from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
@@ -290,7 +290,7 @@ class Prober:
     def _contest(self, scope: Scope, address: IPv4Address, mac: Mac | None, now: float) -> list[Effect]:
         until = now + self._settings.probation_s
         by = str(mac) if mac is not None else ""
-        if len(self.conflicts) < MAX_CONFLICTS and self._book.contest(scope.name, address, until):
+        if self.conflicts.has_room(now) and self._book.contest(scope.name, address, until):
             self.conflicts.add(Conflict(address, scope.name, mac, until), now)
             lasts_s = self._settings.probation_s
             return [Emit(DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s))]
