@@ -46,6 +46,7 @@ class Link:
 
     :ivar hosts: who has which address.
     :ivar asked: the addresses that were asked for, in order, since the list was emptied.
+    :ivar beyond: the addresses that answer an echo.
     :ivar cut: why no request leaves; empty: they leave.
     """
 
@@ -53,6 +54,7 @@ class Link:
         self.site = site
         self.hosts: dict[IPv4Address, Mac] = {}
         self.asked: list[IPv4Address] = []
+        self.beyond: set[IPv4Address] = set()
         self.order: list[str] = []
         self.cut = ""
         self.prober = Prober(site.server.book, settings)
@@ -65,6 +67,9 @@ class Link:
                 self.run(self.core.resolve(effect.token, Failed(self.cut), self.site.now))
             elif isinstance(effect, Send) and effect.port == ARP_PORT:
                 self._arp(effect)
+            elif isinstance(effect, Send) and effect.port == ECHO_PORT:
+                if (address := IPv4Address(effect.destination.host)) in self.beyond:
+                    self.echoes(address)
             else:
                 self.order += ["OFFER"] if isinstance(effect, Send) else []
                 self.site.run([effect])
@@ -506,12 +511,16 @@ def test_random_histories_leave_nothing_behind(make_site, make_phone, seed: int)
 # Beyond a relay.
 
 
-@pytest.fixture
-def beyond(make_site) -> Link:
-    site = make_site(last=12)
+def relayed(site) -> Link:
+    """The prober sends echoes; phones are heard as on the link, which makes no difference to it."""
     book = site.server.book
     book.scopes = {name: replace(scope, relays=(IPv4Address("10.0.0.1"),)) for name, scope in book.scopes.items()}
     return Link(site)
+
+
+@pytest.fixture
+def beyond(make_site) -> Link:
+    return relayed(make_site(last=12))
 
 
 def test_beyond_a_relay_an_echo_asks(beyond) -> None:
@@ -540,6 +549,41 @@ def test_an_occupied_address_is_found_by_echo_when_as_many_as_there_is_room_for_
     beyond.wait(PROBATION_S + AGE_S)
     beyond.echoes(at(10))
     assert book.pool("lan").is_contested(at(10))
+
+
+def test_a_phone_that_answers_an_echo_at_its_former_address_keeps_it_from_others_and_gets_it_again(make_site, make_phone) -> None:
+    """It is off the books and yet on: nothing tells it from another machine, and it must not lose its address by that."""
+    link = relayed(make_site(last=10))
+    one, two = make_phone(link.site, 1), make_phone(link.site, 2)
+    one.boot()
+    link.beyond.add(at(10))
+    link.wait(3600 + 200)
+    assert link.told(DhcpOccupied) == []
+    assert two.ask(two.client.discover()) is None
+    assert one.boot().address == at(10)
+
+
+def test_a_phone_that_answers_an_echo_at_its_address_by_hand_keeps_it_from_others_and_gets_it_again(make_site, make_phone) -> None:
+    site = make_site()
+    site.scopes = [replace(scope, static_s=3600) for scope in site.scopes]
+    site.start()
+    link = relayed(site)
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    one.ask(one.client.inform(at(100)))
+    link.beyond.add(at(100))
+    link.wait(3600 + 200)
+    two.ask(two.client.inform(at(100)))
+    assert f"still used by {one.mac}" in link.told(DhcpStaticRefused)[-1].reason
+    one.ask(one.client.inform(at(100)))
+    assert link._server.lease_of(one.mac).address == at(100)
+
+
+def test_a_phone_that_answers_an_echo_at_the_address_that_is_reserved_for_it_gets_it(make_site, make_phone) -> None:
+    """It has the address from the server before this one."""
+    link = relayed(make_site(reservations={make_phone(make_site(), 7).mac: at(200)}))
+    link.beyond.add(at(200))
+    link.wait(2 * PROBED_S)
+    assert make_phone(link.site, 7).boot().address == at(200)
 
 
 def test_an_echo_of_others_says_nothing(beyond) -> None:

@@ -282,6 +282,11 @@ class Prober:
         if probe is None and not free:
             # It was taken out of the stock: what is heard now is the phone that got it.
             return []
+        if mac is None and (not free or self._book.is_reserved(address)):
+            # An echo does not tell phones apart: it counts as that of the phone which the address is, or was, for.
+            if probe is not None:
+                probe.owner = True
+            return []
         if mac is not None and not self._believes(mac, now):
             return self._refuse(mac)
         self._end(probe)
