@@ -346,6 +346,26 @@ def test_what_another_machine_claims_while_the_former_phone_is_there_ends_with_i
     assert make_phone(link.site, 2).boot().address == at(10)
 
 
+@pytest.mark.parametrize("change", ["an order", "a lease that is not stored"])
+def test_a_former_address_whose_look_ends_during_a_change_gives_way_when_that_is_over(make_site, make_phone, change: str) -> None:
+    link = Link(make_site(last=10))
+    site, orders = link.site, link._server.orders
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    lease = one.boot()
+    link.run(orders.withdraw_lease(one.mac, site.now))
+    link.wait(PROBED_S / 2)
+    site.holding = True
+    if change == "an order":
+        link.run(orders.reserve(one.mac, None, site.now))
+    else:
+        site.tell(one.client.reboot(lease))
+    link.wait(PROBED_S)
+    site.holding = False
+    site.conclude(site.held.pop(), fail=change != "an order")
+    link.wait(site.quarantine_s)
+    assert two.boot().address == at(10)
+
+
 def test_another_machine_on_a_leased_address_is_told_and_the_phone_keeps_it(link, make_phone) -> None:
     """The address was given unverified; it was looked at after that."""
     phone = make_phone(link.site, 1)

@@ -265,12 +265,14 @@ class Book:
             self.timers.disarm(Timer("lease", client.mac))
             if client.bound:
                 self._arm_lease(client)
+        self._sort(client)
         self.leave(client)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
+        self._sort(step.client)
         if step.touches_static:
             self.statics.sort(step.client, step.client.lease or step.lease)
         if step.kind in OF_BLOCKS:
