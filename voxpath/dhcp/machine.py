@@ -224,6 +224,11 @@ class Book:
 
     # Changes.
 
+    def begin(self, client: Client, number: int) -> None:
+        """A change is under way: until it is over, nobody else gets what is remembered for this phone."""
+        client.pending = number
+        self._sort(client)
+
     def settle(self, step: Step) -> None:
         """The change is stored and applied."""
         client, before = step.client, step.before
