@@ -207,6 +207,16 @@ def test_phones_whose_return_is_being_stored_stand_in_nobodys_way_and_a_newcomer
     assert len(queue) == (ADDRESSES - 1 if fails else 0)
 
 
+def test_a_phone_whose_released_block_an_order_reserves_gives_way_at_once(make_site, make_phone) -> None:
+    """Its block is never another's: there is no quarantine any more that others would have to wait for."""
+    site = make_site(last=10)
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    one.ask(one.client.release(one.boot()))
+    assert two.ask(two.client.discover()) is None
+    site.run(site.server.orders.reserve(one.mac, None, site.now))
+    assert two.boot().address == IPv4Address("10.0.0.10")
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_whatever_phones_do_a_scope_binds_no_more_blocks_than_it_has_addresses(seed: int) -> None:
     """A random history of many names; an operator does nothing in it."""
