@@ -410,6 +410,59 @@ def test_a_former_phone_on_its_address_that_is_on_offer_to_another_is_the_machin
     assert offer(link, other) == at(10)
 
 
+@pytest.mark.parametrize("where", ["on the link", "beyond a relay"])
+def test_an_address_that_its_former_phone_is_found_to_use_is_not_acknowledged_to_the_phone_that_was_offered_it(
+    make_site, make_phone, where: str
+) -> None:
+    site = make_site(last=10)
+    link = Link(site) if where == "on the link" else relayed(site)
+    former, other = make_phone(site, 1), make_phone(site, 2)
+    former.boot()
+    link.wait(3600 + 200)
+    lease = other.offer()
+    link.hosts[at(10)] = former.mac
+    link.beyond.add(at(10))
+    link.wait(PROBED_S)
+    assert [event.phone for event in link.told(DhcpConflict)] == [str(other.mac)]
+    assert other.ask(other.client.request(lease)) is None
+    assert "still used by phones whose lease has ended" in link.told(DhcpExhausted)[-1].reason
+    assert former.boot().address == at(10)
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_an_offer_whose_address_another_machine_answers_for_is_taken_back_and_its_request_refused(
+    link, make_phone, remembered: bool
+) -> None:
+    """Whether it was free or the phone's own before: it is told, and the phone gets another one."""
+    phone = make_phone(link.site, 1)
+    if remembered:
+        phone.boot()
+        link.wait(3600 + 200)
+    lease = phone.offer()
+    link.hosts[lease.address] = STRANGER
+    link.wait(PROBED_S)
+    assert [event.state for event in link.told(DhcpConflict)] == ["on offer"]
+    assert [event.address for event in link.told(DhcpOccupied)] == [str(lease.address)]
+    assert isinstance(phone.ask(phone.client.request(lease)), Refused)
+    assert phone.boot().address != lease.address
+
+
+def test_an_address_that_is_being_acknowledged_when_another_machine_answers_for_it_stays_its_phones(link, make_phone) -> None:
+    """What is being stored is not undone; the phone may decline it."""
+    phone = make_phone(link.site, 1)
+    lease = phone.offer()
+    link.site.holding = True
+    phone.ask(phone.client.request(lease))
+    link.hosts[lease.address] = STRANGER
+    link.wait(PROBED_S)
+    assert [event.state for event in link.told(DhcpConflict)] == ["on offer"]
+    link.site.holding = False
+    while link.site.held:
+        link.site.conclude(link.site.held.pop(0))
+    assert link._server.lease_of(phone.mac).address == lease.address
+    assert link.told(DhcpOccupied) == []
+
+
 def test_a_reserved_address_is_looked_at_before_its_phone_comes(make_site, make_phone) -> None:
     phone_mac = make_phone(make_site(), 7).mac
     link = Link(make_site(reservations={phone_mac: at(200)}))

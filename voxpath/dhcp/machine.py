@@ -206,6 +206,12 @@ class Book:
         if client.lease is None:
             del self._clients[client.mac]
 
+    def take_back(self, address: IPv4Address) -> None:
+        """Drop the offer of an address, unless its phone has asked for it already: what is being stored is not undone."""
+        client = self._offered.get(address)
+        if client is not None and not client.pending:
+            self.drop_offer(client)
+
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
         self._offered.pop(client.offer.address, None)
