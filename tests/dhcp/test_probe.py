@@ -46,6 +46,7 @@ class Link:
 
     :ivar hosts: who has which address.
     :ivar asked: the addresses that were asked for, in order, since the list was emptied.
+    :ivar beyond: the addresses that answer an echo.
     :ivar cut: why no request leaves; empty: they leave.
     """
 
@@ -53,6 +54,7 @@ class Link:
         self.site = site
         self.hosts: dict[IPv4Address, Mac] = {}
         self.asked: list[IPv4Address] = []
+        self.beyond: set[IPv4Address] = set()
         self.order: list[str] = []
         self.cut = ""
         self.prober = Prober(site.server.book, settings)
@@ -65,6 +67,9 @@ class Link:
                 self.run(self.core.resolve(effect.token, Failed(self.cut), self.site.now))
             elif isinstance(effect, Send) and effect.port == ARP_PORT:
                 self._arp(effect)
+            elif isinstance(effect, Send) and effect.port == ECHO_PORT:
+                if (address := IPv4Address(effect.destination.host)) in self.beyond:
+                    self.echoes(address)
             else:
                 self.order += ["OFFER"] if isinstance(effect, Send) else []
                 self.site.run([effect])
@@ -85,6 +90,11 @@ class Link:
 
     def hears(self, packet: bytes, interface: str = "eth0") -> None:
         self.run(self.core.receive(Datagram(packet, Endpoint("0.0.0.0", 0), "", interface, ARP_PORT), self.site.now))
+
+    def echoes(self, address: IPv4Address) -> None:
+        """Somebody beyond a relay answers for an address."""
+        reply = bytes(ICMP(type=0, id=SETTINGS.identifier, seq=1))
+        self.run(self.core.receive(Datagram(reply, Endpoint(str(address), 0), port=ECHO_PORT), self.site.now))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, timer by timer."""
@@ -336,6 +346,26 @@ def test_what_another_machine_claims_while_the_former_phone_is_there_ends_with_i
     assert make_phone(link.site, 2).boot().address == at(10)
 
 
+@pytest.mark.parametrize("change", ["an order", "a lease that is not stored"])
+def test_a_former_address_whose_look_ends_during_a_change_gives_way_when_that_is_over(make_site, make_phone, change: str) -> None:
+    link = Link(make_site(last=10))
+    site, orders = link.site, link._server.orders
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    lease = one.boot()
+    link.run(orders.withdraw_lease(one.mac, site.now))
+    link.wait(PROBED_S / 2)
+    site.holding = True
+    if change == "an order":
+        link.run(orders.reserve(one.mac, None, site.now))
+    else:
+        site.tell(one.client.reboot(lease))
+    link.wait(PROBED_S)
+    site.holding = False
+    site.conclude(site.held.pop(), fail=change != "an order")
+    link.wait(site.quarantine_s)
+    assert two.boot().address == at(10)
+
+
 def test_another_machine_on_a_leased_address_is_told_and_the_phone_keeps_it(link, make_phone) -> None:
     """The address was given unverified; it was looked at after that."""
     phone = make_phone(link.site, 1)
@@ -378,6 +408,59 @@ def test_a_former_phone_on_its_address_that_is_on_offer_to_another_is_the_machin
     link.hosts.clear()
     link.wait(PROBATION_S)
     assert offer(link, other) == at(10)
+
+
+@pytest.mark.parametrize("where", ["on the link", "beyond a relay"])
+def test_an_address_that_its_former_phone_is_found_to_use_is_not_acknowledged_to_the_phone_that_was_offered_it(
+    make_site, make_phone, where: str
+) -> None:
+    site = make_site(last=10)
+    link = Link(site) if where == "on the link" else relayed(site)
+    former, other = make_phone(site, 1), make_phone(site, 2)
+    former.boot()
+    link.wait(3600 + 200)
+    lease = other.offer()
+    link.hosts[at(10)] = former.mac
+    link.beyond.add(at(10))
+    link.wait(PROBED_S)
+    assert [event.phone for event in link.told(DhcpConflict)] == [str(other.mac)]
+    assert other.ask(other.client.request(lease)) is None
+    assert "still used by phones whose lease has ended" in link.told(DhcpExhausted)[-1].reason
+    assert former.boot().address == at(10)
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_an_offer_whose_address_another_machine_answers_for_is_taken_back_and_its_request_refused(
+    link, make_phone, remembered: bool
+) -> None:
+    """Whether it was free or the phone's own before: it is told, and the phone gets another one."""
+    phone = make_phone(link.site, 1)
+    if remembered:
+        phone.boot()
+        link.wait(3600 + 200)
+    lease = phone.offer()
+    link.hosts[lease.address] = STRANGER
+    link.wait(PROBED_S)
+    assert [event.state for event in link.told(DhcpConflict)] == ["on offer"]
+    assert [event.address for event in link.told(DhcpOccupied)] == [str(lease.address)]
+    assert isinstance(phone.ask(phone.client.request(lease)), Refused)
+    assert phone.boot().address != lease.address
+
+
+def test_an_address_that_is_being_acknowledged_when_another_machine_answers_for_it_stays_its_phones(link, make_phone) -> None:
+    """What is being stored is not undone; the phone may decline it."""
+    phone = make_phone(link.site, 1)
+    lease = phone.offer()
+    link.site.holding = True
+    phone.ask(phone.client.request(lease))
+    link.hosts[lease.address] = STRANGER
+    link.wait(PROBED_S)
+    assert [event.state for event in link.told(DhcpConflict)] == ["on offer"]
+    link.site.holding = False
+    while link.site.held:
+        link.site.conclude(link.site.held.pop(0))
+    assert link._server.lease_of(phone.mac).address == lease.address
+    assert link.told(DhcpOccupied) == []
 
 
 def test_a_reserved_address_is_looked_at_before_its_phone_comes(make_site, make_phone) -> None:
@@ -501,12 +584,16 @@ def test_random_histories_leave_nothing_behind(make_site, make_phone, seed: int)
 # Beyond a relay.
 
 
-@pytest.fixture
-def beyond(make_site) -> Link:
-    site = make_site(last=12)
+def relayed(site) -> Link:
+    """The prober sends echoes; phones are heard as on the link, which makes no difference to it."""
     book = site.server.book
     book.scopes = {name: replace(scope, relays=(IPv4Address("10.0.0.1"),)) for name, scope in book.scopes.items()}
     return Link(site)
+
+
+@pytest.fixture
+def beyond(make_site) -> Link:
+    return relayed(make_site(last=12))
 
 
 def test_beyond_a_relay_an_echo_asks(beyond) -> None:
@@ -523,6 +610,53 @@ def test_beyond_a_relay_an_echo_asks(beyond) -> None:
     assert (
         told[0].event.text == "a machine beyond a relay uses 10.0.0.10 of scope lan without a lease; it is not given out for 3600 s"
     )
+
+
+def test_an_occupied_address_is_found_by_echo_when_as_many_as_there_is_room_for_have_ended(beyond) -> None:
+    """Nobody else has looked at them meanwhile."""
+    book, now = beyond._server.book, beyond.site.now
+    for number in range(MAX_CONFLICTS):
+        beyond.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, now + PROBATION_S), now)
+    beyond.echoes(at(10))
+    assert not book.pool("lan").is_contested(at(10)), "there is no room"
+    beyond.wait(PROBATION_S + AGE_S)
+    beyond.echoes(at(10))
+    assert book.pool("lan").is_contested(at(10))
+
+
+def test_a_phone_that_answers_an_echo_at_its_former_address_keeps_it_from_others_and_gets_it_again(make_site, make_phone) -> None:
+    """It is off the books and yet on: nothing tells it from another machine, and it must not lose its address by that."""
+    link = relayed(make_site(last=10))
+    one, two = make_phone(link.site, 1), make_phone(link.site, 2)
+    one.boot()
+    link.beyond.add(at(10))
+    link.wait(3600 + 200)
+    assert link.told(DhcpOccupied) == []
+    assert two.ask(two.client.discover()) is None
+    assert one.boot().address == at(10)
+
+
+def test_a_phone_that_answers_an_echo_at_its_address_by_hand_keeps_it_from_others_and_gets_it_again(make_site, make_phone) -> None:
+    site = make_site()
+    site.scopes = [replace(scope, static_s=3600) for scope in site.scopes]
+    site.start()
+    link = relayed(site)
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    one.ask(one.client.inform(at(100)))
+    link.beyond.add(at(100))
+    link.wait(3600 + 200)
+    two.ask(two.client.inform(at(100)))
+    assert f"still used by {one.mac}" in link.told(DhcpStaticRefused)[-1].reason
+    one.ask(one.client.inform(at(100)))
+    assert link._server.lease_of(one.mac).address == at(100)
+
+
+def test_a_phone_that_answers_an_echo_at_the_address_that_is_reserved_for_it_gets_it(make_site, make_phone) -> None:
+    """It has the address from the server before this one."""
+    link = relayed(make_site(reservations={make_phone(make_site(), 7).mac: at(200)}))
+    link.beyond.add(at(200))
+    link.wait(2 * PROBED_S)
+    assert make_phone(link.site, 7).boot().address == at(200)
 
 
 def test_an_echo_of_others_says_nothing(beyond) -> None:

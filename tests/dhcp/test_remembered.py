@@ -186,6 +186,37 @@ def test_an_address_reserved_by_circuit_passes_on_after_the_quarantine_or_when_a
         assert boots(two)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_phones_whose_return_is_being_stored_stand_in_nobodys_way_and_a_newcomer_passes_none_of_them(
+    site, make_phone, fails: bool
+) -> None:
+    """However many come back at once, the search costs the same: it looks at none of those whose change is under way."""
+    phones = [make_phone(site, number) for number in range(1, 1 + ADDRESSES)]
+    leases = [phone.boot() for phone in phones]
+    site.wait(4000)
+    queue = site.server.book._unbound["lan"]
+    assert len(queue) == ADDRESSES
+    site.holding = True
+    for phone, lease in zip(phones[1:], leases[1:], strict=True):
+        site.tell(phone.client.reboot(lease))
+    assert len(queue) == 1
+    assert make_phone(site, 20).offer().address == leases[0].address
+    site.holding = False
+    while site.held:
+        site.conclude(site.held.pop(), fail=fails)
+    assert len(queue) == (ADDRESSES - 1 if fails else 0)
+
+
+def test_a_phone_whose_released_block_an_order_reserves_gives_way_at_once(make_site, make_phone) -> None:
+    """Its block is never another's: there is no quarantine any more that others would have to wait for."""
+    site = make_site(last=10)
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    one.ask(one.client.release(one.boot()))
+    assert two.ask(two.client.discover()) is None
+    site.run(site.server.orders.reserve(one.mac, None, site.now))
+    assert two.boot().address == IPv4Address("10.0.0.10")
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_whatever_phones_do_a_scope_binds_no_more_blocks_than_it_has_addresses(seed: int) -> None:
     """A random history of many names; an operator does nothing in it."""
@@ -219,11 +250,12 @@ def test_the_phone_whose_lease_ended_first_gives_way_first_of_those_whose_quaran
     queue.add(mac(1), 10.0, 500.0)
     queue.add(mac(2), 20.0, 0.0)
     queue.add(mac(3), 15.0, 100.0)
-    assert queue.first(50.0, lambda _: True) == mac(2)
-    assert queue.first(100.0, lambda _: True) == mac(3)
-    assert queue.first(100.0, lambda each: each != mac(3)) == mac(2)
-    assert queue.first(500.0, lambda _: True) == mac(1)
+    assert queue.first(50.0) == mac(2)
+    assert queue.first(100.0) == queue.first(100.0) == mac(3)
+    assert queue.first(500.0) == mac(1)
     queue.remove(mac(1))
     assert (len(queue), queue.ready(500.0), mac(1) in queue) == (2, 2, False)
+    queue.remove(mac(2))
+    queue.remove(mac(3))
     with pytest.raises(Exhausted, match=r"is left$"):
-        queue.first(500.0, lambda _: False)
+        queue.first(500.0)

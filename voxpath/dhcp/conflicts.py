@@ -40,6 +40,11 @@ class Conflicts:
     def __len__(self) -> int:
         return len(self._standing)
 
+    def has_room(self, now: float) -> bool:
+        """Whether one more may be entered."""
+        self._end(now)
+        return len(self._standing) < MAX_CONFLICTS
+
     def standing(self, now: float) -> list[Conflict]:
         """Those that have not ended, in the order in which they were found."""
         self._end(now)

@@ -206,6 +206,12 @@ class Book:
         if client.lease is None:
             del self._clients[client.mac]
 
+    def take_back(self, address: IPv4Address) -> None:
+        """Drop the offer of an address, unless its phone has asked for it already: what is being stored is not undone."""
+        client = self._offered.get(address)
+        if client is not None and not client.pending:
+            self.drop_offer(client)
+
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
         self._offered.pop(client.offer.address, None)
@@ -223,6 +229,11 @@ class Book:
         return row is not None and row.state is BindingState.HELD
 
     # Changes.
+
+    def begin(self, client: Client, number: int) -> None:
+        """A change is under way: until it is over, nobody else gets what is remembered for this phone."""
+        client.pending = number
+        self._sort(client)
 
     def settle(self, step: Step) -> None:
         """The change is stored and applied."""
@@ -265,12 +276,14 @@ class Book:
             self.timers.disarm(Timer("lease", client.mac))
             if client.bound:
                 self._arm_lease(client)
+        self._sort(client)
         self.leave(client)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
+        self._sort(step.client)
         if step.touches_static:
             self.statics.sort(step.client, step.client.lease or step.lease)
         if step.kind in OF_BLOCKS:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from voxpath.core.effects import Datagram, Effect, Emit, Failed, Outcome, Send
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
-from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
+from voxpath.dhcp.conflicts import MAX_PER_MAC, Conflict, Conflicts
 from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
@@ -282,28 +282,40 @@ class Prober:
         if probe is None and not free:
             # It was taken out of the stock: what is heard now is the phone that got it.
             return []
+        if mac is None and (not free or self._book.is_reserved(address)):
+            # An echo does not tell phones apart: it counts as that of the phone which the address is, or was, for.
+            if probe is not None:
+                probe.owner = True
+            holder = self._book.holder(address)
+            if holder is None or not holder.displaced:
+                return []
         if mac is not None and not self._believes(mac, now):
             return self._refuse(mac)
         self._end(probe)
         return self._contest(scope, address, mac, now)
 
     def _contest(self, scope: Scope, address: IPv4Address, mac: Mac | None, now: float) -> list[Effect]:
-        until = now + self._settings.probation_s
-        by = str(mac) if mac is not None else ""
-        if len(self.conflicts) < MAX_CONFLICTS and self._book.contest(scope.name, address, until):
-            self.conflicts.add(Conflict(address, scope.name, mac, until), now)
-            lasts_s = self._settings.probation_s
-            return [Emit(DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s))]
-        user, holder = self._book.user(address), self._book.holder(address)
-        if mac is None or user is None:
-            # An echo does not tell phones apart.
-            return []
-        if holder is not None and holder.mac == mac:
-            # The offer may come to nothing, and then this phone's former address is nobody else's.
-            self._book.looked_at(address, found=True)
+        """Let nobody have an address for a while, not even by an offer; one that its former phone uses stays that phone's."""
+        book, by = self._book, str(mac) if mac is not None else ""
+        effects: list[Effect] = []
+        user, holder = book.user(address), book.holder(address)
+        if user is not None:
+            state = "leased" if book.at(address) is not None else "on offer"
+            effects.append(Emit(DhcpConflict(phone=user.phone, address=str(address), by=by or BEYOND, state=state)))
+        if holder is not None and (holder.mac == mac or (holder.displaced and mac is None)):
+            book.take_back(address)
+            book.looked_at(address, found=True)
             self._watch(address, now)
-        state = "leased" if user.bound else "on offer"
-        return [Emit(DhcpConflict(phone=user.phone, address=str(address), by=by, state=state))]
+            return effects
+        lasts_s = self._settings.probation_s
+        if not self.conflicts.has_room(now):
+            return effects
+        book.take_back(address)
+        if book.contest(scope.name, address, now + lasts_s):
+            self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s), now)
+            told = DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s)
+            effects.append(Emit(told))
+        return effects
 
     def _believes(self, mac: Mac, now: float) -> bool:
         if self.conflicts.answers(mac, now) < MAX_PER_MAC:

@@ -6,8 +6,6 @@ addresses, and in the end all of the realm.
 Nor does one whose phone was found to use its address still, after its lease has ended, until a look finds that it does no longer.
 """
 
-from collections.abc import Callable
-
 from voxpath.core.timers import AgeHeap
 from voxpath.dhcp.record import Client
 from voxpath.model.address import Mac
@@ -95,28 +93,20 @@ class Remembered:
         self._advance(now)
         return len(self._ready)
 
-    def first(self, now: float, gives_way: Callable[[Mac], bool]) -> Mac:
-        """The phone that gives way.
+    def first(self, now: float) -> Mac:
+        """The phone that gives way; it keeps its place.
 
-        :param gives_way: whether it does now; those few do not whose block an operator's order is just changing.
         :raises Exhausted: nobody gives way.
         """
         self._advance(now)
-        passed = []
-        found = None
-        for mac in self._ready.due(now):
-            passed.append(mac)
-            if gives_way(mac):
-                found = mac
-                break
-        for mac in passed:
-            self._ready.arm(mac, self._ended[mac])
+        found = next(self._ready.due(now), None)
         if found is None:
             waiting = len(self._waiting)
             more = f"; those that {waiting} phones left are kept until their ports are out of quarantine" if waiting else ""
             if self._lingering:
                 more += f"; {len(self._lingering)} are still used by phones whose lease has ended"
             raise Exhausted(f"no address of scope {self._scope} is left{more}")
+        self._ready.arm(found, self._ended[found])
         return found
 
     def _advance(self, now: float) -> None:

@@ -105,7 +105,7 @@ class Selection:
     def _victim(self, scope: Scope, now: float) -> Client:
         remembered = self.remembered[scope.name]
         try:
-            return self.clients[remembered.first(now, lambda mac: self.clients[mac].gives_way)]
+            return self.clients[remembered.first(now)]
         except Exhausted:
             # A phone that was found at its former address may have left it meanwhile: who asks again gets it then.
             mac = remembered.doubtful()

@@ -67,7 +67,7 @@ class Steps:
         self._count += 1
         number = self._count
         self._steps[number] = step
-        step.client.pending = number
+        self._book.begin(step.client, number)
         transaction = step.ledger.transaction
         if transaction:
             then = (Apply(transaction, tuple(then), Token(number, NAT)),)
