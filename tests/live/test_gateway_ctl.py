@@ -80,7 +80,7 @@ class Leased:
     @property
     def block(self) -> str:
         """Its block, as commands write it."""
-        return f"{self.ports.public}:{self.ports.first}-{self.ports.last}"
+        return str(self.ports)
 
 
 @pytest.fixture
