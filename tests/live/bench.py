@@ -10,7 +10,7 @@ from subprocess import Popen
 from typing import Any
 
 from tests.live.capture import Capture
-from tests.live.dhcpclients import Phone
+from tests.live.dhcpclients import Phone, Ports
 from tests.live.sites import CONTROLLERS, PROVIDER, SITE_A, Stage, until
 from voxpath.manage.client import ask
 
@@ -19,6 +19,8 @@ OUTSIDE = "isp"
 RELAY, CIRCUIT = "relay", "down0"
 """A router with a relay, and its interface to phones, whose name is their circuit."""
 
+ENTRY = 64
+"""Ports of one entry of the kernel's map of blocks, by the default of `ports.block`."""
 FOREIGN_MAC = "06:00:00:00:00:{:02x}"
 OWN_MAC = "02:00:00:00:0c:{:02x}"
 
@@ -59,9 +61,24 @@ class Bench(Stage):
         net.address(RELAY, CIRCUIT, "10.2.0.1/24")
         net.route(GATEWAY, "10.2.0.0/24", "10.9.0.2")
 
-    def relays(self) -> AbstractContextManager[Popen[bytes]]:
-        """Let isc-dhcp-relay pass on what it hears, with the circuit in option 82."""
-        argv = ["dhcrelay", "-4", "-d", "-a", "-pf", str(self.directory / "dhcrelay.pid"), "-id", CIRCUIT, "-iu", "up0", "10.9.0.1"]
+    def relays(self, upwards: str = "-iu") -> AbstractContextManager[Popen[bytes]]:
+        """Let isc-dhcp-relay pass on what it hears, with the circuit in option 82.
+
+        :param upwards: ``-U``: it names its side towards the server in giaddr, and the phones' link in sub-option 5 of option 82.
+        """
+        argv = [
+            "dhcrelay",
+            "-4",
+            "-d",
+            "-a",
+            "-pf",
+            str(self.directory / "dhcrelay.pid"),
+            "-id",
+            CIRCUIT,
+            upwards,
+            "up0",
+            "10.9.0.1",
+        ]
         return self.net.running(RELAY, argv)
 
     def configure(self, text: str) -> None:
@@ -109,6 +126,10 @@ class Bench(Stage):
         """Rows of a command."""
         return [dict(row) for row in self.rows(GATEWAY, verb, *arguments)]
 
+    def facts(self, verb: str = "status", *arguments: str) -> dict[str, str]:
+        """What a command tells by name."""
+        return {row["item"]: row["value"] for row in self.ask(verb, *arguments)}
+
     def row_of(self, verb: str, phone: Phone) -> dict[str, Any]:
         """A phone's row of a command; empty if it has none."""
         return next((row for row in self.ask(verb) if row["phone"] == phone.mac), {})
@@ -139,6 +160,14 @@ class Bench(Stage):
             public, port = key["elem"]["val"]["concat"]
             found.add((public, port, private))
         return found
+
+    def has_block(self, phone: Phone, ports: Ports, address: str) -> None:
+        """The block that the phone was told of is its own in ``blocks``, and all of it is in the kernel."""
+        row = self.row_of("blocks", phone)
+        assert (row["block"], row["state"], row["private"]) == (str(ports), "held", address)
+        assert {(ports.public, first, address) for first in range(ports.first, ports.last + 1, ENTRY)} == {
+            entry for entry in self.kernel() if entry[2] == address
+        }
 
     def whole_log(self, name: str = GATEWAY) -> str:
         """All of a process's log, unless it says otherwise the gateway's."""

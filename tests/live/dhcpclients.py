@@ -64,6 +64,17 @@ class Ports(NamedTuple):
         """How many ports."""
         return self.last - self.first + 1
 
+    def __str__(self) -> str:
+        """As ``blocks`` shows it."""
+        return f"{self.public}:{self.first}-{self.last}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Ports":
+        """Read what ``blocks`` shows."""
+        public, _, ports = text.partition(":")
+        first, _, last = ports.partition("-")
+        return cls(public, int(first), int(last))
+
 
 def ports_of(octets: bytes) -> Ports:
     """Read a port range (option 224) without voxpath's own decoder."""
@@ -138,9 +149,9 @@ class Phone:
         """Let a client that stays give its lease back now."""
         return self._signalled(process, signal.SIGUSR2, "deconfig")
 
-    def udhcpc_in_vain(self, vendor: str, tries: int = 1) -> Callable[[], int]:
+    def udhcpc_in_vain(self, vendor: str, tries: int = 1, *options: str) -> Callable[[], int]:
         """Start a client that gives up soon; give what waits for its end and tells its exit status."""
-        argv = self.udhcpc_argv("-q", "-n", "-t", str(tries), "-T", "1", vendor=vendor)
+        argv = self.udhcpc_argv("-q", "-n", "-t", str(tries), "-T", "1", *options, vendor=vendor)
         process = self.net.spawn(self.name, argv, **self._log())
         return lambda: process.wait(10)
 

@@ -25,8 +25,12 @@ PORT = 67
 FAULTLESS = Verdict("DHCP", "", "", "")
 WARNING = 0x600000
 """tshark's severity; below it are notes: that options stand in sname and file, or that a long one has several pieces."""
-OWN_WAYS = {"layout mitel", "layout snom"}
-"""Their option 43 is text, or has numbers that tshark takes for those of PXE: its remark is about the makers' layouts."""
+OBJECTED = Verdict("DHCP", str(0x800000), "", "")
+OWN_WAYS = {
+    "layout mitel": OBJECTED._replace(remarks="Suboption 105: no room left in option for suboption value"),
+    "layout snom": OBJECTED._replace(remarks="length isn't 1"),
+}
+"""The one remark that each of these makers' own layouts draws; docs/protocols/dhcp-options.md tells why."""
 ADDRESS = IPv4Address("10.0.0.10")
 SERVERS = encode_value("addresses", ["10.0.0.7", "10.0.0.8"])
 LAN = replace(
@@ -46,6 +50,9 @@ VALUES = {
 }  # fmt: skip
 EVERYTHING = discover(*range(1, 52), *range(53, 255), o57=b"\x10\x1c", o61=b"\x01\x02\0\0\0\x0a\x01")
 NAMED = write_parts([(ENTERPRISE, b""), (1027, b"ipphone.mitel.com")])
+AGENT = b"\x01\x06port-7\x02\x02sw\x05\x04\x0a\0\0\0"
+"""Circuit, remote end and link selection (RFC 3046, RFC 3527)."""
+RELAYED = discover(o61=b"\x01\x02\0\0\0\x0a\x01", o82=AGENT)._replace(giaddr=IPv4Address("10.0.0.2"), hops=1)
 
 
 def a_class(name: str, **more: object) -> PhoneClass:
@@ -70,6 +77,8 @@ def requests() -> dict[str, tuple[Message, PhoneClass]]:
         "typed": (EVERYTHING, typed),
         "several enterprises": (EVERYTHING, several),
         "named enterprises": (discover(o124=NAMED), several),
+        "relayed": (RELAYED, plain),
+        "subnet selection": (discover(o118=LAN.subnet.network_address.packed), plain),
     }
     for name in LAYOUTS:
         told = a_class(
@@ -86,7 +95,8 @@ def answers() -> dict[str, bytes]:
         for kind, address in ((MessageType.OFFER, ADDRESS), (MessageType.ACK, None)):
             asked = request if address else request._replace(ciaddr=ADDRESS)
             found[f"{name}, {kind.name}"] = replies.answer(kind, asked, LAN, phone_class, "phone", BLOCK, address).payload
-    found["NAK"] = replies.refusal(EVERYTHING, LAN, "the address is not for this phone")
+    for name, request in {"NAK": EVERYTHING, "relayed NAK": RELAYED}.items():
+        found[name] = replies.refusal(request, LAN, "the address is not for this phone")
     return found
 
 
@@ -106,7 +116,12 @@ def test_tshark_finds_no_fault_in_any_answer(tmp_path: Path) -> None:
     every = answers()
     assert len(every) > 40
     assert {52} <= {octet for name, payload in every.items() if name.startswith("overload") for octet in payload[240:]}
-    assert {name.partition(",")[0] for name in faults(every, tmp_path)} == OWN_WAYS
+    for name in ("relayed, OFFER", "relayed, ACK", "relayed NAK"):
+        assert decode(every[name]).options[82] == AGENT
+    for kind in ("OFFER", "ACK"):
+        assert decode(every[f"subnet selection, {kind}"]).options[118] == LAN.subnet.network_address.packed
+    expected = {f"{name}, {kind}": remark for name, remark in OWN_WAYS.items() for kind in ("OFFER", "ACK")}
+    assert faults(every, tmp_path) == expected
 
 
 def test_scapy_reads_every_option_of_every_answer() -> None:

@@ -70,7 +70,7 @@ def test_every_acknowledged_lease_survives_a_kill_at_once(bench: Bench) -> None:
     for mac, lease in told.items():
         ports = ports_of(bytes.fromhex(lease["opt224"]))
         assert leases[mac] == lease["ip"]
-        assert blocks[mac]["block"] == f"{ports.public}:{ports.first}-{ports.last}"
+        assert blocks[mac]["block"] == str(ports)
         assert (ports.public, ports.first, lease["ip"]) in bench.kernel()
     until(lambda: all(map(bound, phones)), "the others are bound after the restart")
     assert {mac: bound(phone) for mac in told for phone in phones if phone.mac == mac} == told

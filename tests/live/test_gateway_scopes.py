@@ -89,7 +89,7 @@ def test_without_a_free_block_there_is_no_offer(bench: Bench, four: list[Leased]
     late = bench.phone()
     assert_silence(bench, late, "")
     first = four[0]
-    assert bench.ask("release", first.phone.mac)[0]["value"] == f"{first.ports.public}:{first.ports.first}-{first.ports.last}"
+    assert bench.ask("release", first.phone.mac)[0]["value"] == str(first.ports)
     assert bench.row_of("blocks", first.phone)["state"] == "quarantined"
     assert_silence(bench, late, "")
     assert first.phone.udhcpc()["opt224"] == first.told["opt224"]

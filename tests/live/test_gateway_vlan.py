@@ -1,22 +1,19 @@
 """DHC-14, ADR-3: two scopes on two interfaces, one of them a VLAN of a trunk in tagged frames, whose priority bits are kept."""
 
-import socket
-import struct
 from collections.abc import Iterator
 
 import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
-from scapy.packet import Packet
 
 from tests.live.bench import GATEWAY, Bench, bench_of
+from tests.live.dhcpclients import ports_of
+from tests.live.dhcpframes import XID, Cable, options_of
 from tests.live.gatewayfile import ONE_LINE, gateway, scope
 
 pytestmark = pytest.mark.live
 
-ETH_P_ALL = 3
-SOL_PACKET, PACKET_AUXDATA, VLAN_VALID = 263, 8, 1 << 4
 CONFIGURATION = gateway(
     scope("untagged", "lan0", "10.0.0", 11, 200),
     scope("voice", "lan0", "10.1.0", 21, 200, "vlan = 20"),
@@ -36,57 +33,15 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         made.is_sound()
 
 
-class Wire:
-    """A phone's cable, frame by frame."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.phone = bench.phone()
-        with bench.net.entered(self.phone.name):
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        self._socket.bind(("eth0", ETH_P_ALL))
-        self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        self._socket.settimeout(5)
-
-    def send(self, packet: Packet) -> None:
-        """Send a frame as it is."""
-        self._socket.send(bytes(packet))
-
-    def receive(self) -> Packet:
-        """Read a frame; the kernel takes the outer tag off and tells it beside the frame, so it is put back."""
-        octets, ancillary, _, _ = self._socket.recvmsg(2048, 64)
-        for level, kind, data in ancillary:
-            if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
-                status, control, announced = *struct.unpack_from("=I", data), *struct.unpack_from("=HH", data, 16)
-                if status & VLAN_VALID:
-                    octets = octets[:12] + struct.pack("!HH", announced, control) + octets[12:]
-        return Ether(octets)
-
-    def ask(self, tags: Packet | None, kind: str, *options: tuple[str, object], broadcast: bool = False) -> Packet:
-        """Send a DHCP message and read the answer to it."""
-        mac = bytes.fromhex(self.phone.mac.replace(":", ""))
-        message = BOOTP(chaddr=mac, xid=0x1234, flags="B" if broadcast else 0)
-        asked = DHCP(options=[("message-type", kind), ("vendor_class_id", b"voxpath-phone"), *options, "end"])
-        link = Ether(src=self.phone.mac, dst="ff:ff:ff:ff:ff:ff")
-        below = link if tags is None else link / tags
-        self.send(below / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67) / message / asked)
-        while True:
-            answer = self.receive()
-            if BOOTP in answer and answer[BOOTP].op == 2:
-                return answer
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 @pytest.fixture
-def wire(bench: Bench) -> Iterator[Wire]:
-    made = Wire(bench)
+def wire(bench: Bench) -> Iterator[Cable]:
+    made = Cable(bench)
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("broadcast", [True, False])
-def test_an_answer_keeps_vlan_and_priority(bench: Bench, wire: Wire, broadcast: bool) -> None:
+def test_an_answer_keeps_vlan_and_priority(bench: Bench, wire: Cable, broadcast: bool) -> None:
     """A whole exchange by tagged frames, for a client that has no address yet."""
     offer = wire.ask(Dot1Q(vlan=20, prio=5), "discover", broadcast=broadcast)
     assert (offer[Dot1Q].vlan, offer[Dot1Q].prio) == (20, 5)
@@ -95,28 +50,30 @@ def test_an_answer_keeps_vlan_and_priority(bench: Bench, wire: Wire, broadcast: 
     assert address.startswith("10.1.0.")
     chosen = (("requested_addr", address), ("server_id", "10.1.0.1"))
     ack = wire.ask(Dot1Q(vlan=20, prio=6), "request", *chosen, broadcast=broadcast)
-    assert dict(option for option in ack[DHCP].options if isinstance(option, tuple))["message-type"] == 5
+    told = options_of(ack)
+    assert told["message-type"] == 5
     assert (ack[Dot1Q].vlan, ack[Dot1Q].prio) == (20, 6)
     row = bench.row_of("leases", wire.phone)
     assert (row["scope"], row["address"]) == ("voice", address)
+    bench.has_block(wire.phone, ports_of(told[224]), address)
 
 
-def test_an_outer_tag_is_kept_too(wire: Wire) -> None:
+def test_an_outer_tag_is_kept_too(wire: Cable) -> None:
     """802.1ad: the inner tag is the phones' VLAN."""
     offer = wire.ask(Dot1AD(vlan=7, prio=3) / Dot1Q(vlan=20, prio=5), "discover")
     assert (offer[Dot1AD].vlan, offer[Dot1AD].prio, offer[Dot1Q].vlan, offer[Dot1Q].prio) == (7, 3, 20, 5)
 
 
-def test_the_untagged_scope_is_another_one(wire: Wire) -> None:
+def test_the_untagged_scope_is_another_one(wire: Cable) -> None:
     """The same cable without a tag: the other scope's addresses, and no tag in the answer."""
     offer = wire.ask(None, "discover")
     assert offer[BOOTP].yiaddr.startswith("10.0.0.")
     assert Dot1Q not in offer
 
 
-def test_another_vlan_is_not_served(wire: Wire) -> None:
+def test_another_vlan_is_not_served(wire: Cable) -> None:
     """A frame of VLAN 21 gets no answer: the first answer heard is the one to a later frame of VLAN 20."""
     message = BOOTP(chaddr=b"\2\0\0\0\x0c\xfe", xid=0x4321) / DHCP(options=[("message-type", "discover"), "end"])
     ip = IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
     wire.send(Ether(src=wire.phone.mac, dst="ff:ff:ff:ff:ff:ff") / Dot1Q(vlan=21) / ip / message)
-    assert wire.ask(Dot1Q(vlan=20), "discover")[BOOTP].xid == 0x1234
+    assert wire.ask(Dot1Q(vlan=20), "discover")[BOOTP].xid == XID
