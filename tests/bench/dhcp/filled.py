@@ -29,9 +29,9 @@ WORK = "new phones, four messages each, beside leases that are there"
 METHOD = """\
 ### Method
 
-- The same site, load and measure as for DHCP above; the NAT is in memory, since what a kernel's map costs does not belong here.
+- The same site, load and measure as for DHCP above.
 - So many leases and port blocks are in the store before the server starts.
-  It has loaded them before the first request comes.
+  It has loaded them, and filled the kernel's NAT with them, before the first request comes.
 - CPU per ACK should not depend on how many there are; it must not grow by more than a fifth.
 """
 
@@ -48,7 +48,7 @@ def rows(size: int, now: float) -> Iterator[Lease | PortBinding]:
 
 def filled(size: int, directory: Path) -> list[str]:
     """voxpath with so many leases in its store."""
-    argv = voxpath(directory, "memory", PUBLICS)
+    argv = voxpath(directory, addresses=PUBLICS)
     connection = open_file(directory / "voxpath.db")
     connection.execute("BEGIN")
     for row in rows(size, time.time()):
