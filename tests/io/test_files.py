@@ -14,6 +14,42 @@ from voxpath.tftp.question import Fetch, Refused
 
 CLIENT = Endpoint("10.0.0.11", 2048)
 CONTENT = b"image" * 1000
+SECRET = b"what nobody may read"
+FORBIDDEN = [
+    "../secret",
+    "..",
+    "sub/../../secret",
+    "../images-of-others/f",
+    "..\\secret",
+    "..\\..\\secret",
+    "....//secret",
+    "..../secret",
+    "...//...//secret",
+    "%2e%2e/secret",
+    "..%2fsecret",
+    "..%c0%afsecret",
+    "\udcc0\udcae\udcc0\udcae/secret",
+    "/../secret",
+    "/etc/passwd",
+    "//etc/passwd",
+    "C:\\secret",
+    "file:///etc/passwd",
+    "vox.img\0.cfg",
+    "out.img",
+    "outdir/secret",
+    "loop",
+    "VOX.IMG",
+    "a" * 255,
+    "a" * 400,
+    "a/" * 200 + "f",
+    "../" * 100 + "etc/passwd",
+    "sub",
+    "sub/",
+    ".",
+    "vox.img/x",
+    "\udcff\udcfe",
+]
+"""The corpus of the known traversal attacks on TFTP servers, and names of what is no file; :func:`plant` makes their targets."""
 
 
 class Nobody:
@@ -28,21 +64,25 @@ def at_once(read: Callable[[], StoredFile | Refused]) -> "Deferred[StoredFile | 
     return execute(read)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Images beside a secret that must never be served."""
-    images = tmp_path / "images"
+def plant(directory: Path) -> Path:
+    """Make images beside a secret that must never be served; give the directory of the images."""
+    images = directory / "images"
     (images / "sub").mkdir(parents=True)
     (images / "vox.img").write_bytes(CONTENT)
     (images / "sub" / "x.cfg").write_bytes(b"x")
     (images / "current.img").symlink_to("vox.img")
-    (images / "out.img").symlink_to(tmp_path / "secret")
-    (images / "outdir").symlink_to(tmp_path)
+    (images / "out.img").symlink_to(directory / "secret")
+    (images / "outdir").symlink_to(directory)
     (images / "loop").symlink_to("loop")
-    (tmp_path / "secret").write_bytes(b"secret")
-    (tmp_path / "images-of-others").mkdir()
-    (tmp_path / "images-of-others" / "f").write_bytes(b"secret")
+    (directory / "secret").write_bytes(SECRET)
+    (directory / "images-of-others").mkdir()
+    (directory / "images-of-others" / "f").write_bytes(SECRET)
     return images
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return plant(tmp_path)
 
 
 def source(root: Path, **limits: int) -> FileSource:
@@ -73,45 +113,8 @@ def test_an_image_is_read(root: Path, name: str) -> None:
     assert fetch(source(root), name) == CONTENT
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../secret",
-        "..",
-        "sub/../../secret",
-        "../images-of-others/f",
-        "..\\secret",
-        "..\\..\\secret",
-        "....//secret",
-        "..../secret",
-        "...//...//secret",
-        "%2e%2e/secret",
-        "..%2fsecret",
-        "..%c0%afsecret",
-        "\udcc0\udcae\udcc0\udcae/secret",
-        "/../secret",
-        "/etc/passwd",
-        "//etc/passwd",
-        "C:\\secret",
-        "file:///etc/passwd",
-        "vox.img\0.cfg",
-        "out.img",
-        "outdir/secret",
-        "loop",
-        "VOX.IMG",
-        "a" * 255,
-        "a" * 400,
-        "a/" * 200 + "f",
-        "../" * 100 + "etc/passwd",
-        "sub",
-        "sub/",
-        ".",
-        "vox.img/x",
-        "\udcff\udcfe",
-    ],
-)
+@pytest.mark.parametrize("name", FORBIDDEN)
 def test_nothing_outside_is_ever_served(root: Path, name: str) -> None:
-    """The corpus of the known traversal attacks on TFTP servers, and names of what is no file."""
     answer = fetch(source(root), name)
     assert isinstance(answer, Refused)
     assert answer.code in (1, 2)

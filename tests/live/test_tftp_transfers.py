@@ -1,6 +1,7 @@
 """Windows, writes, bursts, large images and ports of the TFTP server, with stock clients and on the wire (TFT-2, TFT-5, TFT-6)."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.bench.tftp import client
+from tests.io.test_files import FORBIDDEN, SECRET, plant
 from tests.live.capture import Capture
 from tests.live.namespaces import Namespaces
 from tests.live.sites import until
@@ -25,6 +27,8 @@ IMAGE = Random(1).randbytes(300_000)
 LOG = b"".join(b"line %d of the log\n" % number for number in range(4000))
 SCRIPT = Path(__file__).parent / "tftp_serve.py"
 BURST = 300
+BLOCK, WINDOW, LOST = 1468, 16, 20
+"""What is agreed with a client on a bad line, and the block that is lost there."""
 MANY = 20
 """Files after which a server that is to be killed at a flush of a thread has been: strace counts those of each thread."""
 
@@ -34,9 +38,8 @@ class Site:
 
     def __init__(self, net: Namespaces, directory: Path) -> None:
         self.net = net
-        self.images, self.uploads = directory / "images", directory / "uploads"
+        self.images, self.uploads = plant(directory), directory / "uploads"
         self._directory = directory
-        self.images.mkdir()
         (self.images / "f.bin").write_bytes(IMAGE)
         (directory / "log.txt").write_bytes(LOG)
         net.create("gw", "phone", "other")
@@ -131,6 +134,49 @@ def test_only_a_phone_with_a_lease_writes_and_only_plain_names_into_its_own_box(
         site.tells("with error 2", 5)
     assert not site.uploads.exists()
     assert (site.images / "f.bin").read_bytes() == IMAGE
+
+
+def tree(root: Path, *but: Path) -> dict[str, bytes | str]:
+    """All files and links below a directory, but for some parts of it."""
+    paths = [path for path in root.rglob("*") if not any(path.is_relative_to(part) for part in but)]
+    return {str(path): str(path.readlink()) if path.is_symlink() else path.read_bytes() for path in paths if not path.is_dir()}
+
+
+def say(site: Site, request: bytes, then: bytes = b"") -> bytes:
+    """Send a request from the phone, as it is, and ``then`` to whoever answers it by an ACK; all that came back."""
+    with site.net.entered("phone"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.settimeout(5)
+        phone.sendto(request, (SERVER, 69))
+        answer, peer = phone.recvfrom(65536)
+        if not then or not answer.startswith(b"\0\4"):
+            return answer
+        phone.sendto(then, peer)
+        return answer + phone.recv(65536)
+
+
+def answered(wire: Capture) -> list[bytes]:
+    """What the server has sent."""
+    return [frame.payload for frame in wire.frames() if frame.source == SERVER]
+
+
+@pytest.mark.parametrize("mode", ["octet", "netascii"])
+def test_no_name_of_the_corpus_leads_out_of_the_directories(site: Site, tmp_path: Path, mode: str) -> None:
+    """TFT-4, TFT-5: each as a datagram of its own; a read is an error, and a write one or a new file in the phone's own box."""
+    own = (site.uploads, tmp_path / "log", tmp_path / "gw-lan.pcap", tmp_path / "gw-lan.tcpdump")
+    kept = tree(tmp_path, *own)
+    with site.serving(), site.captured() as wire:
+        for name in FORBIDDEN:
+            rest = name.encode("utf-8", "surrogateescape") + b"\0" + mode.encode() + b"\0"
+            assert say(site, b"\0\1" + rest).startswith(b"\0\5"), name
+            assert say(site, b"\0\2" + rest, b"\0\3\0\1mine")[:2] in (b"\0\4", b"\0\5"), name
+        answers = until(lambda: answered(wire)[2 * len(FORBIDDEN) - 1 :] and answered(wire), "all answers are seen")
+    sent = b"".join(answers)
+    assert SECRET not in sent
+    assert b"root:" not in sent
+    assert tree(tmp_path, *own) == kept
+    assert set(site.kept().values()) <= {b"mine"}
+    assert [path.name for path in site.uploads.iterdir()] == [BOX]
+    assert not any(path.is_symlink() or path.is_dir() for path in (site.uploads / BOX).iterdir() if path.name != TEMPORARY)
 
 
 def heard(done: subprocess.CompletedProcess[str]) -> str:
@@ -312,14 +358,41 @@ def test_a_client_without_options_gets_its_file_although_all_is_lost_that_is_sen
     assert "used 1100 bytes" in site.net.run("phone", ["nft", "list", "ruleset"]).stdout, "two were lost"
 
 
-def test_a_lost_packet_halves_what_is_sent_at_once_and_costs_no_octet(site: Site) -> None:
-    """TFT-2 (RFC 7440): over a line that drops one packet in fifty."""
+def lossy(site: Site, what: str) -> None:
+    """Lose some of the datagrams that come to the phone; windows are cut into datagrams before they get there."""
+    site.net.ip("gw", "link", "set", "p1", "gso_max_segs", "1")
     drop = (
         "add table netdev loss; add chain netdev loss in { type filter hook ingress device eth0 priority 0; };"
-        " add rule netdev loss in udp sport != 69 numgen random mod 50 0 drop"
+        f" add rule netdev loss in udp sport != 69 udp length > {BLOCK} {what} counter drop"
     )
     site.net.run("phone", ["nft", drop])
+
+
+def lost(site: Site) -> int:
+    """How many datagrams were lost."""
+    listed = site.net.run("phone", ["nft", "list", "ruleset"]).stdout
+    return int(listed.split("counter packets ", 1)[1].split()[0])
+
+
+def test_a_lost_packet_halves_what_is_sent_at_once_and_costs_no_octet(site: Site) -> None:
+    """TFT-2 (RFC 7440): the twentieth block is lost, in the second window; what goes out at once is one long datagram there."""
+    lossy(site, f"numgen inc mod {1 << 20} {LOST - 1}")
+    with site.serving(), site.captured() as wire:
+        told = load(site, "f.bin", 1, BLOCK, WINDOW)
+        assert (told["done"], told["reasons"], told["repeated"], lost(site)) == (1, [], 1, 1)
+        site.tells("TFTP_SERVED")
+        sent = [frame.payload for frame in wire.frames() if frame.source == SERVER and frame.payload.startswith(b"\0\3")]
+    bursts = [-(-len(payload) // (4 + BLOCK)) for payload in sent]
+    left = len(IMAGE) // BLOCK + 1 - (LOST - 1)
+    assert bursts == [WINDOW, WINDOW, *[WINDOW // 2] * (left // (WINDOW // 2)), left % (WINDOW // 2)]
+
+
+def test_a_line_that_loses_one_packet_in_fifty_costs_no_octet(site: Site) -> None:
+    """TFT-2 (RFC 7440): eight clients at once."""
+    lossy(site, "numgen random mod 50 0")
     with site.serving():
-        told = load(site, "f.bin", 8, 1468, 16)
+        told = load(site, "f.bin", 8, BLOCK, WINDOW)
         assert (told["done"], told["reasons"]) == (8, [])
         site.tells("TFTP_SERVED", 8)
+    assert lost(site) > 0
+    assert told["repeated"] > 0
