@@ -126,7 +126,7 @@ class Bench(Stage):
         """Rows of a command."""
         return [dict(row) for row in self.rows(GATEWAY, verb, *arguments)]
 
-    def facts(self, verb: str = "status", *arguments: str) -> dict[str, str]:
+    def items(self, verb: str = "status", *arguments: str) -> dict[str, str]:
         """What a command tells by name."""
         return {row["item"]: row["value"] for row in self.ask(verb, *arguments)}
 

@@ -59,10 +59,6 @@ def phone(capture: tuple[Bench, Capture]) -> Phone:
     return capture[0].phone()
 
 
-def facts(bench: Bench) -> dict[str, str]:
-    return {row["item"]: row["value"] for row in bench.ask("status")}
-
-
 def asked(capture: Capture) -> list[tuple[int, str]]:
     """The gateway's questions: number of the frame, and the address asked for."""
     rows = capture.tshark("arp.opcode == 1 && arp.src.proto_ipv4 == 10.0.0.1", "frame.number", "arp.dst.proto_ipv4")
@@ -72,11 +68,11 @@ def asked(capture: Capture) -> list[tuple[int, str]]:
 def test_an_occupied_address_is_found_before_any_phone_asks(capture: tuple[Bench, Capture]) -> None:
     """The event, ``why`` and ``status`` name the address and the machine that answered."""
     bench, seen = capture
-    until(lambda: facts(bench).get("free addresses of lan", "").startswith("2 verified"), f"the stock is full: {facts(bench)}")
+    until(lambda: bench.items().get("free addresses of lan", "").startswith("2 verified"), f"the stock is full: {bench.items()}")
     first = bench.events("DHCP_OCCUPIED")[0]
     assert (first["address"], first["by"]) == (SQUATTED, SQUATTER_MAC)
     assert bench.ask("why", SQUATTER_MAC)[0]["id"] == "DHCP_OCCUPIED"
-    assert facts(bench)[f"probation of {SQUATTED}"].startswith(f"{SQUATTER_MAC} answers for it; ")
+    assert bench.items()[f"probation of {SQUATTED}"].startswith(f"{SQUATTER_MAC} answers for it; ")
     counted = [address for _, address in asked(seen)]
     assert (counted.count("10.0.0.12"), counted.count("10.0.0.13"), counted.count("10.0.0.14")) == (3, 3, 0)
 
@@ -99,12 +95,12 @@ def test_the_offer_is_of_an_address_that_was_asked_for_before_and_waits_for_noth
 def test_an_occupied_address_is_asked_for_again_and_given_when_nobody_answers(capture: tuple[Bench, Capture], phone: Phone) -> None:
     """Its probation ends, and begins anew while somebody is there; with nobody on it the address is given like any other one."""
     bench, _ = capture
-    until(lambda: f"probation of {SQUATTED}" not in facts(bench), "the probation ends", 3 * PROBATION_S)
+    until(lambda: f"probation of {SQUATTED}" not in bench.items(), "the probation ends", 3 * PROBATION_S)
     assert bench.phone().udhcpc()["ip"] == "10.0.0.13"
     until(lambda: len(bench.events("DHCP_OCCUPIED")) == 2, "the stock is to be filled, and the address is asked for again")
     bench.net.ip(SQUATTER, "addr", "flush", "dev", "eth0")
-    until(lambda: f"probation of {SQUATTED}" not in facts(bench), "the probation ends", 3 * PROBATION_S)
-    until(lambda: facts(bench)["free addresses of lan"].startswith("2 verified"), "the last two addresses are verified")
+    until(lambda: f"probation of {SQUATTED}" not in bench.items(), "the probation ends", 3 * PROBATION_S)
+    until(lambda: bench.items()["free addresses of lan"].startswith("2 verified"), "the last two addresses are verified")
     assert {bench.phone().udhcpc()["ip"] for _ in range(2)} == {"10.0.0.14", SQUATTED}
 
 
@@ -134,7 +130,7 @@ def test_without_the_right_to_raw_sockets_phones_are_served_and_the_operator_is_
         (event,) = bench.events("DHCP_PROBE_OFF")
         assert event["text"].endswith("needed is the right CAP_NET_RAW")
         assert bench.phone().udhcpc()["ip"] == SQUATTED
-        assert not [item for item in facts(bench) if item.startswith("free addresses")]
+        assert not [item for item in bench.items() if item.startswith("free addresses")]
         bench.is_sound()
 
 
@@ -152,7 +148,9 @@ def test_beyond_a_relay_an_echo_finds_who_has_an_address(tmp_path: Path) -> None
     captures: list[Capture] = []
     with bench_of(tmp_path, configure) as bench, bench.relays():
         (seen,) = captures
-        until(lambda: facts(bench).get("free addresses of far", "").startswith("2 verified"), f"the stock is full: {facts(bench)}")
+        until(
+            lambda: bench.items().get("free addresses of far", "").startswith("2 verified"), f"the stock is full: {bench.items()}"
+        )
         (event,) = bench.events("DHCP_OCCUPIED")
         assert (event["address"], event["scope"], event["by"]) == (FAR_SQUATTED, "far", "a machine beyond a relay")
         phone = bench.far_phone()
@@ -180,8 +178,8 @@ def test_without_a_route_to_the_phones_beyond_a_relay_nothing_counts_as_verified
         (event,) = bench.events("DHCP_PROBE_UNSENT")
         assert (event["address"], event["scope"], event["reason"]) == (FAR_SQUATTED, "far", "No route to host")
         assert not bench.events("SEND_FAILED")
-        until(lambda: facts(bench).get("free addresses of lan", "").startswith("2 verified"), "the link is verified meanwhile")
-        shown = facts(bench)["free addresses of far"]
+        until(lambda: bench.items().get("free addresses of lan", "").startswith("2 verified"), "the link is verified meanwhile")
+        shown = bench.items()["free addresses of far"]
         assert shown.startswith("0 verified")
         assert shown.endswith("probes are not sent: No route to host")
         assert bench.far_phone().udhcpc("-t", "6")["ip"] in {FAR_SQUATTED, "10.2.0.12", "10.2.0.13", "10.2.0.14"}

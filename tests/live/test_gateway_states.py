@@ -76,7 +76,7 @@ def test_a_declined_address_is_on_probation_and_the_phone_is_offered_another(ben
         again = cable.ask(None, "discover")
         until(lambda: kinds(capture) == ["4", "1", "2"], f"nothing but the DISCOVER is answered: {kinds(capture)}")
     assert f"{address} is used by another machine, the phone says; it is not given out for 3600 s" in told["text"]
-    assert f"declined by {cable.phone.mac}" in bench.facts()[f"probation of {address}"]
+    assert f"declined by {cable.phone.mac}" in bench.items()[f"probation of {address}"]
     assert again[BOOTP].yiaddr not in {address, "0.0.0.0"}
     assert address not in {entry[2] for entry in bench.kernel()}
     other = bench.phone()
@@ -95,7 +95,7 @@ def test_a_phone_on_another_link_hears_a_nak_and_gets_a_lease_there(bench: Bench
         refusals = capture.tshark("dhcp.option.dhcp == 6", "ip.dst", "dhcp.ip.your", "dhcp.option.dhcp_server_id")
         asked = capture.tshark("dhcp.option.dhcp == 3", "dhcp.option.requested_ip_address", "dhcp.option.dhcp_server_id")
         assert capture.complaints("dhcp") == []
-    assert refusals == [("255.255.255.255", "0.0.0.0", "10.1.0.1")]
+    assert set(refusals) == {("255.255.255.255", "0.0.0.0", "10.1.0.1")}
     assert asked[0] == (before["new_ip_address"], "")
     assert bench.why(phone, "DHCP_NAK")
     assert (after["reason"], after["new_ip_address"][:7], after["new_routers"]) == ("BOUND", "10.1.0.", "10.1.0.1")
@@ -119,7 +119,7 @@ def test_a_phone_whose_renewals_are_lost_rebinds_by_broadcast_and_keeps_address_
         after = until(lambda: [each for each in phone.told if each["reason"] == "RENEW"], "its lease is prolonged", PATIENCE_S)[0]
         bench.net.end(process)
         fields = ("ip.dst", "dhcp.ip.client", "dhcp.option.requested_ip_address", "dhcp.option.dhcp_server_id")
-        asked = until(lambda: capture.tshark("dhcp.option.dhcp == 3", *fields)[1:], "the REQUEST is seen")
+        asked = until(lambda: capture.tshark("dhcp.option.dhcp == 3 && dhcp.ip.client != 0.0.0.0", *fields), "the REQUEST is seen")
         assert capture.complaints("dhcp") == []
     assert set(asked) == {("255.255.255.255", before["new_ip_address"], "", "")}
     assert "packets 0 " not in phone.net.run(phone.name, ["nft", "list", "ruleset"]).stdout, "it tried by unicast before"

@@ -364,19 +364,19 @@ def test_a_rogue_relay_gets_nothing(bench: Bench) -> None:
 def test_explain_tells_what_happens_then(bench: Bench) -> None:
     """Two dry runs tell the same, and the phone gets it: no probe is under way that would change what comes next."""
     phone = bench.phone()
-    until(lambda: "32 verified, 0 being probed" in bench.facts()["free addresses of first"], "the stock is full")
+    until(lambda: "32 verified, 0 being probed" in bench.items()["free addresses of first"], "the stock is full")
     before = {verb: bench.ask(verb) for verb in ("leases", "blocks")}
-    found, again = (bench.facts("explain", phone.mac, "class=voxpath-phone", "interface=lan0") for _ in range(2))
+    found, again = (bench.items("explain", phone.mac, "class=voxpath-phone", "interface=lan0") for _ in range(2))
     assert again == found
     assert {verb: bench.ask(verb) for verb in ("leases", "blocks")} == before
     told = phone.udhcpc()
     assert found["answer"] == f"OFFER {told['ip']} of scope first"
     ports = ports_of(bytes.fromhex(told["opt224"]))
     assert found["ports"] == str(ports)
-    heard = bench.facts("explain", phone.mac)
+    heard = bench.items("explain", phone.mac)
     assert heard["sends class"] == "'voxpath-phone', as heard"
     assert (heard["answer"], heard["ports"]) == (found["answer"], found["ports"])
-    far = bench.facts("explain", phone.mac, "class=voxpath-phone", "relay=10.2.0.1")
+    far = bench.items("explain", phone.mac, "class=voxpath-phone", "relay=10.2.0.1")
     assert far["link"] == "scope far"
 
 
