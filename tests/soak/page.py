@@ -30,6 +30,7 @@ TAIL = """
 
 - `crash` draws its load and its moments from the seed, and the machine's own timing plays along: the same seed need not fail again.
 - `kill -9` ends the process and not the machine: that a flushed commit survives a power failure is SQLite's and the disk's promise.
+- `kill-at-flush`, `torn-pages` and `uploads` count the flushes of each thread, as strace does, and the first to come to n is meant.
 - The lossy line of `megaco-loss` is virtual, and its T-MAX is 90 s: at the usual 30 s one request in some thousands is given up.
 """
 

@@ -19,6 +19,7 @@ from tests.soak.fuzz_dhcp_server import fuzz_server as fuzz_dhcp_server
 from tests.soak.fuzz_sip_server import fuzz_server
 from tests.soak.guided import guided
 from tests.soak.storm import storm
+from tests.soak.uploads import uploads
 
 TRANSACTIONS_PER_LINE = 2000
 """Both ends of a line ask 1000 times each."""
@@ -95,7 +96,7 @@ def _guided(name: str, amount: int) -> Proof:
 PROOFS = (
     *(_fuzzed(name, 1_000_000) for name in CODECS),
     _guided("dhcp", 500_000),
-    _guided("tftp", 1_000_000),
+    _guided("tftp", 500_000),
     Proof(
         "fuzz-dhcp-server",
         "No mutation of a request lets anything but a RemoteError out of the DHCP server; each answer is read back, and fits.",
@@ -159,6 +160,13 @@ PROOFS = (
         "After EIO and ENOSPC on write and flush, and on a full disk, the gateway tells it, loses nothing, and serves again.",
         10,
         disk.disk_errors,
+        live=True,
+    ),
+    Proof(
+        "uploads",
+        "kill -9 of the gateway at its n-th flush of uploads, and EIO and ENOSPC on write and flush, lose no acknowledged file.",
+        100,
+        uploads,
         live=True,
     ),
     Proof(
