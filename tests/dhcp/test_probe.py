@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from random import Random
 
 import pytest
@@ -30,6 +30,7 @@ from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, MAX_UNSENT, REQUE
 from voxpath.dhcp.question import Question
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.model.address import Endpoint, Mac
+from voxpath.model.phone import Lease
 
 STRANGER = Mac.parse("06:00:00:00:00:01")
 WAIT_S, AGE_S, PROBATION_S = 1.0, 600.0, 3600.0
@@ -334,6 +335,135 @@ def test_who_is_refused_an_address_for_its_former_phone_has_it_looked_at_and_get
         assert link.site.leases[other.mac].address == at(10)
     else:
         assert other.boot().address == at(10)
+
+
+def restarted(link: Link) -> Link:
+    """The gateway starts again; the hosts on its link go on."""
+    link.site.start()
+    again = Link(link.site)
+    again.hosts = link.hosts
+    return again
+
+
+@pytest.mark.parametrize("waited_s", [0.0, PROBED_S, 10 * PROBATION_S])
+def test_a_restart_gives_no_former_address_away_that_its_phone_still_uses(make_site, make_phone, waited_s: float) -> None:
+    """Neither before the first look at it nor after that."""
+    link, phone = lingering(make_site, make_phone)
+    link = restarted(link)
+    link.wait(waited_s)
+    other = make_phone(link.site, 2)
+    assert other.ask(other.client.discover()) is None
+    assert phone.boot().address == at(10)
+
+
+def test_a_restart_gives_no_address_by_hand_away_that_its_phone_still_uses(make_site, make_phone) -> None:
+    """Before the first look another phone hears that it has to wait, and after it who is there."""
+    site = make_site()
+    site.scopes = [replace(scope, static_s=3600) for scope in site.scopes]
+    site.start()
+    link = Link(site)
+    one, two = make_phone(site, 1), make_phone(site, 2)
+    one.ask(one.client.inform(at(100)))
+    link.hosts[at(100)] = one.mac
+    link.wait(3600 + site.quarantine_s)
+    link = restarted(link)
+    for reason in (f"is looked at first, since {one.mac} may use it", f"still used by {one.mac}, which answers for it"):
+        two.ask(two.client.inform(at(100)))
+        assert reason in link.told(DhcpStaticRefused)[-1].reason
+        link.wait(PROBED_S)
+    assert two.mac not in site.leases
+
+
+FORMER = MAX_DOUBTS + 500
+
+
+def crowded(make_site) -> Link:
+    """A start with more leases that have ended than doubts are noted; no address is free."""
+    site = make_site()
+    first = IPv4Address("10.0.1.0")
+    site.scopes = [replace(site.scopes[0], subnet=IPv4Network("10.0.0.0/16"), first=first, last=first + FORMER - 1)]
+    site.leases = {
+        (mac := Mac(b"\2\0\0\1" + number.to_bytes(2, "big"))): Lease(mac, b"", "lan", first + number, "desk", "", 500.0 - number)
+        for number in range(FORMER)
+    }
+    site.start()
+    return Link(site)
+
+
+def test_every_former_address_is_looked_at_before_another_phone_gets_it_however_many_there_are(make_site, make_phone) -> None:
+    """The one whose lease ended first is looked at for who asks, and is his when he asks again."""
+    link = crowded(make_site)
+    link.wait(0)
+    other, last = make_phone(link.site, 2), IPv4Address("10.0.1.0") + FORMER - 1
+    assert other.ask(other.client.discover()) is None
+    assert f"left; {FORMER} are looked at first" in link.told(DhcpExhausted)[-1].reason
+    assert link._server.scopes(link.site.now)[0][1].kept == FORMER, "that is no reason to warn"
+    link.wait(PROBED_S)
+    assert link.asked.count(last) >= REQUESTS
+    assert other.offer().address == last
+    link.wait(PROBED_S * (FORMER / MAX_LOOKS + 3))
+    assert len(set(link.asked)) == FORMER
+    assert link.prober._looks == 0
+    assert make_phone(link.site, 3).offer().address == last, "the first offer has run out"
+    assert link.core.next_due() == 0.0, "what was given is looked at"
+    link.wait(PROBED_S)
+    assert not link._server.book.demand.unseen
+
+
+@pytest.mark.parametrize("change", ["none", "an order"])
+def test_a_former_address_that_cannot_be_put_on_probation_is_nobody_elses_until_a_later_look(make_site, make_phone, change) -> None:
+    """For want of room, or during a change; it is not asked for again and again meanwhile."""
+    link = Link(make_site(last=10))
+    one, two = make_phone(link.site, 1), make_phone(link.site, 2)
+    one.boot()
+    link.wait(3600 - 1)
+    link.hosts[at(10)] = STRANGER
+    for number in range(MAX_CONFLICTS if change == "none" else 0):
+        link.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, link.site.now + 10), link.site.now)
+    link.wait(1 - WAIT_S / 2)
+    link.asked.clear()
+    link.run(link._server.orders.withdraw_lease(one.mac, link.site.now))
+    link.site.holding = change != "none"
+    if link.site.holding:
+        link.run(link._server.orders.reserve(one.mac, None, link.site.now))
+    link.wait(PROBED_S)
+    link.site.holding = False
+    for effect in link.site.held:
+        link.site.conclude(effect)
+    link.wait(link.site.quarantine_s)
+    assert (link.told(DhcpOccupied), link.asked) == ([], [at(10)])
+    assert two.ask(two.client.discover()) is None
+    link.wait(PROBATION_S)
+    assert [event.by for event in link.told(DhcpOccupied)] == [str(STRANGER)]
+
+
+@pytest.mark.parametrize("why", ["not probed", "no route"])
+def test_former_addresses_are_given_away_in_their_order_where_nothing_can_be_looked_at(make_site, make_phone, why: str) -> None:
+    link, first = crowded(make_site), IPv4Address("10.0.1.0")
+    if why == "not probed":
+        link.prober = Prober(link._server.book, SETTINGS, without=["lan"])
+        link.core = link.site.server = VerifiedServer(link._server, link.prober)
+    link.cut = NO_ROUTE
+    link.wait(2 * RETRY_S)
+    assert [make_phone(link.site, number).offer().address for number in (2, 3)] == [first + FORMER - 1, first + FORMER - 2]
+    link.cut = ""
+    link.wait(RETRY_S + PROBED_S * (FORMER / MAX_LOOKS + 3))
+    assert len(set(link.asked)) == (0 if why == "not probed" else FORMER), "as soon as it works they are looked at"
+
+
+def test_a_former_address_is_looked_at_before_another_phone_gets_it_unless_an_operator_ended_the_lease(
+    make_site, make_phone
+) -> None:
+    """Also where no quarantine leaves time for that."""
+    link = Link(make_site(last=10, quarantine_s=0.0))
+    one, two, three = (make_phone(link.site, number) for number in (1, 2, 3))
+    one.ask(one.client.release(one.boot()))
+    link.wait(PROBED_S - 0.1)
+    assert two.ask(two.client.discover()) is None
+    link.wait(0.1)
+    assert two.boot().address == at(10)
+    link.run(link._server.orders.withdraw_lease(two.mac, link.site.now))
+    assert three.boot().address == at(10)
 
 
 def test_what_another_machine_claims_while_the_former_phone_is_there_ends_with_its_probation(make_site, make_phone) -> None:

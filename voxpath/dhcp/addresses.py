@@ -21,19 +21,26 @@ class Demand:
 
     :ivar scopes: the names of those whose stock may be short, in the order in which they became it.
     :ivar doubts: addresses that are not free and yet worth a look, each with its scope's name, oldest first.
+    :ivar unseen: the names of scopes with former addresses that nobody has looked at yet (:mod:`voxpath.dhcp.remembered`), those
+        first whose turn it is.
     :ivar overlooked: how many were not noted, for want of room.
     :ivar probed: the names of the scopes whose addresses are verified; the prober writes it.
     :ivar unsent: why the last probe of a scope did not leave, by the scope's name; the prober writes it, too.
     """
 
-    __slots__ = ("doubts", "overlooked", "probed", "scopes", "unsent")
+    __slots__ = ("doubts", "overlooked", "probed", "scopes", "unseen", "unsent")
 
     def __init__(self) -> None:
         self.scopes: dict[str, None] = {}
         self.doubts: dict[IPv4Address, str] = {}
+        self.unseen: dict[str, None] = {}
         self.overlooked = 0
         self.probed: frozenset[str] = frozenset()
         self.unsent: dict[str, str] = {}
+
+    def verifies(self, scope: str) -> bool:
+        """Whether addresses of a scope can be looked at now."""
+        return scope in self.probed and scope not in self.unsent
 
     def doubt(self, scope: str, address: IPv4Address) -> None:
         """Have an address looked at when there is time."""

@@ -10,7 +10,6 @@ This module decides nothing about messages and makes no effects; :mod:`voxpath.d
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
-from math import isinf
 
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
@@ -47,7 +46,7 @@ class Book:
         self._offered: dict[IPv4Address, Client] = {}
         self.declined = Declined()
         self._unbound = {name: Remembered(name) for name in self.scopes}
-        self.selection = Selection(ledger, self._pools, self._unbound, self._clients, self._owners, reserved)
+        self.selection = Selection(ledger, self._pools, self._unbound, self._clients, self._owners, self.demand, reserved)
 
     # Look-ups.
 
@@ -134,7 +133,7 @@ class Book:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
             else:
-                self._sort(client)
+                self._remember(client)
 
     # Offers.
 
@@ -265,9 +264,7 @@ class Book:
         if client.bound:
             self._arm_lease(client)
         else:
-            self._sort(client)
-            if client.lease.scope in self._pools:
-                self.demand.doubt(client.lease.scope, client.lease.address)
+            self._remember(client)
 
     def _settle_block(self, client: Client, lease: Lease | None) -> None:
         if lease is not None and lease.static:
@@ -310,6 +307,12 @@ class Book:
         if owner is not None and owner.lease is not None and not owner.bound:
             self._unbound[owner.lease.scope].linger(owner.mac, found=found)
             self._sort(owner)
+
+    def unseen(self, scope: str) -> IPv4Address | None:
+        """A former address that nobody has looked at since its lease ended, each in turn; ``None``: there is none."""
+        mac = self._unbound[scope].unseen()
+        lease = self._clients[mac].lease if mac is not None else None
+        return lease.address if lease is not None else None
 
     def lingers_in(self, address: IPv4Address) -> str:
         """The scope of an address whose former phone was found to use it still; empty: none was."""
@@ -366,6 +369,18 @@ class Book:
             del self._owners[victim.lease.address]
             del self._clients[victim.mac]
 
+    def _remember(self, client: Client) -> None:
+        """A phone whose lease has ended may be on its address: others get it after a look, or at once on an operator's word."""
+        lease = client.lease
+        if lease is None or lease.scope not in self._unbound or is_shared(lease):
+            return
+        if client.withdrawn:
+            self.demand.doubt(lease.scope, lease.address)
+        else:
+            self._unbound[lease.scope].suspect(client.mac)
+            self.demand.unseen[lease.scope] = None
+        self._sort(client)
+
     def _sort(self, client: Client) -> None:
         """Let a remembered address give way, or not while it is on offer, its phone is back, or a machine answers for it."""
         lease = client.lease
@@ -381,5 +396,5 @@ class Book:
 
     def _arm_lease(self, client: Client) -> None:
         assert client.lease is not None
-        if not isinf(client.lease.expires):
+        if not client.lease.permanent:
             self.timers.arm(Timer("lease", client.mac), client.lease.expires)

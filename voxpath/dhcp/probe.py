@@ -4,7 +4,7 @@ Each scope keeps a small *stock* of free addresses that nobody answered for; it 
 it for long is probed again.
 On the link ARP asks, beyond a relay an ICMP echo does.
 Some addresses are looked at without being free: those that were given without a probe, since the stock was empty; those of phones
-whose lease ended, which come back for them; and reserved ones.
+whose lease ended, before the start too; and reserved ones.
 A phone that is found at its address after its lease has ended keeps it from all others until a later look does not find it there.
 Silence counts only after requests that left: what could not be asked for is not verified, and is asked for again after a while.
 """
@@ -129,7 +129,7 @@ class Prober:
     def next_due(self) -> float | None:
         """When the next timer is due; 0, which is at once, while there is something to begin."""
         demand = self._book.demand
-        if demand.scopes or (demand.doubts and self._looks < MAX_LOOKS):
+        if demand.scopes or ((demand.doubts or demand.unseen) and self._looks < MAX_LOOKS):
             return 0.0
         return self._timers.next_due()
 
@@ -190,6 +190,19 @@ class Prober:
             if scope is not None and address not in self._under_way:
                 self._looks += 1
                 yield from self._begin(Probe(scope, address, look=True), now)
+        yield from self._look_at_unseen(now)
+
+    def _look_at_unseen(self, now: float) -> Iterator[Effect]:
+        """Look at former addresses, one of each scope in turn; a scope is left out until a look, or a pause of it, is over."""
+        demand = self._book.demand
+        while demand.unseen and self._looks < MAX_LOOKS:
+            name = next(iter(demand.unseen))
+            del demand.unseen[name]
+            address = self._book.unseen(name) if demand.verifies(name) else None
+            if address is not None and address not in self._under_way:
+                demand.unseen[name] = None
+                self._looks += 1
+                yield from self._begin(Probe(self._probed[name], address, look=True), now)
 
     def _probe_again(self, address: IPv4Address, now: float) -> Iterable[Effect]:
         """The last answer is old, but better than none: an address of the stock stays in it meanwhile."""
@@ -248,6 +261,7 @@ class Prober:
             return []
         del self._unsent[name]
         self._book.demand.unsent.pop(name, None)
+        self._book.demand.unseen[name] = None
         return [Emit(DhcpProbeRestored(scope=name))]
 
     # Concluding.
@@ -302,20 +316,18 @@ class Prober:
         if user is not None:
             state = "leased" if book.at(address) is not None else "on offer"
             effects.append(Emit(DhcpConflict(phone=user.phone, address=str(address), by=by or BEYOND, state=state)))
-        if holder is not None and (holder.mac == mac or (holder.displaced and mac is None)):
+        former = holder is not None and (holder.mac == mac or (holder.displaced and mac is None))
+        room, lasts_s = self.conflicts.has_room(now), self._settings.probation_s
+        if former or room:
             book.take_back(address)
+        if former or not (room and book.contest(scope.name, address, now + lasts_s)):
+            # Whoever is there: a former address is nobody else's until a later look.
             book.looked_at(address, found=True)
             self._watch(address, now)
             return effects
-        lasts_s = self._settings.probation_s
-        if not self.conflicts.has_room(now):
-            return effects
-        book.take_back(address)
-        if book.contest(scope.name, address, now + lasts_s):
-            self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s), now)
-            told = DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s)
-            effects.append(Emit(told))
-        return effects
+        self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s), now)
+        told = DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s)
+        return [*effects, Emit(told)]
 
     def _believes(self, mac: Mac, now: float) -> bool:
         if self.conflicts.answers(mac, now) < MAX_PER_MAC:
@@ -339,3 +351,5 @@ class Prober:
                 self._unsent[probe.scope.name].discard(probe.address)
             self._timers.disarm(probe.address)
             self._looks -= probe.look
+            if probe.look:
+                self._book.demand.unseen[probe.scope.name] = None

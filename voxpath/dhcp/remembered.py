@@ -4,6 +4,8 @@ The phone whose lease ended first gives way first, but none while its port block
 Else who takes and releases leases under many names would leave one more block in quarantine by each: more than the scope has
 addresses, and in the end all of the realm.
 Nor does one whose phone was found to use its address still, after its lease has ended, until a look finds that it does no longer.
+Nobody remembers through a restart who was found, and a phone may be on when its lease ends: so each is *unseen* from then, or from
+the start, until a look at its address is over, and gives way before that only where nothing can be looked at.
 """
 
 from voxpath.core.timers import AgeHeap
@@ -31,7 +33,7 @@ class Remembered:
     :param scope: its name, for reasons.
     """
 
-    __slots__ = ("_ended", "_lingering", "_ready", "_scope", "_waiting")
+    __slots__ = ("_ended", "_held_back", "_lingering", "_ready", "_scope", "_unseen", "_waiting")
 
     def __init__(self, scope: str) -> None:
         self._scope = scope
@@ -39,7 +41,10 @@ class Remembered:
         self._ready: AgeHeap[Mac] = AgeHeap()
         # Those whose block is in quarantine, by its end.
         self._waiting: AgeHeap[Mac] = AgeHeap()
+        # Those that would be ready if they were not unseen.
+        self._held_back: AgeHeap[Mac] = AgeHeap()
         self._lingering: dict[Mac, None] = {}
+        self._unseen: dict[Mac, None] = {}
 
     def __len__(self) -> int:
         """How many there are, those whose block is in quarantine too."""
@@ -63,9 +68,25 @@ class Remembered:
         if self._ended.pop(mac, None) is not None:
             self._waiting.disarm(mac)
             self._ready.disarm(mac)
+            self._held_back.disarm(mac)
+
+    def suspect(self, mac: Mac) -> None:
+        """A phone's lease has ended, or had before the start: it may use its address still. The caller adds it after that."""
+        self._unseen[mac] = None
+
+    def is_unseen(self, mac: Mac) -> bool:
+        """Whether nobody has looked yet if a phone uses its former address."""
+        return mac in self._unseen
+
+    def unseen(self) -> Mac | None:
+        """One of the phones that nobody has looked for yet, each in turn; ``None``: there is none."""
+        return _in_turn(self._unseen)
 
     def linger(self, mac: Mac, *, found: bool) -> None:
         """Note whether the last look found a phone at its former address; the caller takes it out of the queue, or puts it back."""
+        self._unseen.pop(mac, None)
+        if self._held_back.disarm(mac):
+            self._ready.arm(mac, self._ended[mac])
         if found:
             self._lingering[mac] = None
         else:
@@ -79,36 +100,57 @@ class Remembered:
         """Its address is no former one any more, or it is another phone's now."""
         self.remove(mac)
         self._lingering.pop(mac, None)
+        self._unseen.pop(mac, None)
 
-    def doubtful(self) -> Mac | None:
-        """One of the phones that were found at their former addresses, each in turn; ``None``: there is none."""
-        mac = next(iter(self._lingering), None)
-        if mac is not None:
-            del self._lingering[mac]
-            self._lingering[mac] = None
-        return mac
+    def doubtful(self, now: float) -> Mac | None:
+        """The phone that would give way if it had been looked for, else one that was found, each in turn; ``None``: neither is."""
+        return self._head(self._held_back, now) or _in_turn(self._lingering)
 
     def ready(self, now: float) -> int:
-        """How many are in nobody's way: their blocks are not in quarantine."""
+        """How many are in nobody's way, or only until a look: their blocks are not in quarantine."""
         self._advance(now)
-        return len(self._ready)
+        return len(self._ready) + len(self._held_back)
 
-    def first(self, now: float) -> Mac:
+    def first(self, now: float, *, unseen: bool) -> Mac:
         """The phone that gives way; it keeps its place.
 
+        :param unseen: whether one will do that nobody has looked for.
         :raises Exhausted: nobody gives way.
         """
         self._advance(now)
-        found = next(self._ready.due(now), None)
+        heads = [self._head(self._ready, now), self._head(self._held_back, now) if unseen else None]
+        found = min((mac for mac in heads if mac is not None), key=lambda mac: (self._ended[mac], mac), default=None)
         if found is None:
-            waiting = len(self._waiting)
-            more = f"; those that {waiting} phones left are kept until their ports are out of quarantine" if waiting else ""
-            if self._lingering:
-                more += f"; {len(self._lingering)} are still used by phones whose lease has ended"
-            raise Exhausted(f"no address of scope {self._scope} is left{more}")
-        self._ready.arm(found, self._ended[found])
+            raise Exhausted(f"no address of scope {self._scope} is left{self._kept()}")
         return found
+
+    def _kept(self) -> str:
+        """Why those that stand here do not give way, to follow a reason."""
+        more = ""
+        if waiting := len(self._waiting):
+            more += f"; those that {waiting} phones left are kept until their ports are out of quarantine"
+        if held_back := len(self._held_back):
+            more += f"; {held_back} are looked at first, since phones whose lease has ended may use them still"
+        if lingering := len(self._lingering):
+            more += f"; {lingering} are still used by phones whose lease has ended"
+        return more
+
+    def _head(self, heap: AgeHeap[Mac], now: float) -> Mac | None:
+        mac = next(heap.due(now), None)
+        if mac is not None:
+            heap.arm(mac, self._ended[mac])
+        return mac
 
     def _advance(self, now: float) -> None:
         for mac in self._waiting.due(now):
-            self._ready.arm(mac, self._ended[mac])
+            heap = self._held_back if mac in self._unseen else self._ready
+            heap.arm(mac, self._ended[mac])
+
+
+def _in_turn(macs: dict[Mac, None]) -> Mac | None:
+    """The first, which becomes the last."""
+    mac = next(iter(macs), None)
+    if mac is not None:
+        del macs[mac]
+        macs[mac] = None
+    return mac

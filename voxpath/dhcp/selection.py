@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from voxpath.dhcp.addresses import AddressPool
+from voxpath.dhcp.addresses import AddressPool, Demand
 from voxpath.dhcp.record import Client, lease_fits
 from voxpath.dhcp.remembered import Remembered, quarantine_end
 from voxpath.model.address import Mac
@@ -22,6 +22,9 @@ PASSED_ON = (
     "by mac; if that phone is gone, voxpath ctl release it"
 )
 """What there is to do when a reserved address is used by another phone that is known by the same."""
+
+WAIT = "nothing: that takes seconds, and when it is found unused the phone gets it by asking again"
+"""What there is to do while an address is looked at."""
 
 
 class Choice(NamedTuple):
@@ -52,6 +55,7 @@ class Selection:
     :ivar pools: the addresses of each scope.
     :ivar remembered: the phones of each scope whose addresses may give way.
     :ivar owners: whose an address is, by a lease that may have ended.
+    :ivar demand: which scopes' addresses can be looked at.
     :ivar reserved: addresses that the configuration keeps for somebody.
     """
 
@@ -60,6 +64,7 @@ class Selection:
     remembered: Mapping[str, Remembered]
     clients: Mapping[Mac, Client]
     owners: Mapping[IPv4Address, Client]
+    demand: Demand
     reserved: Mapping[IPv4Address, Mac | None]
 
     def entitled(self, fixed: IPv4Address | None, scope: Scope, address: IPv4Address) -> bool:
@@ -105,10 +110,10 @@ class Selection:
     def _victim(self, scope: Scope, now: float) -> Client:
         remembered = self.remembered[scope.name]
         try:
-            return self.clients[remembered.first(now)]
+            return self.clients[remembered.first(now, unseen=not self.demand.verifies(scope.name))]
         except Exhausted:
-            # A phone that was found at its former address may have left it meanwhile: who asks again gets it then.
-            mac = remembered.doubtful()
+            # A phone that may be, or was found, at its former address may have left it: who asks again gets it then.
+            mac = remembered.doubtful(now)
             lease = self.clients[mac].lease if mac is not None else None
             if lease is not None:
                 self.pools[scope.name].doubt(lease.address)
@@ -140,4 +145,7 @@ class Selection:
         quarantined = quarantine_end(owner, self.ledger) - now
         if quarantined > 0 and self.reserved.get(fixed) != mac:
             raise Exhausted(f"{fixed} was left by {owner.phone}, whose ports are in quarantine for {quarantined:.0f} s more", todo)
+        if self.remembered[scope.name].is_unseen(owner.mac) and self.demand.verifies(scope.name):
+            pool.doubt(fixed)
+            raise Exhausted(f"{fixed} is looked at first, since {owner.phone} may use it still though its lease has ended", WAIT)
         return owner
