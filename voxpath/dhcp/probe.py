@@ -297,16 +297,21 @@ class Prober:
             # It was taken out of the stock: what is heard now is the phone that got it.
             return []
         if mac is None and (not free or self._book.is_reserved(address)):
-            # An echo does not tell phones apart: it counts as that of the phone which the address is, or was, for.
-            if probe is not None:
-                probe.owner = True
-            holder = self._book.holder(address)
-            if holder is None or not holder.displaced:
-                return []
+            return self._echoed(probe, scope, address, now)
         if mac is not None and not self._believes(mac, now):
             return self._refuse(mac)
         self._end(probe)
         return self._contest(scope, address, mac, now)
+
+    def _echoed(self, probe: Probe | None, scope: Scope, address: IPv4Address, now: float) -> list[Effect]:
+        """An echo does not tell phones apart: it counts as that of the phone which the address is, or was, for."""
+        if probe is not None:
+            probe.owner = True
+        holder = self._book.holder(address)
+        if holder is None or not holder.displaced:
+            return []
+        self._end(probe)
+        return self._contest(scope, address, None, now)
 
     def _contest(self, scope: Scope, address: IPv4Address, mac: Mac | None, now: float) -> list[Effect]:
         """Let nobody have an address for a while, not even by an offer; one that its former phone uses stays that phone's."""
