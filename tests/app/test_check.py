@@ -540,11 +540,17 @@ def test_a_part_that_is_off_is_missed_only_where_the_configuration_asks_for_it(t
     assert told("[phone]\ninterface = 'eth0'\n") == []
 
 
+def without_tftp(made: Config) -> list[str]:
+    """The notes, but for the one that phones of the site are told of a TFTP server where none listens."""
+    (note,) = [note for note in notes(made) if "told the TFTP server" in note] or ("",)
+    return [each for each in notes(made) if each != note]
+
+
 def test_what_is_worth_knowing_is_noted() -> None:
     (note,) = notes(config('[tftp]\nlisten = ["10.0.0.1:6969"]'))
     assert "tftp.listen[0]: 10.0.0.1:6969 can be reached from beyond" in note
     few = SITE.replace("[20000, 29999]", "[20032, 20191]")
-    assert notes(config(few)) == [
+    assert without_tftp(config(few)) == [
         "class[0].mgcs: is empty: phones of class 'desk' are told of no controller by DHCP",
         "scope[0]: 11 addresses, but 2 blocks of 64 ports for class 'desk'",
     ]
@@ -553,7 +559,7 @@ def test_what_is_worth_knowing_is_noted() -> None:
 def test_controllers_that_no_phone_is_told_of_are_noted_in_one_line() -> None:
     def told(count: int, more: str = "") -> list[str]:
         mgcs = ", ".join(f'"192.0.2.{number}:2944"' for number in range(1, count + 1))
-        return notes(config(SITE.replace('["voxpath-phone"]', f'["voxpath-phone"]\n{more}mgcs = [{mgcs}]')))
+        return without_tftp(config(SITE.replace('["voxpath-phone"]', f'["voxpath-phone"]\n{more}mgcs = [{mgcs}]')))
 
     assert told(4) == [], "option 225 and the layout voxpath have room for four"
     assert told(6) == [
@@ -570,7 +576,7 @@ def test_an_image_that_is_not_there_is_noted_and_keeps_nothing_from_starting(tmp
         text = SITE.replace('["voxpath-phone"]', f'["voxpath-phone"]\nmgcs = ["192.0.2.1:2944"]\n{line}')
         made = config(f'state = "{tmp_path}"\n{text}[tftp]\nroot = "images"\n{tftp}')
         assert not [problem for problem in check(made, MACHINE) if "image" in problem.path]
-        return notes(made)
+        return without_tftp(made)
 
     assert told('image = "desk.bin"\napplication = "app.bin"') == [
         f"class[0].image: there is no file {images}/desk.bin; phones of class 'desk' fail to load it until it is there",
@@ -662,3 +668,17 @@ def test_a_shim_needs_root_and_is_fine_with_it() -> None:
     text = '[phone]\nshim = true\ninterface = "eth0"\n'
     assert "phone.shim" not in found(text)
     assert "needs root" in found(text, replace(MACHINE, root=False))["phone.shim"]
+
+
+def test_phones_that_are_told_a_tftp_server_where_none_listens_are_noted() -> None:
+    """What every installer forgets once, and what no phone complains about."""
+
+    def told(listen: str, scope: str = "", entry: str = "") -> list[str]:
+        text = SITE.replace('"eth1"', f'"eth1"\n{scope}', 1).replace('["voxpath-phone"]', f'["voxpath-phone"]\n{entry}')
+        return [note for note in notes(config(f"{text}\n[tftp]\n{listen}\n")) if "TFTP" in note]
+
+    missing = "scope[0]: phones are told the TFTP server 10.0.0.1, where tftp.listen has no port 69; "
+    missing += 'write tftp.listen = ["10.0.0.1:69"], or name another one by tftp_servers'
+    assert told("") == told('listen = ["10.0.0.1:6969"]') == told('listen = ["192.0.2.1:69"]') == [missing]
+    assert told('listen = ["10.0.0.1:69"]') == told('listen = ["192.0.2.1:6969", "0.0.0.0:69"]') == told("enabled = false") == []
+    assert told("", scope='tftp_servers = ["192.0.2.9"]') == told("", entry='url = "http://192.0.2.9/"') == []

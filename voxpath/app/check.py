@@ -214,6 +214,7 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
         found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
     found += [
         *check_scopes.scope_notes(config),
+        *check_tftp.tftp_notes(config),
         *check_classes.class_notes(config),
         *check_files.image_notes(config),
         *check_files.dated_notes(config),

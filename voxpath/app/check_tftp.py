@@ -8,6 +8,10 @@ from voxpath.app.check_addresses import listening
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine, disk_octets, unwritable
 from voxpath.app.schema import Config
+from voxpath.model.address import ANY_HOST, Endpoint
+
+PORT = 69
+"""Where phones ask for files; no option of DHCP can tell them another port."""
 
 
 def check_tftp(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -69,6 +73,18 @@ def check_floor(config: Config, machine: Machine) -> Iterator[Problem]:
     if 0 < octets <= options.upload_floor:
         what = f"the whole disk of {uploads} has room for {octets} octets: no phone could ever write"
         yield Problem("tftp.upload_floor", what, "lower it, or let uploads lie on a larger disk")
+
+
+def tftp_notes(config: Config) -> Iterator[str]:
+    """State which phones are told a TFTP server of this host where none listens, as most never say that they miss it."""
+    elsewhere = bool(config.classes) and all(entry.url or entry.tftp_servers for entry in config.classes)
+    if not config.tftp.enabled or elsewhere:
+        return
+    serving = {listen.host for listen in map(Endpoint.parse, config.tftp.listen) if listen.port == PORT}
+    for number, scope in enumerate(config.scopes):
+        if not scope.tftp_servers and serving.isdisjoint((ANY_HOST, str(scope.server))):
+            what = f"phones are told the TFTP server {scope.server}, where tftp.listen has no port {PORT}"
+            yield f'scope[{number}]: {what}; write tftp.listen = ["{scope.server}:{PORT}"], or name another one by tftp_servers'
 
 
 def _resolved(path: Path) -> Path:

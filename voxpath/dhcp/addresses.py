@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from voxpath.dhcp.conflicts import Conflicts
 from voxpath.model.phone import Scope
 
 MAX_DOUBTS = 1024
@@ -25,16 +26,18 @@ class Demand:
         first whose turn it is.
     :ivar overlooked: how many were not noted, for want of room.
     :ivar probed: the names of the scopes whose addresses are verified; the prober writes it.
+    :ivar conflicts: addresses that others answered for; the prober writes it, and a phone that was one of those others ends it.
     :ivar unsent: why the last probe of a scope did not leave, by the scope's name; the prober writes it, too.
     """
 
-    __slots__ = ("doubts", "overlooked", "probed", "scopes", "unseen", "unsent")
+    __slots__ = ("conflicts", "doubts", "overlooked", "probed", "scopes", "unseen", "unsent")
 
     def __init__(self) -> None:
         self.scopes: dict[str, None] = {}
         self.doubts: dict[IPv4Address, str] = {}
         self.unseen: dict[str, None] = {}
         self.overlooked = 0
+        self.conflicts = Conflicts()
         self.probed: frozenset[str] = frozenset()
         self.unsent: dict[str, str] = {}
 

@@ -11,6 +11,7 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import bind, fixed_address, make_offer
 from voxpath.dhcp.event import DhcpNak, DhcpOffer
+from voxpath.dhcp.found import claim, found_at
 from voxpath.dhcp.message import ANY, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Refusal
@@ -44,8 +45,9 @@ class Allocation:
             return self._silence.drop(request, reason)
         if not self._has_room(client):
             return self._silence.drop(request, "too many offers are open")
+        fixed = fixed_address(parts, request)
         try:
-            offer = make_offer(parts, request, phone_class, fixed_address(parts, request), now)
+            offer = make_offer(parts, request, phone_class, fixed, now, self._found(request, None, fixed, now))
         except Exhausted as error:
             return self._silence.exhausted(request, phone_class, error)
         request = request.about(offer.address)
@@ -98,10 +100,12 @@ class Allocation:
         """The client whose offer or lease this address is, or why it is not.
 
         A selecting client may ask for an offer that a restart has forgotten: it gets that address if it still can.
+        So does one that was found there before it asked, in whatever state it is.
         """
         if address not in request.scope.subnet:
             return "the address belongs to another network"
         fixed = fixed_address(self._parts, request)
+        found = self._found(request, address, fixed, now)
         if not self._book.selection.entitled(fixed, request.scope, address):
             return "the address is not for this phone"
         client = self._book.known(request.mac)
@@ -111,8 +115,8 @@ class Allocation:
                 return client
             if lease is not None and lease_fits(lease, request.scope) and lease.address == address:
                 return client
-        if code.SERVER_ID in request.message.options and self._has_room(client):
-            offer = make_offer(self._parts, request, phone_class, fixed, now)
+        if (code.SERVER_ID in request.message.options or found == address) and self._has_room(client):
+            offer = make_offer(self._parts, request, phone_class, fixed, now, found)
             client = self._book.known(request.mac)
             assert client is not None
             if offer.address == address:
@@ -120,6 +124,14 @@ class Allocation:
             # Nobody was told of it.
             self._book.drop_offer(client)
         return "the address is not leased to this phone"
+
+    def _found(self, request: Request, asked: IPv4Address | None, fixed: IPv4Address | None, now: float) -> IPv4Address | None:
+        """The address where the phone was found, free for it by now; ``None``: it was found nowhere, or not where it asks for."""
+        wanted = asked or request.message.address(code.REQUESTED_ADDRESS)
+        conflict = found_at(self._book, request, wanted, fixed, now)
+        if conflict is None or asked not in (None, conflict.address):
+            return None
+        return claim(self._book, conflict)
 
     def _with_ports(
         self, request: Request, client: Client, phone_class: PhoneClass, address: IPv4Address, now: float

@@ -24,15 +24,23 @@ def fixed_address(parts: Parts, request: Request) -> IPv4Address | None:
     return reservation.address if reservation is not None else None
 
 
-def make_offer(parts: Parts, request: Request, phone_class: PhoneClass, fixed: IPv4Address | None, now: float) -> Offer:
+def make_offer(
+    parts: Parts,
+    request: Request,
+    phone_class: PhoneClass,
+    fixed: IPv4Address | None,
+    now: float,
+    found: IPv4Address | None = None,
+) -> Offer:
     """Keep an address and a block for a phone, in the first scope of its link that has both (super-scopes, DHC-14).
 
     An address that is remembered for another phone gives way only when no scope has a free one.
 
     :param fixed: the only address that it may have on this link; ``None``: any.
+    :param found: the address that it uses already, which it gets if that is free; ``None``: the one that it asks for.
     :raises Exhausted: no scope has both; it tells why each has not.
     """
-    wanted = request.message.address(code.REQUESTED_ADDRESS)
+    wanted = found or request.message.address(code.REQUESTED_ADDRESS)
     scopes = tuple(candidates(parts, request, fixed, wanted))
     refused: dict[Scope, Exhausted] = {}
     for others in (False, True) if len(scopes) > 1 else (True,):

@@ -35,7 +35,7 @@ class Conflicts:
     def __init__(self) -> None:
         self._standing: dict[IPv4Address, Conflict] = {}
         self._ends: TimerHeap[IPv4Address] = TimerHeap()
-        self._by: dict[Mac, int] = {}
+        self._by: dict[Mac, dict[IPv4Address, None]] = {}
 
     def __len__(self) -> int:
         return len(self._standing)
@@ -53,7 +53,17 @@ class Conflicts:
     def answers(self, mac: Mac, now: float) -> int:
         """For how many addresses on probation a machine answered."""
         self._end(now)
-        return self._by.get(mac, 0)
+        return len(self._by.get(mac, ()))
+
+    def of(self, mac: Mac, now: float) -> list[Conflict]:
+        """Those that a machine answered for, :data:`MAX_PER_MAC` at the most."""
+        self._end(now)
+        return [self._standing[address] for address in self._by.get(mac, ())]
+
+    def end(self, address: IPv4Address) -> None:
+        """The conflict about an address is over before its time."""
+        self._ends.disarm(address)
+        self._remove(address)
 
     def add(self, conflict: Conflict, now: float) -> None:
         """Enter one; the caller has looked whether there is room."""
@@ -62,7 +72,7 @@ class Conflicts:
         self._standing[conflict.address] = conflict
         self._ends.arm(conflict.address, conflict.until)
         if conflict.mac is not None:
-            self._by[conflict.mac] = self._by.get(conflict.mac, 0) + 1
+            self._by.setdefault(conflict.mac, {})[conflict.address] = None
 
     def _end(self, now: float) -> None:
         for address in self._ends.due(now):
@@ -72,8 +82,7 @@ class Conflicts:
         conflict = self._standing.pop(address, None)
         if conflict is None or conflict.mac is None:
             return
-        left = self._by[conflict.mac] - 1
-        if left:
-            self._by[conflict.mac] = left
-        else:
+        mine = self._by[conflict.mac]
+        del mine[address]
+        if not mine:
             del self._by[conflict.mac]

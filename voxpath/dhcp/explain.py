@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
+from voxpath.dhcp.found import found_at
 from voxpath.dhcp.layout import OWN_LAYOUT
 from voxpath.dhcp.message import INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
@@ -106,6 +107,10 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
             yield Finding("answer", "an OFFER in place of the open one, which is of another class or scope")
             return
     else:
+        wanted = request.message.address(code.REQUESTED_ADDRESS)
+        if (conflict := found_at(parts.book, request, wanted, fixed, now)) is not None:
+            yield Finding("answer", f"an OFFER of {conflict.address}, which it was found to use: its probation ends by that")
+            return
         try:
             offer = _tried(parts, request, phone_class, fixed, scopes, now)
         except Exhausted as error:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from voxpath.core.effects import Datagram, Effect, Emit, Failed, Outcome, Send
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
-from voxpath.dhcp.conflicts import MAX_PER_MAC, Conflict, Conflicts
+from voxpath.dhcp.conflicts import MAX_PER_MAC, Conflict
 from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
@@ -95,7 +95,7 @@ class Prober:
     """
 
     def __init__(self, book: Book, settings: ProbeSettings = ProbeSettings(), without: Collection[str] = ()) -> None:
-        self.conflicts = Conflicts()
+        self.conflicts = book.demand.conflicts
         self._book = book
         self._settings = settings
         self._under_way: dict[IPv4Address, Probe] = {}

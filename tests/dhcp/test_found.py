@@ -1,0 +1,99 @@
+"""Phones that use an address before this server knows them: after another DHCP server, or after a loss of the store (DHC-16)."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from tests.dhcp.test_probe import PROBATION_S, PROBED_S, STRANGER, Link, at, offer
+from tests.dhcp.test_server import edited
+from voxpath.dhcp import options as code
+from voxpath.dhcp.client import Refused
+from voxpath.dhcp.question import Question
+
+
+@pytest.fixture
+def moved(make_site, make_phone) -> tuple:
+    """A scope of three addresses, and two phones that are on two of them already."""
+    link = Link(make_site(last=12))
+    phones = [make_phone(link.site, number) for number in (1, 2)]
+    link.hosts = {at(11): phones[0].mac, at(12): phones[1].mac}
+    link.wait(PROBED_S)
+    return link, *phones
+
+
+def answer_of(link: Link, phone) -> str:
+    question = Question(phone.mac, b"desk", interface="eth0")
+    return {found.step: found.result for found in link._server.explain(question, link.site.now)}["answer"]
+
+
+def test_a_phone_is_offered_the_address_where_it_was_found(moved) -> None:
+    link, one, two = moved
+    assert two.boot().address == at(12)
+    assert one.boot().address == at(11)
+    assert link.prober.conflicts.standing(link.site.now) == []
+
+
+def test_a_phone_that_boots_anew_or_renews_keeps_the_address_where_it_was_found(moved) -> None:
+    """A NAK would end a call: the former server's lease is as good as one of ours."""
+    link, one, two = moved
+    lease = replace(one.offer(), address=at(11))
+    for phone, build in ((one, one.client.reboot), (two, two.client.renew)):
+        address = next(where for where, mac in link.hosts.items() if mac == phone.mac)
+        assert phone.ask(build(replace(lease, address=address))).lease.address == address
+
+
+def test_nobody_else_gets_it(moved, make_phone) -> None:
+    link, one, _ = moved
+    other = make_phone(link.site, 3)
+    asking = edited(other.client.discover(), options={code.REQUESTED_ADDRESS: at(11).packed})
+    assert other.ask(asking).lease.address == at(10)
+    lease = other.boot()
+    stranger = make_phone(link.site, 4)
+    assert isinstance(stranger.ask(stranger.client.reboot(replace(lease, address=at(11)))), Refused)
+    assert one.boot().address == at(11)
+
+
+def test_an_offer_that_is_not_taken_leaves_the_address_to_be_looked_at_again(moved) -> None:
+    link, one, _ = moved
+    assert one.offer().address == at(11)
+    link.asked.clear()
+    link.wait(PROBATION_S)
+    assert at(11) in link.asked
+    assert link._server.book.pool("lan").is_contested(at(11))
+
+
+def test_a_phone_that_is_known_here_gets_its_own_address_and_not_another_that_it_answers_for(make_site, make_phone) -> None:
+    link = Link(make_site(last=12))
+    link.wait(PROBED_S)
+    phone = make_phone(link.site, 1)
+    assert phone.boot().address == at(10)
+    link.hosts[at(11)] = phone.mac
+    link.wait(PROBATION_S)
+    assert phone.boot().address == at(10)
+    assert link._server.book.pool("lan").is_contested(at(11))
+
+
+def test_a_phone_that_was_found_at_two_addresses_gets_the_one_that_it_asks_for(make_site, make_phone) -> None:
+    link = Link(make_site(last=12))
+    phone = make_phone(link.site, 1)
+    link.hosts = {at(11): phone.mac, at(12): phone.mac}
+    link.wait(PROBED_S)
+    asking = edited(phone.client.discover(), options={code.REQUESTED_ADDRESS: at(12).packed})
+    assert phone.ask(asking).lease.address == at(12)
+    assert link._server.book.pool("lan").is_contested(at(11))
+
+
+def test_the_address_of_a_machine_that_is_no_phone_of_ours_stays_nobodys(make_site, make_phone) -> None:
+    link = Link(make_site(last=12))
+    link.hosts = {at(number): STRANGER for number in (10, 11, 12)}
+    link.wait(PROBED_S)
+    phone = make_phone(link.site, 1)
+    assert phone.ask(phone.client.discover()) is None
+
+
+def test_a_dry_run_tells_it_and_ends_no_probation(moved) -> None:
+    link, one, _ = moved
+    assert answer_of(link, one) == "an OFFER of 10.0.0.11, which it was found to use: its probation ends by that"
+    assert link._server.book.pool("lan").is_contested(at(11))
+    assert offer(link, one) == IPv4Address("10.0.0.11")
