@@ -1,14 +1,20 @@
 """``reboot`` tells which ways were tried, and what became of each."""
 
 from collections.abc import Callable
+from ipaddress import IPv4Address
+from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
+from voxpath.app.orders import PhoneOrders
 from voxpath.app.reboot import reboot
 from voxpath.manage.facts import CommandError
+from voxpath.model.address import Mac
+from voxpath.model.phone import Lease
 
 PHONE = "02:00:00:00:0a:01"
 
@@ -65,3 +71,14 @@ def test_when_no_way_is_left_all_that_were_tried_are_told() -> None:
         told(Registrar(lost()), refused)
     with pytest.raises(CommandError, match=r"is not registered here; DHCP: not asked: .* no service gateway; ask .* by --socket"):
         told(Registrar(None), None)
+
+
+@pytest.mark.parametrize(("static", "rest"), [(False, "boots when it renews by itself"), (True, "renews nothing: boot it by hand")])
+def test_what_a_phone_that_ignores_a_forcerenew_does_is_told_by_its_kind(static: bool, rest: str) -> None:
+    lease = Lease(Mac.parse(PHONE), b"", "lan", IPv4Address("10.0.0.11"), "desk", "", inf, static=static)
+    server: Any = SimpleNamespace(lease_of=lambda mac: lease, recall=SimpleNamespace(ask=lambda mac, now: []))
+    driver: Any = SimpleNamespace(act=lambda action: action(0.0))
+    clock: Any = SimpleNamespace(now=lambda: 0.0)
+    unneeded: Any = None
+    orders = PhoneOrders(server, unneeded, driver, unneeded, clock)
+    assert rest in orders.recall(PHONE)

@@ -1,5 +1,6 @@
 """The control socket end to end, and the command line that asks it."""
 
+import errno
 import json
 import os
 import socket
@@ -226,6 +227,15 @@ def test_the_client_says_what_to_do(tmp_path: Path) -> None:
         ask(str(tmp_path / "nobody"), "status")
     with pytest.raises(NoServer, match="--socket"):
         ask("x" * 200, "status")
+
+
+def test_the_client_of_a_user_who_may_not_says_how_he_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("voxpath.manage.client._exchange", refused)
+    with pytest.raises(NoServer, match="Permission denied; run it by sudo, or let others in by control"):
+        ask(str(tmp_path / "control.sock"), "status")
 
 
 def voxpath(*arguments: str) -> "subprocess.CompletedProcess[str]":

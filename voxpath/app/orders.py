@@ -72,7 +72,10 @@ class PhoneOrders:
         except LocalError as error:
             raise CommandError("reboot", str(error), "write forcerenew = true in its class if it does") from None
         self._driver.act(lambda now: effects)
-        return f"FORCERENEW sent to {lease.address}; one that ignores it boots when it renews by itself"
+        rest = "one that ignores it boots when it renews by itself"
+        if lease.static:
+            rest = "its address was set by hand, so it renews nothing: boot it by hand if it ignores that"
+        return f"FORCERENEW sent to {lease.address}; {rest}"
 
     def _order(self, verb: str, phone: str, told: type[Event], order: Callable[[float], list[Effect]]) -> "Deferred[Event]":
         """Give an order, and wait for the event that tells its end."""

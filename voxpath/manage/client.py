@@ -30,6 +30,8 @@ def ask(path: str, verb: str, arguments: Sequence[str] = (), timeout_s: float = 
         raise Refused(f"{verb}: the arguments are too long; shorten them")
     try:
         reply = parse_reply(_exchange(path, line, timeout_s))
+    except PermissionError as error:
+        raise NoServer(f"{path}: {error.strerror}; run it by sudo, or let others in by control.mode") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise NoServer(f"{path}: {reason}; start voxpath, or name its control socket by --socket") from None
