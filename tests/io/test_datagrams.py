@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
-from voxpath.core.effects import Burst, Datagram, Direct, Send
+from voxpath.core.effects import Burst, Datagram, Direct, Send, Train
 from voxpath.io.local import LocalPort
 from voxpath.io.packet import udp_packet
 from voxpath.io.ports import UdpPorts
@@ -114,8 +114,8 @@ async def test_a_port_answers_its_peer_without_the_core_as_long_as_there_is_an_a
     ports.open("peer", ANY, lambda datagram: heard.append(datagram.payload))
     ports.open("other", ANY, lambda datagram: None)
     to, peer = ports.local("server"), ports.local("peer")
-    answers = {b"one": (b"1",), b"two": (b"2", b"22")}
-    ports.direct(Direct("server", peer, None), lambda payload: answers.get(payload, ()))
+    answers = {b"one": Train(b"1", 9), b"two": Train(b"222", 2)}
+    ports.direct(Direct("server", peer, None), answers.get)
     for payload in (b"one", b"two", b"three"):
         ports.send(Send(payload, to, "peer"))
     ports.send(Send(b"one", to, "other"))
@@ -124,7 +124,7 @@ async def test_a_port_answers_its_peer_without_the_core_as_long_as_there_is_an_a
     ports.direct(Direct("server", peer, None), None)
     ports.send(Send(b"one", to, "peer"))
     await complete
-    assert heard == [b"1", b"2", b"22"]
+    assert heard == [b"1", b"22", b"2"]
     assert received[2] == Datagram(b"one", peer, to.host, "", "server")
     assert {(datagram.payload, datagram.source) for datagram in received[:2]} == {(b"three", peer), (b"one", ports.local("other"))}
     ports.close_all()
@@ -135,7 +135,7 @@ async def test_an_answer_that_cannot_leave_is_lost_and_the_port_goes_on() -> Non
     heard: Deferred[bytes] = Deferred()
     ports.open("server", ANY, lambda datagram: None)
     ports.open("peer", ANY, lambda datagram: heard.callback(datagram.payload))
-    ports.direct(Direct("server", ports.local("peer"), None), lambda payload: (payload * 20_000,))
+    ports.direct(Direct("server", ports.local("peer"), None), lambda payload: Train(payload * 20_000, 1 << 20))
     for payload in (b"too long", b"x"):
         ports.send(Send(payload, ports.local("server"), "peer"))
     assert await heard == b"x" * 20_000
@@ -148,8 +148,8 @@ async def test_a_port_with_every_address_gives_all_to_the_core() -> None:
     received: Deferred[Datagram] = Deferred()
     ports.open("server", Endpoint("0.0.0.0", 0), received.callback)
     ports.open("peer", ANY, lambda datagram: None)
-    ports.direct(Direct("server", ports.local("peer"), None), lambda payload: (b"1",))
-    ports.direct(Direct("closed", ports.local("peer"), None), lambda payload: (b"1",))
+    ports.direct(Direct("server", ports.local("peer"), None), lambda payload: Train(b"1", 1))
+    ports.direct(Direct("closed", ports.local("peer"), None), lambda payload: Train(b"1", 1))
     ports.send(Send(b"one", Endpoint("127.0.0.1", ports.local("server").port), "peer"))
     assert (await received).payload == b"one"
     ports.close_all()

@@ -27,6 +27,7 @@ from voxpath.core.effects import (
     Put,
     Reply,
     Send,
+    Train,
 )
 from voxpath.core.errors import RemoteError
 from voxpath.core.timers import TimerHeap
@@ -273,35 +274,35 @@ def shortened(reply: Reply) -> tuple[Bench, Answer]:
 
 
 def test_a_port_asks_the_reply_with_the_time_until_it_is_told_not_to() -> None:
-    bench, answer = shortened(lambda payload, now: (payload, b"%g" % now))
+    bench, answer = shortened(lambda payload, now: Train(payload, int(now)))
     bench.clock.advance(2)
-    assert answer(b"x") == (b"x", b"2")
+    assert answer(b"x") == Train(b"x", 2)
     bench.feed(b"end")
     assert bench.answers[1:] == [None]
 
 
 def test_a_reply_that_raises_is_a_fault_and_the_long_way_is_taken() -> None:
-    def broken(payload: bytes, now: float) -> tuple[bytes, ...]:
+    def broken(payload: bytes, now: float) -> Train | None:
         raise ZeroDivisionError("bug")
 
     bench, answer = shortened(broken)
-    assert answer(b"x") == ()
+    assert answer(b"x") is None
     assert bench.events == [CoreFault]
     assert bench.driver.faults.count == 1
 
 
 def test_the_short_way_is_closed_to_all_while_anybody_is_in_quarantine_and_after_a_stop() -> None:
     """The long way looks who it is."""
-    bench, answer = shortened(lambda payload, now: (b"y",))
+    bench, answer = shortened(lambda payload, now: Train(b"y", 1))
     other = Endpoint("192.0.2.2", 68)
     for _ in range(3):
         bench.feed(b"poison", other)
-    assert answer(b"x") == ()
+    assert answer(b"x") is None
     bench.clock.advance(61)
     bench.feed(b"end", other)
-    assert answer(b"x") == (b"y",)
+    assert answer(b"x") == Train(b"y", 1)
     bench.driver.stop()
-    assert answer(b"x") == ()
+    assert answer(b"x") is None
 
 
 @pytest.mark.parametrize("step", ["tick", "resolve"])

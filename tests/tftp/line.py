@@ -70,9 +70,9 @@ class Line:
                 self.put(side.tick(self.now), 1 - to)
 
     def _answer(self, octets: bytes, to: int) -> Iterable[Message]:
-        if to == 0 and self._short and (payloads := self.sides[0].reply(octets, self.now)):
+        if to == 0 and self._short and (train := self.sides[0].reply(octets, self.now)):
             self.shortened += 1
-            return map(parse, map(bytes, payloads))
+            return map(parse, map(bytes, train.datagrams()))
         return self.sides[to].take(parse(octets), self.now)
 
 

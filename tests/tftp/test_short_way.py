@@ -67,9 +67,11 @@ def begun(content: Octets, window: int = 1, size: int = SIZE) -> Sending:
 def test_the_short_way_answers_one_ack_and_changes_nothing_by_any_other_message(octets: bytes) -> None:
     sending = begun(Octets(bytes(SIZE * 4)))
     before = vars(sending).copy()
-    assert sending.reply(octets, 0.5) == ()
+    assert sending.reply(octets, 0.5) is None
     assert vars(sending) == before
-    assert [parse(bytes(payload)) for payload in sending.reply(write(Ack(1)), 0.5)] == [Data(2, bytes(SIZE))]
+    train = sending.reply(write(Ack(1)), 0.5)
+    assert train is not None
+    assert [parse(bytes(datagram)) for datagram in train.datagrams()] == [Data(2, bytes(SIZE))]
 
 
 def test_the_first_ack_after_a_timeout_takes_the_long_way_so_that_the_timer_is_looked_at() -> None:
@@ -77,7 +79,7 @@ def test_the_first_ack_after_a_timeout_takes_the_long_way_so_that_the_timer_is_l
     sending = begun(Octets(bytes(SIZE * 9)))
     assert sending.due is not None
     assert sending.tick(sending.due)
-    assert sending.reply(write(Ack(1)), 1.5) == ()
+    assert sending.reply(write(Ack(1)), 1.5) is None
     assert sending.take(Ack(1), 1.5) == [Data(2, bytes(SIZE))]
     assert sending.reply(write(Ack(2)), 1.6)
 
@@ -94,9 +96,11 @@ def test_a_long_transfer_is_not_given_up_at_its_first_loss() -> None:
 
 def test_while_windows_leave_in_bursts_the_short_way_is_closed() -> None:
     sending = begun(Octets(bytes(SIZE * 90)), window=4)
-    assert len(sending.reply(write(Ack(4)), 0.1)) == 4
+    train = sending.reply(write(Ack(4)), 0.1)
+    assert train is not None
+    assert len(train.datagrams()) == 4
     assert len(sending.take(Ack(6), 0.1)) == 2
-    assert sending.reply(write(Ack(8)), 0.1) == ()
+    assert sending.reply(write(Ack(8)), 0.1) is None
 
 
 def test_a_file_that_is_lost_is_the_long_ways_to_tell() -> None:
@@ -111,14 +115,14 @@ def test_a_file_that_is_lost_is_the_long_ways_to_tell() -> None:
         assert sending.sent < 4 * PIECE_OCTETS // 1468
     assert sending.ending is None
     assert list(sending.take(Ack(sending.sent), 0.0)) == [Error(0, "the file cannot be read")]
-    assert sending.reply(write(Ack(sending.sent)), 0.0) == ()
+    assert sending.reply(write(Ack(sending.sent)), 0.0) is None
 
 
 def test_an_empty_datagram_is_no_acknowledgement() -> None:
     """While nothing is awaited on the short way, what comes is the core's to refuse."""
     sending = Sending(Octets(bytes(3000)), Agreed(answer=(("blksize", "512"),)), Random(1))
     list(sending.start(0.0))
-    assert sending.reply(b"", 0.0) == ()
+    assert sending.reply(b"", 0.0) is None
     assert sending.acked == -1
 
 

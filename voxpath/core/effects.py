@@ -11,7 +11,7 @@ None of them refers back to what made it, so the garbage collector need not look
 Timers are no effects: a core keeps its own :class:`~voxpath.core.timers.TimerHeap` and tells when the next one is due.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -83,13 +83,28 @@ class Close(Struct, frozen=True, gc=False):
 
 Payload: TypeAlias = bytes | memoryview
 
-Reply: TypeAlias = Callable[[bytes, float], Sequence[Payload]]
-"""Answers one kind of datagram, and nothing else happens by it: payload and time in, the answer's payloads out.
 
-No answer: it is of another kind, and nothing has changed.
+class Train(Struct, frozen=True, gc=False):
+    """Datagrams to one place, one behind the other in one piece of memory: all of a size, but the last one may be shorter.
+
+    The last one is never empty, but for a train of one.
+    """
+
+    octets: Payload
+    size: int
+
+    def datagrams(self) -> list[Payload]:
+        """Each by itself."""
+        return [self.octets[at : at + self.size] for at in range(0, len(self.octets), self.size)] or [self.octets]
+
+
+Reply: TypeAlias = Callable[[bytes, float], Train | None]
+"""Answers one kind of datagram, and nothing else happens by it: payload and time in, the answer's datagrams out.
+
+``None``: it is of another kind, and nothing has changed.
 """
 
-Answer: TypeAlias = Callable[[bytes], Sequence[Payload]]
+Answer: TypeAlias = Callable[[bytes], Train | None]
 """The same as a port is given it: it knows the time by itself, and never raises."""
 
 

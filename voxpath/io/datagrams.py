@@ -6,11 +6,11 @@ A socket that is bound to one address hears nothing that was sent to another one
 
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from voxpath.core.effects import Answer, Burst, Datagram, Payload, Send
+from voxpath.core.effects import Answer, Burst, Datagram, Send, Train
 from voxpath.io.backlog import Backlog
 from voxpath.io.local import LocalPort, Readers
 from voxpath.io.packet import udp_packet
@@ -93,7 +93,7 @@ class UdpPort(LocalPort):
     def burst(self, burst: Burst) -> None:
         """Send several datagrams; raise :class:`OSError` when the kernel does not take one."""
         source = burst.source
-        self._outlet.send(burst.payloads, burst.destination, () if source in {"", self.told} else (_origin(source),))
+        self._outlet.send_each(burst.payloads, burst.destination, () if source in {"", self.told} else (_origin(source),))
 
     def direct(self, peer: Endpoint, answer: Answer | None) -> None:
         """Let ``answer`` have what comes from one peer first; a port that has to ask for the address of each datagram does not."""
@@ -126,18 +126,18 @@ class UdpPort(LocalPort):
     def _read_plain(self) -> Datagram | None:
         payload, source = self._socket.recvfrom(LARGEST_DATAGRAM)
         answer = self._answers.get(source)
-        if answer is not None and (payloads := answer(payload)):
-            self._say(payloads, source)
+        if answer is not None and (train := answer(payload)) is not None:
+            self._say(train, source)
             return None
         return Datagram(payload, Endpoint(*source), self.told, "", self.name)
 
-    def _say(self, payloads: Sequence[Payload], peer: tuple[str, int]) -> None:
+    def _say(self, train: Train, peer: tuple[str, int]) -> None:
         """Answer; what does not leave is lost, as on any wire: the core repeats it in time, and that is told if it fails, too."""
         try:
-            if len(payloads) == 1:
-                self._socket.sendto(payloads[0], peer)
+            if len(train.octets) <= train.size:
+                self._socket.sendto(train.octets, peer)
             else:
-                self._outlet.send(payloads, Endpoint(*peer))
+                self._outlet.send(train, peer)
         except OSError:
             return
 

@@ -4,7 +4,7 @@ One driver per core.
 It owns the core's single timer, isolates faults to the transaction in which they happen, and on a stop waits for what was begun.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from traceback import format_exception
 from typing import Any, Protocol
 
@@ -30,8 +30,8 @@ from voxpath.core.effects import (
     Failed,
     Open,
     Outcome,
-    Payload,
     Send,
+    Train,
 )
 from voxpath.core.errors import RemoteError
 from voxpath.core.rate import PerSecond
@@ -230,16 +230,16 @@ class Driver:
             self._ports.direct(effect, None)
             return
 
-        def answer(payload: bytes) -> Sequence[Payload]:
+        def answer(payload: bytes) -> Train | None:
             if self._stopped is not None or self.faults.quarantined:
                 # Then each datagram is looked at.
-                return ()
+                return None
             # Whatever a core raises is its fault, counted with its input; the port lives on.
             try:
                 return reply(payload, self._clock.now())
             except Exception as error:
                 self._fault(error, Datagram(payload, effect.peer, port=effect.port))
-                return ()
+                return None
 
         self._ports.direct(effect, answer)
 

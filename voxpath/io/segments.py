@@ -1,6 +1,7 @@
 """Several datagrams to one place by one system call: the kernel cuts a long payload into datagrams (UDP_SEGMENT, Linux 4.18).
 
-So a window of TFTP goes through the kernel once and not block by block, at a fifth of the cost.
+So a window of TFTP goes through the kernel twice and not block by block, at a fifth of the cost.
+Twice, since its receiver would sleep until the whole is there, and the sender until the whole is acknowledged.
 As with the segmentation of TCP, a capture on the sending host shows one long datagram; on the wire there never is one.
 """
 
@@ -11,8 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from voxpath.core.effects import Payload
-from voxpath.model.address import Endpoint
+from voxpath.core.effects import Payload, Train
 
 UDP_SEGMENT: Final = 103
 """From linux/udp.h; Python's ``socket`` does not know it."""
@@ -24,6 +24,11 @@ UNSEGMENTED: Final = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE})
 """Errors of a send that could do without segments: they exceed the path's MTU, or the interface leaves checksums to others."""
 _SIZE = struct.Struct("=H")
 
+HEAD: Final = 4
+"""Segments that leave before the others of a longer train: its receiver wakes up while those are on their way."""
+LONG: Final = 2 * HEAD
+"""A train of so many segments is worth a second system call."""
+
 Ancillary = tuple[int, int, bytes]
 
 
@@ -34,36 +39,48 @@ class Outlet:
         self._socket = opened
         self._segments = kernel_segments()
 
-    def send(self, payloads: Sequence[Payload], destination: Endpoint, ancillary: Sequence[Ancillary] = ()) -> None:
+    def send(self, train: Train, destination: tuple[str, int], ancillary: Sequence[Ancillary] = ()) -> None:
         """Send datagrams in their order; raise :class:`OSError` when the kernel does not take one."""
-        together = segments(payloads) if self._segments else 1
-        for first in range(0, len(payloads), together):
+        octets, size = train.octets, train.size
+        at, length = 0, len(octets)
+        most = max(1, min(MOST_SEGMENTS, MOST_OCTETS // size)) * size
+        step = HEAD * size if length >= LONG * size else most
+        while self._segments and at < length and most > size:
+            piece = octets[at : at + min(step, most)]
             try:
-                self._send(payloads[first : first + together], destination, ancillary)
+                self._send(piece, size, destination, ancillary)
             except OSError as error:
-                if together == 1 or error.errno not in UNSEGMENTED:
+                if len(piece) <= size or error.errno not in UNSEGMENTED:
                     raise
                 # What did not work once is not tried again: it would cost a system call each time.
                 self._segments = False
-                self.send(payloads[first:], destination, ancillary)
-                return
+                break
+            at, step = at + len(piece), most
+        for begin in range(at, length, size):
+            self._send(octets[begin : begin + size], size, destination, ancillary)
 
-    def _send(self, payloads: Sequence[Payload], destination: Endpoint, ancillary: Sequence[Ancillary]) -> None:
+    def send_each(self, payloads: Sequence[Payload], destination: tuple[str, int], ancillary: Sequence[Ancillary] = ()) -> None:
+        """Send datagrams that lie anywhere, as :meth:`send`: together if they are of one size, but for a shorter last one."""
+        if len(payloads) > 1 and _is_train(payloads):
+            self.send(Train(b"".join(payloads), len(payloads[0])), destination, ancillary)
+            return
+        for payload in payloads:
+            self._send(payload, len(payload), destination, ancillary)
+
+    def _send(self, octets: Payload, size: int, destination: tuple[str, int], ancillary: Sequence[Ancillary]) -> None:
         """One datagram, or the segments of one send."""
-        if len(payloads) > 1:
-            size = (socket.IPPROTO_UDP, UDP_SEGMENT, _SIZE.pack(len(payloads[0])))
-            self._socket.sendmsg(payloads, (size, *ancillary), 0, destination)
+        if len(octets) > size:
+            segment = (socket.IPPROTO_UDP, UDP_SEGMENT, _SIZE.pack(size))
+            self._socket.sendmsg([octets], (segment, *ancillary), 0, destination)
         elif ancillary:
-            self._socket.sendmsg(payloads, ancillary, 0, destination)
+            self._socket.sendmsg([octets], ancillary, 0, destination)
         else:
-            self._socket.sendto(payloads[0], destination)
+            self._socket.sendto(octets, destination)
 
 
-def segments(payloads: Sequence[Payload]) -> int:
-    """How many of these datagrams can be sent at once: 1 unless all are of one size, but for a shorter last one."""
+def _is_train(payloads: Sequence[Payload]) -> bool:
     size, last = len(payloads[0]), len(payloads[-1])
-    alike = 0 < last <= size and set(map(len, payloads[:-1])) <= {size}
-    return max(1, min(MOST_SEGMENTS, MOST_OCTETS // size)) if alike else 1
+    return 0 < last <= size and set(map(len, payloads[:-1])) <= {size}
 
 
 @cache

@@ -26,6 +26,7 @@ itself by that.
 from collections.abc import Sequence
 from typing import Final
 
+from voxpath.core.effects import Train
 from voxpath.core.retransmit import Entropy
 from voxpath.tftp.content import PIECE_OCTETS, Content, ContentLost
 from voxpath.tftp.machine import BLOCK_MODULUS, FIRST_DATA_SENDINGS, FIRST_PATIENCE_S, Ending, Transfer
@@ -98,26 +99,28 @@ class Sending(Transfer):
         # The ACK of this may come, and be answered, at once: no time of repetition is noted.
         return self._once_more(self._last, now)
 
-    def reply(self, octets: bytes, now: float) -> Sequence[memoryview]:
-        """Answer the ACK of all that was sent by the next window; nothing: this is another message, or the file is lost.
+    def reply(self, octets: bytes, now: float) -> Train | None:
+        """Answer the ACK of all that was sent by the next window; ``None``: this is another message, or the file is lost.
 
         The timer of :attr:`due` need not be moved for it: it fires early, and then finds that nothing is due.
         """
         if not octets or octets != self._awaited:
-            return ()
+            return None
         first = self.sent
         newest = first + self._agreed.window
         if newest > self._at_hand:
             try:
                 newest = self._reach(first, newest)
             except ContentLost:
-                return ()
+                return None
         self.acked = first
         self.sent = self._newest = newest
         self.went_on = now
         self.due = now + self._wait_s
         self._awaited = write_ack(newest % BLOCK_MODULUS) if newest != self._final else b""
-        return self._cut(first, newest)
+        length = HEADER_LENGTH + self._agreed.block_size
+        at = (first - self._piece_first) * length
+        return Train(self._piece[at : at + (newest - first) * length], length)
 
     def tick(self, now: float) -> Sequence[Message]:
         """Send the next burst of a window if it is time to; or repeat what was not answered, or give up."""
@@ -251,8 +254,6 @@ class Sending(Transfer):
         """The blocks from behind the first ones to the newest, as they are sent."""
         piece, length = self._piece, HEADER_LENGTH + self._agreed.block_size
         at = (first - self._piece_first) * length
-        if newest == first + 1:
-            return [piece[at : at + length]]
         return [piece[place : place + length] for place in range(at, at + (newest - first) * length, length)]
 
     @property
