@@ -87,7 +87,7 @@ Payload: TypeAlias = bytes | memoryview
 class Train(Struct, frozen=True, gc=False):
     """Datagrams to one place, one behind the other in one piece of memory: all of a size, but the last one may be shorter.
 
-    The last one is never empty, but for a train of one.
+    None of them is empty.
     """
 
     octets: Payload
@@ -95,7 +95,7 @@ class Train(Struct, frozen=True, gc=False):
 
     def datagrams(self) -> list[Payload]:
         """Each by itself."""
-        return [self.octets[at : at + self.size] for at in range(0, len(self.octets), self.size)] or [self.octets]
+        return [self.octets[at : at + self.size] for at in range(0, len(self.octets), self.size)]
 
 
 Reply: TypeAlias = Callable[[bytes, float], Train | None]
