@@ -20,6 +20,7 @@ PAGE = ROOT / "docs" / "how-to" / "service.md"
 @pytest.fixture
 def unit() -> RawConfigParser:
     parser = RawConfigParser()
+    # Keys keep their capitals, by the way that the documentation of configparser shows; its types know no such way.
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(UNIT)
     return parser
@@ -55,6 +56,7 @@ def test_the_service_has_the_rights_that_the_gateway_needs_and_no_others(unit) -
     assert set(service["RestrictAddressFamilies"].split()) == families
 
 
+# A part of systemd itself: containers and other systems do without it, and the tests before this one read the unit everywhere.
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_finds_nothing_wrong_with_the_unit(unit, tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "twistd"

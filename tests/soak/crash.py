@@ -147,6 +147,7 @@ def _load_until_killed(site: Site, server: subprocess.Popen[bytes], chance: Rand
         time.sleep(chance.uniform(*LIFE_S))
         assert server.poll() is None, "the gateway ended by itself"
         site.net.end(server, signal.SIGKILL)
+        # What was acknowledged before the kill may still be on its way to the recorder, and nothing tells that it has come.
         time.sleep(LATEST_S)
 
 

@@ -126,6 +126,7 @@ def _kill(site: Site, directory: Path, argv: list[str], number: int, chance: Ran
                 _await_end(server)
     if server is not None:
         site.net.end(server, signal.SIGKILL)
+    # What was acknowledged before the end may still be on its way to the recorder, and nothing tells that it has come.
     time.sleep(LATEST_S)
     calls = log.read_text(errors="replace")
     assert killed_at(calls, "fdatasync") == number, f"it was to be killed at flush {number}: {calls[-2000:]}"
@@ -197,6 +198,7 @@ def _prove_recovery(
 ) -> None:
     """It told of the fault, serves again in the same process, and a restart loses nothing."""
     assert server.poll() is None, f"{name}: the gateway ended"
+    # As after a kill: the last acknowledgements may still be on their way.
     time.sleep(LATEST_S)
     control = str(directory / "control.sock")
     told = {entry.id for entry in answer(control, "events", "100000").entries}
@@ -207,6 +209,7 @@ def _prove_recovery(
         if recorder.total == before:
             with _load(site, chance):
                 time.sleep(LOAD_S)
+            # As after a kill: the last acknowledgements may still be on their way.
             time.sleep(LATEST_S)
     assert recorder.total > before, f"{name}: no ACK after the disk was good again"
     site.net.end(server, signal.SIGKILL)

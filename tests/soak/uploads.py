@@ -112,6 +112,7 @@ class Site(Bench):
             clients.append(self._curl(phone, logs))
         until(lambda: server.poll() is not None or all(client.poll() is not None for client in clients), "the batch ends", 120)
         if server.poll() is not None:
+            # What was acknowledged before the kill may still be on its way to the clients, and nothing tells that it has come.
             time.sleep(LATEST_S)
         kept = {phone.mac: self._kept(phone, client, sent[phone.mac]) for phone, client in zip(self._writers, clients, strict=True)}
         return sent, kept
