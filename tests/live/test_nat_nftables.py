@@ -18,7 +18,7 @@ from twisted.internet.task import Clock
 from tests.live.namespaces import Namespaces
 from tests.live.wires import OneProcessor, Wire
 from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
-from tests.natreactor.nat_packets import ECHO, FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, PUBLIC2, checksums_hold, ip, mapping, udp
+from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, PUBLIC2, checksums_hold, mapping, ping, udp
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
@@ -153,7 +153,7 @@ def test_traffic_between_inside_addresses_is_not_translated(loaded: KernelRig) -
     came = loaded.carry(udp(PHONE1, 40000, PHONE2, 9), True)
     assert came is not None
     assert came[12:20] == IPv4Address(PHONE1).packed + IPv4Address(PHONE2).packed
-    assert loaded.carry(ip(PHONE1, LAN, ECHO, 1), True) is None
+    assert loaded.carry(ping(PHONE1, LAN, 0xF7FE), True) is None
     (echo,) = loaded.answers
     assert echo[16:20] == IPv4Address(PHONE1).packed
 

@@ -85,10 +85,40 @@ def tcp(source: str, port: int, destination: str, to: int, payload: bytes = b"",
     return ip(source, destination, body[:16] + struct.pack("!H", sum_) + body[18:], 6, **more)
 
 
+def sctp(source: str, port: int, destination: str, to: int, **more: object) -> bytes:
+    """An SCTP packet; its checksum does not cover the addresses, so any value shows that it is left alone."""
+    return ip(source, destination, struct.pack("!HHII", port, to, 0x11223344, 0x55667788), 132, **more)
+
+
+def icmp(source: str, destination: str, kind: int, code: int, rest: bytes, data: bytes, sum_: int = 0, **more: object) -> bytes:
+    """An ICMP message; ``sum_`` damages its checksum."""
+    body = struct.pack("!BBH", kind, code, 0) + rest + data
+    return ip(source, destination, body[:2] + struct.pack("!H", (checksum(body) + sum_) % 0xFFFF) + body[4:], 1, **more)
+
+
+def ping(source: str, destination: str, identifier: int, **more: object) -> bytes:
+    """An echo request."""
+    return icmp(source, destination, 8, 0, struct.pack("!HH", identifier, 1), b"voxpath", **more)
+
+
+def pong(source: str, destination: str, identifier: int, **more: object) -> bytes:
+    """An echo reply."""
+    return icmp(source, destination, 0, 0, struct.pack("!HH", identifier, 1), b"voxpath", **more)
+
+
+def error(
+    source: str, destination: str, about: bytes, kind: int = 3, code: int = 3, rest: bytes = bytes(4), **more: object
+) -> bytes:
+    """An ICMP error about a packet, with as much of that as RFC 1812 section 4.3.2.3 lets it have."""
+    return icmp(source, destination, kind, code, rest, about[:548], **more)
+
+
 def checksums_hold(packet: bytes) -> bool:
-    """Recompute the IP checksum and the UDP or TCP checksum (a UDP checksum of zero holds)."""
+    """Recompute the IP checksum, and that of UDP, TCP or ICMP (a UDP checksum of zero holds)."""
     size = (packet[0] & 15) * 4
     body = packet[size:]
+    if packet[9] == 1:
+        return checksum(packet[:size]) == checksum(body) == 0
     if packet[9] == 17 and body[6:8] == b"\0\0":
         return checksum(packet[:size]) == 0
     pseudo = packet[12:20] + struct.pack("!BBH", 0, packet[9], len(body))
@@ -106,6 +136,7 @@ def zeroing(source: str, port: int, public: str, destination: str, to: int) -> b
 class Case:
     """A packet, where it comes from, and what becomes of it: the source and destination it leaves with, or the reason.
 
+    :ivar becomes: all octets of it behind the gateway, where addresses in its payload change; empty: those stay.
     :ivar counted: whether the kernel's table counts the drop; wrong headers are the kernel's own business.
     """
 
@@ -115,10 +146,16 @@ class Case:
     reason: Reason | None = None
     leaves: tuple[str, str] = ("", "")
     counted: bool = True
+    becomes: bytes = b""
 
 
 def passes(name: str, packet: bytes, source: str, destination: str) -> Case:
     return Case(name, packet[12:15] == bytes((10, 0, 0)), packet, leaves=(source, destination))
+
+
+def becomes(name: str, packet: bytes, behind: bytes) -> Case:
+    addresses = (str(IPv4Address(behind[12:16])), str(IPv4Address(behind[16:20])))
+    return Case(name, packet[12:15] == bytes((10, 0, 0)), packet, leaves=addresses, becomes=behind)
 
 
 def out(name: str, packet: bytes, reason: Reason, *, counted: bool = True) -> Case:
@@ -132,9 +169,105 @@ def into(name: str, packet: bytes, reason: Reason, *, counted: bool = True) -> C
 NOPS = b"\x01\x01\x01\x00"
 SOURCE_ROUTE = b"\x83\x07\x04\xc0\x00\x02\x01\x00"
 BAD_OPTION = b"\x44\x09\x05\x00"
-ECHO = struct.pack("!BBHHH", 8, 0, 0xF7FE, 1, 0)
 R = Reason
 
+SENT = udp(PHONE1, 2048, FAR, 9, ttl=60)
+"""A packet of a phone, as it shows it; and below as the outside saw it, one hop further."""
+SEEN = udp(PUBLIC1, 2048, FAR, 9, ttl=60)
+CAME = udp(FAR, 9, PUBLIC1, 2048, ttl=60)
+GOT = udp(FAR, 9, PHONE1, 2048, ttl=60)
+ROUTER, INNER_ROUTER = "192.0.2.9", "10.0.0.3"
+MTU_1400 = struct.pack("!HH", 0, 1400)
+
+ICMP_CASES = (
+    becomes("an echo request leaves by its identifier", ping(PHONE1, FAR, 2050), ping(PUBLIC1, FAR, 2050, ttl=63)),
+    becomes("an echo request of the highest port", ping(PHONE4, FAR, 4351), ping(PUBLIC1, FAR, 4351, ttl=63)),
+    becomes("an echo request of a smaller block", ping(PHONE5, FAR, 3007), ping(PUBLIC2, FAR, 3007, ttl=63)),
+    becomes("an echo reply comes back by its identifier", pong(FAR, PUBLIC1, 2050), pong(FAR, PHONE1, 2050, ttl=63)),
+    becomes("an echo with a bad checksum stays bad", ping(PHONE1, FAR, 2050, sum_=7), ping(PUBLIC1, FAR, 2050, sum_=7, ttl=63)),
+    out("an echo request with a foreign identifier", ping(PHONE1, FAR, 2112), R.SPOOFED_PORT),
+    out("an echo request of a host without a lease", ping(STRANGER, FAR, 2050), R.UNKNOWN_PHONE),
+    out("an echo request with TTL 1", ping(PHONE1, FAR, 2050, ttl=1), R.TTL_EXPIRED),
+    out("an echo request to a public address", ping(PHONE1, PUBLIC1, 2050), R.ICMP),
+    into("an echo request from outside", ping(FAR, PUBLIC1, 2050), R.ICMP),
+    into("an echo reply that nobody asked for", pong(FAR, PUBLIC1, 2176), R.UNLEASED_PORT),
+    out("an echo reply from inside", pong(PHONE1, FAR, 2050), R.ICMP),
+    out("an ICMP redirect", icmp(PHONE1, FAR, 5, 1, bytes(4), GOT), R.ICMP),
+    into("a source quench", error(ROUTER, PUBLIC1, SEEN, 4, 0), R.ICMP),
+    into("a timestamp request", icmp(FAR, PUBLIC1, 13, 0, struct.pack("!HH", 2048, 1), bytes(12)), R.ICMP),
+    out("four octets of ICMP", ip(PHONE1, FAR, b"\x08\0\xf7\xff", 1), R.TRUNCATED),
+    becomes("port unreachable comes back", error(FAR, PUBLIC1, SEEN), error(FAR, PHONE1, SENT, ttl=63)),
+    becomes(
+        "fragmentation needed by a router",
+        error(ROUTER, PUBLIC1, SEEN, 3, 4, MTU_1400),
+        error(ROUTER, PHONE1, SENT, 3, 4, MTU_1400, ttl=63),
+    ),
+    becomes("time exceeded at a router", error(ROUTER, PUBLIC1, SEEN, 11, 0), error(ROUTER, PHONE1, SENT, 11, 0, ttl=63)),
+    becomes("parameter problem", error(FAR, PUBLIC1, SEEN, 12, 0), error(FAR, PHONE1, SENT, 12, 0, ttl=63)),
+    becomes("an error that shows eight octets", error(FAR, PUBLIC1, SEEN[:28]), error(FAR, PHONE1, SENT[:28], ttl=63)),
+    becomes(
+        "an error about TCP",
+        error(FAR, PUBLIC1, tcp(PUBLIC1, 2050, FAR, 80)),
+        error(FAR, PHONE1, tcp(PHONE1, 2050, FAR, 80), ttl=63),
+    ),
+    becomes(
+        "an error about TCP without its checksum",
+        error(FAR, PUBLIC1, tcp(PUBLIC1, 2050, FAR, 80)[:28]),
+        error(FAR, PHONE1, tcp(PHONE1, 2050, FAR, 80)[:28], ttl=63),
+    ),
+    becomes(
+        "an error about SCTP",
+        error(FAR, PUBLIC1, sctp(PUBLIC1, 2050, FAR, 80)),
+        error(FAR, PHONE1, sctp(PHONE1, 2050, FAR, 80), ttl=63),
+    ),
+    becomes(
+        "an error about an echo request",
+        error(ROUTER, PUBLIC1, ping(PUBLIC1, FAR, 2050), 11, 0),
+        error(ROUTER, PHONE1, ping(PHONE1, FAR, 2050), 11, 0, ttl=63),
+    ),
+    becomes(
+        "an error about UDP without a checksum",
+        error(FAR, PUBLIC1, udp(PUBLIC1, 2048, FAR, 9, sum_=0)),
+        error(FAR, PHONE1, udp(PHONE1, 2048, FAR, 9, sum_=0), ttl=63),
+    ),
+    becomes(
+        "an error about a packet with IP options",
+        error(FAR, PUBLIC1, udp(PUBLIC1, 2048, FAR, 9, options=NOPS)),
+        error(FAR, PHONE1, udp(PHONE1, 2048, FAR, 9, options=NOPS), ttl=63),
+    ),
+    becomes("an error with a bad checksum stays bad", error(FAR, PUBLIC1, SEEN, sum_=9), error(FAR, PHONE1, SENT, sum_=9, ttl=63)),
+    becomes("port unreachable of a phone", error(PHONE1, FAR, GOT), error(PUBLIC1, FAR, CAME, ttl=63)),
+    becomes(
+        "an error of a router between gateway and phone",
+        error(INNER_ROUTER, FAR, GOT, 3, 1),
+        error(PUBLIC1, FAR, CAME, 3, 1, ttl=63),
+    ),
+    becomes(
+        "an error of a phone about a hairpin",
+        error(PHONE2, PUBLIC1, udp(PUBLIC1, 2048, PHONE2, 2112)),
+        error(PUBLIC1, PHONE1, udp(PHONE1, 2048, PUBLIC1, 2112), ttl=63),
+    ),
+    into("an error about an unleased port", error(FAR, PUBLIC1, udp(PUBLIC1, 2176, FAR, 9)), R.UNLEASED_PORT),
+    into("an error about a packet of another address", error(FAR, PUBLIC2, SEEN), R.ICMP),
+    into("an error about an error", error(FAR, PUBLIC1, error(PUBLIC1, FAR, CAME)), R.ICMP),
+    into("an error about a later fragment", error(FAR, PUBLIC1, udp(PUBLIC1, 2048, FAR, 9, fragment=16)), R.FRAGMENT),
+    into("an error about GRE", error(FAR, PUBLIC1, ip(PUBLIC1, FAR, bytes(12), 47)), R.UNKNOWN_PROTOCOL),
+    into("an error about nothing", error(FAR, PUBLIC1, b""), R.TRUNCATED),
+    into("an error about seven octets", error(FAR, PUBLIC1, SEEN[:27]), R.TRUNCATED),
+    into("an error about a header beyond its end", error(FAR, PUBLIC1, bytes((0x4F,)) + SEEN[1:28]), R.TRUNCATED),
+    into("an error about IPv6", error(FAR, PUBLIC1, bytes((0x60,)) + SEEN[1:]), R.ICMP),
+    into("an error about a header of four words", error(FAR, PUBLIC1, bytes((0x44,)) + SEEN[1:]), R.ICMP),
+    out("an error about a packet to another phone", error(PHONE2, FAR, GOT), R.SPOOFED_PORT),
+    out("an error about a port that its phone does not hold", error(PHONE1, FAR, udp(FAR, 9, PHONE1, 2112)), R.SPOOFED_PORT),
+    out("an error about an address without a lease", error(STRANGER, FAR, udp(FAR, 9, STRANGER, 2048)), R.UNKNOWN_PHONE),
+    out(
+        "an error to a public address that sent nothing",
+        error(PHONE2, PUBLIC1, udp(PUBLIC2, 2048, PHONE2, 2112)),
+        R.ICMP,
+    ),
+    into("an error with TTL 1", error(FAR, PUBLIC1, SEEN, ttl=1), R.TTL_EXPIRED),
+    into("an error from an inside address", error(INNER_ROUTER, PUBLIC1, SEEN), R.BOGON),
+)
 CASES = (
     passes("UDP outbound, lowest port", udp(PHONE1, 2048, FAR, 5060), PUBLIC1, FAR),
     passes("UDP outbound, highest port", udp(PHONE1, 2111, FAR, 5060), PUBLIC1, FAR),
@@ -181,11 +314,15 @@ CASES = (
     into("beside a smaller block", udp(FAR, 9, PUBLIC2, 3008), R.UNLEASED_PORT),
     into("an unleased port by TCP", tcp(FAR, 9, PUBLIC1, 80), R.UNLEASED_PORT),
     out("hairpin to an unleased port", udp(PHONE1, 2048, PUBLIC1, 2176), R.UNLEASED_PORT),
-    out("ICMP echo outbound", ip(PHONE1, FAR, ECHO, 1), R.ICMP),
-    into("ICMP echo inbound", ip(FAR, PUBLIC1, ECHO, 1), R.ICMP),
-    into("ICMP error inbound", ip(FAR, PUBLIC1, struct.pack("!BBHI", 3, 3, 0xFCFC, 0) + udp(PUBLIC1, 2048, FAR, 9), 1), R.ICMP),
-    out("SCTP outbound", ip(PHONE1, FAR, bytes(12), 132), R.UNKNOWN_PROTOCOL),
+    out("GRE outbound", ip(PHONE1, FAR, bytes(12), 47), R.UNKNOWN_PROTOCOL),
     into("GRE inbound", ip(FAR, PUBLIC1, bytes(12), 47), R.UNKNOWN_PROTOCOL),
+    *ICMP_CASES,
+    passes("SCTP outbound", sctp(PHONE1, 2048, FAR, 9), PUBLIC1, FAR),
+    passes("SCTP inbound", sctp(FAR, 9, PUBLIC1, 2048), FAR, PHONE1),
+    passes("SCTP hairpin", sctp(PHONE1, 2048, PUBLIC1, 2112), PUBLIC1, PHONE2),
+    out("SCTP from a port of another phone", sctp(PHONE1, 2112, FAR, 9), R.SPOOFED_PORT),
+    into("SCTP to an unleased port", sctp(FAR, 9, PUBLIC1, 2176), R.UNLEASED_PORT),
+    out("eleven octets of SCTP", ip(PHONE1, FAR, (b"\x08\x00" * 6)[:11], 132), R.TRUNCATED),
     out("a first fragment", udp(PHONE1, 2048, FAR, 9, fragment=0x2000), R.FRAGMENT),
     out("a later fragment", udp(PHONE1, 2048, FAR, 9, fragment=0x0010), R.FRAGMENT),
     into("a first fragment inbound", udp(FAR, 9, PUBLIC1, 2048, fragment=0x2000), R.FRAGMENT),

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt import translate
+from voxpath.nappt.packet import SOURCE_AT
 from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
 from voxpath.natreactor.notices import Notices, Subject, drop_event
@@ -84,18 +85,12 @@ class MemoryNAT:
         return verdict
 
     def _translate(self, packet: bytes, from_inside: bool) -> Verdict:
-        if not from_inside:
-            return translate.inbound(self._table, packet)
-        if len(packet) >= translate.SHORTEST_HEADER:
-            _, destination = _ADDRESSES.unpack_from(packet, translate.SOURCE_AT)
-            if self._table.is_public(destination):
-                return translate.hairpin(self._table, packet)
-        return translate.outbound(self._table, packet)
+        return (translate.outbound if from_inside else translate.inbound)(self._table, packet)
 
     def _count(self, before: bytes, after: bytes) -> None:
         """An address that changed is a phone's on its inside form: the source before, the destination after."""
-        old_source, old_destination = _ADDRESSES.unpack_from(before, translate.SOURCE_AT)
-        source, destination = _ADDRESSES.unpack_from(after, translate.SOURCE_AT)
+        old_source, old_destination = _ADDRESSES.unpack_from(before, SOURCE_AT)
+        source, destination = _ADDRESSES.unpack_from(after, SOURCE_AT)
         size = len(after)
         if source != old_source:
             was = self._counters.get(old_source, PhoneCounters())
@@ -109,7 +104,7 @@ class MemoryNAT:
         subject = Subject(reason)
         if reason in (Reason.SPOOFED_PORT, Reason.UNKNOWN_PHONE):
             header = (packet[0] & 0x0F) * 4
-            source, _ = _ADDRESSES.unpack_from(packet, translate.SOURCE_AT)
+            source, _ = _ADDRESSES.unpack_from(packet, SOURCE_AT)
             subject = Subject(reason, source, int.from_bytes(packet[header : header + 2], "big"))
         self._notices.drop(subject)
 
