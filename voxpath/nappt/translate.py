@@ -6,6 +6,9 @@ What the table does not allow is dropped, with a reason.
 The UDP header's own length is the receiver's business: it is not read.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from voxpath.nappt.icmp import error_inbound, error_outbound
 from voxpath.nappt.packet import ECHO_REPLY, ECHO_REQUEST, ICMP, Header, Ports, header_of, is_error, is_unicast, ports_of
 from voxpath.nappt.rewrite import rewritten
@@ -13,52 +16,79 @@ from voxpath.nappt.table import Row, Table
 from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
 
 
+class Rows(NamedTuple):
+    """What becomes of a packet's addresses; ``None``: that one stays."""
+
+    source: Row | None
+    destination: Row | None
+
+
+class Way(NamedTuple):
+    """One direction through the gateway.
+
+    :ivar admit: refuses a packet whose addresses cannot be on this way.
+    :ivar find: finds what becomes of the addresses.
+    :ivar error: translates an ICMP error.
+    :ivar echo: the ICMP echo message that passes.
+    """
+
+    admit: Callable[[Table, Header], Drop | None]
+    find: Callable[[Table, Header, Ports], Rows | Local | Drop]
+    error: Callable[[Table, bytes, Header], Verdict]
+    echo: int
+
+
 def outbound(table: Table, packet: bytes) -> Verdict:
     """Translate a packet from inside: the source becomes the public address of the phone's block.
 
     If it is for a public address of ours, the destination is translated, too, in one hop (a hairpin, RFC 4787 REQ-9).
     """
-    header = header_of(packet)
-    if isinstance(header, Drop):
-        return header
-    refused = may_leave(table, header) or _whole(header)
-    if refused is not None:
-        return refused
-    if is_error(packet, header):
-        return error_outbound(table, packet, header)
-    ports = ports_of(packet, header, ECHO_REQUEST)
-    return ports if isinstance(ports, Drop) else leaving(table, packet, header, ports)
+    return _translate(table, packet, OUT)
 
 
 def inbound(table: Table, packet: bytes) -> Verdict:
     """Translate a packet from outside: the public destination address becomes the inside one that holds the port."""
+    return _translate(table, packet, IN)
+
+
+def admitted(table: Table, packet: bytes, way: Way) -> Header | Drop:
+    """The header of a packet whose addresses may go this way."""
     header = header_of(packet)
     if isinstance(header, Drop):
         return header
-    refused = may_enter(table, header) or _whole(header)
-    if refused is not None:
-        return refused
+    return way.admit(table, header) or header
+
+
+def whole(table: Table, packet: bytes, header: Header, way: Way) -> Verdict:
+    """Translate a packet that was admitted and is no fragment."""
+    if header.ttl <= 1:
+        return Drop(Reason.TTL_EXPIRED)
     if is_error(packet, header):
-        return error_inbound(table, packet, header)
-    ports = ports_of(packet, header, ECHO_REPLY)
-    return ports if isinstance(ports, Drop) else entering(table, packet, header, ports)
+        return way.error(table, packet, header)
+    ports = ports_of(packet, header, way.echo)
+    rows = ports if isinstance(ports, Drop) else way.find(table, header, ports)
+    return Translated(bytes(rewritten(packet, header, *rows))) if isinstance(rows, Rows) else rows
 
 
-def may_leave(table: Table, header: Header) -> Drop | None:
-    """Refuse a packet from inside whose addresses cannot be on that way."""
+def _translate(table: Table, packet: bytes, way: Way) -> Verdict:
+    header = admitted(table, packet, way)
+    if isinstance(header, Drop):
+        return header
+    return Drop(Reason.FRAGMENT) if header.fragment else whole(table, packet, header, way)
+
+
+def _may_leave(table: Table, header: Header) -> Drop | None:
     return None if table.is_inside(header.source) and is_unicast(header.destination) else Drop(Reason.BOGON)
 
 
-def may_enter(table: Table, header: Header) -> Drop | None:
-    """Refuse a packet from outside whose addresses cannot be on that way."""
+def _may_enter(table: Table, header: Header) -> Drop | None:
     source, destination = header.source, header.destination
     if table.is_inside(source) or table.is_public(source) or not is_unicast(source) or table.is_inside(destination):
         return Drop(Reason.BOGON)
     return None if table.is_public(destination) else Drop(Reason.NOT_OURS)
 
 
-def leaving(table: Table, packet: bytes, header: Header, ports: Ports) -> Verdict:
-    """Translate a packet from inside whose ports are known."""
+def _leaving(table: Table, header: Header, ports: Ports) -> Rows | Local | Drop:
     destination = None
     if table.is_public(header.destination):
         if table.is_service(header.destination, ports.destination):
@@ -70,22 +100,15 @@ def leaving(table: Table, packet: bytes, header: Header, ports: Ports) -> Verdic
     source = table.by_private(header.source, ports.source)
     if source is None:
         return Drop(Reason.SPOOFED_PORT if table.is_phone(header.source) else Reason.UNKNOWN_PHONE)
-    return _exchanged(packet, header, source, destination)
+    return Rows(source, destination)
 
 
-def entering(table: Table, packet: bytes, header: Header, ports: Ports) -> Verdict:
-    """Translate a packet from outside whose ports are known."""
+def _entering(table: Table, header: Header, ports: Ports) -> Rows | Local | Drop:
     if table.is_service(header.destination, ports.destination):
         return Local()
     row = table.by_public(header.destination, ports.destination)
-    return Drop(Reason.UNLEASED_PORT) if row is None else _exchanged(packet, header, None, row)
+    return Drop(Reason.UNLEASED_PORT) if row is None else Rows(None, row)
 
 
-def _exchanged(packet: bytes, header: Header, source: Row | None, destination: Row | None) -> Translated:
-    return Translated(bytes(rewritten(packet, header, source, destination)))
-
-
-def _whole(header: Header) -> Drop | None:
-    if header.fragment:
-        return Drop(Reason.FRAGMENT)
-    return Drop(Reason.TTL_EXPIRED) if header.ttl <= 1 else None
+OUT = Way(_may_leave, _leaving, error_outbound, ECHO_REQUEST)
+IN = Way(_may_enter, _entering, error_inbound, ECHO_REPLY)

@@ -48,4 +48,8 @@ class Local(NamedTuple):
     """The packet is for a service of the gateway itself: it stays as it is and goes no further."""
 
 
-Verdict: TypeAlias = Translated | Local | Drop
+class Held(NamedTuple):
+    """The packet is a fragment that came before the first one, and waits for that."""
+
+
+Verdict: TypeAlias = Translated | Local | Drop | Held
