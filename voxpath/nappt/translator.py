@@ -26,12 +26,12 @@ OFFSET_UNIT = 8
 class Translator:
     """Translates every packet that crosses one gateway.
 
-    :param table: what is leased; it may change at any time.
+    :ivar table: what is leased; it may change at any time.
     :param mss: TCP segments that may be announced at the most, in octets, for tunnels with a smaller MTU; 0: any.
     """
 
     def __init__(self, table: Table, mss: int = 0) -> None:
-        self._table = table
+        self.table = table
         self._mss = mss
         self._sides = {OUT: Fragments(), IN: Fragments()}
 
@@ -51,12 +51,12 @@ class Translator:
         return sum(side.expire(now) for side in self._sides.values())
 
     def _carry(self, packet: bytes, way: Way, now: float) -> tuple[Verdict, ...]:
-        header = admitted(self._table, packet, way)
+        header = admitted(self.table, packet, way)
         if isinstance(header, Drop):
             return (header,)
         if header.fragment:
             return self._fragment(packet, header, way, now)
-        verdict = whole(self._table, packet, header, way)
+        verdict = whole(self.table, packet, header, way)
         return (self._clamped(verdict, header),)
 
     # Fragments.
@@ -94,13 +94,13 @@ class Translator:
 
     def _again(self, fragment: bytes, way: Way, known: Fragmented) -> Verdict:
         """A fragment that has waited; the table is asked anew, as for every one."""
-        header = admitted(self._table, fragment, way)
+        header = admitted(self.table, fragment, way)
         if isinstance(header, Drop) or known.ports is None:
             return Drop(Reason.FRAGMENT)
         return self._part(fragment, header, way, known, known.ports)
 
     def _part(self, packet: bytes, header: Header, way: Way, known: Fragmented, ports: Ports) -> Verdict:
-        rows = way.find(self._table, header, ports)
+        rows = way.find(self.table, header, ports)
         if not isinstance(rows, Rows):
             return rows
         octets = rewritten(packet, header, *rows)
