@@ -63,6 +63,13 @@ def test_crafted_packet(case: Case) -> None:
     assert checksums_hold(packet) == checksums_hold(case.packet[:total])
 
 
+@pytest.mark.parametrize("fragment", [0x2000, 0x0010, 0x2010])
+def test_a_fragment_is_not_translated_without_a_memory(fragment: int) -> None:
+    table = table_of(*MAPPINGS)
+    assert outbound(table, udp(PHONE1, 2048, FAR, 9, fragment=fragment)) == Drop(Reason.FRAGMENT)
+    assert inbound(table, udp(FAR, 9, PUBLIC1, 2048, fragment=fragment)) == Drop(Reason.FRAGMENT)
+
+
 def test_every_reason_is_met_by_a_case() -> None:
     """The table of cases shows each reason but the one that needs a foreign destination."""
     assert {case.reason for case in CASES} >= set(Reason) - {Reason.NOT_OURS}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.natreactor.nat_packets import (
     FAR,
+    LONG,
     MAPPINGS,
     PHONE1,
     PHONE2,
@@ -16,8 +17,10 @@ from tests.natreactor.nat_packets import (
     PUBLIC2,
     SENT,
     UNUSED_PUBLIC,
+    WHOLES,
     checksum,
     checksums_hold,
+    cut,
     error,
     ip,
     ping,
@@ -30,26 +33,11 @@ from voxpath.nappt.table import Table
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Held, Reason, Translated, Verdict
 
-MORE = 0x2000
-PAYLOAD = bytes(range(256)) * 12
-
 
 def translator(mss: int = 0) -> Translator:
     table = Table((IPv4Network(PREFIX),), tuple(map(IPv4Address, (PUBLIC1, PUBLIC2, UNUSED_PUBLIC))))
     table.apply(Transaction(1, MAPPINGS))
     return Translator(table, mss)
-
-
-def cut(packet: bytes, size: int = 1480, identification: int = 0x1234) -> list[bytes]:
-    """A packet in fragments of so many octets."""
-    header, body = packet[:20], packet[20:]
-    parts = []
-    for at in range(0, len(body), size):
-        more = MORE if at + size < len(body) else 0
-        words = header[:2] + (20 + len(body[at : at + size])).to_bytes(2, "big") + identification.to_bytes(2, "big")
-        words += (at // 8 | more).to_bytes(2, "big") + header[8:10] + b"\0\0" + header[12:20]
-        parts.append(words[:10] + checksum(words).to_bytes(2, "big") + words[12:] + body[at : at + size])
-    return parts
 
 
 def whole(parts: list[bytes]) -> bytes:
@@ -66,22 +54,12 @@ def packets(verdicts: tuple[Verdict, ...]) -> list[bytes]:
     return [verdict.packet for verdict in verdicts if isinstance(verdict, Translated)]
 
 
-BEHIND = (
-    (udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), udp(PUBLIC1, 2048, FAR, 9, PAYLOAD, fragment=0, ttl=63)),
-    (tcp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), tcp(PUBLIC1, 2048, FAR, 9, PAYLOAD, fragment=0, ttl=63)),
-    (udp(PHONE1, 2048, PUBLIC1, 2112, PAYLOAD, fragment=0), udp(PUBLIC1, 2048, PHONE2, 2112, PAYLOAD, fragment=0, ttl=63)),
-    (udp(FAR, 9, PUBLIC1, 2048, PAYLOAD, fragment=0), udp(FAR, 9, PHONE1, 2048, PAYLOAD, fragment=0, ttl=63)),
-    (tcp(FAR, 9, PUBLIC1, 2048, PAYLOAD, fragment=0), tcp(FAR, 9, PHONE1, 2048, PAYLOAD, fragment=0, ttl=63)),
-)
-"""Packets before the gateway, and behind it."""
-
-
-@given(st.sampled_from(BEHIND), st.permutations(range(3)))
-def test_fragments_in_any_order_are_the_packet_again(case: tuple[bytes, bytes], order: list[int]) -> None:
-    before, behind = case
+@given(st.sampled_from(WHOLES), st.permutations(range(3)))
+def test_fragments_in_any_order_are_the_packet_again(case: tuple[str, bytes, bytes], order: list[int]) -> None:
+    _, before, behind = case
     here = translator()
     carry = here.outbound if before[12] == 10 else here.inbound
-    parts = cut(before, 1200)
+    parts = cut(before)
     came = [packet for number in order for packet in packets(carry(parts[number], 0.0))]
     assert len(came) == 3
     assert whole(came) == behind
@@ -90,7 +68,7 @@ def test_fragments_in_any_order_are_the_packet_again(case: tuple[bytes, bytes], 
 
 def test_a_later_fragment_waits_for_the_first_one_and_goes_with_it() -> None:
     carry = translator().outbound
-    first, second, third = cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 1200)
+    first, second, third = cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0))
     assert carry(third, 0.0) == (Held(),)
     assert carry(second, 0.0) == (Held(),)
     assert len(packets(carry(first, 0.0))) == 3
@@ -99,15 +77,15 @@ def test_a_later_fragment_waits_for_the_first_one_and_goes_with_it() -> None:
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        (udp(PHONE2, 2048, FAR, 9, PAYLOAD, fragment=0), Reason.SPOOFED_PORT),
-        (udp("10.0.0.99", 2048, FAR, 9, PAYLOAD, fragment=0), Reason.UNKNOWN_PHONE),
-        (ip(PHONE1, FAR, PAYLOAD, 47, fragment=0), Reason.UNKNOWN_PROTOCOL),
-        (udp("192.0.2.7", 2048, FAR, 9, PAYLOAD, fragment=0), Reason.BOGON),
+        (udp(PHONE2, 2048, FAR, 9, LONG, fragment=0), Reason.SPOOFED_PORT),
+        (udp("10.0.0.99", 2048, FAR, 9, LONG, fragment=0), Reason.UNKNOWN_PHONE),
+        (ip(PHONE1, FAR, LONG, 47, fragment=0), Reason.UNKNOWN_PROTOCOL),
+        (udp("192.0.2.7", 2048, FAR, 9, LONG, fragment=0), Reason.BOGON),
     ],
 )
 def test_when_the_first_fragment_may_not_leave_the_others_do_not_either(packet: bytes, reason: Reason) -> None:
     carry = translator().outbound
-    first, second, third = cut(packet, 1200)
+    first, second, third = cut(packet)
     assert not packets(carry(second, 0.0))
     assert carry(first, 0.0) == (Drop(reason),)
     assert not packets(carry(third, 0.0))
@@ -116,7 +94,7 @@ def test_when_the_first_fragment_may_not_leave_the_others_do_not_either(packet: 
 def test_each_fragment_asks_the_table_anew() -> None:
     """A lease may end between two of them."""
     here = translator()
-    first, second, third = cut(udp(FAR, 9, PUBLIC1, 2048, PAYLOAD, fragment=0), 1200)
+    first, second, third = cut(udp(FAR, 9, PUBLIC1, 2048, LONG, fragment=0))
     assert len(packets(here.inbound(first, 0.0))) == 1
     assert len(packets(here.inbound(second, 0.0))) == 1
     here.table.apply(Transaction(2, (), MAPPINGS[:1]))
@@ -125,7 +103,7 @@ def test_each_fragment_asks_the_table_anew() -> None:
 
 def test_fragments_that_never_became_a_packet_are_forgotten_and_counted() -> None:
     here = translator()
-    _, second, third = cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 1200)
+    _, second, third = cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0))
     here.outbound(second, 0.0)
     here.outbound(third, 1.0)
     assert here.expire(LIFE_S - 0.001) == 0
@@ -135,8 +113,8 @@ def test_fragments_that_never_became_a_packet_are_forgotten_and_counted() -> Non
 
 def test_the_same_identification_after_a_while_is_another_packet() -> None:
     here = translator()
-    first, _, _ = cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 1200)
-    _, second, _ = cut(udp(PHONE1, 2049, FAR, 9, PAYLOAD, fragment=0), 1200)
+    first, _, _ = cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0))
+    _, second, _ = cut(udp(PHONE1, 2049, FAR, 9, LONG, fragment=0))
     assert packets(here.outbound(first, 0.0))
     assert here.outbound(second, LIFE_S) == (Held(),)
 
@@ -144,27 +122,27 @@ def test_the_same_identification_after_a_while_is_another_packet() -> None:
 def test_two_phones_with_one_identification_leave_with_two() -> None:
     """Outside they have one address, and their receiver would mix them up (RFC 6864)."""
     here = translator()
-    one = [packets(here.outbound(part, 0.0))[0] for part in cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0))]
-    two = [packets(here.outbound(part, 0.0))[0] for part in cut(udp(PHONE2, 2112, FAR, 9, PAYLOAD, fragment=0))]
+    one = [packets(here.outbound(part, 0.0))[0] for part in cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0))]
+    two = [packets(here.outbound(part, 0.0))[0] for part in cut(udp(PHONE2, 2112, FAR, 9, LONG, fragment=0))]
     assert len({part[4:6] for part in one}) == len({part[4:6] for part in two}) == 1
     assert one[0][4:6] != two[0][4:6]
 
 
 def test_a_packet_that_comes_in_keeps_its_identification() -> None:
     here = translator()
-    parts = cut(udp(FAR, 9, PUBLIC1, 2048, PAYLOAD, fragment=0), identification=0xBEEF)
+    parts = cut(udp(FAR, 9, PUBLIC1, 2048, LONG, fragment=0), identification=0xBEEF)
     assert {packets(here.inbound(part, 0.0))[0][4:6] for part in parts} == {b"\xbe\xef"}
 
 
 def test_a_first_fragment_without_all_of_its_header_is_dropped() -> None:
     """A tiny one would leave the rest of the header to the second (RFC 1858)."""
-    (tiny, *_) = cut(tcp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 16)
+    (tiny, *_) = cut(tcp(PHONE1, 2048, FAR, 9, LONG, fragment=0), 16)
     assert translator().outbound(tiny, 0.0) == (Drop(Reason.TRUNCATED),)
 
 
 def test_a_later_fragment_that_would_write_over_a_transports_header_is_dropped() -> None:
     here = translator()
-    parts = cut(tcp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 8)
+    parts = cut(tcp(PHONE1, 2048, FAR, 9, LONG, fragment=0), 8)
     assert here.outbound(parts[1], 0.0) == (Drop(Reason.FRAGMENT),)
     assert here.outbound(parts[2], 0.0) == (Drop(Reason.FRAGMENT),)
     assert here.outbound(parts[3], 0.0) == (Held(),)
@@ -173,19 +151,19 @@ def test_a_later_fragment_that_would_write_over_a_transports_header_is_dropped()
 def test_a_large_echo_request_passes_in_fragments() -> None:
     here = translator()
     large = ping(PHONE1, FAR, 2050, fragment=0)
-    parts = cut(large[:2] + b"\0\0" + large[4:] + PAYLOAD, 1200)
+    parts = cut(large[:2] + b"\0\0" + large[4:] + LONG)
     assert len([packet for part in parts for packet in packets(here.outbound(part, 0.0))]) == 3
 
 
 def test_an_error_in_fragments_is_dropped() -> None:
     here = translator()
-    parts = cut(error(FAR, PUBLIC1, udp(PUBLIC1, 2048, FAR, 9, PAYLOAD), fragment=0), 104)
+    parts = cut(error(FAR, PUBLIC1, udp(PUBLIC1, 2048, FAR, 9, LONG), fragment=0), 104)
     assert here.inbound(parts[0], 0.0) == (Drop(Reason.FRAGMENT),)
     assert not packets(here.inbound(parts[1], 0.0))
 
 
 def test_a_fragment_with_ttl_1_goes_no_further() -> None:
-    parts = cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0, ttl=1))
+    parts = cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0, ttl=1))
     assert translator().outbound(parts[0], 0.0) == (Drop(Reason.TTL_EXPIRED),)
 
 
@@ -198,11 +176,11 @@ def test_whole_packets_are_translated_as_without_a_memory() -> None:
 
 def test_a_flood_of_fragments_fills_no_memory_and_costs_the_other_direction_nothing() -> None:
     here = translator()
-    first, second, third = cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 1200)
+    first, second, third = cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0))
     here.outbound(second, 0.0)
     verdicts: list[Verdict] = []
     for number in range(3 * MOST_PACKETS):
-        _, flood, _ = cut(udp(FAR, 9, PUBLIC1, 2048, PAYLOAD, fragment=0), 1200, identification=number)
+        _, flood, _ = cut(udp(FAR, 9, PUBLIC1, 2048, LONG, fragment=0), identification=number)
         verdicts += here.inbound(flood, 0.0)
     assert verdicts.count(Held()) <= MOST_HELD + 2 * MOST_PACKETS
     assert sum(isinstance(verdict, Drop) for verdict in verdicts) + verdicts.count(Held()) == len(verdicts)
@@ -219,10 +197,10 @@ def test_only_so_many_fragments_of_one_packet_wait() -> None:
 
 def test_the_oldest_packet_gives_way_to_one_too_many() -> None:
     here = translator()
-    first, second, _ = cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 1200, identification=0)
+    first, second, _ = cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0), identification=0)
     here.outbound(first, 0.0)
     for number in range(1, MOST_PACKETS + 2):
-        here.outbound(cut(udp(PHONE1, 2048, FAR, 9, PAYLOAD, fragment=0), 1200, identification=number)[0], 0.0)
+        here.outbound(cut(udp(PHONE1, 2048, FAR, 9, LONG, fragment=0), identification=number)[0], 0.0)
     assert here.outbound(second, 0.0) == (Held(),)
 
 

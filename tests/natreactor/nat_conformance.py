@@ -23,7 +23,9 @@ from tests.natreactor.nat_packets import (
     PUBLIC1,
     PUBLIC2,
     UNUSED_PUBLIC,
+    WHOLES,
     Case,
+    cut,
     mapping,
     udp,
 )  # fmt: skip
@@ -78,7 +80,7 @@ def oracle(case: Case) -> bytes | None:
     """What the memory back end makes of a case."""
     nat = MemoryNAT(settings(Clock()))
     nat.apply(Transaction(1, MAPPINGS))
-    verdict = nat.carry(case.packet, case.from_inside)
+    (verdict, *_) = nat.carry(case.packet, case.from_inside)
     nat.stop()
     return getattr(verdict, "packet", None)
 
@@ -105,6 +107,16 @@ class NatConformance:
             if came != oracle(case) or not expected <= counted <= expected | kernel_may:
                 wrong.append((case.name, counted, came))
         assert not wrong, "\n".join(map(str, wrong))
+
+    def test_fragments(self, loaded: Rig) -> None:
+        """All octets of a long packet come out behind the gateway, in as many fragments, with one identification."""
+        for name, before, behind in WHOLES:
+            came = [loaded.carry(part, before[12] == 10) for part in cut(before)]
+            assert all(came), name
+            parts = [part for part in came if part is not None]
+            assert b"".join(part[20:] for part in parts) == behind[20:], name
+            assert {part[12:20] for part in parts} == {behind[12:20]}, name
+            assert len({part[4:6] for part in parts}) == 1, name
 
     def test_nothing_passes_before_the_first_mapping(self, rig: Rig) -> None:
         assert rig.carry(udp(PHONE1, 2048, FAR, 9), True) is None

@@ -268,6 +268,34 @@ ICMP_CASES = (
     into("an error with TTL 1", error(FAR, PUBLIC1, SEEN, ttl=1), R.TTL_EXPIRED),
     into("an error from an inside address", error(INNER_ROUTER, PUBLIC1, SEEN), R.BOGON),
 )
+LONG = bytes(range(256)) * 12
+
+
+def cut(packet: bytes, size: int = 1200, identification: int = 0x1234) -> list[bytes]:
+    """A packet in fragments of so many octets."""
+    header, body = packet[:20], packet[20:]
+    parts = []
+    for at in range(0, len(body), size):
+        more = 0x2000 if at + size < len(body) else 0
+        words = header[:2] + struct.pack("!HHH", 20 + len(body[at : at + size]), identification, at // 8 | more)
+        words += header[8:10] + b"\0\0" + header[12:20]
+        parts.append(words[:10] + struct.pack("!H", checksum(words)) + words[12:] + body[at : at + size])
+    return parts
+
+
+WHOLES = (
+    ("UDP outbound", udp(PHONE1, 2048, FAR, 9, LONG, fragment=0), udp(PUBLIC1, 2048, FAR, 9, LONG, fragment=0, ttl=63)),
+    ("TCP outbound", tcp(PHONE1, 2048, FAR, 9, LONG, fragment=0), tcp(PUBLIC1, 2048, FAR, 9, LONG, fragment=0, ttl=63)),
+    ("UDP inbound", udp(FAR, 9, PUBLIC1, 2048, LONG, fragment=0), udp(FAR, 9, PHONE1, 2048, LONG, fragment=0, ttl=63)),
+    ("TCP inbound", tcp(FAR, 9, PUBLIC1, 2048, LONG, fragment=0), tcp(FAR, 9, PHONE1, 2048, LONG, fragment=0, ttl=63)),
+    (
+        "UDP hairpin",
+        udp(PHONE1, 2048, PUBLIC1, 2112, LONG, fragment=0),
+        udp(PUBLIC1, 2048, PHONE2, 2112, LONG, fragment=0, ttl=63),
+    ),
+)
+"""Packets that come in fragments: their names, and all octets before and behind the gateway."""
+
 CASES = (
     passes("UDP outbound, lowest port", udp(PHONE1, 2048, FAR, 5060), PUBLIC1, FAR),
     passes("UDP outbound, highest port", udp(PHONE1, 2111, FAR, 5060), PUBLIC1, FAR),
@@ -323,10 +351,6 @@ CASES = (
     out("SCTP from a port of another phone", sctp(PHONE1, 2112, FAR, 9), R.SPOOFED_PORT),
     into("SCTP to an unleased port", sctp(FAR, 9, PUBLIC1, 2176), R.UNLEASED_PORT),
     out("eleven octets of SCTP", ip(PHONE1, FAR, (b"\x08\x00" * 6)[:11], 132), R.TRUNCATED),
-    out("a first fragment", udp(PHONE1, 2048, FAR, 9, fragment=0x2000), R.FRAGMENT),
-    out("a later fragment", udp(PHONE1, 2048, FAR, 9, fragment=0x0010), R.FRAGMENT),
-    into("a first fragment inbound", udp(FAR, 9, PUBLIC1, 2048, fragment=0x2000), R.FRAGMENT),
-    into("a later fragment inbound", udp(FAR, 9, PUBLIC1, 2048, fragment=0x0010), R.FRAGMENT),
     out("TTL 1 outbound", udp(PHONE1, 2048, FAR, 9, ttl=1), R.TTL_EXPIRED),
     into("TTL 1 inbound", udp(FAR, 9, PUBLIC1, 2048, ttl=1), R.TTL_EXPIRED),
     out("TTL 1 hairpin", udp(PHONE1, 2048, PUBLIC1, 2112, ttl=1), R.TTL_EXPIRED),

@@ -26,7 +26,8 @@ class MemoryRig:
         result_of(self.nat.start())
 
     def carry(self, packet: bytes, from_inside: bool) -> bytes | None:
-        return getattr(self.nat.carry(packet, from_inside), "packet", None)
+        (verdict, *_) = self.nat.carry(packet, from_inside)
+        return getattr(verdict, "packet", None)
 
     def restart(self) -> Adopted:
         result_of(self.nat.stop())

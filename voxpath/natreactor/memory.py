@@ -11,8 +11,8 @@ from zope.interface import implementer
 
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
-from voxpath.nappt import translate
 from voxpath.nappt.packet import SOURCE_AT
+from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
 from voxpath.natreactor.notices import Notices, Subject, drop_event
@@ -30,6 +30,7 @@ class MemoryNAT:
     def __init__(self, settings: NatSettings) -> None:
         self._settings = settings
         self._table = settings.make_table()
+        self._translator = Translator(self._table)
         self._listeners: list[Callable[[Event], None]] = []
         self._notices = Notices(settings.clock, settings.poll_s, self._tell)
         self._drops: Counter[Reason] = Counter()
@@ -66,26 +67,28 @@ class MemoryNAT:
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
+        self._drops[Reason.FRAGMENT] += self._translator.expire(self._settings.clock.seconds())
         return {reason.value: self._drops[reason] for reason in Reason}
 
     def watch(self, listener: Callable[[Event], None]) -> None:
         """Register a listener for events."""
         self._listeners.append(listener)
 
-    def carry(self, packet: bytes, from_inside: bool) -> Verdict:
-        """Take a packet as an interface of the gateway would; the translated packet's destination tells where it goes next.
+    def carry(self, packet: bytes, from_inside: bool) -> tuple[Verdict, ...]:
+        """Take a packet as an interface of the gateway would; a translated packet's destination tells where it goes next.
 
         Traffic between inside addresses is not the NAT's and must not come here (decision D21).
-        """
-        verdict = self._translate(packet, from_inside)
-        if isinstance(verdict, Drop):
-            self._count_drop(verdict.reason, packet)
-        elif isinstance(verdict, Translated):
-            self._count(packet, verdict.packet)
-        return verdict
 
-    def _translate(self, packet: bytes, from_inside: bool) -> Verdict:
-        return (translate.outbound if from_inside else translate.inbound)(self._table, packet)
+        :returns: its verdict, and behind it those of fragments that waited for it.
+        """
+        now = self._settings.clock.seconds()
+        verdicts = (self._translator.outbound if from_inside else self._translator.inbound)(packet, now)
+        for verdict in verdicts:
+            if isinstance(verdict, Drop):
+                self._count_drop(verdict.reason, packet)
+            elif isinstance(verdict, Translated):
+                self._count(packet, verdict.packet)
+        return verdicts
 
     def _count(self, before: bytes, after: bytes) -> None:
         """An address that changed is a phone's on its inside form: the source before, the destination after."""

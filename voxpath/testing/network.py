@@ -222,7 +222,7 @@ class Gateway:
         self._cross(payload, source, destination, from_inside=False, to=self._inside)
 
     def _cross(self, payload: bytes, source: Endpoint, destination: Endpoint, *, from_inside: bool, to: Segment) -> None:
-        verdict = self._nat.carry(udp_packet(payload, source, destination), from_inside=from_inside)
+        (verdict,) = self._nat.carry(udp_packet(payload, source, destination), from_inside=from_inside)
         if isinstance(verdict, Translated):
             packet = verdict.packet
             hosts = str(IPv4Address(packet[12:16])), str(IPv4Address(packet[16:20]))
