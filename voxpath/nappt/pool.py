@@ -1,0 +1,167 @@
+"""Ordinary NAPT for what a phone sends from a port outside its block: DNS, NTP, HTTPS (NAP-15).
+
+It has a public address and ports of its own, which no block may touch; a mapping lives as long as it is used.
+Mappings are endpoint-independent (RFC 4787 REQ-1): one inside port is one outside port, whoever is spoken to.
+The filter is address-dependent (RFC 4787 REQ-8): only who was spoken to may answer.
+
+TCP is not followed state by state.
+A connection whose end was seen, or whose beginning was not answered, is forgotten early (RFC 5382 REQ-5), all others late.
+"""
+
+from collections import OrderedDict
+from typing import Final, NamedTuple, Protocol
+
+from voxpath.nappt.packet import ICMP, TCP, UDP
+
+UDP_S: Final = 300.0
+"""RFC 4787 REQ-5: five minutes are recommended."""
+TCP_S: Final = 7440.0
+TCP_TRANSITORY_S: Final = 240.0
+"""RFC 5382 REQ-5."""
+ICMP_S: Final = 60.0
+"""RFC 5508 REQ-2."""
+
+MOST_OF_ONE: Final = 64
+"""Mappings of one phone: a phone asks few servers, and none may take the whole pool."""
+MOST_PEERS: Final = 32
+"""Hosts that a mapping lets answer; the one that was spoken to longest ago gives way."""
+TRIES: Final = 64
+"""Ports that are drawn before the pool is searched in order."""
+
+PROTOCOLS = frozenset({UDP, TCP, ICMP})
+"""What it can carry: the checksum of SCTP covers the port, and would have to be computed anew."""
+
+
+class Draws(Protocol):
+    """Where ports come from: nobody should foretell the next one (RFC 6056)."""
+
+    def randrange(self, start: int, stop: int) -> int:
+        """A number from ``start`` on and below ``stop``."""
+
+
+class Place(NamedTuple):
+    """One side of a mapping."""
+
+    protocol: int
+    address: int
+    port: int
+
+
+class Mapping:
+    """One inside port at one outside port.
+
+    :ivar until: when it is forgotten, unless it is used before.
+    :ivar closing: an end of the TCP connection was seen, or its beginning was not answered yet.
+    """
+
+    __slots__ = ("closing", "inside", "peers", "port", "until")
+
+    def __init__(self, inside: Place, port: int) -> None:
+        self.inside = inside
+        self.port = port
+        self.until = 0.0
+        self.closing = True
+        self.peers: OrderedDict[int, None] = OrderedDict()
+
+
+class NaptPool:
+    """The mappings of one pool.
+
+    :param public: its address.
+    :param first: its first port; ``last`` its last.
+    """
+
+    def __init__(self, public: int, first: int, last: int, draws: Draws) -> None:
+        self.public = public
+        self.ports = range(first, last + 1)
+        self._draws = draws
+        # In the order of their last use, so that the first ones are looked at for their end.
+        self._inside: OrderedDict[Place, Mapping] = OrderedDict()
+        self._outside: dict[tuple[int, int], Mapping] = {}
+        self._held: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._inside)
+
+    def leaving(self, inside: Place, peer: int, now: float, *, ends: bool = False) -> int | None:
+        """The outside port for what a phone sends to a peer; ``None``: there is none left, for it or at all.
+
+        :param ends: the packet ends a TCP connection (FIN or RST).
+        """
+        mapping = self._inside.get(inside)
+        if mapping is not None and mapping.until <= now:
+            self._forget(mapping)
+            mapping = None
+        if mapping is None:
+            self._expire(now)
+            mapping = self._make(inside)
+            if mapping is None:
+                return None
+        mapping.peers[peer] = None
+        mapping.peers.move_to_end(peer)
+        if len(mapping.peers) > MOST_PEERS:
+            mapping.peers.popitem(last=False)
+        mapping.closing |= ends
+        self._use(mapping, now)
+        return mapping.port
+
+    def entering(self, protocol: int, port: int, peer: int, now: float, *, ends: bool = False) -> Place | None:
+        """Who gets what a peer sends to an outside port; ``None``: nobody, since nobody spoke to him from there."""
+        mapping = self._outside.get((protocol, port))
+        if mapping is None or mapping.until <= now or peer not in mapping.peers:
+            return None
+        mapping.closing = ends
+        self._use(mapping, now)
+        return mapping.inside
+
+    def holds(self, address: int, port: int) -> bool:
+        """Whether a public address and port belong to the pool."""
+        return address == self.public and port in self.ports
+
+    def withdraw(self, address: int) -> None:
+        """Forget all mappings of an inside address: its lease has ended."""
+        for mapping in [mapping for place, mapping in self._inside.items() if place.address == address]:
+            self._forget(mapping)
+
+    def _make(self, inside: Place) -> Mapping | None:
+        if self._held.get(inside.address, 0) >= MOST_OF_ONE:
+            return None
+        port = self._free(inside.protocol)
+        if port is None:
+            return None
+        mapping = self._inside[inside] = self._outside[inside.protocol, port] = Mapping(inside, port)
+        self._held[inside.address] = self._held.get(inside.address, 0) + 1
+        return mapping
+
+    def _free(self, protocol: int) -> int | None:
+        for _ in range(TRIES):
+            port = self._draws.randrange(self.ports.start, self.ports.stop)
+            if (protocol, port) not in self._outside:
+                return port
+        return next((port for port in self.ports if (protocol, port) not in self._outside), None)
+
+    def _use(self, mapping: Mapping, now: float) -> None:
+        mapping.until = now + _life_s(mapping)
+        self._inside.move_to_end(mapping.inside)
+
+    def _expire(self, now: float) -> None:
+        """Forget what has ended, if room is needed; a long-lived one keeps nothing behind it in the queue for ever."""
+        if len(self._outside) < len(self.ports):
+            while self._inside and (first := next(iter(self._inside.values()))).until <= now:
+                self._forget(first)
+            return
+        for mapping in [mapping for mapping in self._inside.values() if mapping.until <= now]:
+            self._forget(mapping)
+
+    def _forget(self, mapping: Mapping) -> None:
+        inside = mapping.inside
+        del self._inside[inside], self._outside[inside.protocol, mapping.port]
+        self._held[inside.address] -= 1
+        if not self._held[inside.address]:
+            del self._held[inside.address]
+
+
+def _life_s(mapping: Mapping) -> float:
+    if mapping.inside.protocol == TCP:
+        return TCP_TRANSITORY_S if mapping.closing else TCP_S
+    return UDP_S if mapping.inside.protocol == UDP else ICMP_S
