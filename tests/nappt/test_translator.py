@@ -1,6 +1,8 @@
 """What the translation remembers for a short time: fragments; and what it lowers: announced segments."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -24,11 +26,14 @@ from tests.natreactor.nat_packets import (
     error,
     ip,
     ping,
+    pong,
+    sctp,
     tcp,
     udp,
 )
 from voxpath.model.ports import Transaction
 from voxpath.nappt.fragments import LIFE_S, MOST_HELD, MOST_HELD_OF_ONE, MOST_PACKETS
+from voxpath.nappt.pool import MOST_OF_ONE, TCP_TRANSITORY_S, NaptPool
 from voxpath.nappt.table import Table
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Held, Reason, Translated, Verdict
@@ -245,3 +250,90 @@ def test_whatever_comes_nothing_is_raised_and_no_inside_source_leaves(body: byte
     for verdict in (here.outbound if inside else here.inbound)(packet, 0.0):
         if isinstance(verdict, Translated):
             assert not verdict.packet[12:16].startswith(b"\x0a\0\0")
+
+
+POOL = range(60000, 60100)
+NTP = 40123
+"""A port of no block."""
+
+
+def pooled() -> Translator:
+    here = translator()
+    pool = NaptPool(int(IPv4Address(UNUSED_PUBLIC)), POOL.start, POOL.stop - 1, Random(1))
+    return Translator(here.table, pool=pool)
+
+
+def port_of(packet: bytes) -> int:
+    return int.from_bytes(packet[20:22], "big")
+
+
+@pytest.mark.parametrize("make", [udp, tcp])
+def test_a_question_from_outside_the_block_leaves_by_the_pool_and_its_answer_comes_back(make: Callable[..., bytes]) -> None:
+    here = pooled()
+    (asked,) = packets(here.outbound(make(PHONE1, NTP, FAR, 123), 0.0))
+    assert asked == make(UNUSED_PUBLIC, port_of(asked), FAR, 123, ttl=63)
+    assert port_of(asked) in POOL
+    (answer,) = packets(here.inbound(make(FAR, 123, UNUSED_PUBLIC, port_of(asked)), 1.0))
+    assert answer == make(FAR, 123, PHONE1, NTP, ttl=63)
+    assert here.inbound(make("198.51.100.9", 123, UNUSED_PUBLIC, port_of(asked)), 1.0) == (Drop(Reason.UNLEASED_PORT),)
+
+
+def test_a_ping_with_any_identifier_leaves_by_the_pool_and_comes_back() -> None:
+    here = pooled()
+    (asked,) = packets(here.outbound(ping(PHONE1, FAR, 7), 0.0))
+    identifier = int.from_bytes(asked[24:26], "big")
+    assert identifier in POOL
+    assert asked == ping(UNUSED_PUBLIC, FAR, identifier, ttl=63)
+    assert packets(here.inbound(pong(FAR, UNUSED_PUBLIC, identifier), 1.0)) == [pong(FAR, PHONE1, 7, ttl=63)]
+
+
+def test_a_port_of_the_block_never_leaves_by_the_pool() -> None:
+    assert packets(pooled().outbound(SENT, 0.0)) == [udp(PUBLIC1, 2048, FAR, 9, ttl=59)]
+
+
+def test_without_a_udp_checksum_none_is_made_by_the_pool() -> None:
+    here = pooled()
+    (asked,) = packets(here.outbound(udp(PHONE1, NTP, FAR, 123, sum_=0), 0.0))
+    assert asked[26:28] == b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("packet", "reason"),
+    [
+        (udp("10.0.0.99", NTP, FAR, 123), Reason.UNKNOWN_PHONE),
+        (udp(PHONE1, NTP, PUBLIC1, 2112), Reason.SPOOFED_PORT),
+        (sctp(PHONE1, NTP, FAR, 123), Reason.SPOOFED_PORT),
+        (udp(PHONE1, NTP, FAR, 123, ttl=1), Reason.TTL_EXPIRED),
+    ],
+)
+def test_the_pool_is_for_phones_with_a_lease_and_what_it_can_carry_to_the_outside(packet: bytes, reason: Reason) -> None:
+    assert pooled().outbound(packet, 0.0) == (Drop(reason),)
+
+
+def test_a_phone_that_takes_too_much_of_the_pool_is_refused_by_name() -> None:
+    here = pooled()
+    verdicts = [
+        verdict for port in range(30000, 30000 + MOST_OF_ONE + 1) for verdict in here.outbound(udp(PHONE1, port, FAR, 9), 0.0)
+    ]
+    assert verdicts[-1] == Drop(Reason.POOL_EXHAUSTED)
+    assert len(packets(tuple(verdicts))) == MOST_OF_ONE
+    assert len(packets(here.outbound(udp(PHONE2, NTP, FAR, 9), 0.0))) == 1
+
+
+def test_fragments_pass_by_the_pool_in_any_order() -> None:
+    here = pooled()
+    first, second, third = cut(udp(PHONE1, NTP, FAR, 9, LONG, fragment=0))
+    assert here.outbound(third, 0.0) == (Held(),)
+    came = [*packets(here.outbound(first, 0.0)), *packets(here.outbound(second, 0.0))]
+    assert whole(came) == udp(UNUSED_PUBLIC, port_of(came[0]), FAR, 9, LONG, fragment=0, ttl=63)
+
+
+def test_the_end_of_a_connection_is_noted() -> None:
+    here = pooled()
+    (asked,) = packets(here.outbound(tcp(PHONE1, NTP, FAR, 80), 0.0))
+    back = tcp(FAR, 80, UNUSED_PUBLIC, port_of(asked))
+    assert packets(here.inbound(back, 1.0))
+    reset = bytearray(back)
+    reset[33] = 4
+    here.inbound(bytes(reset), 2.0)
+    assert here.inbound(back, 2.0 + TCP_TRANSITORY_S) == (Drop(Reason.UNLEASED_PORT),)

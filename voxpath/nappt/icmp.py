@@ -12,6 +12,7 @@ from voxpath.nappt.packet import (
     CHECKSUM_AT,
     FRAGMENT_OFFSET,
     HEADER_LENGTH,
+    ICMP_CHECKSUM_AT,
     IP,
     SHORTEST_HEADER,
     Header,
@@ -24,7 +25,6 @@ from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 
 BEFORE_EMBEDDED = 8
 """Octets of an ICMP error before the packet that it carries."""
-ICMP_CHECKSUM_AT = 2
 EMBEDDED_OCTETS = 8
 """Octets of the packet inside that an error shows behind the IP header, at the least (RFC 792)."""
 

@@ -32,6 +32,7 @@ TRANSPORT_CHECKSUM_AT = {TCP: 16, UDP: 6}
 """Where the checksum is that covers the addresses; those of SCTP and ICMP do not."""
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED, PARAMETER_PROBLEM = 0, 3, 8, 11, 12
+ICMP_CHECKSUM_AT, ECHO_IDENTIFIER_AT = 2, 4
 ERRORS = frozenset({UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM})
 """ICMP messages about a packet, which they carry; source quench is not sent any more (RFC 6633), a redirect is never passed on."""
 
@@ -109,9 +110,9 @@ def ports_at(packet: bytes, at: int, protocol: int) -> Ports | None:
     if protocol != ICMP:
         return Ports(*PORTS.unpack_from(packet, at))
     if packet[at] == ECHO_REQUEST:
-        return Ports(WORD.unpack_from(packet, at + 4)[0], 0)
+        return Ports(WORD.unpack_from(packet, at + ECHO_IDENTIFIER_AT)[0], 0)
     if packet[at] == ECHO_REPLY:
-        return Ports(0, WORD.unpack_from(packet, at + 4)[0])
+        return Ports(0, WORD.unpack_from(packet, at + ECHO_IDENTIFIER_AT)[0])
     return None
 
 

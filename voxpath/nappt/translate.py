@@ -7,20 +7,24 @@ The UDP header's own length is the receiver's business: it is not read.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from voxpath.nappt.icmp import error_inbound, error_outbound
 from voxpath.nappt.packet import ECHO_REPLY, ECHO_REQUEST, ICMP, Header, Ports, header_of, is_error, is_unicast, ports_of
-from voxpath.nappt.rewrite import rewritten
-from voxpath.nappt.table import Row, Table
+from voxpath.nappt.rewrite import UNCHANGED, NewAddress, NewPorts, rewritten
+from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
 
 
 class Rows(NamedTuple):
-    """What becomes of a packet's addresses; ``None``: that one stays."""
+    """What becomes of a packet's addresses, ``None``: that one stays; and of its ports."""
 
-    source: Row | None
-    destination: Row | None
+    source: NewAddress | None
+    destination: NewAddress | None
+    ports: NewPorts = UNCHANGED
+
+
+Find: TypeAlias = Callable[[Table, Header, Ports], Rows | Local | Drop]
 
 
 class Way(NamedTuple):
@@ -33,7 +37,7 @@ class Way(NamedTuple):
     """
 
     admit: Callable[[Table, Header], Drop | None]
-    find: Callable[[Table, Header, Ports], Rows | Local | Drop]
+    find: Find
     error: Callable[[Table, bytes, Header], Verdict]
     echo: int
 
@@ -59,14 +63,17 @@ def admitted(table: Table, packet: bytes, way: Way) -> Header | Drop:
     return way.admit(table, header) or header
 
 
-def whole(table: Table, packet: bytes, header: Header, way: Way) -> Verdict:
-    """Translate a packet that was admitted and is no fragment."""
+def whole(table: Table, packet: bytes, header: Header, way: Way, find: Find | None = None) -> Verdict:
+    """Translate a packet that was admitted and is no fragment.
+
+    :param find: in place of the way's own.
+    """
     if header.ttl <= 1:
         return Drop(Reason.TTL_EXPIRED)
     if is_error(packet, header):
         return way.error(table, packet, header)
     ports = ports_of(packet, header, way.echo)
-    rows = ports if isinstance(ports, Drop) else way.find(table, header, ports)
+    rows = ports if isinstance(ports, Drop) else (find or way.find)(table, header, ports)
     return Translated(bytes(rewritten(packet, header, *rows))) if isinstance(rows, Rows) else rows
 
 

@@ -28,6 +28,8 @@ class Reason(Enum):
     """Octets that a length announces are missing, or the UDP or TCP header is incomplete."""
     BAD_HEADER = "bad_header"
     """The IP version, a length or the IP header checksum is wrong."""
+    POOL_EXHAUSTED = "pool_exhausted"
+    """Outbound from outside the block: the ordinary NAPT has no port left, for this phone or at all (NAP-15)."""
     BAD_OPTIONS = "bad_options"
     """An IP option is malformed, or is a source route: that would lead a packet round the translation."""
 
