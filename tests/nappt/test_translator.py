@@ -337,3 +337,23 @@ def test_the_end_of_a_connection_is_noted() -> None:
     reset[33] = 4
     here.inbound(bytes(reset), 2.0)
     assert here.inbound(back, 2.0 + TCP_TRANSITORY_S) == (Drop(Reason.UNLEASED_PORT),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "make"),
+    [
+        (udp(PHONE1, NTP, FAR, 123), lambda source, port: udp(source, port, FAR, 123)),
+        (tcp(PHONE1, NTP, FAR, 80), lambda source, port: tcp(source, port, FAR, 80)),
+        (ping(PHONE1, FAR, NTP), lambda source, port: ping(source, FAR, port)),
+    ],
+)
+def test_an_error_about_what_left_by_the_pool_comes_back(asked: bytes, make: Callable[[str, int], bytes]) -> None:
+    """A connection to a web server needs it where the path has a smaller MTU."""
+    here = pooled()
+    (left,) = packets(here.outbound(asked, 0.0))
+    port = int.from_bytes(left[24:26], "big") if left[9] == 1 else port_of(left)
+    for shown in (576, 28):
+        seen, sent = make(UNUSED_PUBLIC, port)[:shown], make(PHONE1, NTP)[:shown]
+        (came,) = packets(here.inbound(error("192.0.2.9", UNUSED_PUBLIC, seen, 3, 4), 1.0))
+        assert came == error("192.0.2.9", PHONE1, sent, 3, 4, ttl=63)
+    assert here.inbound(error("192.0.2.9", UNUSED_PUBLIC, make(UNUSED_PUBLIC, port + 1)), 1.0) == (Drop(Reason.UNLEASED_PORT),)

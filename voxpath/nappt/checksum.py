@@ -19,7 +19,7 @@ def adjust(checksum: int, change: int) -> int:
     return ~_fold((~checksum & 0xFFFF) + change) & 0xFFFF
 
 
-def total(octets: bytes | memoryview) -> int:
+def total(octets: bytes | bytearray | memoryview) -> int:
     """The one's complement sum of octets, with a zero behind an odd number of them.
 
     It is 0xFFFF over data that contains its own right checksum.

@@ -5,9 +5,10 @@ its public address as the source, which becomes its inside address.
 The phone is found by the packet inside and not by the error's own addresses, since a router on the way may have sent it.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
-from voxpath.nappt.checksum import delta
+from voxpath.nappt.checksum import delta, total
 from voxpath.nappt.packet import (
     CHECKSUM_AT,
     FRAGMENT_OFFSET,
@@ -19,7 +20,16 @@ from voxpath.nappt.packet import (
     Ports,
     ports_at,
 )
-from voxpath.nappt.rewrite import adjust_at, adjust_transport, exchange, rewritten
+from voxpath.nappt.rewrite import (
+    UNCHANGED,
+    NewAddress,
+    NewPorts,
+    adjust_at,
+    adjust_transport,
+    exchange,
+    exchange_ports,
+    rewritten,
+)
 from voxpath.nappt.table import Row, Table
 from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 
@@ -44,6 +54,14 @@ class Embedded(NamedTuple):
     ports: Ports
 
 
+Pooled: TypeAlias = Callable[[Embedded], "tuple[NewAddress, NewPorts] | None"]
+"""Who sent a packet from a port of a pool, and from which port of his own; ``None``: nobody."""
+
+
+def nobody(_: Embedded) -> None:
+    """There is no pool."""
+
+
 def error_outbound(table: Table, packet: bytes, header: Header) -> Verdict:
     """Translate an error from inside about a packet that came in: a phone's own, or that of a router on the way to it.
 
@@ -60,13 +78,21 @@ def error_outbound(table: Table, packet: bytes, header: Header) -> Verdict:
     return source if isinstance(source, Drop) else Translated(_changed(packet, header, embedded, source, destination))
 
 
-def error_inbound(table: Table, packet: bytes, header: Header) -> Verdict:
-    """Translate an error from outside about a packet that a phone sent."""
+def error_inbound(table: Table, packet: bytes, header: Header, pooled: Pooled = nobody) -> Verdict:
+    """Translate an error from outside about a packet that a phone sent.
+
+    :param pooled: is asked about what the table does not know.
+    """
     embedded = _embedded(packet, header)
     if isinstance(embedded, Drop):
         return embedded
-    row = _outside_row(table, header, embedded)
-    return row if isinstance(row, Drop) else Translated(_changed(packet, header, embedded, None, row))
+    row, ports = _outside_row(table, header, embedded), UNCHANGED
+    if row == Drop(Reason.UNLEASED_PORT):
+        found = pooled(embedded)
+        if found is None:
+            return Drop(Reason.UNLEASED_PORT)
+        row, ports = found
+    return row if isinstance(row, Drop) else Translated(_changed(packet, header, embedded, None, row, ports))
 
 
 def _embedded(packet: bytes, header: Header) -> Embedded | Drop:
@@ -98,27 +124,38 @@ def _inside_row(table: Table, header: Header, embedded: Embedded) -> Row | Drop:
     return row
 
 
-def _outside_row(table: Table, header: Header, embedded: Embedded) -> Row | Drop:
+def _outside_row(table: Table, header: Header, embedded: Embedded) -> NewAddress | Drop:
     """The phone that sent the packet inside, from the address that hears of it."""
     if header.destination != embedded.source:
         return Drop(Reason.ICMP)
     return table.by_public(embedded.source, embedded.ports.source) or Drop(Reason.UNLEASED_PORT)
 
 
-def _changed(packet: bytes, header: Header, embedded: Embedded, source: Row | None, destination: Row | None) -> bytes:
+def _changed(
+    packet: bytes,
+    header: Header,
+    embedded: Embedded,
+    source: Row | None,
+    destination: NewAddress | None,
+    ports: NewPorts = UNCHANGED,
+) -> bytes:
     """Exchange the addresses of the error, and those of the packet inside the other way round.
 
     :param source: where the phone is found that the packet inside was sent to; a router on the way may speak in its place.
+    :param ports: those of the packet inside.
     """
     speaker = source
     if source is not None and header.source != embedded.destination:
         speaker = source._replace(delta=delta(header.source, source.address))
     octets = rewritten(packet, header, speaker, destination)
-    at = embedded.at
+    at, begins = embedded.at, embedded.at + embedded.length
+    before = total(octets[at:])
     # What was sent to the error's sender shows him as its destination.
     change = exchange(octets, at, source=destination, destination=source)
+    adjust_at(octets, at + CHECKSUM_AT, change)
+    if ports is not UNCHANGED:
+        change = exchange_ports(octets, begins, embedded.protocol, ports, change)
+    adjust_transport(octets, begins, embedded.protocol, change)
     # All of it lies in the error's own checksum.
-    seen = change + adjust_at(octets, at + CHECKSUM_AT, change)
-    seen += adjust_transport(octets, at + embedded.length, embedded.protocol, change)
-    adjust_at(octets, header.length + ICMP_CHECKSUM_AT, seen)
+    adjust_at(octets, header.length + ICMP_CHECKSUM_AT, (~before & 0xFFFF) + total(octets[at:]))
     return bytes(octets)

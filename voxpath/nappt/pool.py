@@ -107,12 +107,17 @@ class NaptPool:
 
     def entering(self, protocol: int, port: int, peer: int, now: float, *, ends: bool = False) -> Place | None:
         """Who gets what a peer sends to an outside port; ``None``: nobody, since nobody spoke to him from there."""
-        mapping = self._outside.get((protocol, port))
-        if mapping is None or mapping.until <= now or peer not in mapping.peers:
+        if self.sender(protocol, port, peer, now) is None:
             return None
+        mapping = self._outside[protocol, port]
         mapping.closing = ends
         self._use(mapping, now)
         return mapping.inside
+
+    def sender(self, protocol: int, port: int, peer: int, now: float) -> Place | None:
+        """Who spoke to a peer from an outside port; asking keeps nothing alive, since anybody can tell of an error."""
+        mapping = self._outside.get((protocol, port))
+        return mapping.inside if mapping is not None and mapping.until > now and peer in mapping.peers else None
 
     def holds(self, address: int, port: int) -> bool:
         """Whether a public address and port belong to the pool."""

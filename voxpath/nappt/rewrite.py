@@ -96,28 +96,22 @@ def exchange(octets: bytearray, at: int, source: NewAddress | None, destination:
     return change
 
 
-def adjust_transport(octets: bytearray, begins: int, protocol: int, change: int) -> int:
-    """Adjust the checksum of a transport that covers the addresses, if it is there; give what that does to a sum over it."""
+def adjust_transport(octets: bytearray, begins: int, protocol: int, change: int) -> None:
+    """Adjust the checksum of a transport that covers the addresses, if it is there."""
     offset = TRANSPORT_CHECKSUM_AT.get(protocol)
     if offset is None or begins + offset + 2 > len(octets):
-        return 0
+        return
     at = begins + offset
     # A UDP checksum of zero says that there is none (RFC 768).
     if protocol == UDP and not octets[at] and not octets[at + 1]:
-        return 0
-    before = WORD.unpack_from(octets, at)[0]
+        return
     # Zero has a second form, which is the only one that UDP may send; the kernel writes it for TCP too.
-    after = adjust(before, change) or 0xFFFF
-    WORD.pack_into(octets, at, after)
-    return word_delta(before, after)
+    WORD.pack_into(octets, at, adjust(WORD.unpack_from(octets, at)[0], change) or 0xFFFF)
 
 
-def adjust_at(octets: bytearray, at: int, change: int) -> int:
-    """Adjust a checksum; give what that does to a sum over it."""
-    before = WORD.unpack_from(octets, at)[0]
-    after = adjust(before, change)
-    WORD.pack_into(octets, at, after)
-    return word_delta(before, after)
+def adjust_at(octets: bytearray, at: int, change: int) -> None:
+    """Adjust a checksum."""
+    WORD.pack_into(octets, at, adjust(WORD.unpack_from(octets, at)[0], change))
 
 
 def word_delta(old: int, new: int) -> int:

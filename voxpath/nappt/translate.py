@@ -63,17 +63,14 @@ def admitted(table: Table, packet: bytes, way: Way) -> Header | Drop:
     return way.admit(table, header) or header
 
 
-def whole(table: Table, packet: bytes, header: Header, way: Way, find: Find | None = None) -> Verdict:
-    """Translate a packet that was admitted and is no fragment.
-
-    :param find: in place of the way's own.
-    """
+def whole(table: Table, packet: bytes, header: Header, way: Way) -> Verdict:
+    """Translate a packet that was admitted and is no fragment."""
     if header.ttl <= 1:
         return Drop(Reason.TTL_EXPIRED)
     if is_error(packet, header):
         return way.error(table, packet, header)
     ports = ports_of(packet, header, way.echo)
-    rows = ports if isinstance(ports, Drop) else (find or way.find)(table, header, ports)
+    rows = ports if isinstance(ports, Drop) else way.find(table, header, ports)
     return Translated(bytes(rewritten(packet, header, *rows))) if isinstance(rows, Rows) else rows
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from voxpath.nappt.checksum import adjust, delta
 from voxpath.nappt.fragments import Fragmented, Fragments
+from voxpath.nappt.icmp import Embedded, error_inbound
 from voxpath.nappt.mss import clamp
 from voxpath.nappt.packet import (
     CHECKSUM_AT,
@@ -19,7 +20,7 @@ from voxpath.nappt.packet import (
     ports_of,
 )
 from voxpath.nappt.pool import PROTOCOLS, NaptPool, Place
-from voxpath.nappt.rewrite import NewPorts, rewritten, word_delta
+from voxpath.nappt.rewrite import NewAddress, NewPorts, rewritten, word_delta
 from voxpath.nappt.table import Table
 from voxpath.nappt.translate import IN, OUT, Rows, Way, admitted, whole
 from voxpath.nappt.verdict import Drop, Held, Local, Reason, Translated, Verdict
@@ -73,8 +74,13 @@ class Translator:
             return (header,)
         if header.fragment:
             return self._fragment(packet, header, way, now)
-        find = partial(self._pooled, packet, way, now) if self._pool is not None else None
-        return (self._clamped(whole(self.table, packet, header, way, find), header),)
+        if self._pool is not None:
+            inward = partial(error_inbound, pooled=partial(self._pool_error, self._pool, now=now))
+            error = inward if way is IN else way.error
+            verdict = whole(self.table, packet, header, way._replace(find=partial(self._pooled, packet, way, now), error=error))
+        else:
+            verdict = whole(self.table, packet, header, way)
+        return (self._clamped(verdict, header),)
 
     # Ports outside the blocks.
 
@@ -105,6 +111,15 @@ class Translator:
             return Drop(Reason.UNLEASED_PORT)
         address = PoolAddress(inside.address, delta(header.destination, inside.address))
         return Rows(None, address, NewPorts(destination=inside.port))
+
+    def _pool_error(self, pool: NaptPool, embedded: Embedded, now: float) -> tuple[NewAddress, NewPorts] | None:
+        """Who sent the packet in an error from a port of the pool."""
+        if not pool.holds(embedded.source, embedded.ports.source):
+            return None
+        inside = pool.sender(embedded.protocol, embedded.ports.source, embedded.destination, now)
+        if inside is None:
+            return None
+        return PoolAddress(inside.address, delta(embedded.source, inside.address)), NewPorts(source=inside.port)
 
     # Fragments.
 
