@@ -23,6 +23,7 @@ from tests.natreactor.nat_packets import (
     udp,
 )
 from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.nappt.pinhole import Pinhole, Pinholes
 from voxpath.nappt.table import Table
 from voxpath.nappt.translate import inbound, outbound
 from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
@@ -71,12 +72,37 @@ def test_a_fragment_is_not_translated_without_a_memory(fragment: int) -> None:
 
 
 def test_every_reason_is_met_by_a_case() -> None:
-    """The table of cases shows each reason but those that need a foreign destination, or a pool."""
-    assert {case.reason for case in CASES} >= set(Reason) - {Reason.NOT_OURS, Reason.POOL_EXHAUSTED}
+    """The table of cases shows each reason but those that need a foreign destination, a pool, or the call-aware mode."""
+    assert {case.reason for case in CASES} >= set(Reason) - {Reason.NOT_OURS, Reason.POOL_EXHAUSTED, Reason.STRANGER}
 
 
 def test_a_destination_that_is_not_ours_is_named() -> None:
     assert inbound(table_of(*MAPPINGS), udp(FAR, 9, "192.0.2.1", 2048)) == Drop(Reason.NOT_OURS)
+
+
+def test_in_the_call_aware_mode_a_peer_reaches_a_phone_while_their_call_lasts() -> None:
+    table = table_of(*MAPPINGS)
+    table.pinholes = Pinholes([int(IPv4Address("198.51.100.9"))])
+    media = Pinhole(int(IPv4Address(PUBLIC1)), 2050, int(IPv4Address(FAR)))
+    coming = udp(FAR, 7078, PUBLIC1, 2050)
+    assert inbound(table, coming) == Drop(Reason.STRANGER)
+    assert isinstance(inbound(table, udp("198.51.100.9", 2944, PUBLIC1, 2050)), Translated)
+    table.pinholes.open(media)
+    assert isinstance(inbound(table, coming), Translated)
+    assert isinstance(outbound(table, udp(PHONE1, 2050, FAR, 7078)), Translated)
+    assert inbound(table, udp("198.51.100.7", 7078, PUBLIC1, 2050)) == Drop(Reason.STRANGER)
+    assert inbound(table, udp(FAR, 7078, PUBLIC1, 2176)) == Drop(Reason.UNLEASED_PORT)
+    table.pinholes.close(media)
+    assert inbound(table, coming) == Drop(Reason.STRANGER)
+
+
+def test_in_the_call_aware_mode_a_phone_is_a_stranger_to_another_one_by_its_public_address() -> None:
+    table = table_of(*MAPPINGS)
+    table.pinholes = Pinholes()
+    turning = udp(PHONE1, 2048, PUBLIC2, 2050)
+    assert outbound(table, turning) == Drop(Reason.STRANGER)
+    table.pinholes.open(Pinhole(int(IPv4Address(PUBLIC2)), 2050, int(IPv4Address(PUBLIC1))))
+    assert isinstance(outbound(table, turning), Translated)
 
 
 blocks = st.integers(0, 10).flatmap(

@@ -55,6 +55,7 @@ def quick_inbound(table: Table) -> Quick:
     """A function that translates what comes in by a table, which may change meanwhile."""
     find, unpack = table.by_public, _PACKET.unpack_from
     is_inside, is_public, is_service = table.is_inside, table.is_public, table.is_service
+    pinholes = table.pinholes
 
     def translate(packet: bytes) -> bytearray | None:
         if len(packet) < LEAST:
@@ -70,6 +71,8 @@ def quick_inbound(table: Table) -> Quick:
             return None
         first = source >> 24
         if not 0 < first < 0xE0 or first == 0x7F or is_inside(source) or is_public(source) or is_service(destination, port):
+            return None
+        if pinholes is not None and not pinholes.admits(destination, port, source):
             return None
         row = find(destination, port)
         return None if row is None else _exchanged(packet, 16, row, protocol)

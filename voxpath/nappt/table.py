@@ -11,6 +11,7 @@ from typing import NamedTuple
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import LARGEST_BLOCK, Mapping, PortBlock, Transaction
 from voxpath.nappt.checksum import delta
+from voxpath.nappt.pinhole import Pinholes
 
 DEFAULT_BLOCK_SIZE = 64
 """About 1000 phones for each public address."""
@@ -90,6 +91,7 @@ class Table:
     :ivar private: the inside prefixes.
     :ivar public: the public addresses of the ledger's pools.
     :ivar services: ports of public addresses that the gateway's own roles serve, each a block of one port (decision D18).
+    :ivar pinholes: who may reach phones from outside; ``None``: everybody may, which is the open mode (decision D19).
     :ivar generation: of the newest transaction that was applied.
     :raises LocalError: the block size is no power of two from 1 to 1024, or a public address is an inside address.
     """
@@ -106,6 +108,7 @@ class Table:
         self.private = tuple(private)
         self.public = frozenset(public)
         self.block_size = block_size
+        self.pinholes: Pinholes | None = None
         self.generation = 0
         self._prefixes = tuple((int(prefix.network_address), int(prefix.netmask)) for prefix in self.private)
         self._public = frozenset(map(int, self.public))

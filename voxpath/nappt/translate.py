@@ -104,6 +104,8 @@ def _leaving(table: Table, header: Header, ports: Ports) -> Rows | Local | Drop:
     source = table.by_private(header.source, ports.source)
     if source is None:
         return Drop(Reason.SPOOFED_PORT if table.is_phone(header.source) else Reason.UNKNOWN_PHONE)
+    if destination is not None and not _admitted(table, header.destination, ports.destination, source.address):
+        return Drop(Reason.STRANGER)
     return Rows(source, destination)
 
 
@@ -111,7 +113,16 @@ def _entering(table: Table, header: Header, ports: Ports) -> Rows | Local | Drop
     if table.is_service(header.destination, ports.destination):
         return Local()
     row = table.by_public(header.destination, ports.destination)
-    return Drop(Reason.UNLEASED_PORT) if row is None else Rows(None, row)
+    if row is None:
+        return Drop(Reason.UNLEASED_PORT)
+    if not _admitted(table, header.destination, ports.destination, header.source):
+        return Drop(Reason.STRANGER)
+    return Rows(None, row)
+
+
+def _admitted(table: Table, public: int, port: int, peer: int) -> bool:
+    """Whether a peer may send to a leased port now; another phone of ours counts by its public address."""
+    return table.pinholes is None or table.pinholes.admits(public, port, peer)
 
 
 OUT = Way(_may_leave, _leaving, error_outbound, ECHO_REQUEST)

@@ -13,6 +13,8 @@ class Reason(Enum):
     """Outbound: the phone is known and the source port is not in its block (NAP-5)."""
     UNLEASED_PORT = "unleased_port"
     """Inbound: nobody holds this port of the public address (NAP-6)."""
+    STRANGER = "stranger"
+    """Inbound in the call-aware mode: the port is leased, and no call lets this peer send to it (FWL-4)."""
     NOT_OURS = "not_ours"
     """Inbound: the destination is none of the public addresses."""
     BOGON = "bogon"
