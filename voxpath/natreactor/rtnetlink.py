@@ -124,7 +124,10 @@ class Rtnetlink(Netlink):
     def __init__(self) -> None:
         super().__init__()
         # Only what is asked for is listed: another table may hold all routes of the Internet.
-        self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        try:
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        except OSError:
+            raise LocalError("the kernel is too old to tell of single routing tables: Linux 5.0 or newer is needed") from None
 
     def link(self, interface: str) -> Link | None:
         """An interface by its name; ``None``: there is none."""

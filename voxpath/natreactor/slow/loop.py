@@ -18,8 +18,8 @@ from voxpath.natreactor.slow.frames import Configure, End, Look, Request, framed
 
 BATCH: Final = 64
 """Packets of one device that are carried before others are looked at."""
-MOST_DRAINED: Final = 4096
-"""Packets of one device that are carried before a question about them is answered: more than its queue holds."""
+MOST_DRAINED: Final = 256
+"""Packets of one device that are carried before a question about them is answered; who asks waits for it."""
 MOST_CONNECTIONS: Final = 8
 ANSWER_S: Final = 2.0
 """How long a peer may take to read an answer."""
@@ -121,7 +121,7 @@ class Loop:
         return said
 
     def _drain(self) -> None:
-        """Deal with all packets that have come before a question."""
+        """Deal with the packets that have come before a question, unless they are a flood."""
         for descriptor, from_inside in zip(self._devices, (True, False), strict=True):
             self._carry(descriptor, from_inside, MOST_DRAINED)
         self._count_expired(MOST_DRAINED)
