@@ -95,8 +95,11 @@ class Steering:
         for rule in rules - wanted.rules:
             if self._is_ours(rule):
                 self._kernel.remove_rule(rule)
-        for route in routes - wanted.routes:
-            self._kernel.remove_route(route)
+        # Where another one has its place, a route is replaced already.
+        places = {(route.table, route.prefix, route.metric) for route in wanted.routes}
+        for route in routes:
+            if (route.table, route.prefix, route.metric) not in places:
+                self._kernel.remove_route(route)
         return changed
 
     def missing(self) -> str:
@@ -124,7 +127,8 @@ class Steering:
         return rule.table in self._tables or rule.priority == self._last
 
     def _move_local(self, rules: set[Rule]) -> list[HostSetting]:
-        self._kernel.add_rule(Rule(LOCAL_AT, LOCAL))
+        if not any(rule.table == LOCAL and rule.priority > BEFORE_LOCAL for rule in rules):
+            self._kernel.add_rule(Rule(LOCAL_AT, LOCAL))
         if Rule(0, LOCAL) not in rules:
             return []
         self._kernel.remove_rule(Rule(0, LOCAL))
@@ -256,7 +260,8 @@ def remove_steering(table: str, inside: Iterable[str]) -> None:
                 kernel.remove_rule(rule)
         for route in kernel.routes(tables):
             kernel.remove_route(route)
-        if not any(rule.priority == BEFORE_LOCAL for rule in kernel.rules()):
+        rules = kernel.rules()
+        if Rule(LOCAL_AT, LOCAL) in rules and not any(rule.priority == BEFORE_LOCAL for rule in rules):
             kernel.add_rule(Rule(0, LOCAL))
             kernel.remove_rule(Rule(LOCAL_AT, LOCAL))
         ungroup(kernel, inside)
