@@ -17,13 +17,14 @@ from twisted.internet.task import Clock
 
 from tests.live.namespaces import Namespaces
 from tests.live.wires import OneProcessor, Wire
-from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
+from tests.natreactor.nat_conformance import MEDIA, OUTSIDE, NatConformance, pinhole, result_of, settings
 from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, PUBLIC2, checksums_hold, mapping, ping, udp
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
+from voxpath.nappt.pinhole import PinholeChange
 from voxpath.natreactor.event import HostSetting, TableAdopted, TableLost, Unwatched
-from voxpath.natreactor.interface import Adopted
+from voxpath.natreactor.interface import Adopted, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT, probe
 from voxpath.natreactor.settings import NatSettings
 
@@ -63,6 +64,7 @@ class KernelRig:
         self.phone = Wire(net, "phone", "eth0", LAN)
         self.out = Wire(net, "out", "eth0", WAN)
         self.answers: list[bytes] = []
+        self.more: dict[str, object] = {}
         self.nat = NftablesNAT(settings(self.clock))
         self.begin(settings(self.clock))
 
@@ -74,9 +76,10 @@ class KernelRig:
         assert isinstance(adopted, Adopted)
         return adopted
 
-    def restart(self) -> Adopted:
+    def restart(self, **more: object) -> Adopted:
         result_of(self.nat.stop())
-        return self.begin(settings(self.clock))
+        self.more |= more
+        return self.begin(settings(self.clock, **self.more))
 
     def carry(self, packet: bytes, from_inside: bool) -> bytes | None:
         """Send a packet through the kernel; the gateway's own ICMP errors go to ``answers``."""
@@ -386,3 +389,39 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig) -> None:
     said = rig.net.run("gw", argv).stdout
     assert "usable=False" in said
     assert "CAP_NET_ADMIN" in said
+
+
+def test_the_mode_may_change_between_runs(loaded: KernelRig) -> None:
+    """Neither way is anything left of the other mode, and the phones' counters stay."""
+    loaded.carry(udp(PHONE1, 2048, FAR, 9), True)
+    loaded.restart(call_aware=True)
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2050), False) is None
+    result_of(loaded.nat.admit(PinholeChange(open=(MEDIA,))))
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2050), False) is not None
+    assert loaded.restart(call_aware=False) == Adopted(1, frozenset(MAPPINGS))
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2049), False) is not None
+    assert loaded.restart(call_aware=True) == Adopted(1, frozenset(MAPPINGS))
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2050), False) is None
+    assert loaded.nat.counters(IPv4Address(PHONE1)) == PhoneCounters(1, 35, 2, 70)
+
+
+def test_in_the_open_mode_no_rule_looks_for_calls(loaded: KernelRig) -> None:
+    """It costs nothing."""
+    text = loaded.net.run("gw", ["nft", "list", "table", "ip", "voxpath"]).stdout
+    assert "@pinholes" not in text
+    assert "@held" not in text
+
+
+def test_pinholes_that_were_changed_step_by_step_are_like_those_that_are_built_at_once(loaded: KernelRig) -> None:
+    loaded.restart(call_aware=True)
+    many = tuple(pinhole(PUBLIC1, 4096 + number, f"198.51.100.{number + 1}") for number in range(200))
+    turned = pinhole(PUBLIC1, 2051, PUBLIC2)
+    result_of(loaded.nat.admit(PinholeChange((*many, MEDIA, turned))))
+    result_of(loaded.nat.admit(PinholeChange(close=many[::2])))
+    result_of(loaded.nat.apply(Transaction(2, (mapping("10.0.0.20", PUBLIC2, 9216, 64),), (MAPPINGS[5],))))
+    stepwise = listed(loaded)
+    assert len([each for each in stepwise if each.startswith("pinholes")]) == 102
+    assert [each for each in stepwise if each.startswith("turning")] == ["turning 10.0.0.11 . 2051 . 203.0.113.2"]
+    loaded.net.run("gw", ["nft", "flush", "ruleset"])
+    loaded.clock.advance(1)
+    assert listed(loaded) == stepwise

@@ -50,6 +50,9 @@ from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
 
+CALL_AWARE = "call-aware"
+"""The mode of the NAT in which calls open ports (FWL-4)."""
+
 STORM = "more came than could be served, and the oldest DISCOVERs were dropped"
 STORM_EVENTS_PER_SECOND = 10
 """Dropped DISCOVERs that become events; all are counted, and their clients repeat them."""
@@ -209,7 +212,14 @@ class GatewayRole(Role):
         def identify(address: IPv4Address) -> str:
             return self.phone_at(str(address))
 
-        return NatSettings(outside, self._node.reactor, table=config.nat.table, identify=identify)
+        return NatSettings(
+            outside,
+            self._node.reactor,
+            table=config.nat.table,
+            identify=identify,
+            call_aware=config.nat.mode == CALL_AWARE,
+            trusted=values.trusted(config),
+        )
 
     async def _claim_own_ports(self) -> None:
         """Enter the ports of the gateway itself, so that no phone can get them (decision D18)."""

@@ -6,11 +6,14 @@ Rules, whole tables and listings are left to it (:mod:`voxpath.natreactor.rulese
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as ReadOnly
 from struct import Struct
 
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Mapping, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.table import Table, cells
+from voxpath.natreactor import filtering
 from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, explained, name
 from voxpath.natreactor.ruleset import MAPS, STATE_KEY, note_of, state_of
 from voxpath.natreactor.settings import NatSettings
@@ -27,19 +30,41 @@ MOST_LISTED = 60_000
 """Octets of elements in one message: the length of an attribute has 16 bits."""
 
 _ENDPOINT = Struct("!IHxx")
+_PEER = Struct("!IHxxI")
 _ADDRESS = Struct("!I")
 _MARK = Struct("=I")
 
 Part = tuple[int, bytes]
 
+NO_PINHOLES: ReadOnly[Pinhole, int] = {}
 
-def change(kernel: Netfilter, settings: NatSettings, table: Table, done: Transaction) -> None:
+
+def change(
+    kernel: Netfilter, settings: NatSettings, table: Table, done: Transaction, shut: ReadOnly[Pinhole, int] = NO_PINHOLES
+) -> None:
     """Carry out what a transaction changed, in one step; ``table`` is as it is afterwards.
 
+    :param shut: the pinholes that went with mappings, and the inside addresses that they led to.
     :raises LocalError: the kernel refuses, and has changed nothing.
     """
+    parts = [*_pinholes(NFT_MSG_DELSETELEM, settings, table, shut), *_parts(settings, table, done)]
+    _carry_out(kernel, settings, parts)
+
+
+def admit(kernel: Netfilter, settings: NatSettings, table: Table, done: PinholeChange) -> None:
+    """Carry out what a change of pinholes changed, as :func:`change`."""
+    if not done.open and not done.close:
+        return
+    parts = [
+        *_pinholes(NFT_MSG_DELSETELEM, settings, table, dict.fromkeys(done.close, 0)),
+        *_pinholes(NFT_MSG_NEWSETELEM, settings, table, dict.fromkeys(done.open, 0)),
+    ]
+    _carry_out(kernel, settings, parts)
+
+
+def _carry_out(kernel: Netfilter, settings: NatSettings, parts: list[Part]) -> None:
     try:
-        kernel.change(list(_parts(settings, table, done)))
+        kernel.change(parts)
     except OSError as error:
         reason = explained(error.strerror or str(error))
         raise LocalError(f"the kernel refuses a change of the table {settings.table}: {reason}") from None
@@ -53,9 +78,19 @@ def _parts(settings: NatSettings, table: Table, done: Transaction) -> Iterator[P
         for chosen, elements in _mapped(mappings, size, data=kind == NFT_MSG_NEWSETELEM).items():
             yield from _listed(kind, settings.table, chosen, elements)
         yield from _listed(kind, settings.table, "phones", [_PHONE.pack(_PHONE_HEAD, phone) for phone in phones])
+    if settings.call_aware:
+        for kind, mappings in ((NFT_MSG_DELSETELEM, done.remove), (NFT_MSG_NEWSETELEM, done.add)):
+            for chosen, keys in filtering.held(mappings, size).items():
+                yield from _listed(kind, settings.table, chosen, [_PLAIN_KEY.pack(_KEY_HEAD, *key) for key in keys])
     yield NFT_MSG_DELSETELEM, _set(settings.table, "state")
     state = _element(_MARK.pack(STATE_KEY), note=state_of(settings, table.generation))
     yield from _listed(NFT_MSG_NEWSETELEM, settings.table, "state", [state])
+
+
+def _pinholes(kind: int, settings: NatSettings, table: Table, pinholes: ReadOnly[Pinhole, int]) -> Iterator[Part]:
+    turned = (filtering.turning(table, pinhole, private) for pinhole, private in pinholes.items())
+    for chosen, keys in (("pinholes", pinholes), ("turning", filter(None, turned))):
+        yield from _listed(kind, settings.table, chosen, [_element(_PEER.pack(*key)) for key in keys])
 
 
 def _mapped(mappings: Iterable[Mapping], block_size: int, *, data: bool) -> dict[str, list[bytes]]:

@@ -10,6 +10,7 @@ from zope.interface import Interface
 
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,12 @@ class Adopted:
 
     :ivar generation: the ledger generation of the state found; 0: nothing was found.
     :ivar mappings: the mappings found.
+    :ivar pinholes: those that are open: calls of the previous run that go on.
     """
 
     generation: int = 0
     mappings: frozenset[Mapping] = field(default_factory=frozenset)
+    pinholes: frozenset[Pinhole] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,17 @@ class INATReactor(Interface):
 
     def replace_all(generation: int, mappings: Iterable[Mapping]) -> Deferred[None]:
         """Make the table equal to these mappings, in one step: no packet sees a half of it."""
+
+    def admit(change: PinholeChange) -> Deferred[None]:
+        """Open and close pinholes, all of them or none; the Deferred fires when packets see it (FWL-4).
+
+        In the call-aware mode a packet from outside passes only by a pinhole for its source, or if that is a trusted address;
+        another phone of this gateway counts by its public address, and the peer's port is not looked at.
+        In the open mode nothing happens.
+        Idempotent: what is open and opened again is open once, and closing what is not open changes nothing.
+        A pinhole to a port that nobody holds is not opened, and one whose port's lease ends is closed by that.
+        The Deferred fails with :class:`~voxpath.core.errors.LocalError`, and then nothing was changed.
+        """
 
     def generation() -> int:
         """The generation of the last transaction that was applied."""

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.packet import SOURCE_AT
+from voxpath.nappt.pinhole import PinholeChange
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
@@ -42,7 +43,8 @@ class MemoryNAT:
 
     def start(self) -> Deferred[Adopted]:
         """Begin with what the table holds: an object that is stopped and started again is its own previous run."""
-        return succeed(Adopted(self._table.generation, frozenset(self._table)))
+        pinholes = frozenset(self._table.pinholes or ())
+        return succeed(Adopted(self._table.generation, frozenset(self._table), pinholes))
 
     def stop(self) -> Deferred[None]:
         """End; the table stays."""
@@ -56,6 +58,10 @@ class MemoryNAT:
     def replace_all(self, generation: int, mappings: Iterable[Mapping]) -> Deferred[None]:
         """Make the table equal to these mappings."""
         return execute(self._replace_all, generation, tuple(mappings))
+
+    def admit(self, change: PinholeChange) -> Deferred[None]:
+        """Open and close pinholes."""
+        return execute(self._admit, change)
 
     def generation(self) -> int:
         """The generation of the last transaction."""
@@ -117,8 +123,11 @@ class MemoryNAT:
             listener(event)
 
     def _apply(self, transaction: Transaction) -> None:
-        self._table.apply(transaction)
+        self._table.shut(self._table.apply(transaction).remove)
         self._forget()
+
+    def _admit(self, change: PinholeChange) -> None:
+        self._table.admit(change)
 
     def _replace_all(self, generation: int, mappings: tuple[Mapping, ...]) -> None:
         self._table.replace_all(generation, mappings)

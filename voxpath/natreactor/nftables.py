@@ -15,8 +15,9 @@ from zope.interface import implementer
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
-from voxpath.natreactor import elements, host, ruleset
+from voxpath.natreactor import elements, filtering, host, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
@@ -83,6 +84,10 @@ class NftablesNAT:
     def replace_all(self, generation: int, mappings: Iterable[Mapping]) -> Deferred[None]:
         """Make the table equal to these mappings."""
         return execute(self._replace_all, generation, tuple(mappings))
+
+    def admit(self, change: PinholeChange) -> Deferred[None]:
+        """Open and close pinholes."""
+        return execute(self._admit, change)
 
     def generation(self) -> int:
         """The generation of the last transaction."""
@@ -168,11 +173,13 @@ class NftablesNAT:
         whole = len(kept) == len(found.mappings)
         # A partial take-over says generation 0, so that the ledger is asked for everything.
         table.replace_all(found.generation if whole else 0, kept)
+        table.admit(PinholeChange(open=self._find_pinholes()))
         if whole and found.block_size == self._settings.block_size:
-            self._kernel.run(ruleset.install(self._settings, table))
+            # The mode may be another one than before.
+            self._kernel.run(ruleset.install(self._settings, table) + filtering.fill(self._settings, table))
         else:
             self._rebuild()
-        return Adopted(table.generation, frozenset(table))
+        return Adopted(table.generation, frozenset(table), frozenset(table.pinholes or ()))
 
     def _find(self) -> ruleset.Found | None:
         name = f"ip {self._settings.table}"
@@ -189,6 +196,13 @@ class NftablesNAT:
             # No table, or one of our name that is not ours, or of another version: it is built anew.
             return None
 
+    def _find_pinholes(self) -> tuple[Pinhole, ...]:
+        """The calls that the previous run let in; none if it was of another mode, or of a version that had none."""
+        try:
+            return tuple(filtering.parse(self._kernel.read(f"list set ip {self._settings.table} pinholes")))
+        except (LocalError, ValueError, KeyError, TypeError):
+            return ()
+
     def _is_allowed(self, mapping: Mapping) -> bool:
         return self._table.is_inside(int(mapping.private)) and self._table.is_public(int(mapping.block.public))
 
@@ -204,19 +218,42 @@ class NftablesNAT:
         done = self._table.apply(transaction)
         if not done and self._table.generation == before:
             return
+        shut = self._table.shut(done.remove)
+
+        def undo() -> None:
+            self._table.undo(done, before)
+            self._table.admit(PinholeChange(open=tuple(shut)))
+
         try:
-            elements.change(kernel, self._settings, self._table, done)
+            elements.change(kernel, self._settings, self._table, done, shut)
         except LocalError as error:
-            self._repair(error, lambda: self._table.undo(done, before))
+            self._repair(error, undo)
+
+    def _admit(self, change: PinholeChange) -> None:
+        kernel = self._netfilter
+        done = self._table.admit(change)
+
+        def undo() -> None:
+            self._table.admit(PinholeChange(done.close, done.open))
+
+        try:
+            elements.admit(kernel, self._settings, self._table, done)
+        except LocalError as error:
+            self._repair(error, undo)
 
     def _replace_all(self, generation: int, mappings: tuple[Mapping, ...]) -> None:
-        before, old = self._table.generation, tuple(self._table)
+        before, old, pinholes = self._table.generation, tuple(self._table), tuple(self._table.pinholes or ())
         kernel = self._kernel
         self._table.replace_all(generation, mappings)
+
+        def undo() -> None:
+            self._table.replace_all(before, old)
+            self._table.admit(PinholeChange(open=pinholes))
+
         try:
             kernel.run(ruleset.fill(self._settings, self._table))
         except LocalError as error:
-            self._repair(error, lambda: self._table.replace_all(before, old))
+            self._repair(error, undo)
 
     def _repair(self, cause: LocalError, undo: Callable[[], None]) -> None:
         """Build the kernel's table from our copy after it refused a change; if that fails too, the change is taken back."""

@@ -20,6 +20,7 @@ from voxpath.model.address import text_of
 from voxpath.model.ports import Mapping, PortBlock
 from voxpath.nappt.table import Table, cells
 from voxpath.nappt.verdict import Reason
+from voxpath.natreactor import filtering
 from voxpath.natreactor.settings import NatSettings
 
 LAYOUT = 1
@@ -37,7 +38,7 @@ STATE_KEY = 1
 MAPS = ("in_block", "in_port", "out_block", "out_port")
 
 COUNTED = (
-    Reason.UNKNOWN_PHONE, Reason.SPOOFED_PORT, Reason.UNLEASED_PORT, Reason.BOGON, Reason.UNKNOWN_PROTOCOL,
+    Reason.UNKNOWN_PHONE, Reason.SPOOFED_PORT, Reason.UNLEASED_PORT, Reason.STRANGER, Reason.BOGON, Reason.UNKNOWN_PROTOCOL,
     Reason.ICMP, Reason.FRAGMENT, Reason.TTL_EXPIRED, Reason.TRUNCATED,
 )  # fmt: skip
 """What the table counts; the kernel drops wrong headers and options itself, before the table sees them."""
@@ -53,10 +54,17 @@ $counters
   map out_port { type ipv4_addr . inet_service : ipv4_addr; counter; }
   set phones { type ipv4_addr; }
   set state { type mark; }
+  set pinholes { type ipv4_addr . inet_service . ipv4_addr; }
+  set turning { type ipv4_addr . inet_service . ipv4_addr; }
+  set held_block { type ipv4_addr . inet_service; }
+  set held_port { type ipv4_addr . inet_service; }
   set offenders { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
+  set strangers { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
 
+$filtering
   chain receive_port {
 $services
+$admit
     ip daddr set ip daddr . (th dport & $mask) map @in_block accept
     ip daddr set ip daddr . th dport map @in_port accept
     counter name drop_unleased_port drop
@@ -92,8 +100,8 @@ $services
     drop
   }
   chain send_port {
-    ip saddr set ip saddr . (th sport & $mask) map @out_block accept
-    ip saddr set ip saddr . th sport map @out_port accept
+    ip saddr set ip saddr . (th sport & $mask) map @out_block $sent
+    ip saddr set ip saddr . th sport map @out_port $sent
     ip saddr @phones counter name drop_spoofed_port goto offence
     counter name drop_unknown_phone goto offence
   }
@@ -176,6 +184,7 @@ def install(settings: NatSettings, table: Table) -> str:
         inside=", ".join(f'"{name}"' for name in outside.inside),
         outside=", ".join(f'"{name}"' for name in outside.outside),
         services=_services(outside.services),
+        **filtering.rules(settings, HAIRPIN_MARK),
         refuse=_REFUSE,
         errors="\n".join(_ERRORS % (int(prefix.netmask), int(prefix.network_address)) for prefix in table.private),
     )
@@ -199,7 +208,7 @@ def fill(settings: NatSettings, table: Table) -> str:
     lines.extend(_elements("add", settings, table))
     if phones := {text_of(mapping.private) for mapping in table}:
         lines.append(f"add element ip {settings.table} phones {{ {', '.join(phones)} }}")
-    return "\n".join([*lines, _state(settings, table.generation)])
+    return "\n".join([*lines, filtering.fill(settings, table), _state(settings, table.generation)])
 
 
 def query(settings: NatSettings, mappings: Iterable[Mapping], direction: str) -> str:
