@@ -36,6 +36,7 @@ from voxpath.manage.rows import EventRow
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.clock import ClockMark
 from voxpath.model.event import Event
+from voxpath.model.media import MediaEnd, MediaSession
 from voxpath.model.phone import Probation
 from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.natreactor.memory import MemoryNAT
@@ -362,3 +363,21 @@ def test_what_is_no_dhcp_names_no_phone_when_it_cannot_be_read(role: GatewayRole
     (driver,) = role._node.drivers["dhcp"]
     driver.feed(Datagram(b"\1\1\6" + bytes(200), Endpoint("10.0.0.9", 0), interface="lan0", port="arp"))
     assert role._node.memory.phones() == []
+
+
+def test_a_gateway_in_the_call_aware_mode_lets_the_peers_of_calls_in(tmp_path: Path) -> None:
+    """As the controller of its process tells of them, also if it began before the gateway did."""
+    bench = Bench(tmp_path, 'mode = "call-aware"\n', rows=[ONE])
+    far = MediaEnd("far", IPv4Address("198.51.100.2"), (4000,))
+    assert ONE.private is not None
+    bench.role.sessions.connect("mgc", MediaSession("1", MediaEnd(ONE.holder, ONE.block.public, (2112, 2113), ONE.private), far))
+    nat = bench.role.selection.nat
+    assert {pinhole.port for pinhole in nat.pinholes()} == {2112, 2113}
+    bench.role.stopService()
+    assert not bench.reactor.getDelayedCalls()
+    bench.role.startService()
+    assert {pinhole.port for pinhole in bench.role.selection.nat.pinholes()} == {2112, 2113}
+    bench.role.sessions.disconnect("mgc", "1")
+    assert bench.role.selection.nat.pinholes() == set()
+    bench.role.stopService()
+    assert not bench.reactor.getDelayedCalls()

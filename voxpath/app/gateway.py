@@ -43,6 +43,7 @@ from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.group import TransactionGroup
 from voxpath.natreactor.interface import Adopted, Outside
 from voxpath.natreactor.registry import Selection, select
+from voxpath.natreactor.sessions import MediaSessions
 from voxpath.natreactor.settings import NatSettings
 from voxpath.ports.buddy import blocks_of
 from voxpath.ports.change import LedgerChange, Taken
@@ -65,6 +66,7 @@ class GatewayRole(Role):
     """Gives out addresses and ports.
 
     :ivar ready: whether it serves; the attributes below are there only then.
+    :ivar sessions: the calls that the other roles of this process set up.
     """
 
     ledger: Ledger
@@ -85,6 +87,7 @@ class GatewayRole(Role):
         self._link_watch = LinkWatch(node, link_state)
         self._loaded: list[Effect] = []
         self.prober: Prober | None = None
+        self.sessions = MediaSessions(node.reactor, self, lambda event: self.bus.publish("nat", event))
 
     @property
     def detail(self) -> str:
@@ -117,6 +120,8 @@ class GatewayRole(Role):
         self._start_feed()
         self._listen()
         self.ready = True
+        if config.nat.mode == CALL_AWARE:
+            await self.sessions.attach(self.selection.nat)
 
     def _tell_astray(self) -> None:
         ledger = self.ledger
@@ -144,6 +149,7 @@ class GatewayRole(Role):
             self._feed.stop()
             self._feed = None
         if hasattr(self, "selection"):
+            self.sessions.detach(self.selection.nat)
             await self.selection.nat.stop()
 
     # What the other roles and the commands ask.

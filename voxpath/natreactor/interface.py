@@ -110,6 +110,9 @@ class INATReactor(Interface):
         The Deferred fails with :class:`~voxpath.core.errors.LocalError`, and then nothing was changed.
         """
 
+    def pinholes() -> frozenset[Pinhole]:
+        """The pinholes that are open; none in the open mode."""
+
     def generation() -> int:
         """The generation of the last transaction that was applied."""
 

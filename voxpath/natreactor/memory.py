@@ -12,7 +12,7 @@ from zope.interface import implementer
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.packet import SOURCE_AT
-from voxpath.nappt.pinhole import PinholeChange
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
@@ -43,8 +43,7 @@ class MemoryNAT:
 
     def start(self) -> Deferred[Adopted]:
         """Begin with what the table holds: an object that is stopped and started again is its own previous run."""
-        pinholes = frozenset(self._table.pinholes or ())
-        return succeed(Adopted(self._table.generation, frozenset(self._table), pinholes))
+        return succeed(Adopted(self._table.generation, frozenset(self._table), self.pinholes()))
 
     def stop(self) -> Deferred[None]:
         """End; the table stays."""
@@ -62,6 +61,10 @@ class MemoryNAT:
     def admit(self, change: PinholeChange) -> Deferred[None]:
         """Open and close pinholes."""
         return execute(self._admit, change)
+
+    def pinholes(self) -> frozenset[Pinhole]:
+        """The pinholes that are open."""
+        return frozenset(self._table.pinholes or ())
 
     def generation(self) -> int:
         """The generation of the last transaction."""

@@ -89,6 +89,10 @@ class NftablesNAT:
         """Open and close pinholes."""
         return execute(self._admit, change)
 
+    def pinholes(self) -> frozenset[Pinhole]:
+        """The pinholes that are open."""
+        return frozenset(self._table.pinholes or ())
+
     def generation(self) -> int:
         """The generation of the last transaction."""
         return self._table.generation
@@ -179,7 +183,7 @@ class NftablesNAT:
             self._kernel.run(ruleset.install(self._settings, table) + filtering.fill(self._settings, table))
         else:
             self._rebuild()
-        return Adopted(table.generation, frozenset(table), frozenset(table.pinholes or ()))
+        return Adopted(table.generation, frozenset(table), self.pinholes())
 
     def _find(self) -> ruleset.Found | None:
         name = f"ip {self._settings.table}"
@@ -198,6 +202,8 @@ class NftablesNAT:
 
     def _find_pinholes(self) -> tuple[Pinhole, ...]:
         """The calls that the previous run let in; none if it was of another mode, or of a version that had none."""
+        if self._table.pinholes is None:
+            return ()
         try:
             return tuple(filtering.parse(self._kernel.read(f"list set ip {self._settings.table} pinholes")))
         except (LocalError, ValueError, KeyError, TypeError):
