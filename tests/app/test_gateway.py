@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 from random import SystemRandom
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tests.app.tlsfiles import write_made
+from tests.natreactor.nat_packets import udp
 from voxpath.app.decode import decode
 from voxpath.app.event import BlockNotReserved, BlocksAstray, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
+from voxpath.app.facts import ProcessFacts
 from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
@@ -381,3 +384,17 @@ def test_a_gateway_in_the_call_aware_mode_lets_the_peers_of_calls_in(tmp_path: P
     assert bench.role.selection.nat.pinholes() == set()
     bench.role.stopService()
     assert not bench.reactor.getDelayedCalls()
+
+
+def test_counters_tell_what_was_dropped_of_each_phone_and_why(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 'mode = "call-aware"\n', rows=[ONE, TWO])
+    nat = bench.role.selection.nat
+    assert isinstance(nat, MemoryNAT)
+    nat.carry(udp("10.0.0.11", 2112, "198.51.100.2", 9), True)
+    nat.carry(udp("10.0.0.11", 2176, "198.51.100.2", 9), True)
+    nat.carry(udp("198.51.100.2", 9, "203.0.113.1", 2176), False)
+    process: Any = SimpleNamespace(node=bench.role._node, gateway=bench.role)
+    rows = {row.phone: row for row in ProcessFacts(process).counters()}
+    assert (rows[ONE.holder].out_packets, rows[ONE.holder].out_drops) == (1, "spoofed_port=1")
+    assert (rows[TWO.holder].in_packets, rows[TWO.holder].in_drops) == (0, "stranger=1")
+    bench.role.stopService()

@@ -364,3 +364,36 @@ class NatConformance:
         result_of(loaded.nat.admit(PinholeChange(close=(MEDIA,))))
         assert loaded.restart() == Adopted(1, frozenset(MAPPINGS))
         assert loaded.nat.drops()["stranger"] == 0
+
+    # Drops of a phone.
+
+    def test_a_phones_spoofed_packets_are_counted_as_its_own(self, loaded: Rig) -> None:
+        for _ in range(3):
+            loaded.carry(udp(PHONE2, 2048, FAR, 9), True)
+        loaded.carry(udp(PHONE2, 2112, FAR, 9), True)
+        loaded.carry(udp("10.0.0.99", 2048, FAR, 9), True)
+        loaded.clock.advance(1.5)
+        loaded.carry(udp(PHONE2, 2048, FAR, 9), True)
+        loaded.clock.advance(1.5)
+        counted = loaded.nat.counters(IPv4Address(PHONE2))
+        assert (counted.out_packets, counted.out_drops, counted.in_drops) == (1, {"spoofed_port": 4}, {})
+        assert loaded.nat.counters(IPv4Address(PHONE1)) == PhoneCounters()
+        assert loaded.nat.counters(IPv4Address("10.0.0.99")) == PhoneCounters()
+
+    def test_strangers_are_counted_at_the_phone_that_they_wanted_to_reach(self, aware: Rig) -> None:
+        """By a block, by a large block, by single ports, and round the gateway."""
+        result_of(aware.nat.admit(PinholeChange(open=(MEDIA,))))
+        for packet in (udp(STRANGER, 9, PUBLIC1, 2050), udp(STRANGER, 9, PUBLIC1, 4200), udp(STRANGER, 9, PUBLIC2, 3003)):
+            aware.carry(packet, False)
+            aware.carry(packet, False)
+        aware.carry(udp(PHONE3, 2050, PUBLIC1, 2051), True)
+        aware.carry(udp(PHONE3, 2050, PUBLIC2, 3004), True)
+        aware.carry(udp(FAR, 9, PUBLIC1, 2050), False)
+        aware.clock.advance(1.5)
+        for phone, dropped in ((PHONE1, 3), (PHONE4, 2), (PHONE5, 3)):
+            counted = aware.nat.counters(IPv4Address(phone))
+            assert (counted.in_drops, counted.out_drops) == ({"stranger": dropped}, {}), phone
+        assert aware.nat.drops()["stranger"] == 8
+
+    def test_the_number_of_mappings(self, loaded: Rig) -> None:
+        assert loaded.nat.mapping_count() == len(MAPPINGS)

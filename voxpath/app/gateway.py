@@ -41,8 +41,8 @@ from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.group import TransactionGroup
-from voxpath.natreactor.interface import Adopted, Outside
-from voxpath.natreactor.registry import Selection, select
+from voxpath.natreactor.interface import Adopted, Capabilities, Outside
+from voxpath.natreactor.registry import Selection, back_ends, select
 from voxpath.natreactor.sessions import MediaSessions
 from voxpath.natreactor.settings import NatSettings
 from voxpath.ports.buddy import blocks_of
@@ -191,6 +191,11 @@ class GatewayRole(Role):
         if not self.ready:
             return {}
         return {**self.server.dropped, STORM: self._backlog.given_up} if self._backlog is not None else self.server.dropped
+
+    def probes(self) -> list[Capabilities]:
+        """What every NAT back end can do here; asked anew each time."""
+        settings = self._nat_settings()
+        return [each.probe(settings) for each in back_ends().values()]
 
     def orders(self) -> PhoneOrders:
         """What an operator may have it do; only while it is ready."""

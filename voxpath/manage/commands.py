@@ -89,6 +89,9 @@ def _nat(console: Console, arguments: Sequence[str]) -> Answer:
         ("reason", nat.reason),
         ("kernel", "translates without voxpath too" if nat.kernel else "translates only while voxpath runs"),
         ("generation", f"{nat.generation}{under_way}"),
+        ("mappings", str(nat.mappings)),
+        ("mode", f"call-aware, {nat.pinholes} pinholes open" if nat.mode == "call-aware" else nat.mode),
+        *((f"probe {probe.backend}", f"{'usable' if probe.usable else 'not usable'}: {probe.reason}") for probe in nat.probes),
         *((f"drops {reason}", str(count)) for reason, count in sorted(nat.drops.items())),
     ]
     return Answer(rows.ItemRow, [rows.ItemRow(item, value) for item, value in items])

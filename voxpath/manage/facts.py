@@ -44,6 +44,10 @@ class NatFacts:
     :ivar generation: the last generation applied.
     :ivar ledger: the last generation of the ledger; equal to ``generation`` when nothing is under way.
     :ivar drops: dropped packets by reason.
+    :ivar mode: whom phones are reached from: ``open`` or ``call-aware``.
+    :ivar mappings: how many there are.
+    :ivar pinholes: how many are open, in the call-aware mode.
+    :ivar probes: every back end that there is, with what it can do here and why.
     """
 
     backend: str
@@ -52,6 +56,21 @@ class NatFacts:
     generation: int
     ledger: int
     drops: Mapping[str, int] = field(default_factory=dict)
+    mode: str = "open"
+    mappings: int = 0
+    pinholes: int = 0
+    probes: tuple["NatProbe", ...] = ()
+
+
+class NatProbe(NamedTuple):
+    """What a back end can do on this machine, with these rights.
+
+    :ivar reason: in one line.
+    """
+
+    backend: str
+    usable: bool
+    reason: str
 
 
 class UserFacts(NamedTuple):

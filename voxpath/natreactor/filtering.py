@@ -6,6 +6,9 @@ since a look into the maps themselves would count a stranger's packet as one tha
 
 A packet that turns back at the gateway comes with its sender's inside address, so that one is looked at when its source has been
 translated; ``turning`` holds the pinholes for our own public addresses, by the inside address that the packet has then.
+Both phones' elements have counted it by then: of phones of one gateway alone a stranger is counted as heard.
+
+``strangers`` tells whom they wanted to reach, by the cell of the map that would have led there.
 
 In the open mode (endpoint-independent filtering, RFC 4787 REQ-8) all of these are empty, and no rule looks into them.
 """
@@ -31,11 +34,12 @@ _ADMIT = Template("""\
 
 _CHAINS = Template("""\
   chain strange {
-    add @strangers { ip daddr . th dport counter }
     counter name $stranger drop
   }
   chain unasked {
+    ip daddr . (th dport & $mask) @held_block add @strangers { ip daddr . (th dport & $mask) counter }
     ip daddr . (th dport & $mask) @held_block goto strange
+    ip daddr . th dport @held_port add @strangers { ip daddr . th dport counter }
     ip daddr . th dport @held_port goto strange
     counter name $unleased drop
   }
@@ -43,6 +47,7 @@ _CHAINS = Template("""\
     meta mark & $hairpin != $hairpin accept
 $trusted
     ip daddr . th dport . ip saddr @turning accept
+    add @strangers { ip daddr . (th dport & $mask) counter }
     goto strange
   }
 """)

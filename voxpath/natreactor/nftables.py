@@ -6,7 +6,6 @@ from collections.abc import Mapping as ReadOnly
 from contextlib import suppress
 from ipaddress import IPv4Address
 from socket import socket
-from typing import Any
 
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import LoopingCall
@@ -26,6 +25,7 @@ from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.netlink import Netfilter
 from voxpath.natreactor.notices import Subject, drop_event
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.tally import PhoneTally
 
 NAME = "nftables"
 
@@ -61,6 +61,7 @@ class NftablesNAT:
         self._drops: Counter[Reason] = Counter()
         self._untold: Counter[Reason] = Counter()
         self._seen: Counter[Reason] = Counter()
+        self._tally = PhoneTally(self._table)
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -97,18 +98,23 @@ class NftablesNAT:
         """The generation of the last transaction."""
         return self._table.generation
 
+    def mapping_count(self) -> int:
+        """How many mappings there are."""
+        return len(self._table)
+
     def counters(self, private: IPv4Address) -> PhoneCounters:
         """What went through for one phone since it has a mapping."""
         mappings = self._table.mappings_of(private)
         if not mappings:
             return PhoneCounters()
+        drops = self._tally.drops_of(int(private))
         try:
             out, into = (
                 ruleset.total(self._kernel.text(ruleset.query(self._settings, mappings, direction))) for direction in ("out", "in")
             )
         except LocalError:
-            return PhoneCounters()  # the table is lost: the next look tells and repairs
-        return PhoneCounters(*out, *into)
+            out, into = (0, 0), (0, 0)  # the table is lost: the next look tells and repairs
+        return PhoneCounters(*out, *into, *drops)
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
@@ -275,12 +281,17 @@ class NftablesNAT:
         try:
             self._take_drops()
             offenders = self._take_offenders()
+            strangers = self._take_strangers()
         except LocalError as cause:
             self._recover(cause)
             return
         self._broken = ""
         untold, self._untold = self._untold, Counter()
+        self._tally.forget()
+        for phone, packets in strangers:
+            self._tally.add(phone, Reason.STRANGER, inward=True, packets=packets)
         for subject, packets in offenders:
+            self._tally.add(subject.address, subject.reason, inward=False, packets=packets)
             untold[subject.reason] -= packets
             self._tell(drop_event(subject, packets, self._table, self._settings.identify))
         for reason, packets in untold.items():
@@ -314,17 +325,32 @@ class NftablesNAT:
         """Who sent what the source-port check dropped; the set is emptied, so the next look finds what came since."""
         if not any(self._untold[reason] for reason in (Reason.SPOOFED_PORT, Reason.UNKNOWN_PHONE)):
             return []
-        name = f"ip {self._settings.table} offenders"
+        found = []
+        for address, port, packets in self._take("offenders"):
+            reason = Reason.SPOOFED_PORT if self._table.is_phone(address) else Reason.UNKNOWN_PHONE
+            found.append((Subject(reason, address, port), packets))
+        return found
+
+    def _take_strangers(self) -> list[tuple[int, int]]:
+        """Which phones strangers wanted to reach, and by how many packets; the address is a public one but for a hairpin."""
+        if not self._untold[Reason.STRANGER]:
+            return []
+        found = []
+        for address, port, packets in self._take("strangers"):
+            row = self._table.by_public(address, port)
+            found.append((row.address if row is not None else address, packets))
+        return found
+
+    def _take(self, dynamic: str) -> list[tuple[int, int, int]]:
+        """Address, port and packets of what the rules have entered into a set since the last look, which empties it."""
+        name = f"ip {self._settings.table} {dynamic}"
         listed = self._kernel.read(f"list set {name}")
         self._kernel.run(f"flush set {name}")
         elements = (element["elem"] for part in listed for element in part.get("set", {}).get("elem", ()))
-        return [self._offender(element) for element in elements]
-
-    def _offender(self, element: dict[str, Any]) -> tuple[Subject, int]:
-        host_text, port = element["val"]["concat"]
-        address = int(IPv4Address(host_text))
-        reason = Reason.SPOOFED_PORT if self._table.is_phone(address) else Reason.UNKNOWN_PHONE
-        return Subject(reason, address, port), element["counter"]["packets"]
+        return [
+            (int(IPv4Address(element["val"]["concat"][0])), element["val"]["concat"][1], element["counter"]["packets"])
+            for element in elements
+        ]
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
