@@ -113,8 +113,9 @@ class Site(NoFacts):
         )
         return NatFacts("memory", "not root", False, 3, 4, {"spoofed port": 7}, "call-aware", 12, 4, probes)
 
-    def counters(self) -> Iterable[CounterRow]:
-        return [CounterRow(PHONE, str(PRIVATE), 1, 2, 3, 4, "spoofed_port=5", "stranger=6"), CounterRow("b", "", 0, 0, 0, 0)]
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
+        found = [CounterRow(PHONE, str(PRIVATE), 1, 2, 3, 4, "spoofed_port=5", "stranger=6"), CounterRow("b", "", 0, 0, 0, 0)]
+        return [row for row in found if phone in {"", row.phone}]
 
     def phones(self) -> Iterable[PhoneRow]:
         return [PhoneRow(PHONE, 1, "talking", "", "10.0.0.11", "203.0.113.1:2048-2111", 1000.0, -10.5, 1, 2, 0)]

@@ -128,10 +128,13 @@ class ProcessFacts(NoFacts):
             probes=tuple(NatProbe(able.name, able.usable, able.reason) for able in gateway.probes()),
         )
 
-    def counters(self) -> Iterable[CounterRow]:
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
         """Packets and octets of each phone that holds a block."""
         gateway = self._gateway("counters")
-        for binding in gateway.ledger.bindings():
+        return self._counters(gateway, [row for row in gateway.ledger.bindings() if phone in {"", row.holder}])
+
+    def _counters(self, gateway: "GatewayRole", bindings: Iterable[PortBinding]) -> Iterator[CounterRow]:
+        for binding in bindings:
             if binding.mapping is not None:
                 counted = gateway.selection.nat.counters(binding.mapping.private)
                 numbers = (counted.out_packets, counted.out_octets, counted.in_packets, counted.in_octets)

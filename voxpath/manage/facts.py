@@ -143,8 +143,8 @@ class Facts(Protocol):
     def nat(self) -> NatFacts:
         """The NAT back end."""
 
-    def counters(self) -> Iterable[CounterRow]:
-        """What went through the NAT, by phone."""
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
+        """What went through the NAT by phone, and what did not; of one phone, if it is named."""
 
     def uploads(self) -> "Deferred[list[UploadRow]]":
         """The files that phones wrote, in the order of phones and names."""
@@ -280,7 +280,7 @@ class NoFacts:
         """No NAT here."""
         raise _absent("nat", "NAT")
 
-    def counters(self) -> Iterable[CounterRow]:
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
         """No NAT here."""
         raise _absent("counters", "NAT")
 

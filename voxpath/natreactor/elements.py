@@ -18,7 +18,7 @@ from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, explained, 
 from voxpath.natreactor.ruleset import MAPS, STATE_KEY, note_of, state_of
 from voxpath.natreactor.settings import NatSettings
 
-NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM = 12, 14
+NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
 NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS = 1, 2, 3
 NFTA_LIST_ELEM = 1
 NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_USERDATA = 1, 2, 6
@@ -82,7 +82,7 @@ def _parts(settings: NatSettings, table: Table, done: Transaction) -> Iterator[P
         for kind, mappings in ((NFT_MSG_DELSETELEM, done.remove), (NFT_MSG_NEWSETELEM, done.add)):
             for chosen, keys in filtering.held(mappings, size).items():
                 yield from _listed(kind, settings.table, chosen, [_PLAIN_KEY.pack(_KEY_HEAD, *key) for key in keys])
-    yield NFT_MSG_DELSETELEM, _set(settings.table, "state")
+    yield NFT_MSG_DELSETELEM, elements_of(settings.table, "state")
     state = _element(_MARK.pack(STATE_KEY), note=state_of(settings, table.generation))
     yield from _listed(NFT_MSG_NEWSETELEM, settings.table, "state", [state])
 
@@ -91,6 +91,11 @@ def _pinholes(kind: int, settings: NatSettings, table: Table, pinholes: ReadOnly
     turned = (filtering.turning(table, pinhole, private) for pinhole, private in pinholes.items())
     for chosen, keys in (("pinholes", pinholes), ("turning", filter(None, turned))):
         yield from _listed(kind, settings.table, chosen, [_element(_PEER.pack(*key)) for key in keys])
+
+
+def keys_of(mappings: Iterable[Mapping], block_size: int) -> dict[str, list[bytes]]:
+    """The elements of each map that these mappings have, as messages name them."""
+    return _mapped(mappings, block_size, data=False)
 
 
 def _mapped(mappings: Iterable[Mapping], block_size: int, *, data: bool) -> dict[str, list[bytes]]:
@@ -136,14 +141,14 @@ def _listed(kind: int, table: str, chosen: str, elements: list[bytes]) -> Iterat
     start = octets = 0
     for at, element in enumerate(elements):
         if octets + len(element) > MOST_LISTED:
-            yield kind, _set(table, chosen, elements[start:at])
+            yield kind, elements_of(table, chosen, elements[start:at])
             start, octets = at, 0
         octets += len(element)
     if elements:
-        yield kind, _set(table, chosen, elements[start:])
+        yield kind, elements_of(table, chosen, elements[start:])
 
 
-def _set(table: str, chosen: str, elements: Iterable[bytes] = ()) -> bytes:
+def elements_of(table: str, chosen: str, elements: Iterable[bytes] = ()) -> bytes:
     """The content of a message about a set: to remove none by name is to remove all of them."""
     listed = b"".join(elements)
     named = name(NFTA_SET_ELEM_LIST_TABLE, table) + name(NFTA_SET_ELEM_LIST_SET, chosen)

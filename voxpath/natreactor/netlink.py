@@ -74,6 +74,22 @@ class Netfilter:
                 found.append(octets[_FAMILY.size :])
         return found
 
+    def asked(self, kind: int, answer: int, content: bytes) -> list[bytes]:
+        """Ask for some objects that the content names; give the contents of the answers.
+
+        :raises OSError: the kernel refuses to tell, such as when one of them does not exist.
+        """
+        self._sequence += 1
+        self._socket.send(self._message(NFNL_SUBSYS_NFTABLES << 8 | kind, NLM_F_ACK, content))
+        found = []
+        for said, octets in self._answers():
+            _raise_if_refused(said, octets)
+            if said == NLMSG_ERROR:
+                break
+            if said == NFNL_SUBSYS_NFTABLES << 8 | answer:
+                found.append(octets[_FAMILY.size :])
+        return found
+
     def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
         """Change the tables as a whole or not at all.
 

@@ -16,11 +16,10 @@ from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
-from voxpath.natreactor import elements, filtering, host, ruleset
+from voxpath.natreactor import elements, filtering, host, kernelcounters, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
-from voxpath.natreactor.kernelcounters import counted
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.netlink import Netfilter
 from voxpath.natreactor.notices import Subject, drop_event
@@ -108,13 +107,14 @@ class NftablesNAT:
         if not mappings:
             return PhoneCounters()
         drops = self._tally.drops_of(int(private))
-        try:
-            out, into = (
-                ruleset.total(self._kernel.text(ruleset.query(self._settings, mappings, direction))) for direction in ("out", "in")
-            )
-        except LocalError:
-            out, into = (0, 0), (0, 0)  # the table is lost: the next look tells and repairs
-        return PhoneCounters(*out, *into, *drops)
+        passed = {"out": (0, 0), "in": (0, 0)}
+        with suppress(LocalError):  # the table is lost: the next look tells and repairs
+            for chosen, keys in elements.keys_of(mappings, self._settings.block_size).items():
+                if keys:
+                    way = chosen.partition("_")[0]
+                    more = kernelcounters.passed(self._netfilter, self._settings.table, chosen, keys)
+                    passed[way] = passed[way][0] + more[0], passed[way][1] + more[1]
+        return PhoneCounters(*passed["out"], *passed["in"], *drops)
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
@@ -310,7 +310,7 @@ class NftablesNAT:
 
     def _take_drops(self) -> None:
         """Take over what the kernel's counters grew by since the last time."""
-        packets = counted(self._netfilter, self._settings.table)
+        packets = kernelcounters.counted(self._netfilter, self._settings.table)
         counts = {reason: packets[name] for reason in ruleset.COUNTED if (name := ruleset.counter(reason)) in packets}
         if len(counts) < len(ruleset.COUNTED):
             raise LocalError(f"the table {self._settings.table} has lost its counters")

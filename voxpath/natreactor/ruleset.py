@@ -133,7 +133,6 @@ _REFUSE = """meta l4proto { udp, tcp } counter name drop_truncated drop
 _ERRORS = "    icmp type { 3, 11, 12 } @th,192,32 & %#x == %#x counter name drop_icmp drop"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,30}")
-_COUNTER = re.compile(r"counter packets (\d+) bytes (\d+)")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
 
@@ -205,21 +204,10 @@ def fill(settings: NatSettings, table: Table) -> str:
     """Commands that make the kernel's mappings equal to the table's."""
     lines = [f"flush map ip {settings.table} {name}" for name in MAPS]
     lines.append(f"flush set ip {settings.table} phones")
-    lines.extend(_elements("add", settings, table))
+    lines.extend(_elements(settings, table))
     if phones := {text_of(mapping.private) for mapping in table}:
         lines.append(f"add element ip {settings.table} phones {{ {', '.join(phones)} }}")
     return "\n".join([*lines, filtering.fill(settings, table), _state(settings, table.generation)])
-
-
-def query(settings: NatSettings, mappings: Iterable[Mapping], direction: str) -> str:
-    """Commands that read the elements of some mappings in one direction, ``in`` or ``out``."""
-    return "\n".join(line for line in _elements("get", settings, mappings) if f" {direction}_" in line)
-
-
-def total(text: str) -> tuple[int, int]:
-    """The packets and octets of all elements that :func:`query` printed."""
-    counted = [(int(packets), int(octets)) for packets, octets in _COUNTER.findall(text)]
-    return sum(packets for packets, _ in counted), sum(octets for _, octets in counted)
 
 
 def note_of(block: PortBlock, block_size: int) -> str:
@@ -232,7 +220,7 @@ def state_of(settings: NatSettings, generation: int) -> str:
     return f"{LAYOUT} {settings.block_size} {generation}"
 
 
-def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
+def _elements(settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
     """One command for each map that is concerned."""
     found: dict[str, list[str]] = {name: [] for name in MAPS}
     for mapping in mappings:
@@ -242,14 +230,11 @@ def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> 
         kind = "block" if masked else "port"
         note = f' comment "{text}"' if (text := note_of(block, settings.block_size)) else ""
         for port in ports:
-            inward, outward = f"{public} . {port}", f"{private} . {port}"
-            if verb == "add":
-                inward, outward = f"{inward}{note} : {private}", f"{outward} : {public}"
-            found[f"in_{kind}"].append(inward)
-            found[f"out_{kind}"].append(outward)
+            found[f"in_{kind}"].append(f"{public} . {port}{note} : {private}")
+            found[f"out_{kind}"].append(f"{private} . {port} : {public}")
     for name, elements in found.items():
         if elements:
-            yield f"{verb} element ip {settings.table} {name} {{ {', '.join(elements)} }}"
+            yield f"add element ip {settings.table} {name} {{ {', '.join(elements)} }}"
 
 
 def _state(settings: NatSettings, generation: int) -> str:
