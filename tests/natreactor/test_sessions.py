@@ -53,11 +53,14 @@ class Bench:
         self.nat.apply(Transaction(1, MAPPINGS))
         self.sessions = MediaSessions(self.clock, Ledger(), self.events.append)
 
+    def attach(self) -> None:
+        self.sessions.attach(self.nat, [IPv4Address(PUBLIC1)], call_aware=True)
+
 
 def test_a_session_is_in_the_nat_when_its_driver_goes_on() -> None:
     """So the first packet after the answer finds its pinhole."""
     bench = Bench()
-    bench.sessions.attach(bench.nat)
+    bench.attach()
     bench.sessions.connect("mgc", MEDIA)
     assert bench.nat.pinholes() == OPEN
     bench.sessions.connect("mgc", MEDIA)
@@ -71,7 +74,7 @@ def test_a_session_is_in_the_nat_when_its_driver_goes_on() -> None:
 
 def test_a_pinhole_that_cannot_be_opened_is_told_with_its_call() -> None:
     bench = Bench()
-    bench.sessions.attach(bench.nat)
+    bench.attach()
     bench.nat.broken = True
     bench.sessions.connect("mgc", MEDIA)
     assert PeersNotAdmitted(phone=PHONE, peer="far", reason="the kernel refuses") in bench.events
@@ -79,7 +82,7 @@ def test_a_pinhole_that_cannot_be_opened_is_told_with_its_call() -> None:
 
 def test_a_pinhole_that_cannot_be_closed_is_closed_with_the_next_change() -> None:
     bench = Bench()
-    bench.sessions.attach(bench.nat)
+    bench.attach()
     bench.sessions.connect("mgc", MEDIA)
     bench.nat.broken = True
     bench.sessions.disconnect("mgc", "1")
@@ -94,7 +97,7 @@ def test_calls_that_were_there_before_the_gateway_are_let_in_when_it_begins() ->
     bench = Bench()
     bench.sessions.connect("mgc", MEDIA)
     assert bench.nat.pinholes() == set()
-    bench.sessions.attach(bench.nat)
+    bench.attach()
     assert bench.nat.pinholes() == OPEN
     bench.sessions.detach(bench.nat)
     bench.sessions.disconnect("mgc", "1")
@@ -104,7 +107,7 @@ def test_calls_that_were_there_before_the_gateway_are_let_in_when_it_begins() ->
 def test_what_a_run_before_let_in_ends_by_time() -> None:
     bench = Bench()
     bench.nat.admit(PinholeChange(open=tuple(OPEN)))
-    bench.sessions.attach(bench.nat)
+    bench.attach()
     bench.clock.advance(UNKNOWN_S - 1)
     assert bench.nat.pinholes() == OPEN
     bench.clock.advance(1)
@@ -114,7 +117,7 @@ def test_what_a_run_before_let_in_ends_by_time() -> None:
 
 def test_a_stop_leaves_no_timer() -> None:
     bench = Bench()
-    bench.sessions.attach(bench.nat)
+    bench.attach()
     bench.sessions.connect("mgc", MEDIA)
     bench.sessions.abandon("mgc")
     assert bench.clock.getDelayedCalls()

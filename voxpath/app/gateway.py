@@ -120,8 +120,8 @@ class GatewayRole(Role):
         self._start_feed()
         self._listen()
         self.ready = True
-        if config.nat.mode == CALL_AWARE:
-            await self.sessions.attach(self.selection.nat)
+        public = (pool.public for pool in config.pools)
+        await self.sessions.attach(self.selection.nat, public, call_aware=config.nat.mode == CALL_AWARE)
 
     def _tell_astray(self) -> None:
         ledger = self.ledger

@@ -160,8 +160,7 @@ class World:
         outside = Outside(("lan0",), ("wan0",), (LAN,), (pool.public,))
         nat = MemoryNAT(NatSettings(outside, self.clock, call_aware=self.trusted is not None, trusted=self.trusted or ()))
         nat.start()
-        if self.trusted is not None:
-            self.sessions.attach(nat)
+        self.sessions.attach(nat, (pool.public,), call_aware=self.trusted is not None)
         scope = Scope(
             name="lan",
             interface="lan0",
