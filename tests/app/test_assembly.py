@@ -70,7 +70,11 @@ async def test_all_roles_start_and_stop_and_leave_nothing_open(tmp_path: Path) -
     facts = ProcessFacts(made)
     assert [row.role for row in facts.roles()] == ["dhcp", "tftp", "mgc"]
     assert list(facts.leases()) == list(facts.blocks()) == list(facts.registrations()) == list(facts.calls()) == []
-    assert facts.nat().backend == "memory"
+    nat = facts.nat()
+    assert (nat.backend, nat.mode, nat.mappings, nat.pinholes) == ("memory", "open", 0, 0)
+    assert {probe.backend: probe.usable for probe in nat.probes}["memory"]
+    assert len(nat.probes) > 1
+    assert all(probe.reason for probe in nat.probes)
     with pytest.raises(CommandError, match="no software phone"):
         facts.phones()
     await made.stopService()

@@ -186,6 +186,13 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", '[phone]\nmac = "ff:ff:ff:ff:ff:ff"\ncount = 2\n[nat]', "phone.count", "run out"),
         ("[nat]", "[phone]\nshim = true\n[nat]", "phone.interface", "is empty, but a shim needs one"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth7"\n[nat]', "phone.interface", "has no eth7"),
+        (
+            "[nat]",
+            '[mgc]\nenabled = false\n[sip]\nenabled = false\n[nat]\nmode = "call-aware"',
+            "nat.mode",
+            "nobody here knows of calls",
+        ),
+        ("[nat]", '[nat]\ntrusted = ["192.0.2.9"]', "nat.trusted", "says nothing in the open mode"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ncount = 2\n[nat]', "phone.count", "for one phone"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ndhcp = false\n[nat]', "phone.dhcp", "made from a lease"),
     ],

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 from random import SystemRandom
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tests.app.tlsfiles import write_made
+from tests.natreactor.nat_packets import udp
 from voxpath.app.decode import decode
 from voxpath.app.event import BlockNotReserved, BlocksAstray, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
+from voxpath.app.facts import ProcessFacts
 from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
@@ -36,6 +39,7 @@ from voxpath.manage.rows import EventRow
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.clock import ClockMark
 from voxpath.model.event import Event
+from voxpath.model.media import MediaEnd, MediaSession
 from voxpath.model.phone import Probation
 from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.natreactor.memory import MemoryNAT
@@ -362,3 +366,35 @@ def test_what_is_no_dhcp_names_no_phone_when_it_cannot_be_read(role: GatewayRole
     (driver,) = role._node.drivers["dhcp"]
     driver.feed(Datagram(b"\1\1\6" + bytes(200), Endpoint("10.0.0.9", 0), interface="lan0", port="arp"))
     assert role._node.memory.phones() == []
+
+
+def test_a_gateway_in_the_call_aware_mode_lets_the_peers_of_calls_in(tmp_path: Path) -> None:
+    """As the controller of its process tells of them, also if it began before the gateway did."""
+    bench = Bench(tmp_path, 'mode = "call-aware"\n', rows=[ONE])
+    far = MediaEnd("far", IPv4Address("198.51.100.2"), (4000,))
+    assert ONE.private is not None
+    bench.role.sessions.connect("mgc", MediaSession("1", MediaEnd(ONE.holder, ONE.block.public, (2112, 2113), ONE.private), far))
+    nat = bench.role.selection.nat
+    assert {pinhole.port for pinhole in nat.pinholes()} == {2112, 2113}
+    bench.role.stopService()
+    assert not bench.reactor.getDelayedCalls()
+    bench.role.startService()
+    assert {pinhole.port for pinhole in bench.role.selection.nat.pinholes()} == {2112, 2113}
+    bench.role.sessions.disconnect("mgc", "1")
+    assert bench.role.selection.nat.pinholes() == set()
+    bench.role.stopService()
+    assert not bench.reactor.getDelayedCalls()
+
+
+def test_counters_tell_what_was_dropped_of_each_phone_and_why(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 'mode = "call-aware"\n', rows=[ONE, TWO])
+    nat = bench.role.selection.nat
+    assert isinstance(nat, MemoryNAT)
+    nat.carry(udp("10.0.0.11", 2112, "198.51.100.2", 9), True)
+    nat.carry(udp("10.0.0.11", 2176, "198.51.100.2", 9), True)
+    nat.carry(udp("198.51.100.2", 9, "203.0.113.1", 2176), False)
+    process: Any = SimpleNamespace(node=bench.role._node, gateway=bench.role)
+    rows = {row.phone: row for row in ProcessFacts(process).counters()}
+    assert (rows[ONE.holder].out_packets, rows[ONE.holder].out_drops) == (1, "spoofed_port=1")
+    assert (rows[TWO.holder].in_packets, rows[TWO.holder].in_drops) == (0, "stranger=1")
+    bench.role.stopService()

@@ -52,6 +52,7 @@ class KernelRig:
         self.phone = Wire(net, "phone", "eth0", LAN)
         self.out = Wire(net, "out", "eth0", WAN)
         self.answers: list[bytes] = []
+        self.more: dict[str, object] = {}
         self._make = make
         self.nat = make(settings(self.clock))
         self.begin(settings(self.clock))
@@ -64,9 +65,10 @@ class KernelRig:
         assert isinstance(adopted, Adopted)
         return adopted
 
-    def restart(self) -> Adopted:
+    def restart(self, **more: object) -> Adopted:
         result_of(self.nat.stop())
-        return self.begin(settings(self.clock))
+        self.more |= more
+        return self.begin(settings(self.clock, **self.more))
 
     def carry(self, packet: bytes, from_inside: bool) -> bytes | None:
         """Send a packet through the kernel; the gateway's own ICMP errors go to ``answers``."""

@@ -14,12 +14,13 @@ from twisted.internet.task import Clock
 from tests.live.namespaces import Namespaces
 from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
-from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
+from tests.natreactor.nat_conformance import MEDIA, OUTSIDE, NatConformance, pinhole, result_of, settings
 from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, cut, mapping, ping, pong, udp
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
+from voxpath.nappt.pinhole import PinholeChange
 from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableLost, Unwatched
-from voxpath.natreactor.interface import Adopted
+from voxpath.natreactor.interface import Adopted, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT, probe
 from voxpath.natreactor.withdraw import withdraw
 
@@ -302,3 +303,39 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig) -> None:
     said = rig.net.run("gw", argv).stdout
     assert "usable=False" in said
     assert "CAP_NET_ADMIN" in said
+
+
+def test_the_mode_may_change_between_runs(loaded: KernelRig) -> None:
+    """Neither way is anything left of the other mode, and the phones' counters stay."""
+    loaded.carry(udp(PHONE1, 2048, FAR, 9), True)
+    loaded.restart(call_aware=True)
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2050), False) is None
+    result_of(loaded.nat.admit(PinholeChange(open=(MEDIA,))))
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2050), False) is not None
+    assert loaded.restart(call_aware=False) == Adopted(1, frozenset(MAPPINGS))
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2049), False) is not None
+    assert loaded.restart(call_aware=True) == Adopted(1, frozenset(MAPPINGS))
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2050), False) is None
+    assert loaded.nat.counters(IPv4Address(PHONE1)) == PhoneCounters(1, 35, 2, 70)
+
+
+def test_in_the_open_mode_no_rule_looks_for_calls(loaded: KernelRig) -> None:
+    """It costs nothing."""
+    text = loaded.net.run("gw", ["nft", "list", "table", "ip", "voxpath"]).stdout
+    assert "@pinholes" not in text
+    assert "@held" not in text
+
+
+def test_pinholes_that_were_changed_step_by_step_are_like_those_that_are_built_at_once(loaded: KernelRig) -> None:
+    loaded.restart(call_aware=True)
+    many = tuple(pinhole(PUBLIC1, 4096 + number, f"198.51.100.{number + 1}") for number in range(200))
+    turned = pinhole(PUBLIC1, 2051, PUBLIC2)
+    result_of(loaded.nat.admit(PinholeChange((*many, MEDIA, turned))))
+    result_of(loaded.nat.admit(PinholeChange(close=many[::2])))
+    result_of(loaded.nat.apply(Transaction(2, (mapping("10.0.0.20", PUBLIC2, 9216, 64),), (MAPPINGS[5],))))
+    stepwise = listed(loaded)
+    assert len([each for each in stepwise if each.startswith("pinholes")]) == 102
+    assert [each for each in stepwise if each.startswith("turning")] == ["turning 10.0.0.11 . 2051 . 203.0.113.2"]
+    loaded.net.run("gw", ["nft", "flush", "ruleset"])
+    loaded.clock.advance(1)
+    assert listed(loaded) == stepwise

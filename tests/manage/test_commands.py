@@ -19,7 +19,7 @@ from voxpath.manage import rows
 from voxpath.manage.cli import show
 from voxpath.manage.commands import COMMANDS, Answer, Console
 from voxpath.manage.control import carry_out, reply_of
-from voxpath.manage.facts import CommandError, Facts, NatFacts, NoFacts, UserFacts
+from voxpath.manage.facts import CommandError, Facts, NatFacts, NatProbe, NoFacts, UserFacts
 from voxpath.manage.leasing import AT_ONCE, _Leases, in_order
 from voxpath.manage.memory import Memory
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, draw
@@ -107,10 +107,15 @@ class Site(NoFacts):
         return f"{phone} {name}\nsecrets {secrets}\n"
 
     def nat(self) -> NatFacts:
-        return NatFacts("memory", "not root", False, 3, 4, {"spoofed port": 7})
+        probes = (
+            NatProbe("nftables", False, "Operation not permitted (CAP_NET_ADMIN is needed)"),
+            NatProbe("memory", True, "always"),
+        )
+        return NatFacts("memory", "not root", False, 3, 4, {"spoofed port": 7}, "call-aware", 12, 4, probes)
 
-    def counters(self) -> Iterable[CounterRow]:
-        return [CounterRow(PHONE, str(PRIVATE), 1, 2, 3, 4), CounterRow("b", "", 0, 0, 0, 0)]
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
+        found = [CounterRow(PHONE, str(PRIVATE), 1, 2, 3, 4, "spoofed_port=5", "stranger=6"), CounterRow("b", "", 0, 0, 0, 0)]
+        return [row for row in found if phone in {"", row.phone}]
 
     def phones(self) -> Iterable[PhoneRow]:
         return [PhoneRow(PHONE, 1, "talking", "", "10.0.0.11", "203.0.113.1:2048-2111", 1000.0, -10.5, 1, 2, 0)]
@@ -215,11 +220,21 @@ def test_registrations_name_public_and_private_address() -> None:
 def test_nat_tells_why_and_what_is_under_way() -> None:
     assert ["generation", "3", "(ledger:", "4)"] in table("nat")
     assert ["drops", "spoofed", "port", "7"] in table("nat")
+    assert ["mappings", "12"] in table("nat")
+    assert ["mode", "call-aware,", "4", "pinholes", "open"] in table("nat")
+
+
+def test_nat_tells_of_every_back_end_whether_it_can_run_here() -> None:
+    told = [" ".join(row) for row in table("nat")]
+    assert "probe nftables not usable: Operation not permitted (CAP_NET_ADMIN is needed)" in told
+    assert "probe memory usable: always" in told
 
 
 def test_counters_of_one_phone() -> None:
     assert len(table("counters")) == 2
-    assert table("counters", PHONE.upper().replace(":", "-")) == [[PHONE, "10.0.0.11", "1", "2", "3", "4"]]
+    assert table("counters", PHONE.upper().replace(":", "-")) == [
+        [PHONE, "10.0.0.11", "1", "2", "3", "4", "spoofed_port=5", "stranger=6"]
+    ]
     assert "no port block" in run("counters", "x").note
 
 

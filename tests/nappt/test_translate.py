@@ -23,7 +23,7 @@ from tests.natreactor.nat_packets import (
     udp,
 )
 from voxpath.model.ports import Mapping, PortBlock, Transaction
-from voxpath.nappt.pinhole import Pinhole, Pinholes
+from voxpath.nappt.pinhole import Pinhole, PinholeChange, Pinholes
 from voxpath.nappt.table import Table
 from voxpath.nappt.translate import inbound, outbound
 from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
@@ -87,12 +87,12 @@ def test_in_the_call_aware_mode_a_peer_reaches_a_phone_while_their_call_lasts() 
     coming = udp(FAR, 7078, PUBLIC1, 2050)
     assert inbound(table, coming) == Drop(Reason.STRANGER)
     assert isinstance(inbound(table, udp("198.51.100.9", 2944, PUBLIC1, 2050)), Translated)
-    table.pinholes.open(media)
+    table.admit(PinholeChange(open=(media,)))
     assert isinstance(inbound(table, coming), Translated)
     assert isinstance(outbound(table, udp(PHONE1, 2050, FAR, 7078)), Translated)
     assert inbound(table, udp("198.51.100.7", 7078, PUBLIC1, 2050)) == Drop(Reason.STRANGER)
     assert inbound(table, udp(FAR, 7078, PUBLIC1, 2176)) == Drop(Reason.UNLEASED_PORT)
-    table.pinholes.close(media)
+    table.admit(PinholeChange(close=(media,)))
     assert inbound(table, coming) == Drop(Reason.STRANGER)
 
 
@@ -101,7 +101,7 @@ def test_in_the_call_aware_mode_a_phone_is_a_stranger_to_another_one_by_its_publ
     table.pinholes = Pinholes()
     turning = udp(PHONE1, 2048, PUBLIC2, 2050)
     assert outbound(table, turning) == Drop(Reason.STRANGER)
-    table.pinholes.open(Pinhole(int(IPv4Address(PUBLIC2)), 2050, int(IPv4Address(PUBLIC1))))
+    table.admit(PinholeChange(open=(Pinhole(int(IPv4Address(PUBLIC2)), 2050, int(IPv4Address(PUBLIC1))),)))
     assert isinstance(outbound(table, turning), Translated)
 
 

@@ -26,11 +26,11 @@ def test_counters_that_begin_again_lose_nothing() -> None:
 def test_each_packet_is_told_once_by_its_sender_or_by_its_reason() -> None:
     drops_told, table = DropCount(), settings(Clock()).make_table()
     drops_told.add(Counter({Reason.SPOOFED_PORT: 3, Reason.ICMP: 2}))
-    assert drops_told.has_offended()
+    assert drops_told.has_untold(Reason.ICMP, Reason.BOGON)
     told = list(drops_told.tell([(Subject(Reason.SPOOFED_PORT, int(IPv4Address(PHONE1)), 9), 2)], table, nobody))
     assert [type(event) for event in told] == [SpoofedPort, Dropped, Dropped]
     assert [event.packets for event in told if isinstance(event, (SpoofedPort, Dropped))] == [2, 1, 2]
-    assert not drops_told.has_offended()
+    assert not drops_told.has_untold(Reason.ICMP, Reason.SPOOFED_PORT)
     assert list(drops_told.tell([], table, nobody)) == []
     assert (drops_told.drops()["spoofed_port"], drops_told.drops()["icmp"], drops_told.drops()["bogon"]) == (3, 2, 0)
 

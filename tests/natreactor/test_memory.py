@@ -29,8 +29,11 @@ class MemoryRig:
         (verdict, *_) = self.nat.carry(packet, from_inside)
         return getattr(verdict, "packet", None)
 
-    def restart(self) -> Adopted:
+    def restart(self, **more: object) -> Adopted:
         result_of(self.nat.stop())
+        if more:
+            self.nat = MemoryNAT(settings(self.clock, **more))
+            self.nat.watch(self.events.append)
         adopted = result_of(self.nat.start())
         assert isinstance(adopted, Adopted)
         return adopted

@@ -25,6 +25,7 @@ from tests.natreactor.nat_packets import (
     udp,
 )
 from voxpath.core.errors import RemoteError
+from voxpath.nappt.pinhole import Pinhole
 from voxpath.nappt.translate import inbound, outbound
 from voxpath.nappt.verdict import Drop, Reason, Translated
 from voxpath.natreactor.offence import MOST_SUBJECTS
@@ -34,6 +35,7 @@ from voxpath.natreactor.slow.frames import (
     LENGTH,
     MOST_OCTETS,
     VERSION,
+    Admit,
     Apply,
     Ask,
     Configure,
@@ -64,7 +66,7 @@ ROWS = rows_of(MAPPINGS)
 
 def carrier() -> Carrier:
     made = Carrier(lambda address: address == int(IPv4Address(WAN)))
-    assert answer(made, Configure(PLAN, 7, ROWS), 0.0) == Done()
+    assert answer(made, Configure(PLAN, 7, ROWS, ()), 0.0) == Done()
     return made
 
 
@@ -81,6 +83,9 @@ def seen(made: Carrier, *, take: bool = False) -> Seen:
     said = answer(made, Look(take), 0.0)
     assert isinstance(said, Seen)
     return said
+
+
+MEDIA = Pinhole(PUBLIC[0], 2050, int(IPv4Address(FAR)))
 
 
 KERNELS_OWN = {Reason.BAD_HEADER, Reason.BAD_OPTIONS, Reason.TTL_EXPIRED}
@@ -182,13 +187,38 @@ def test_a_fault_of_the_translation_costs_one_packet_and_is_told(monkeypatch: py
     assert len(made.carry(hop(packet), True, 0.0)) == 1
 
 
+def test_only_the_peers_of_calls_are_let_in_in_the_call_aware_mode() -> None:
+    """By the quick way and by the other one; what a phone did not get is counted for it."""
+    made = carrier()
+    aware = Plan((PREFIX,), PUBLIC, (), 64, True, (int(IPv4Address(WAN)),))
+    assert answer(made, Configure(aware, 7, ROWS, ()), 0.0) == Done()
+    packets = udp(FAR, 9, PUBLIC1, 2050), udp(FAR, 9, PUBLIC1, 2050, options=b"\x01\x01\x01\x00")
+
+    def heard() -> list[int]:
+        return [len(made.carry(hop(packet), False, 0.0)) for packet in packets]
+
+    assert heard() == [0, 0]
+    assert answer(made, Admit((MEDIA,), ()), 0.0) == Done()
+    assert answer(made, Ask(), 0.0) == Kept(VERSION, aware, 7, ROWS, (MEDIA,))
+    assert heard() == [1, 1]
+    assert answer(made, Admit((), (MEDIA,)), 0.0) == Done()
+    assert heard() == [0, 0]
+    assert len(made.carry(hop(udp(WAN, 9, PUBLIC1, 2050)), False, 0.0)) == 1
+    counted = answer(made, Count(int(IPv4Address(PHONE1))), 0.0)
+    assert isinstance(counted, Counted)
+    assert (counted.in_packets, counted.in_drops) == (3, {"stranger": 4})
+    answer(made, Admit((MEDIA,), ()), 0.0)
+    answer(made, Apply(8, (), ROWS[:1]), 0.0)
+    assert answer(made, Ask(), 0.0) == Kept(VERSION, aware, 8, ROWS[1:], ())
+
+
 def test_it_tells_what_it_holds() -> None:
     made = carrier()
-    assert answer(made, Ask(), 0.0) == Kept(VERSION, PLAN, 7, ROWS)
+    assert answer(made, Ask(), 0.0) == Kept(VERSION, PLAN, 7, ROWS, ())
     assert answer(made, Apply(8, (), ROWS[:2]), 0.0) == Done()
-    assert answer(made, Ask(), 0.0) == Kept(VERSION, PLAN, 8, ROWS[2:])
+    assert answer(made, Ask(), 0.0) == Kept(VERSION, PLAN, 8, ROWS[2:], ())
     assert answer(made, ReplaceAll(9, ROWS[:1]), 0.0) == Done()
-    assert answer(made, Ask(), 0.0) == Kept(VERSION, PLAN, 9, ROWS[:1])
+    assert answer(made, Ask(), 0.0) == Kept(VERSION, PLAN, 9, ROWS[:1], ())
 
 
 @pytest.mark.parametrize(
@@ -197,8 +227,8 @@ def test_it_tells_what_it_holds() -> None:
         Apply(8, ((ROWS[1][0], *ROWS[0][1:]),), ()),
         Apply(8, ((1, 2, 3, 4),), ()),
         ReplaceAll(8, (ROWS[0], (ROWS[1][0], *ROWS[0][1:]))),
-        Configure(Plan(("10.0.0.0/33",), PUBLIC), 8, ()),
-        Configure(Plan((PREFIX,), (ROWS[0][0],), (), 64), 8, ()),
+        Configure(Plan(("10.0.0.0/33",), PUBLIC), 8, (), ()),
+        Configure(Plan((PREFIX,), (ROWS[0][0],), (), 64), 8, (), ()),
     ],
 )
 def test_what_contradicts_itself_is_refused_and_changes_nothing(wrong: Request) -> None:
@@ -209,7 +239,10 @@ def test_what_contradicts_itself_is_refused_and_changes_nothing(wrong: Request) 
     assert len(made.carry(hop(udp(PHONE1, 2048, FAR, 9)), True, 0.0)) == 1
 
 
-@pytest.mark.parametrize("request_", [Ask(), Configure(PLAN, 1, ROWS), Apply(2, ROWS, ()), Look(True), Count(9), End()])
+@pytest.mark.parametrize(
+    "request_",
+    [Ask(), Admit((MEDIA,), (MEDIA,)), Configure(PLAN, 1, ROWS, (MEDIA,)), Apply(2, ROWS, ()), Look(True), Count(9), End()],
+)
 def test_requests_cross_the_socket_in_any_pieces(request_: Request) -> None:
     octets, buffer = framed(request_) + framed(Ask()), bytearray()
     found = []

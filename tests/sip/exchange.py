@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
-from voxpath.core.effects import Change, Commit, Datagram, Done, Effect, Emit, Failed, Put, Send
+from voxpath.core.effects import Change, Commit, Connect, Datagram, Done, Effect, Emit, Failed, Put, Send
 from voxpath.flow.triangle import select
 from voxpath.model.address import Endpoint
 from voxpath.model.contact import Contact
 from voxpath.model.event import Event, MessageEvent
+from voxpath.model.media import MediaSession
 from voxpath.model.user import Algorithm
 from voxpath.ports.directory import Directory
 from voxpath.sip.digest import response_of, secret_of
@@ -66,6 +67,7 @@ class Exchange:
         self.rows: dict[tuple[str, str], Contact] = {}
         self.sent: list[Send] = []
         self.events: list[Event] = []
+        self.sessions: list[tuple[int, MediaSession]] = []
 
     def send(self, payload: bytes, source: Endpoint, destination: str = SERVER) -> list[Response]:
         """Send a datagram to the server; give its answers."""
@@ -106,6 +108,8 @@ class Exchange:
                     self.events.append(event)
                 case Commit():
                     self._commit(effect)
+                case Connect(session=session):
+                    self.sessions.append((len(self.sent), session))
 
     def told(self, kind: type[Event]) -> list[Any]:
         """The events of a kind."""

@@ -32,7 +32,7 @@ def held(holder: str, public: str, first: int, private: str, realm: str) -> Port
     return PortBinding(holder, block, IPv4Address(private), realm, BindingState.HELD, 0.0, 1)
 
 
-def server(domain: SipDomain = OPEN, showing: Showing = Showing.NOT, stale: bool = False) -> Exchange:
+def server(domain: SipDomain = OPEN, showing: Showing = Showing.NOT, stale: bool = False, media: bool = False) -> Exchange:
     """Users a1, a2 and b1, whose phones are at two sites; nobody is registered yet."""
     copy = LedgerCopy()
     rows = [
@@ -44,7 +44,7 @@ def server(domain: SipDomain = OPEN, showing: Showing = Showing.NOT, stale: bool
     if stale:
         copy.stale("gateways")
     users = [SipUser(name, domain.name, f"{name}-secret", showing=showing) for name in ("a1", "a2", "b1", "idle")]
-    return Exchange(SipSettings((domain,), {user.aor: user for user in users}, REALMS), copy)
+    return Exchange(SipSettings((domain,), {user.aor: user for user in users}, REALMS, media=media), copy)
 
 
 def succeeded() -> Exchange:

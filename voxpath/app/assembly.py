@@ -16,7 +16,7 @@ from voxpath.app.decode import LINE_LIMIT, Decoded
 from voxpath.app.event import PartOff, Started
 from voxpath.app.facts import ProcessFacts
 from voxpath.app.files import FileRole
-from voxpath.app.gateway import GatewayRole
+from voxpath.app.gateway import CALL_AWARE, GatewayRole
 from voxpath.app.manhole import ManholeRole
 from voxpath.app.node import Node, Reactor
 from voxpath.app.options import Options
@@ -30,7 +30,13 @@ from voxpath.core.errors import LocalError
 from voxpath.manage.commands import Console
 from voxpath.manage.control import ControlService, is_stale
 from voxpath.model.event import printable
+from voxpath.natreactor.sessions import MediaSessions
 from voxpath.ports.directory import Directory, NoDirectory
+
+NO_CALLS = (
+    'media: off, since nat.mode is "call-aware" and this process has neither controller nor SIP server to tell of calls: '
+    'start the command that runs both, or write mode = "open"'
+)
 
 SomeRole = TypeVar("SomeRole", bound=Role)
 
@@ -65,9 +71,9 @@ class Process(MultiService):
         if calls:
             directory = self._directory(config)
         if Part.CONTROLLER in calls:
-            self.controller = self._add(ControllerRole(node, directory))
+            self.controller = self._add(ControllerRole(node, directory, self._sessions))
         if Part.SIP in calls:
-            self.sip = self._add(SipRole(node, directory))
+            self.sip = self._add(SipRole(node, directory, self._sessions))
         if Part.PHONES in parts:
             self.phones = self._add(PhonesRole(node))
         node.on_reopened = self._read_anew
@@ -84,6 +90,8 @@ class Process(MultiService):
         if self.phones is None:
             for what in off(config, machine_for(config)):
                 self.node.bus.publish("voxpath", PartOff(what=what))
+        if self.gateway is not None and config.nat.mode == CALL_AWARE and self.controller is None and self.sip is None:
+            self.node.bus.publish("voxpath", PartOff(what=NO_CALLS))
         super().startService()
         begun = (role for role in self.roles if role.state is not RoleState.PAUSED)
         roles = (f"{role.role} ({role.detail})" if role.detail else role.role for role in begun)
@@ -112,6 +120,10 @@ class Process(MultiService):
         self.redundancy = self._add(StandbyRole(self.node))
         if config.tftp.enabled:
             self.files = self._add(FileRole(self.node, NoLeases()))
+
+    @property
+    def _sessions(self) -> MediaSessions | None:
+        return self.gateway.sessions if self.gateway is not None else None
 
     def _directory(self, config: Config) -> Directory:
         """The own ledger knows best; a role without a gateway beside it may have copies of gateways' ledgers."""

@@ -53,6 +53,7 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_files.check_files,
     check_nat.check_backend,
     check_nat.check_nat,
+    check_nat.check_mode,
     check_roles.check_numbers,
     check_roles.check_mgc,
     check_sip.check_sip,

@@ -19,6 +19,16 @@ def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
         yield Problem("nat.backend", what, f"choose one of {', '.join(known)}")
 
 
+def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:
+    """In the call-aware mode somebody has to know of calls."""
+    nat = config.nat
+    if nat.mode == "call-aware" and not (config.mgc.enabled or config.sip.enabled):
+        what = "nobody here knows of calls, so no media would reach any phone"
+        yield Problem("nat.mode", what, 'run mgc or sip in this process, or write mode = "open"')
+    if nat.mode == "open" and nat.trusted:
+        yield Problem("nat.trusted", "says nothing in the open mode", 'leave it out, or write mode = "call-aware"')
+
+
 def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:
     """The back ends that translate packets of this machine need rights and interfaces."""
     nat = config.nat

@@ -17,6 +17,7 @@ from voxpath.io.ports import UdpPorts
 from voxpath.io.subscription import SubscriptionFactory
 from voxpath.megaco.mgc import Controller
 from voxpath.model.registration import Registration
+from voxpath.natreactor.sessions import MediaSessions
 from voxpath.ports.copy import LedgerCopy
 from voxpath.ports.directory import Directory
 
@@ -27,14 +28,16 @@ class ControllerRole(Role):
     """Registers gateways and connects calls.
 
     :param directory: the ledger, or the copy of gateways' ledgers.
+    :param sessions: who is told of calls: the gateway beside it, if there is one.
     :ivar core: the controller; ``None`` while the role does not run.
     """
 
-    def __init__(self, node: Node, directory: Directory) -> None:
+    def __init__(self, node: Node, directory: Directory, sessions: MediaSessions | None = None) -> None:
         super().__init__("mgc", node.clock, node.bus)
         self.core: Controller | None = None
         self._node = node
         self._directory = directory
+        self._sessions = sessions
 
     async def begin(self) -> None:
         """Load the registrations and listen."""
@@ -43,7 +46,16 @@ class ControllerRole(Role):
         self.core = Controller(values.controller_settings(node.config), plan, select, node.entropy, self._directory)
         self.core.load(node.store.load(Registration))
         ports = UdpPorts(node.reactor, self.restart)
-        driver = Driver(self.role, self.core, node.clock, node.bus, ports=ports, store=node.store, on_fault=self.fault)
+        driver = Driver(
+            self.role,
+            self.core,
+            node.clock,
+            node.bus,
+            ports=ports,
+            store=node.store,
+            sessions=self._sessions,
+            on_fault=self.fault,
+        )
         node.own(self.role, driver)
         for text in options.listen:
             ports.open(PORT, text.endpoint, driver.feed)
@@ -52,6 +64,8 @@ class ControllerRole(Role):
         """Finish what was begun and close."""
         await self._node.stop_drivers(self.role)
         self.core = None
+        if self._sessions is not None:
+            self._sessions.abandon(self.role)
 
 
 class SubscriptionRole(Role):

@@ -16,7 +16,7 @@ from voxpath.app.role import Role
 from voxpath.dhcp.keeping import Keeping
 from voxpath.dhcp.question import Finding, Question
 from voxpath.io.uploads import Uploaded
-from voxpath.manage.facts import CommandError, NatFacts, NoFacts, Some, UserFacts
+from voxpath.manage.facts import CommandError, NatFacts, NatProbe, NoFacts, Some, UserFacts
 from voxpath.manage.rows import CallRow, ContactRow, CounterRow, FileRow, PhoneRow, PoolRow, RoleRow, ScopeRow, UploadRow, when
 from voxpath.model.address import Mac
 from voxpath.model.phone import Adoption, Lease
@@ -122,16 +122,24 @@ class ProcessFacts(NoFacts):
             generation=chosen.nat.generation(),
             ledger=gateway.ledger.generation,
             drops=chosen.nat.drops(),
+            mode=self._node.config.nat.mode,
+            mappings=chosen.nat.mapping_count(),
+            pinholes=len(chosen.nat.pinholes()),
+            probes=tuple(NatProbe(able.name, able.usable, able.reason) for able in gateway.probes()),
         )
 
-    def counters(self) -> Iterable[CounterRow]:
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
         """Packets and octets of each phone that holds a block."""
         gateway = self._gateway("counters")
-        for binding in gateway.ledger.bindings():
+        return self._counters(gateway, [row for row in gateway.ledger.bindings() if phone in {"", row.holder}])
+
+    def _counters(self, gateway: "GatewayRole", bindings: Iterable[PortBinding]) -> Iterator[CounterRow]:
+        for binding in bindings:
             if binding.mapping is not None:
                 counted = gateway.selection.nat.counters(binding.mapping.private)
                 numbers = (counted.out_packets, counted.out_octets, counted.in_packets, counted.in_octets)
-                yield CounterRow(binding.holder, str(binding.mapping.private), *numbers)
+                drops = (_reasons(counted.out_drops), _reasons(counted.in_drops))
+                yield CounterRow(binding.holder, str(binding.mapping.private), *numbers, *drops)
 
     def gather(self, items: "Iterable[Some | None]") -> "Deferred[list[Some]]":
         """Take items for at most some 10 ms in one turn of the reactor."""
@@ -358,6 +366,10 @@ class ProcessFacts(NoFacts):
         if self._process.phones is None:
             raise CommandError(verb, "this process runs no software phone", "ask another process by --socket")
         return self._process.phones
+
+
+def _reasons(drops: Mapping[str, int]) -> str:
+    return " ".join(f"{reason}={packets}" for reason, packets in sorted(drops.items()) if packets)
 
 
 def _phone(box: str) -> str:

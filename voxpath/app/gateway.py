@@ -41,14 +41,18 @@ from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.group import TransactionGroup
-from voxpath.natreactor.interface import Adopted, Outside
-from voxpath.natreactor.registry import Selection, select
+from voxpath.natreactor.interface import Adopted, Capabilities, Outside
+from voxpath.natreactor.registry import Selection, back_ends, select
+from voxpath.natreactor.sessions import MediaSessions
 from voxpath.natreactor.settings import NatSettings
 from voxpath.ports.buddy import blocks_of
 from voxpath.ports.change import LedgerChange, Taken
 from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
+
+CALL_AWARE = "call-aware"
+"""The mode of the NAT in which calls open ports (FWL-4)."""
 
 STORM = "more came than could be served, and the oldest DISCOVERs were dropped"
 STORM_EVENTS_PER_SECOND = 10
@@ -62,6 +66,7 @@ class GatewayRole(Role):
     """Gives out addresses and ports.
 
     :ivar ready: whether it serves; the attributes below are there only then.
+    :ivar sessions: the calls that the other roles of this process set up.
     """
 
     ledger: Ledger
@@ -82,6 +87,7 @@ class GatewayRole(Role):
         self._link_watch = LinkWatch(node, link_state)
         self._loaded: list[Effect] = []
         self.prober: Prober | None = None
+        self.sessions = MediaSessions(node.reactor, self, lambda event: self.bus.publish("nat", event))
 
     @property
     def detail(self) -> str:
@@ -114,6 +120,8 @@ class GatewayRole(Role):
         self._start_feed()
         self._listen()
         self.ready = True
+        public = (pool.public for pool in config.pools)
+        await self.sessions.attach(self.selection.nat, public, call_aware=config.nat.mode == CALL_AWARE)
 
     def _tell_astray(self) -> None:
         ledger = self.ledger
@@ -141,6 +149,7 @@ class GatewayRole(Role):
             self._feed.stop()
             self._feed = None
         if hasattr(self, "selection"):
+            self.sessions.detach(self.selection.nat)
             await self.selection.nat.stop()
 
     # What the other roles and the commands ask.
@@ -183,6 +192,11 @@ class GatewayRole(Role):
             return {}
         return {**self.server.dropped, STORM: self._backlog.given_up} if self._backlog is not None else self.server.dropped
 
+    def probes(self) -> list[Capabilities]:
+        """What every NAT back end can do here; asked anew each time."""
+        settings = self._nat_settings()
+        return [each.probe(settings) for each in back_ends().values()]
+
     def orders(self) -> PhoneOrders:
         """What an operator may have it do; only while it is ready."""
         assert self._driver is not None
@@ -209,7 +223,14 @@ class GatewayRole(Role):
         def identify(address: IPv4Address) -> str:
             return self.phone_at(str(address))
 
-        return NatSettings(outside, self._node.reactor, table=config.nat.table, identify=identify)
+        return NatSettings(
+            outside,
+            self._node.reactor,
+            table=config.nat.table,
+            identify=identify,
+            call_aware=config.nat.mode == CALL_AWARE,
+            trusted=values.trusted(config),
+        )
 
     async def _claim_own_ports(self) -> None:
         """Enter the ports of the gateway itself, so that no phone can get them (decision D18)."""

@@ -78,7 +78,7 @@ def _option(name: str, hint: Any, default: Any) -> Option:
 
 def default_text(option: Option) -> str:
     """The default as TOML prints it."""
-    if option.name == "mode":
+    if option.name == "mode" and isinstance(option.default, int):
         return f"{option.default:#o}"
     return toml(option.default)
 

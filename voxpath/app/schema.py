@@ -90,6 +90,22 @@ class Nat(Section, frozen=True):
     ] = "auto"
     inside: Annotated[tuple[str, ...], doc("Interfaces towards the phones: those of all scopes.", ["eth1"])] = ()
     outside: Annotated[tuple[str, ...], doc("Interfaces whose traffic is translated.", ["eth0"])] = ()
+    mode: Annotated[
+        Literal["open", "call-aware"],
+        doc(
+            "Whom packets reach phones from: `open`: from everybody, by every leased port; `call-aware`: from `trusted` addresses, "
+            "and from the peer of a call that the controller or the SIP server of this process has set up, while it lasts.",
+            "call-aware",
+        ),
+    ] = "open"
+    trusted: Annotated[
+        tuple[IPv4Address, ...],
+        doc(
+            "Addresses that reach every leased port in the call-aware mode, beside the controllers of all classes: SIP proxies, "
+            "time and file servers outside.",
+            ["198.51.100.10"],
+        ),
+    ] = ()
     table: Annotated[
         str,
         doc(

@@ -1,6 +1,7 @@
 """The role ``sip``: registrar and redirect server."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 
@@ -18,6 +19,7 @@ from voxpath.model.address import Endpoint
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
 from voxpath.model.user import Showing
+from voxpath.natreactor.sessions import MediaSessions
 from voxpath.ports.directory import Directory
 from voxpath.sip.checksync import SUCCESS
 from voxpath.sip.event import CheckSyncAnswered, CheckSyncLost
@@ -37,18 +39,20 @@ class SipRole(Role):
     """Registers users and redirects their callers.
 
     :param directory: the ledger, or the copy of gateways' ledgers.
+    :param sessions: who is told of calls: the gateway beside it, if there is one.
     :ivar settings: what the configuration says.
     :ivar directory: as above.
     :ivar core: the server; ``None`` while the role does not run.
     """
 
-    def __init__(self, node: Node, directory: Directory) -> None:
+    def __init__(self, node: Node, directory: Directory, sessions: MediaSessions | None = None) -> None:
         super().__init__("sip", node.clock, node.bus)
-        self.settings: SipSettings = values_sip.sip_settings(node.config)
+        self.settings: SipSettings = replace(values_sip.sip_settings(node.config), media=sessions is not None)
         self.directory = directory
         self.core: SipServer | None = None
         self._driver: Driver | None = None
         self._node = node
+        self._sessions = sessions
 
     async def begin(self) -> None:
         """Load the bindings and listen."""
@@ -58,7 +62,16 @@ class SipRole(Role):
         self.core.load(node.store.load(Contact), self.clock.now())
         garbage.spare()
         ports = UdpPorts(node.reactor, self.restart)
-        driver = Driver(self.role, self.core, node.clock, node.bus, ports=ports, store=node.store, on_fault=self.fault)
+        driver = Driver(
+            self.role,
+            self.core,
+            node.clock,
+            node.bus,
+            ports=ports,
+            store=node.store,
+            sessions=self._sessions,
+            on_fault=self.fault,
+        )
         self._driver = node.own(self.role, driver)
         for text in node.config.sip.listen:
             ports.open(PORT, text.endpoint, driver.feed)
@@ -67,6 +80,8 @@ class SipRole(Role):
         """Finish the commits and close every port."""
         await self._node.stop_drivers(self.role)
         self.core = self._driver = None
+        if self._sessions is not None:
+            self._sessions.abandon(self.role)
 
     def silent(self) -> Mapping[str, int]:
         """How many messages were not answered, and how many were refused, by reason."""

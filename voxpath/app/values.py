@@ -3,6 +3,7 @@
 All functions take a configuration that :func:`voxpath.app.check.check` found no error in.
 """
 
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from voxpath.app.schema import Config
@@ -197,6 +198,12 @@ def lines(config: Config) -> dict[str, Line]:
 def service_blocks(config: Config) -> dict[str, PortBlock]:
     """Ports that the gateway's own roles claim in the ledger, by holder."""
     return {f"service:{entry.name}": PortBlock(entry.public, entry.port, 1) for entry in config.ports.services}
+
+
+def trusted(config: Config) -> tuple[IPv4Address, ...]:
+    """Who reaches every leased port in the call-aware mode: whom the phones' signalling comes from (FWL-4)."""
+    controllers = (IPv4Address(mgc.endpoint.host) for entry in config.classes for mgc in entry.mgcs)
+    return tuple(dict.fromkeys((*controllers, *config.nat.trusted)))
 
 
 def identity(config: Config) -> Identity:

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event
+from voxpath.model.media import MediaSession
 from voxpath.model.ports import Transaction
 
 
@@ -176,7 +177,22 @@ class Emit(Struct, frozen=True, gc=False):
     event: Event
 
 
-Effect: TypeAlias = Send | Burst | Open | Close | Direct | Commit | Apply | Ask | Emit
+class Connect(Struct, frozen=True, gc=False):
+    """Two ends are to exchange media: whoever lets it through, or watches it, is told; a session that is known is changed.
+
+    It comes before the messages that tell the ends of each other.
+    """
+
+    session: MediaSession
+
+
+class Disconnect(Struct, frozen=True, gc=False):
+    """The session of that key is over."""
+
+    key: str
+
+
+Effect: TypeAlias = Send | Burst | Open | Close | Direct | Commit | Apply | Ask | Emit | Connect | Disconnect
 Effects: TypeAlias = Iterable[Effect]
 
 

@@ -20,9 +20,11 @@ from voxpath.core.effects import (
     Change,
     Close,
     Commit,
+    Connect,
     Core,
     Datagram,
     Direct,
+    Disconnect,
     Done,
     Effect,
     Effects,
@@ -41,6 +43,7 @@ from voxpath.io.event import ApplyRefused, CommitRefused, CoreFault, SendFailed,
 from voxpath.io.faults import QUARANTINE_AFTER, QUARANTINE_S, Faults
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, printable
+from voxpath.model.media import MediaSession
 from voxpath.model.ports import Transaction
 
 log = Logger()
@@ -94,6 +97,16 @@ class Applier(Protocol):
         """Apply a transaction as a whole or not at all, then call ``done`` with ``None``, or with the reason why not."""
 
 
+class Sessions(Protocol):
+    """Where media sessions are told (:mod:`voxpath.natreactor.sessions`)."""
+
+    def connect(self, role: str, session: MediaSession) -> None:
+        """A session of a role begins, or has changed."""
+
+    def disconnect(self, role: str, key: str) -> None:
+        """A session of a role is over."""
+
+
 Answerer = Callable[[object], "Deferred[object]"]
 
 
@@ -105,6 +118,7 @@ class Driver:
     :param ports: its local ports.
     :param store: where its commits go; a core that never commits needs none.
     :param nat: where its NAPPT changes go; a core that never applies needs none.
+    :param sessions: who is told of its media sessions; ``None``: nobody here carries media.
     :param answer: who answers its questions.
     :param on_fault: is called after each exception of the core.
     :param source_of: who is put into quarantine for poisonous input; address and port, since all phones of a site share an address.
@@ -121,6 +135,7 @@ class Driver:
         ports: Ports,
         store: Committer | None = None,
         nat: Applier | None = None,
+        sessions: Sessions | None = None,
         answer: Answerer | None = None,
         on_fault: Callable[[], None] = lambda: None,
         source_of: Callable[[Datagram], str] = lambda datagram: str(datagram.source),
@@ -134,6 +149,7 @@ class Driver:
         self._ports = ports
         self._store = store
         self._nat = nat
+        self._sessions = sessions
         self._answer = answer
         self._on_fault = on_fault
         self._source_of = source_of
@@ -155,6 +171,8 @@ class Driver:
             Open: self._open,
             Close: self._close,
             Direct: self._direct,
+            Connect: self._connect,
+            Disconnect: self._disconnect,
         }
 
     def feed(self, datagram: Datagram) -> None:
@@ -266,6 +284,14 @@ class Driver:
             self._conclude(effect, DONE if reason is None else Failed(reason))
 
         self._nat.apply(effect.transaction, done)
+
+    def _connect(self, effect: Connect) -> None:
+        if self._sessions is not None:
+            self._sessions.connect(self.role, effect.session)
+
+    def _disconnect(self, effect: Disconnect) -> None:
+        if self._sessions is not None:
+            self._sessions.disconnect(self.role, effect.key)
 
     def _conclude(self, effect: Commit | Apply, outcome: Outcome) -> None:
         if effect.token is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from voxpath.manage import leasing, provisioning, rows, serving
+from voxpath.manage import leasing, metrics, provisioning, rows, serving
 from voxpath.manage.command import Answer, Command, Console
 from voxpath.manage.ending import ending_of
 from voxpath.manage.entry import Entry, entry_of
@@ -89,16 +89,22 @@ def _nat(console: Console, arguments: Sequence[str]) -> Answer:
         ("reason", nat.reason),
         ("kernel", "translates without voxpath too" if nat.kernel else "translates only while voxpath runs"),
         ("generation", f"{nat.generation}{under_way}"),
+        ("mappings", str(nat.mappings)),
+        ("mode", f"call-aware, {nat.pinholes} pinholes open" if nat.mode == "call-aware" else nat.mode),
+        *((f"probe {probe.backend}", f"{'usable' if probe.usable else 'not usable'}: {probe.reason}") for probe in nat.probes),
         *((f"drops {reason}", str(count)) for reason, count in sorted(nat.drops.items())),
     ]
     return Answer(rows.ItemRow, [rows.ItemRow(item, value) for item, value in items])
 
 
-def _counters(console: Console, arguments: Sequence[str]) -> Answer:
-    wanted = identity_of(arguments[0]) if arguments else None
-    found = [row for row in console.facts.counters() if wanted in (None, row.phone)]
-    note = f"no port block of {printable(wanted)} is known" if wanted and not found else ""
-    return Answer(rows.CounterRow, found, note=note)
+def _counters(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
+    wanted = identity_of(arguments[0]) if arguments else ""
+
+    def answer(found: list[rows.CounterRow]) -> Answer:
+        note = f"no port block of {printable(wanted)} is known" if wanted and not found else ""
+        return Answer(rows.CounterRow, found, note=note)
+
+    return console.facts.gather(console.facts.counters(wanted)).addCallback(answer)
 
 
 def _uploads(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
@@ -227,7 +233,8 @@ COMMANDS: dict[str, Command] = {
         Command("events", ("[COUNT]",), "the last events", _events, merges=True),
         Command("known", ("[BEGINNING]",), "phones and users whose name begins so, as completion offers them", _known),
         Command("nat", (), "the NAT back end, why it was chosen, what it dropped", _nat),
-        Command("counters", ("[PHONE]",), "packets and octets through the NAT by phone", _counters),
+        Command("counters", ("[PHONE]",), "by phone: packets and octets through the NAT, drops by reason", _counters),
+        metrics.METRICS,
         provisioning.FILES,
         provisioning.RENDER,
         Command("uploads", ("[PHONE]",), "files that phones wrote by TFTP: logs and error reports", _uploads),

@@ -44,6 +44,10 @@ class NatFacts:
     :ivar generation: the last generation applied.
     :ivar ledger: the last generation of the ledger; equal to ``generation`` when nothing is under way.
     :ivar drops: dropped packets by reason.
+    :ivar mode: whom phones are reached from: ``open`` or ``call-aware``.
+    :ivar mappings: how many there are.
+    :ivar pinholes: how many are open, in the call-aware mode.
+    :ivar probes: every back end that there is, with what it can do here and why.
     """
 
     backend: str
@@ -52,6 +56,21 @@ class NatFacts:
     generation: int
     ledger: int
     drops: Mapping[str, int] = field(default_factory=dict)
+    mode: str = "open"
+    mappings: int = 0
+    pinholes: int = 0
+    probes: tuple["NatProbe", ...] = ()
+
+
+class NatProbe(NamedTuple):
+    """What a back end can do on this machine, with these rights.
+
+    :ivar reason: in one line.
+    """
+
+    backend: str
+    usable: bool
+    reason: str
 
 
 class UserFacts(NamedTuple):
@@ -124,8 +143,8 @@ class Facts(Protocol):
     def nat(self) -> NatFacts:
         """The NAT back end."""
 
-    def counters(self) -> Iterable[CounterRow]:
-        """What went through the NAT, by phone."""
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
+        """What went through the NAT by phone, and what did not; of one phone, if it is named."""
 
     def uploads(self) -> "Deferred[list[UploadRow]]":
         """The files that phones wrote, in the order of phones and names."""
@@ -261,7 +280,7 @@ class NoFacts:
         """No NAT here."""
         raise _absent("nat", "NAT")
 
-    def counters(self) -> Iterable[CounterRow]:
+    def counters(self, phone: str = "") -> Iterable[CounterRow]:
         """No NAT here."""
         raise _absent("counters", "NAT")
 

@@ -165,7 +165,11 @@ class CallRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class CounterRow(Row):
-    """What went through the NAT for one phone."""
+    """What went through the NAT for one phone, and what did not.
+
+    :ivar out_drops: packets of what it sent that were dropped, by reason, such as ``spoofed_port=3``.
+    :ivar in_drops: packets of what was for its ports that were dropped.
+    """
 
     phone: str
     private: str
@@ -173,6 +177,8 @@ class CounterRow(Row):
     out_octets: int
     in_packets: int
     in_octets: int
+    out_drops: str = ""
+    in_drops: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from voxpath.megaco.association import Line
 from voxpath.megaco.package import CG_BUSY, CG_SPECIAL_INFORMATION
 from voxpath.model.call import Selection
+from voxpath.model.media import MediaEnd, MediaSession, pair
 
 
 class Cause(Enum):
@@ -98,6 +99,18 @@ class Call:
     def talked_s(self) -> float:
         """How long it lasted from answer to release, in seconds."""
         return max(0.0, self.released - self.answered) if self.answered and self.released else 0.0
+
+
+def session_of(call: Call) -> MediaSession:
+    """The media of a call whose legs have their ports."""
+    return MediaSession(
+        str(call.number), _end(call.caller), _end(call.callee), call.selection.private, call.phase is CallPhase.TALKING
+    )
+
+
+def _end(leg: Leg) -> MediaEnd:
+    association = leg.line.association
+    return MediaEnd(association.phone, leg.address, pair(leg.port), association.registration.private)
 
 
 class CallState(NamedTuple):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from itertools import count
 
+from voxpath.core.effects import Connect, Disconnect
 from voxpath.core.timers import TimerHeap
 from voxpath.megaco import order, package
 from voxpath.megaco.association import Association, Errand, Line, LinePhase, Step
-from voxpath.megaco.call import TONES, Call, CallPhase, CallState, Cause, Leg, state_of
+from voxpath.megaco.call import TONES, Call, CallPhase, CallState, Cause, Leg, session_of, state_of
 from voxpath.megaco.code import ALREADY_IN_CONTEXT
 from voxpath.megaco.directory import NumberPlan
 from voxpath.megaco.errands import Errands, Outbox, failure
@@ -244,6 +245,7 @@ class Calls:
         assert caller.context is not None
         call.phase = CallPhase.RINGING
         self._timers.arm(call.number, now + self._times.ring_s)
+        self._outbox.effects.append(Connect(session_of(call)))
         phone, peer = caller.line.association.phone, callee.line.association.phone
         self._outbox.emit(CallRinging(phone=phone, peer=peer, call=call.number, digits=call.digits))
         actions = order.ringback(caller.context, caller.line.termination, caller.stream, callee.address, callee.port)
@@ -254,6 +256,7 @@ class Calls:
     def _answer(self, call: Call, now: float) -> None:
         call.phase, call.answered = CallPhase.TALKING, now
         self._timers.disarm(call.number)
+        self._outbox.effects.append(Connect(session_of(call)))
         caller, callee = call.legs
         phone, peer = caller.line.association.phone, callee.line.association.phone
         self._outbox.emit(CallAnswered(phone=phone, peer=peer, call=call.number))
@@ -269,6 +272,7 @@ class Calls:
         if call.phase is CallPhase.RELEASING:
             return
         rang = call.phase is not CallPhase.TALKING
+        self._outbox.effects.append(Disconnect(str(call.number)))
         call.phase, call.cause, call.released = CallPhase.RELEASING, cause, now
         self._timers.disarm(call.number)
         for leg in call.legs:

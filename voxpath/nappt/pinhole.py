@@ -3,13 +3,16 @@
 The state comes from the call, and not from packets: the controller or the SIP server knows whom a phone speaks with, and opens a
 pinhole for that peer and the time of the call.
 A peer's port is not looked at, since media may come from another port than they go to (RTI-9).
+Who opened a pinhole, and how many calls need it, is not kept here (:mod:`voxpath.flow.pinholes`): opening and closing are
+idempotent, as all changes of the data path are.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 from typing import Final, NamedTuple
 
 from voxpath.core.errors import LocalError
+from voxpath.model.ports import PortBlock
 
 MOST_PINHOLES: Final = 65536
 """Open at once, of all phones: four for each of 16 000 calls."""
@@ -25,40 +28,71 @@ class Pinhole(NamedTuple):
     port: int
     peer: int
 
+    def __str__(self) -> str:
+        return f"{IPv4Address(self.public)}:{self.port} from {IPv4Address(self.peer)}"
+
+
+class PinholeChange(NamedTuple):
+    """What is to be opened and closed in one step; closings come first."""
+
+    open: tuple[Pinhole, ...] = ()
+    close: tuple[Pinhole, ...] = ()
+
 
 class Pinholes:
-    """The pinholes that are open; one that several calls have opened stays until all of them have closed it.
+    """The pinholes that are open, found by the port that they lead to.
 
     :ivar trusted: addresses that may reach every leased port, such as those of the controllers and proxies.
     """
 
     def __init__(self, trusted: Iterable[int] = ()) -> None:
         self.trusted = frozenset(trusted)
-        self._open: Counter[Pinhole] = Counter()
+        self._peers: dict[int, set[int]] = {}
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._open)
+        return self._count
 
-    def open(self, pinhole: Pinhole) -> bool:
-        """Open one; tell whether it was not open before.
+    def __iter__(self) -> Iterator[Pinhole]:
+        return (Pinhole(key >> 16, key & 0xFFFF, peer) for key, peers in self._peers.items() for peer in peers)
 
-        :raises LocalError: too many are open.
+    def __contains__(self, pinhole: Pinhole) -> bool:
+        return pinhole.peer in self._peers.get(pinhole.public << 16 | pinhole.port, ())
+
+    def apply(self, change: PinholeChange) -> PinholeChange:
+        """Make a change as a whole; give what of it changed anything.
+
+        :raises LocalError: too many would be open; then nothing was changed.
         """
-        if pinhole not in self._open and len(self._open) >= MOST_PINHOLES:
-            raise LocalError(f"{MOST_PINHOLES} pinholes are open already")
-        self._open[pinhole] += 1
-        return self._open[pinhole] == 1
+        opening, closing = dict.fromkeys(change.open), dict.fromkeys(change.close)
+        # What is closed and opened again stays as it is.
+        closed = tuple(pinhole for pinhole in closing if pinhole in self and pinhole not in opening)
+        opened = tuple(pinhole for pinhole in opening if pinhole not in self)
+        if self._count - len(closed) + len(opened) > MOST_PINHOLES:
+            raise LocalError(f"no more than {MOST_PINHOLES} pinholes can be open")
+        for pinhole in closed:
+            self._close(pinhole)
+        for pinhole in opened:
+            self._peers.setdefault(pinhole.public << 16 | pinhole.port, set()).add(pinhole.peer)
+            self._count += 1
+        return PinholeChange(opened, closed)
 
-    def close(self, pinhole: Pinhole) -> bool:
-        """Close one; tell whether it is not open any more. One that is not open is passed over."""
-        if pinhole not in self._open:
-            return False
-        self._open[pinhole] -= 1
-        if self._open[pinhole]:
-            return False
-        del self._open[pinhole]
-        return True
+    def into(self, block: PortBlock) -> tuple[Pinhole, ...]:
+        """Those that lead to the ports of a block."""
+        if not self._count:
+            return ()
+        public = int(block.public)
+        ports = range(block.first, block.last + 1)
+        return tuple(Pinhole(public, port, peer) for port in ports for peer in self._peers.get(public << 16 | port, ()))
 
     def admits(self, public: int, port: int, peer: int) -> bool:
         """Whether a peer may send to a port of a phone."""
-        return peer in self.trusted or Pinhole(public, port, peer) in self._open
+        return peer in self.trusted or peer in self._peers.get(public << 16 | port, ())
+
+    def _close(self, pinhole: Pinhole) -> None:
+        key = pinhole.public << 16 | pinhole.port
+        peers = self._peers[key]
+        peers.remove(pinhole.peer)
+        if not peers:
+            del self._peers[key]
+        self._count -= 1

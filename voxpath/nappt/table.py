@@ -11,7 +11,7 @@ from typing import NamedTuple
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import LARGEST_BLOCK, Mapping, PortBlock, Transaction
 from voxpath.nappt.checksum import delta
-from voxpath.nappt.pinhole import Pinholes
+from voxpath.nappt.pinhole import Pinhole, PinholeChange, Pinholes
 
 DEFAULT_BLOCK_SIZE = 64
 """About 1000 phones for each public address."""
@@ -188,16 +188,47 @@ class Table:
         self._take_back(change.add, change.remove)
         self.generation = generation
 
+    def admit(self, change: PinholeChange) -> PinholeChange:
+        """Open and close pinholes as a whole; give what of it changed anything: nothing in the open mode.
+
+        One that would lead to a port that nobody holds is not opened: its call is over before it began.
+
+        :raises LocalError: too many would be open; then nothing was changed.
+        """
+        if self.pinholes is None:
+            return PinholeChange()
+        held = tuple(pinhole for pinhole in change.open if self._phone_behind(pinhole))
+        return self.pinholes.apply(PinholeChange(held, change.close))
+
+    def shut(self, removed: Iterable[Mapping]) -> dict[Pinhole, int]:
+        """Close the pinholes of mappings that were removed: the next holder of their ports is not to hear this one's peers.
+
+        :returns: what was closed, each with the inside address that it led to.
+        """
+        if self.pinholes is None:
+            return {}
+        closed = {pinhole: int(mapping.private) for mapping in removed for pinhole in self.pinholes.into(mapping.block)}
+        self.pinholes.apply(PinholeChange(close=tuple(closed)))
+        return closed
+
     def replace_all(self, generation: int, mappings: Iterable[Mapping]) -> None:
-        """Make the table equal to these mappings.
+        """Make the table equal to these mappings; pinholes that lead to the same phones as before stay.
 
         :raises LocalError: they contradict each other; then nothing was changed.
         """
         fresh = Table(self.private, self.public, self.block_size, self.services)
         fresh.apply(Transaction(generation, tuple(mappings)))
+        if self.pinholes is not None:
+            moved = (pinhole for pinhole in self.pinholes if self._phone_behind(pinhole) != fresh._phone_behind(pinhole))
+            self.pinholes.apply(PinholeChange(close=tuple(moved)))
         self._rows, self._phones = fresh._rows, fresh._phones
         self._by_private, self._by_public = fresh._by_private, fresh._by_public
         self.generation = generation
+
+    def _phone_behind(self, pinhole: Pinhole) -> int:
+        """The inside address that a pinhole leads to; 0: none."""
+        row = self._by_public.find(pinhole.public, pinhole.port)
+        return row.address if row is not None else 0
 
     def _take_back(self, added: Iterable[Mapping], removed: Iterable[Mapping]) -> None:
         for mapping in added:

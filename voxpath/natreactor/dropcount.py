@@ -48,9 +48,9 @@ class DropCount:
         """All of them, by each reason."""
         return {reason.value: self._drops[reason] for reason in Reason}
 
-    def has_offended(self) -> bool:
-        """Whether packets were dropped that say something of their sender, and were not told of."""
-        return bool(self._untold[Reason.SPOOFED_PORT] or self._untold[Reason.UNKNOWN_PHONE])
+    def has_untold(self, *reasons: Reason) -> bool:
+        """Whether packets were dropped for one of these reasons, and were not told of."""
+        return any(self._untold[reason] for reason in reasons)
 
     def keep_silent(self) -> None:
         """What was counted until now is no news."""

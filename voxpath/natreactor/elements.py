@@ -6,16 +6,19 @@ Rules, whole tables and listings are left to it (:mod:`voxpath.natreactor.rulese
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as ReadOnly
 from struct import Struct
 
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Mapping, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.table import Table, cells
+from voxpath.natreactor import filtering
 from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, explained, name
 from voxpath.natreactor.ruleset import MAPS, STATE_KEY, note_of, state_of
 from voxpath.natreactor.settings import NatSettings
 
-NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM = 12, 14
+NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
 NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS = 1, 2, 3
 NFTA_LIST_ELEM = 1
 NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_USERDATA = 1, 2, 6
@@ -27,19 +30,41 @@ MOST_LISTED = 60_000
 """Octets of elements in one message: the length of an attribute has 16 bits."""
 
 _ENDPOINT = Struct("!IHxx")
+_PEER = Struct("!IHxxI")
 _ADDRESS = Struct("!I")
 _MARK = Struct("=I")
 
 Part = tuple[int, bytes]
 
+NO_PINHOLES: ReadOnly[Pinhole, int] = {}
 
-def change(kernel: Netfilter, settings: NatSettings, table: Table, done: Transaction) -> None:
+
+def change(
+    kernel: Netfilter, settings: NatSettings, table: Table, done: Transaction, shut: ReadOnly[Pinhole, int] = NO_PINHOLES
+) -> None:
     """Carry out what a transaction changed, in one step; ``table`` is as it is afterwards.
 
+    :param shut: the pinholes that went with mappings, and the inside addresses that they led to.
     :raises LocalError: the kernel refuses, and has changed nothing.
     """
+    parts = [*_pinholes(NFT_MSG_DELSETELEM, settings, table, shut), *_parts(settings, table, done)]
+    _carry_out(kernel, settings, parts)
+
+
+def admit(kernel: Netfilter, settings: NatSettings, table: Table, done: PinholeChange) -> None:
+    """Carry out what a change of pinholes changed, as :func:`change`."""
+    if not done.open and not done.close:
+        return
+    parts = [
+        *_pinholes(NFT_MSG_DELSETELEM, settings, table, dict.fromkeys(done.close, 0)),
+        *_pinholes(NFT_MSG_NEWSETELEM, settings, table, dict.fromkeys(done.open, 0)),
+    ]
+    _carry_out(kernel, settings, parts)
+
+
+def _carry_out(kernel: Netfilter, settings: NatSettings, parts: list[Part]) -> None:
     try:
-        kernel.change(list(_parts(settings, table, done)))
+        kernel.change(parts)
     except OSError as error:
         reason = explained(error.strerror or str(error))
         raise LocalError(f"the kernel refuses a change of the table {settings.table}: {reason}") from None
@@ -53,9 +78,24 @@ def _parts(settings: NatSettings, table: Table, done: Transaction) -> Iterator[P
         for chosen, elements in _mapped(mappings, size, data=kind == NFT_MSG_NEWSETELEM).items():
             yield from _listed(kind, settings.table, chosen, elements)
         yield from _listed(kind, settings.table, "phones", [_PHONE.pack(_PHONE_HEAD, phone) for phone in phones])
-    yield NFT_MSG_DELSETELEM, _set(settings.table, "state")
+    if settings.call_aware:
+        for kind, mappings in ((NFT_MSG_DELSETELEM, done.remove), (NFT_MSG_NEWSETELEM, done.add)):
+            for chosen, keys in filtering.held(mappings, size).items():
+                yield from _listed(kind, settings.table, chosen, [_PLAIN_KEY.pack(_KEY_HEAD, *key) for key in keys])
+    yield NFT_MSG_DELSETELEM, elements_of(settings.table, "state")
     state = _element(_MARK.pack(STATE_KEY), note=state_of(settings, table.generation))
     yield from _listed(NFT_MSG_NEWSETELEM, settings.table, "state", [state])
+
+
+def _pinholes(kind: int, settings: NatSettings, table: Table, pinholes: ReadOnly[Pinhole, int]) -> Iterator[Part]:
+    turned = (filtering.turning(table, pinhole, private) for pinhole, private in pinholes.items())
+    for chosen, keys in (("pinholes", pinholes), ("turning", filter(None, turned))):
+        yield from _listed(kind, settings.table, chosen, [_element(_PEER.pack(*key)) for key in keys])
+
+
+def keys_of(mappings: Iterable[Mapping], block_size: int) -> dict[str, list[bytes]]:
+    """The elements of each map that these mappings have, as messages name them."""
+    return _mapped(mappings, block_size, data=False)
 
 
 def _mapped(mappings: Iterable[Mapping], block_size: int, *, data: bool) -> dict[str, list[bytes]]:
@@ -101,14 +141,14 @@ def _listed(kind: int, table: str, chosen: str, elements: list[bytes]) -> Iterat
     start = octets = 0
     for at, element in enumerate(elements):
         if octets + len(element) > MOST_LISTED:
-            yield kind, _set(table, chosen, elements[start:at])
+            yield kind, elements_of(table, chosen, elements[start:at])
             start, octets = at, 0
         octets += len(element)
     if elements:
-        yield kind, _set(table, chosen, elements[start:])
+        yield kind, elements_of(table, chosen, elements[start:])
 
 
-def _set(table: str, chosen: str, elements: Iterable[bytes] = ()) -> bytes:
+def elements_of(table: str, chosen: str, elements: Iterable[bytes] = ()) -> bytes:
     """The content of a message about a set: to remove none by name is to remove all of them."""
     listed = b"".join(elements)
     named = name(NFTA_SET_ELEM_LIST_TABLE, table) + name(NFTA_SET_ELEM_LIST_SET, chosen)

@@ -48,6 +48,25 @@ class Dropped(Event, frozen=True, kw_only=True):
     packets: int
 
 
+class PeersAdmitted(Event, frozen=True, kw_only=True):
+    """In the call-aware mode: the two ends of a call reach each other from now on, as far as they are behind this gateway."""
+
+    ID: ClassVar[str] = "NAT_ADMITTED"
+    TEXT: ClassVar[str] = "for the call of {phone} and {peer} open: {pinholes}"
+
+    pinholes: str
+
+
+class PeersNotAdmitted(Event, frozen=True, kw_only=True):
+    """In the call-aware mode: pinholes for a call could not be opened, so its media does not come in."""
+
+    ID: ClassVar[str] = "NAT_NOT_ADMITTED"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "no media comes in for the call of {phone} and {peer}: {reason}"
+
+    reason: str
+
+
 class TableAdopted(Event, frozen=True, kw_only=True):
     """The kernel's table of a previous run goes on being used, so running calls never stopped."""
 

@@ -10,6 +10,7 @@ from zope.interface import Interface
 
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +35,46 @@ class Adopted:
 
     :ivar generation: the ledger generation of the state found; 0: nothing was found.
     :ivar mappings: the mappings found.
+    :ivar pinholes: those that are open: calls of the previous run that go on.
     """
 
     generation: int = 0
     mappings: frozenset[Mapping] = field(default_factory=frozenset)
+    pinholes: frozenset[Pinhole] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneCounters:
-    """Packets and octets of one phone, in each direction."""
+    """Packets and octets of one phone that went through, in each direction, and packets that were dropped.
+
+    :ivar out_drops: packets of what the phone sent, by the reason why they were dropped
+        (:class:`voxpath.nappt.verdict.Reason`): above all those from ports that are not its own.
+    :ivar in_drops: packets of what was for its ports: above all those of strangers, in the call-aware mode.
+        Of other reasons a back end counts what it can tell to be this phone's.
+    """
 
     out_packets: int = 0
     out_octets: int = 0
     in_packets: int = 0
     in_octets: int = 0
+    out_drops: Table[str, int] = field(default_factory=dict)
+    in_drops: Table[str, int] = field(default_factory=dict)
+
+
+def joined(one: PhoneCounters, other: PhoneCounters) -> PhoneCounters:
+    """What two parts of a data path have counted of one phone."""
+    out_drops, in_drops = (
+        {reason: first.get(reason, 0) + second.get(reason, 0) for reason in {**first, **second}}
+        for first, second in ((one.out_drops, other.out_drops), (one.in_drops, other.in_drops))
+    )
+    return PhoneCounters(
+        one.out_packets + other.out_packets,
+        one.out_octets + other.out_octets,
+        one.in_packets + other.in_packets,
+        one.in_octets + other.in_octets,
+        out_drops,
+        in_drops,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +123,28 @@ class INATReactor(Interface):
     def replace_all(generation: int, mappings: Iterable[Mapping]) -> Deferred[None]:
         """Make the table equal to these mappings, in one step: no packet sees a half of it."""
 
+    def admit(change: PinholeChange) -> Deferred[None]:
+        """Open and close pinholes, all of them or none; the Deferred fires when packets see it (FWL-4).
+
+        In the call-aware mode a packet from outside passes only by a pinhole for its source, or if that is a trusted address;
+        another phone of this gateway counts by its public address, and the peer's port is not looked at.
+        In the open mode nothing happens.
+        Idempotent: what is open and opened again is open once, and closing what is not open changes nothing.
+        A pinhole to a port that nobody holds is not opened, and one whose port's lease ends is closed by that.
+        The Deferred fails with :class:`~voxpath.core.errors.LocalError`, and then nothing was changed.
+        """
+
+    def pinholes() -> frozenset[Pinhole]:
+        """The pinholes that are open; none in the open mode."""
+
     def generation() -> int:
         """The generation of the last transaction that was applied."""
 
+    def mapping_count() -> int:
+        """How many mappings there are."""
+
     def counters(private: IPv4Address) -> PhoneCounters:
-        """What went through for one phone."""
+        """What went through for one phone, and what was dropped; drops may be told a second late."""
 
     def drops() -> Table[str, int]:
         """Dropped packets by reason; the reasons are the values of :class:`voxpath.nappt.verdict.Reason`."""

@@ -121,6 +121,23 @@ class Netfilter(Netlink):
         found = self.dumped(tables | kind, tables | answer, _FAMILY.pack(socket.AF_INET, 0, 0) + content)
         return [octets[_FAMILY.size :] for octets in found]
 
+    def asked(self, kind: int, answer: int, content: bytes) -> list[bytes]:
+        """Ask for some objects that the content names; give the contents of the answers.
+
+        :raises OSError: the kernel refuses to tell, such as when one of them does not exist.
+        """
+        self._sequence += 1
+        tables = NFNL_SUBSYS_NFTABLES << 8
+        self._socket.send(self.message(tables | kind, NLM_F_ACK, _FAMILY.pack(socket.AF_INET, 0, 0) + content))
+        found = []
+        for said, octets in self.answers():
+            raise_if_refused(said, octets)
+            if said == NLMSG_ERROR:
+                break
+            if said == tables | answer:
+                found.append(octets[_FAMILY.size :])
+        return found
+
     def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
         """Change the tables as a whole or not at all.
 

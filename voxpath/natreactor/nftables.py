@@ -5,7 +5,6 @@ from collections.abc import Mapping as ReadOnly
 from contextlib import suppress
 from ipaddress import IPv4Address
 from socket import socket
-from typing import Any
 
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import LoopingCall
@@ -14,19 +13,20 @@ from zope.interface import implementer
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
-from voxpath.natreactor import elements, host, ruleset
+from voxpath.natreactor import elements, filtering, host, kernelcounters, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
-from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
-from voxpath.natreactor.kernelcounters import counted
+from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters, joined
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.netlink import Netfilter
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import check_device
+from voxpath.natreactor.tally import PhoneTally
 
 NAME = "nftables"
 
@@ -67,6 +67,7 @@ class NftablesNAT:
         self._punt = Punt(settings, self._table, ruleset.PUNTED, self._tell)
         self._punts = False
         self._growth, self._dropped = Growth(), DropCount()
+        self._tally = PhoneTally(self._table)
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -91,25 +92,37 @@ class NftablesNAT:
         """Make the table equal to these mappings."""
         return execute(self._replace_all, generation, tuple(mappings))
 
+    def admit(self, change: PinholeChange) -> Deferred[None]:
+        """Open and close pinholes."""
+        return execute(self._admit, change)
+
+    def pinholes(self) -> frozenset[Pinhole]:
+        """The pinholes that are open."""
+        return frozenset(self._table.pinholes or ())
+
     def generation(self) -> int:
         """The generation of the last transaction."""
         return self._table.generation
+
+    def mapping_count(self) -> int:
+        """How many mappings there are."""
+        return len(self._table)
 
     def counters(self, private: IPv4Address) -> PhoneCounters:
         """What went through for one phone since it has a mapping."""
         mappings = self._table.mappings_of(private)
         if not mappings:
             return PhoneCounters()
-        try:
-            out, into = (
-                ruleset.total(self._kernel.text(ruleset.query(self._settings, mappings, direction))) for direction in ("out", "in")
-            )
-        except LocalError:
-            return PhoneCounters()  # the table is lost: the next look tells and repairs
+        drops = self._tally.drops_of(int(private))
+        passed = {"out": (0, 0), "in": (0, 0)}
+        with suppress(LocalError):  # the table is lost: the next look tells and repairs
+            for chosen, keys in elements.keys_of(mappings, self._settings.block_size).items():
+                if keys:
+                    way = chosen.partition("_")[0]
+                    more = kernelcounters.passed(self._netfilter, self._settings.table, chosen, keys)
+                    passed[way] = passed[way][0] + more[0], passed[way][1] + more[1]
         slow = self._punt.counters(private)
-        return PhoneCounters(
-            out[0] + slow.out_packets, out[1] + slow.out_octets, into[0] + slow.in_packets, into[1] + slow.in_octets
-        )
+        return joined(PhoneCounters(*passed["out"], *passed["in"], *drops), slow)
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
@@ -180,12 +193,14 @@ class NftablesNAT:
         whole = len(kept) == len(found.mappings)
         # A partial take-over says generation 0, so that the ledger is asked for everything.
         table.replace_all(found.generation if whole else 0, kept)
+        table.admit(PinholeChange(open=self._find_pinholes()))
         self._punts = self._punt.start()
         if whole and found.block_size == self._settings.block_size:
-            self._kernel.run(ruleset.install(self._settings, table, punt=self._punts))
+            # The mode may be another one than before.
+            self._kernel.run(ruleset.install(self._settings, table, punt=self._punts) + filtering.fill(self._settings, table))
         else:
             self._rebuild()
-        return Adopted(table.generation, frozenset(table))
+        return Adopted(table.generation, frozenset(table), self.pinholes())
 
     def _find(self) -> ruleset.Found | None:
         name = f"ip {self._settings.table}"
@@ -201,6 +216,15 @@ class NftablesNAT:
         except (LocalError, ValueError, KeyError, TypeError):
             # No table, or one of our name that is not ours, or of another version: it is built anew.
             return None
+
+    def _find_pinholes(self) -> tuple[Pinhole, ...]:
+        """The calls that the previous run let in; none if it was of another mode, or of a version that had none."""
+        if self._table.pinholes is None:
+            return ()
+        try:
+            return tuple(filtering.parse(self._kernel.read(f"list set ip {self._settings.table} pinholes")))
+        except (LocalError, ValueError, KeyError, TypeError):
+            return ()
 
     def _is_allowed(self, mapping: Mapping) -> bool:
         return self._table.is_inside(int(mapping.private)) and self._table.is_public(int(mapping.block.public))
@@ -218,20 +242,44 @@ class NftablesNAT:
         done = self._table.apply(transaction)
         if not done and self._table.generation == before:
             return
+        shut = self._table.shut(done.remove)
+
+        def undo() -> None:
+            self._table.undo(done, before)
+            self._table.admit(PinholeChange(open=tuple(shut)))
+
         try:
-            elements.change(kernel, self._settings, self._table, done)
+            elements.change(kernel, self._settings, self._table, done, shut)
         except LocalError as error:
-            self._repair(error, lambda: self._table.undo(done, before))
+            self._repair(error, undo)
         self._punt.apply(done)
 
+    def _admit(self, change: PinholeChange) -> None:
+        kernel = self._netfilter
+        done = self._table.admit(change)
+
+        def undo() -> None:
+            self._table.admit(PinholeChange(done.close, done.open))
+
+        try:
+            elements.admit(kernel, self._settings, self._table, done)
+        except LocalError as error:
+            self._repair(error, undo)
+        self._punt.admit(done)
+
     def _replace_all(self, generation: int, mappings: tuple[Mapping, ...]) -> None:
-        before, old = self._table.generation, tuple(self._table)
+        before, old, pinholes = self._table.generation, tuple(self._table), tuple(self._table.pinholes or ())
         kernel = self._kernel
         self._table.replace_all(generation, mappings)
+
+        def undo() -> None:
+            self._table.replace_all(before, old)
+            self._table.admit(PinholeChange(open=pinholes))
+
         try:
             kernel.run(ruleset.fill(self._settings, self._table))
         except LocalError as error:
-            self._repair(error, lambda: self._table.replace_all(before, old))
+            self._repair(error, undo)
         self._punt.replace_all()
 
     def _repair(self, cause: LocalError, undo: Callable[[], None]) -> None:
@@ -248,14 +296,19 @@ class NftablesNAT:
         try:
             self._take_drops()
             offenders = self._take_offenders()
+            strangers = self._take_strangers()
         except LocalError as cause:
             self._recover(cause)
             return
         self._broken = ""
+        self._tally.forget()
+        for phone, packets in strangers:
+            self._tally.add(phone, Reason.STRANGER, inward=True, packets=packets)
+        for subject, packets in offenders:
+            self._tally.add(subject.address, subject.reason, inward=False, packets=packets)
         grown, more = self._punt.look()
         self._dropped.add(grown)
-        offenders += more
-        for event in self._dropped.tell(offenders, self._table, self._settings.identify):
+        for event in self._dropped.tell([*offenders, *more], self._table, self._settings.identify):
             self._tell(event)
 
     def _recover(self, cause: LocalError) -> None:
@@ -270,7 +323,7 @@ class NftablesNAT:
 
     def _take_drops(self) -> None:
         """Take over what the kernel's counters and those of the slow path grew by since the last time."""
-        packets = counted(self._netfilter, self._settings.table)
+        packets = kernelcounters.counted(self._netfilter, self._settings.table)
         counts = {reason: packets[name] for reason in ruleset.COUNTED if (name := ruleset.counter(reason)) in packets}
         if len(counts) < len(ruleset.COUNTED):
             raise LocalError(f"the table {self._settings.table} has lost its counters")
@@ -279,19 +332,34 @@ class NftablesNAT:
 
     def _take_offenders(self) -> list[tuple[Subject, int]]:
         """Who sent what the source-port check dropped; the set is emptied, so the next look finds what came since."""
-        if not self._dropped.has_offended():
+        if not self._dropped.has_untold(Reason.SPOOFED_PORT, Reason.UNKNOWN_PHONE):
             return []
-        name = f"ip {self._settings.table} offenders"
+        found = []
+        for address, port, packets in self._take("offenders"):
+            reason = Reason.SPOOFED_PORT if self._table.is_phone(address) else Reason.UNKNOWN_PHONE
+            found.append((Subject(reason, address, port), packets))
+        return found
+
+    def _take_strangers(self) -> list[tuple[int, int]]:
+        """Which phones strangers wanted to reach, and by how many packets; the address is a public one but for a hairpin."""
+        if not self._dropped.has_untold(Reason.STRANGER):
+            return []
+        found = []
+        for address, port, packets in self._take("strangers"):
+            row = self._table.by_public(address, port)
+            found.append((row.address if row is not None else address, packets))
+        return found
+
+    def _take(self, dynamic: str) -> list[tuple[int, int, int]]:
+        """Address, port and packets of what the rules have entered into a set since the last look, which empties it."""
+        name = f"ip {self._settings.table} {dynamic}"
         listed = self._kernel.read(f"list set {name}")
         self._kernel.run(f"flush set {name}")
         elements = (element["elem"] for part in listed for element in part.get("set", {}).get("elem", ()))
-        return [self._offender(element) for element in elements]
-
-    def _offender(self, element: dict[str, Any]) -> tuple[Subject, int]:
-        host_text, port = element["val"]["concat"]
-        address = int(IPv4Address(host_text))
-        reason = Reason.SPOOFED_PORT if self._table.is_phone(address) else Reason.UNKNOWN_PHONE
-        return Subject(reason, address, port), element["counter"]["packets"]
+        return [
+            (int(IPv4Address(element["val"]["concat"][0])), element["val"]["concat"][1], element["counter"]["packets"])
+            for element in elements
+        ]
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

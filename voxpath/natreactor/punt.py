@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
+from voxpath.nappt.pinhole import PinholeChange
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import host
@@ -64,6 +65,10 @@ class Punt:
     def apply(self, done: Transaction) -> None:
         """Tell of a transaction that has changed the table."""
         self._attempt(lambda: self._slow.apply(done))
+
+    def admit(self, done: PinholeChange) -> None:
+        """Tell of pinholes that were opened and closed."""
+        self._attempt(lambda: self._slow.admit(done))
 
     def replace_all(self) -> None:
         """Tell that all of the table has changed."""

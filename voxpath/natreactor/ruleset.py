@@ -24,6 +24,7 @@ from voxpath.model.address import text_of
 from voxpath.model.ports import Mapping, PortBlock
 from voxpath.nappt.table import Table, cells
 from voxpath.nappt.verdict import Reason
+from voxpath.natreactor import filtering
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.steering import Mark
@@ -46,7 +47,7 @@ STATE_KEY = 1
 MAPS = ("in_block", "in_port", "out_block", "out_port")
 
 COUNTED = (
-    Reason.UNKNOWN_PHONE, Reason.SPOOFED_PORT, Reason.UNLEASED_PORT, Reason.BOGON, Reason.UNKNOWN_PROTOCOL,
+    Reason.UNKNOWN_PHONE, Reason.SPOOFED_PORT, Reason.UNLEASED_PORT, Reason.STRANGER, Reason.BOGON, Reason.UNKNOWN_PROTOCOL,
     Reason.ICMP, Reason.FRAGMENT, Reason.TTL_EXPIRED, Reason.TRUNCATED,
 )  # fmt: skip
 """What the table counts; the kernel drops wrong headers and options itself, before the table sees them."""
@@ -62,10 +63,17 @@ $counters
   map out_port { type ipv4_addr . inet_service : ipv4_addr; counter; }
   set phones { type ipv4_addr; }
   set state { type mark; }
+  set pinholes { type ipv4_addr . inet_service . ipv4_addr; }
+  set turning { type ipv4_addr . inet_service . ipv4_addr; }
+  set held_block { type ipv4_addr . inet_service; }
+  set held_port { type ipv4_addr . inet_service; }
   set offenders { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
+  set strangers { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
 
+$filtering
   chain receive_port {
 $services
+$admit
     ip daddr set ip daddr . (th dport & $mask) map @in_block accept
     ip daddr set ip daddr . th dport map @in_port accept
     counter name drop_unleased_port drop
@@ -110,8 +118,8 @@ $punt_returned
     drop
   }
   chain send_port {
-    ip saddr set ip saddr . (th sport & $mask) map @out_block accept
-    ip saddr set ip saddr . th sport map @out_port accept
+    ip saddr set ip saddr . (th sport & $mask) map @out_block $sent
+    ip saddr set ip saddr . th sport map @out_port $sent
     ip saddr @phones counter name drop_spoofed_port goto offence
     counter name drop_unknown_phone goto offence
   }
@@ -176,7 +184,6 @@ _ABOUT_INSIDE = "icmp type %s @th,192,32 & %#x == %#x"
 """An ICMP error about a packet to an inside address."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,30}")
-_COUNTER = re.compile(r"counter packets (\d+) bytes (\d+)")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
 
@@ -239,6 +246,7 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         offender_s=OFFENDER_S,
         mask=f"{0x10000 - settings.block_size:#x}",
         services=_services(outside.services),
+        **filtering.rules(settings, HAIRPIN_MARK),
         refuse=_REFUSE,
         errors="\n".join(f"    {each} counter name drop_icmp drop" for each in about),
         punt=_PUNT.substitute(words) if punt else "",
@@ -276,21 +284,10 @@ def fill(settings: NatSettings, table: Table) -> str:
     """Commands that make the kernel's mappings equal to the table's."""
     lines = [f"flush map ip {settings.table} {name}" for name in MAPS]
     lines.append(f"flush set ip {settings.table} phones")
-    lines.extend(_elements("add", settings, table))
+    lines.extend(_elements(settings, table))
     if phones := {text_of(mapping.private) for mapping in table}:
         lines.append(f"add element ip {settings.table} phones {{ {', '.join(phones)} }}")
-    return "\n".join([*lines, _state(settings, table.generation)])
-
-
-def query(settings: NatSettings, mappings: Iterable[Mapping], direction: str) -> str:
-    """Commands that read the elements of some mappings in one direction, ``in`` or ``out``."""
-    return "\n".join(line for line in _elements("get", settings, mappings) if f" {direction}_" in line)
-
-
-def total(text: str) -> tuple[int, int]:
-    """The packets and octets of all elements that :func:`query` printed."""
-    counted = [(int(packets), int(octets)) for packets, octets in _COUNTER.findall(text)]
-    return sum(packets for packets, _ in counted), sum(octets for _, octets in counted)
+    return "\n".join([*lines, filtering.fill(settings, table), _state(settings, table.generation)])
 
 
 def note_of(block: PortBlock, block_size: int) -> str:
@@ -303,7 +300,7 @@ def state_of(settings: NatSettings, generation: int) -> str:
     return f"{LAYOUT} {settings.block_size} {generation}"
 
 
-def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
+def _elements(settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
     """One command for each map that is concerned."""
     found: dict[str, list[str]] = {name: [] for name in MAPS}
     for mapping in mappings:
@@ -313,14 +310,11 @@ def _elements(verb: str, settings: NatSettings, mappings: Iterable[Mapping]) -> 
         kind = "block" if masked else "port"
         note = f' comment "{text}"' if (text := note_of(block, settings.block_size)) else ""
         for port in ports:
-            inward, outward = f"{public} . {port}", f"{private} . {port}"
-            if verb == "add":
-                inward, outward = f"{inward}{note} : {private}", f"{outward} : {public}"
-            found[f"in_{kind}"].append(inward)
-            found[f"out_{kind}"].append(outward)
+            found[f"in_{kind}"].append(f"{public} . {port}{note} : {private}")
+            found[f"out_{kind}"].append(f"{private} . {port} : {public}")
     for name, elements in found.items():
         if elements:
-            yield f"{verb} element ip {settings.table} {name} {{ {', '.join(elements)} }}"
+            yield f"add element ip {settings.table} {name} {{ {', '.join(elements)} }}"
 
 
 def _state(settings: NatSettings, generation: int) -> str:

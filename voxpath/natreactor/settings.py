@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from twisted.internet.interfaces import IReactorTime
 
 from voxpath.core.errors import LocalError
+from voxpath.nappt.pinhole import Pinholes
 from voxpath.nappt.table import DEFAULT_BLOCK_SIZE, Table
 from voxpath.natreactor.interface import Outside
 
@@ -27,6 +28,8 @@ class NatSettings:
     :ivar table: name of the kernel's table, so that two instances on one machine do not meet.
     :ivar block_size: the most usual block size; larger blocks take several entries, smaller ones an entry for each port.
     :ivar poll_s: how often drops are looked at, and the least time between two events of one kind, in seconds.
+    :ivar call_aware: whether peers from outside reach a leased port only while a call lets them (FWL-4); else everybody does.
+    :ivar trusted: addresses that reach every leased port in that mode, too: the controllers and the SIP servers.
     :ivar identify: names the phone that has an inside address; empty text for none.
     """
 
@@ -36,6 +39,8 @@ class NatSettings:
     block_size: int = DEFAULT_BLOCK_SIZE
     poll_s: float = DEFAULT_POLL_S
     identify: Callable[[IPv4Address], str] = nobody
+    call_aware: bool = False
+    trusted: tuple[IPv4Address, ...] = ()
 
     def make_table(self) -> Table:
         """An empty table with these prefixes and addresses.
@@ -46,4 +51,7 @@ class NatSettings:
             prefixes = tuple(IPv4Network(text) for text in self.outside.private)
         except ValueError as error:
             raise LocalError(f"inside prefix: {error}") from None
-        return Table(prefixes, self.outside.public, self.block_size, self.outside.services)
+        table = Table(prefixes, self.outside.public, self.block_size, self.outside.services)
+        if self.call_aware:
+            table.pinholes = Pinholes(map(int, self.trusted))
+        return table

@@ -16,10 +16,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import astuple
+
 import voxpath
 from voxpath.core.errors import LocalError, RemoteError
 from voxpath.model.event import Event, printable
 from voxpath.model.ports import Transaction
+from voxpath.nappt.pinhole import PinholeChange
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.dropcount import Growth
@@ -30,6 +33,7 @@ from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.address import is_trusted, peer_of, socket_name
 from voxpath.natreactor.slow.frames import (
     VERSION,
+    Admit,
     Answer,
     Apply,
     Ask,
@@ -79,6 +83,8 @@ class SlowPath:
             tuple(map(int, outside.public)),
             tuple((int(service.public), service.first) for service in outside.services),
             settings.block_size,
+            settings.call_aware,
+            tuple(map(int, settings.trusted)),
             (outside.inside, outside.outside) if watched else ((), ()),
         )
         self._socket: socket.socket | None = None
@@ -108,11 +114,17 @@ class SlowPath:
 
         :raises LocalError: it cannot be reached.
         """
-        self._do(Configure(self._plan, self._table.generation, rows_of(self._table)))
+        self._do(self._whole())
 
     def holds(self, kept: Kept) -> bool:
         """Whether the process holds what we do, for the same purpose."""
-        return kept.plan == self._plan and kept.generation == self._table.generation and len(kept.rows) == len(self._table)
+        table = self._table
+        return (
+            kept.plan == self._plan
+            and kept.generation == table.generation
+            and frozenset(kept.rows) == frozenset(rows_of(table))
+            and frozenset(kept.pinholes) == frozenset(table.pinholes or ())
+        )
 
     def apply(self, done: Transaction) -> None:
         """Tell of a transaction that has changed our table.
@@ -120,6 +132,11 @@ class SlowPath:
         :raises LocalError: the process cannot be reached, nor started again.
         """
         self._do(Apply(self._table.generation, rows_of(done.add), rows_of(done.remove)))
+
+    def admit(self, done: PinholeChange) -> None:
+        """Tell of pinholes that were opened and closed; raises as :meth:`apply`."""
+        if done.open or done.close:
+            self._do(Admit(done.open, done.close))
 
     def replace_all(self) -> None:
         """Tell that all of our table has changed; raises as :meth:`apply`."""
@@ -145,13 +162,16 @@ class SlowPath:
         """What went through the process for a phone; raises as :meth:`drops`."""
         said = self._surely(Count(int(private)))
         assert isinstance(said, Counted)
-        return PhoneCounters(said.out_packets, said.out_octets, said.in_packets, said.in_octets)
+        return PhoneCounters(*astuple(said))
 
     def close(self) -> None:
         """Let go of the process, which goes on; closing twice is allowed."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def _whole(self) -> Configure:
+        return Configure(self._plan, self._table.generation, rows_of(self._table), tuple(self._table.pinholes or ()))
 
     def _look(self, *, taken: bool) -> Seen:
         said = self._surely(Look(taken))
@@ -163,7 +183,7 @@ class SlowPath:
         if not isinstance(said, Refused):
             return
         # It knows something else than we thought.
-        said = self._surely(Configure(self._plan, self._table.generation, rows_of(self._table)))
+        said = self._surely(self._whole())
         if isinstance(said, Refused):
             raise LocalError(f"the slow path refuses the table: {said.reason}")
 
@@ -178,7 +198,7 @@ class SlowPath:
         self._faults = 0
         self._growth.begin_again()
         try:
-            self._ask(Configure(self._plan, self._table.generation, rows_of(self._table)))
+            self._ask(self._whole())
             said = self._ask(request)
         except SlowPathGone as error:
             raise LocalError(f"the slow path was started again, and {error}") from None

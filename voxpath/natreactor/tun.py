@@ -16,6 +16,7 @@ from zope.interface import implementer
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.natreactor import host, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.dropcount import DropCount
@@ -82,6 +83,18 @@ class TunNAT:
         """Make the table equal to these mappings."""
         return execute(self._replace_all, generation, tuple(mappings))
 
+    def admit(self, change: PinholeChange) -> Deferred[None]:
+        """Open and close pinholes."""
+        return execute(self._admit, change)
+
+    def pinholes(self) -> frozenset[Pinhole]:
+        """The pinholes that are open."""
+        return frozenset(self._table.pinholes or ())
+
+    def mapping_count(self) -> int:
+        """How many mappings there are."""
+        return len(self._table)
+
     def generation(self) -> int:
         """The generation of the last transaction."""
         return self._table.generation
@@ -144,9 +157,10 @@ class TunNAT:
         allowed = tuple(mapping for mapping in found if self._is_allowed(mapping))
         # A partial take-over says generation 0, so that the ledger is asked for everything.
         self._table.replace_all(kept.generation if len(allowed) == len(found) else 0, allowed)
+        self._table.admit(PinholeChange(open=kept.pinholes))
         if not self._slow.holds(kept):
             self._slow.fill()
-        return Adopted(self._table.generation, frozenset(self._table))
+        return Adopted(self._table.generation, frozenset(self._table), self.pinholes())
 
     def _is_allowed(self, mapping: Mapping) -> bool:
         return self._table.is_inside(int(mapping.private)) and self._table.is_public(int(mapping.block.public))
@@ -169,19 +183,30 @@ class TunNAT:
         done = self._table.apply(transaction)
         if not done and self._table.generation == before:
             return
+        shut = tuple(self._table.shut(done.remove))
         try:
             self._slow.apply(done)
         except LocalError:
             self._table.undo(done, before)
+            self._table.admit(PinholeChange(open=shut))
+            raise
+
+    def _admit(self, change: PinholeChange) -> None:
+        _, done = self._steering, self._table.admit(change)
+        try:
+            self._slow.admit(done)
+        except LocalError:
+            self._table.admit(PinholeChange(done.close, done.open))
             raise
 
     def _replace_all(self, generation: int, mappings: tuple[Mapping, ...]) -> None:
-        before, old, _ = self._table.generation, tuple(self._table), self._steering
+        before, old, pinholes, _ = self._table.generation, tuple(self._table), tuple(self.pinholes()), self._steering
         self._table.replace_all(generation, mappings)
         try:
             self._slow.replace_all()
         except LocalError:
             self._table.replace_all(before, old)
+            self._table.admit(PinholeChange(open=pinholes))
             raise
 
     def _look(self) -> None:

@@ -3,11 +3,11 @@
 It keeps no transaction: an answer is made from the request and the bindings alone, and a repeated request is answered again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from voxpath.core.effects import Effect, Emit, Send
+from voxpath.core.effects import Connect, Effect, Emit, Send
 from voxpath.core.errors import VoxpathError
 from voxpath.model.call import Triangle
 from voxpath.model.contact import FULL_Q, Contact
@@ -19,6 +19,7 @@ from voxpath.sip.calls import RedirectedCall, RedirectedCalls, call_key
 from voxpath.sip.digest import Digest, Verdict
 from voxpath.sip.event import CredentialsRefused, NeedsProxy, NotReached, Redirected
 from voxpath.sip.location import Location
+from voxpath.sip.media import sessions
 from voxpath.sip.peers import Caller
 from voxpath.sip.reach import Reach, named, reach
 from voxpath.sip.reply import Incoming, listing, reply
@@ -61,7 +62,11 @@ class Redirect:
         except _NobodyThere as error:
             return self._not_reached(incoming, caller, target.aor, error)
         send, count = _moved(incoming, given)
-        return [send, *self._tell(incoming, caller, target.aor, given[:count], now)]
+        return [
+            *self._connect(incoming, caller, given[:count]),
+            send,
+            *self._tell(incoming, caller, target.aor, given[:count], now),
+        ]
 
     def _own_of(self, caller: Caller, called: SipDomain) -> SipDomain:
         """The domain whose users are asked for: the one that the caller says he is of, or else the one he calls.
@@ -119,6 +124,14 @@ class Redirect:
         if self._settings.domain_of(uri.host) is None:
             return False
         return ipv4(uri.host) is None or named(uri) == named(target)
+
+    def _connect(self, incoming: Incoming, caller: Caller, given: list["_Choice"]) -> Iterator[Effect]:
+        """Tell of the media that may follow, before the caller goes on: nobody else lets it through."""
+        if self._settings.media and incoming.request.method == "INVITE":
+            outside = (choice.contact for choice in given if not choice.reach.private)
+            called = [(contact.phone, self._atlas.locate(contact.uri, contact.source).place) for contact in outside]
+            for session in sessions(caller.place, called, incoming.request.body):
+                yield Connect(session)
 
     def _tell(self, incoming: Incoming, caller: Caller, aor: str, given: list["_Choice"], now: float) -> list[Effect]:
         """Remember a call, and tell of it; a repeated INVITE says only that the answer was lost, so it is not told again."""

@@ -29,6 +29,7 @@ class SipSettings:
     :ivar max_contacts: of one address-of-record; more are refused.
     :ivar nonce_life_s: how long credentials made with one nonce are taken.
     :ivar role: our own name in ladders.
+    :ivar media: whether somebody wants to know of the media of calls: a gateway in the same process.
     """
 
     domains: tuple[SipDomain, ...] = ()
@@ -40,6 +41,7 @@ class SipSettings:
     max_contacts: int = MAX_CONTACTS
     nonce_life_s: float = NONCE_LIFE_S
     role: str = "sip"
+    media: bool = False
     _by_host: dict[str, SipDomain] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ from voxpath.model.realm import Realm
 from voxpath.natreactor.group import BackEnd, Told, apply_alone
 from voxpath.natreactor.interface import Outside
 from voxpath.natreactor.memory import MemoryNAT
+from voxpath.natreactor.sessions import MediaSessions
 from voxpath.natreactor.settings import NatSettings
 from voxpath.phone.gateway import Gateway as MediaGateway
 from voxpath.phone.gateway import GatewaySettings
@@ -121,9 +122,17 @@ class World:
     :param seed: decides all that is random.
     :param lan: how the sites' segments treat datagrams.
     :param wan: the same for the provider's.
+    :param trusted: addresses that reach every phone, if the NATs are in the call-aware mode; ``None``: they are in the open one.
     """
 
-    def __init__(self, seed: int, lan: Quality | None = None, wan: Quality | None = None, image: bytes = b"image" * 100) -> None:
+    def __init__(
+        self,
+        seed: int,
+        lan: Quality | None = None,
+        wan: Quality | None = None,
+        image: bytes = b"image" * 100,
+        trusted: Iterable[str] | None = None,
+    ) -> None:
         self.clock = HeapClock()
         self.time = VirtualClock(self.clock)
         self.bus = EventBus(self.time)
@@ -131,6 +140,8 @@ class World:
         self.entropy: Entropy = self.network.entropy
         self.provider = self.network.segment("provider", PROVIDER, wan)
         self.copy = LedgerCopy()
+        self.trusted = None if trusted is None else tuple(map(IPv4Address, trusted))
+        self.sessions = MediaSessions(self.clock, self.copy, lambda event: self.bus.publish("nat", event))
         self.sites: list[Site] = []
         self.controllers: dict[str, tuple[Host, Controller, Driver]] = {}
         self.numbers: dict[str, Line] = {}
@@ -146,8 +157,10 @@ class World:
         host.attach(lan, "lan0", b"\x02gate" + bytes([len(self.sites)]), SERVER)
         pool = Pool(IPv4Address(public), 2048, 65535, name)
         ledger = Ledger([pool])
-        nat = MemoryNAT(NatSettings(Outside(("lan0",), ("wan0",), (LAN,), (pool.public,)), self.clock))
+        outside = Outside(("lan0",), ("wan0",), (LAN,), (pool.public,))
+        nat = MemoryNAT(NatSettings(outside, self.clock, call_aware=self.trusted is not None, trusted=self.trusted or ()))
         nat.start()
+        self.sessions.attach(nat, (pool.public,), call_aware=self.trusted is not None)
         scope = Scope(
             name="lan",
             interface="lan0",
@@ -181,7 +194,7 @@ class World:
         settings = ControllerSettings(MId.parse(f"[{address}]:2944"), realms)
         core = Controller(settings, NumberPlan(self.numbers), select, self.entropy, self.copy)
         ports = host.ports()
-        driver = Driver("mgc", core, self.time, self.bus, ports=ports, store=MemoryStore())
+        driver = Driver("mgc", core, self.time, self.bus, ports=ports, store=MemoryStore(), sessions=self.sessions)
         ports.open("megaco", Endpoint(address, 2944), driver.feed)
         self.controllers[address] = host, core, driver
         return core
@@ -265,3 +278,4 @@ class World:
             driver.stop()
         for site in self.sites:
             site.nat.stop()
+        self.sessions.stop()

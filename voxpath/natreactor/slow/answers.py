@@ -1,9 +1,11 @@
 """What the slow path answers to each request."""
 
 from voxpath.core.errors import LocalError
+from voxpath.nappt.pinhole import PinholeChange
 from voxpath.natreactor.slow.carrier import Carrier
 from voxpath.natreactor.slow.frames import (
     VERSION,
+    Admit,
     Answer,
     Apply,
     Ask,
@@ -27,7 +29,7 @@ def answer(carrier: Carrier, request: Request, now: float) -> Answer:
     """
     match request:
         case Ask():
-            return Kept(VERSION, carrier.plan, carrier.table.generation, rows_of(carrier.table))
+            return Kept(VERSION, carrier.plan, carrier.table.generation, rows_of(carrier.table), carrier.pinholes())
         case Look(take):
             return carrier.seen(now, take=take)
         case Count(private):
@@ -41,10 +43,12 @@ def answer(carrier: Carrier, request: Request, now: float) -> Answer:
     return Done()
 
 
-def _change(carrier: Carrier, request: Configure | Apply | ReplaceAll) -> None:
+def _change(carrier: Carrier, request: Configure | Apply | ReplaceAll | Admit) -> None:
     match request:
-        case Configure(plan, generation, rows):
-            carrier.configure(plan, generation, rows)
+        case Configure(plan, generation, rows, pinholes):
+            carrier.configure(plan, generation, rows, pinholes)
+        case Admit(opening, closing):
+            carrier.table.admit(PinholeChange(opening, closing))
         case Apply(generation, add, remove):
             carrier.apply(generation, add, remove)
         case ReplaceAll(generation, rows):

@@ -13,6 +13,7 @@ from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.checksum import delta
 from voxpath.nappt.icmp import BEFORE_EMBEDDED
 from voxpath.nappt.packet import ADDRESS, CHECKSUM_AT, DESTINATION_AT, SHORTEST_HEADER, SOURCE_AT, TTL_AT, header_of, is_error
+from voxpath.nappt.pinhole import Pinhole, PinholeChange, Pinholes
 from voxpath.nappt.quick import BETWEEN, Quick, quick_inbound, quick_outbound
 from voxpath.nappt.rewrite import adjust_at
 from voxpath.nappt.table import Table
@@ -20,6 +21,7 @@ from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Local, Reason, Translated
 from voxpath.natreactor.offence import MOST_SUBJECTS, Subject, subject_of
 from voxpath.natreactor.slow.frames import Counted, Offender, Plan, Row, Seen, mappings_of
+from voxpath.natreactor.tally import PhoneTally
 
 HIGHEST_TTL = 255
 FAULT_OCTETS = 64
@@ -29,6 +31,7 @@ _SOURCE = slice(SOURCE_AT, SOURCE_AT + 4)
 _DESTINATION = slice(DESTINATION_AT, DESTINATION_AT + 4)
 
 Octets = bytes | bytearray
+from_bytes = int.from_bytes
 
 
 class Carrier:
@@ -43,7 +46,9 @@ class Carrier:
         self._drops: Counter[Reason] = Counter()
         self._offenders: dict[Subject, int] = {}
         self._faults, self._fault = 0, ""
-        self._begin(Plan(), Table((), ()))
+        table = Table((), ())
+        self._tally = PhoneTally(table)
+        self._begin(Plan(), table)
 
     def _begin(self, plan: Plan, table: Table) -> None:
         self.plan = plan
@@ -51,30 +56,32 @@ class Carrier:
         self._translator = Translator(table)
         self._outbound: Quick = quick_outbound(table, BETWEEN)
         self._inbound: Quick = quick_inbound(table, BETWEEN)
-        self._counters: dict[bytes, list[int]] = {}
 
     # The table.
 
-    def configure(self, plan: Plan, generation: int, rows: Iterable[Row]) -> None:
+    def configure(self, plan: Plan, generation: int, rows: Iterable[Row], pinholes: Iterable[Pinhole]) -> None:
         """Begin a new table in the place of the present one.
 
         :raises LocalError, ValueError: it cannot be made; then nothing is changed.
         """
         services = (PortBlock(IPv4Address(public), port, 1) for public, port in plan.services)
         table = Table(map(IPv4Network, plan.private), map(IPv4Address, plan.public), plan.block_size, services)
+        if plan.call_aware:
+            table.pinholes = Pinholes(plan.trusted)
         table.replace_all(generation, mappings_of(rows))
-        counters = self._counters
+        table.admit(PinholeChange(open=tuple(pinholes)))
         self._begin(plan, table)
-        self._counters = counters
-        self._forget()
+        self._tally.follow(table)
 
     def apply(self, generation: int, add: Iterable[Row], remove: Iterable[Row]) -> None:
         """Apply a transaction.
 
         :raises LocalError, ValueError: it contradicts the table; then nothing is changed.
         """
-        self.table.apply(Transaction(generation, mappings_of(add), mappings_of(remove)))
-        self._forget()
+        done = self.table.apply(Transaction(generation, mappings_of(add), mappings_of(remove)))
+        if done.remove:
+            self.table.shut(done.remove)
+            self._tally.forget()
 
     def replace_all(self, generation: int, rows: Iterable[Row]) -> None:
         """Make the table equal to these rows.
@@ -82,13 +89,11 @@ class Carrier:
         :raises LocalError, ValueError: they contradict each other; then nothing is changed.
         """
         self.table.replace_all(generation, mappings_of(rows))
-        self._forget()
+        self._tally.forget()
 
-    def _forget(self) -> None:
-        """Drop the counters of addresses that no longer are a phone's."""
-        gone = [address for address in self._counters if not self.table.is_phone(int.from_bytes(address, "big"))]
-        for address in gone:
-            del self._counters[address]
+    def pinholes(self) -> tuple[Pinhole, ...]:
+        """The pinholes that are open."""
+        return tuple(self.table.pinholes or ())
 
     # Packets.
 
@@ -101,12 +106,8 @@ class Carrier:
         except Exception:
             self._failed(packet)
             return ()
-        address, place = (packet[_SOURCE], 0) if from_inside else (bytes(octets[_DESTINATION]), 2)
-        counters = self._counters.get(address)
-        if counters is None:
-            counters = self._counters[address] = [0, 0, 0, 0]
-        counters[place] += 1
-        counters[place + 1] += len(octets)
+        address, place = (packet[_SOURCE], 0) if from_inside else (octets[_DESTINATION], 2)
+        self._tally.count(from_bytes(address, "big"), place, len(octets))
         return (octets,)
 
     def discarded(self, packet: bytes, from_inside: bool, now: float) -> None:
@@ -137,10 +138,11 @@ class Carrier:
         written: list[Octets] = []
         for verdict in translate(packet, now):
             if isinstance(verdict, Translated):
-                self._count(packet, verdict.packet)
+                self._tally.passed(packet, verdict.packet)
                 written.append(_lifted(verdict.packet))
             elif isinstance(verdict, Drop):
                 self._drop(verdict.reason, packet)
+                self._tally.dropped(packet, verdict.reason, from_inside)
             elif isinstance(verdict, Local):
                 written.append(verdict.packet or packet)
         return written
@@ -166,14 +168,6 @@ class Carrier:
         adjust_at(octets, CHECKSUM_AT, delta(header.source, phone))
         return bytes(octets)
 
-    def _count(self, before: bytes, after: bytes) -> None:
-        """An address that changed is a phone's on its inside form: the source before, the destination after."""
-        for place, inside, other in ((0, before[_SOURCE], after[_SOURCE]), (2, after[_DESTINATION], before[_DESTINATION])):
-            if inside != other:
-                counters = self._counters.setdefault(inside, [0, 0, 0, 0])
-                counters[place] += 1
-                counters[place + 1] += len(after)
-
     def _drop(self, reason: Reason, packet: bytes) -> None:
         self._drops[reason] += 1
         subject = subject_of(packet, reason)
@@ -198,7 +192,8 @@ class Carrier:
 
     def counted(self, private: int) -> Counted:
         """What went through for a phone."""
-        return Counted(*self._counters.get(private.to_bytes(4, "big"), (0, 0, 0, 0)))
+        out_packets, out_octets, in_packets, in_octets, out_drops, in_drops = self._tally.of(private)
+        return Counted(out_packets, out_octets, in_packets, in_octets, dict(out_drops), dict(in_drops))
 
 
 def _lifted(packet: Octets) -> bytearray:

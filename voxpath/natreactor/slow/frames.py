@@ -12,6 +12,7 @@ from msgspec import DecodeError, Struct, ValidationError, msgpack
 
 from voxpath.core.errors import RemoteError
 from voxpath.model.ports import Mapping, PortBlock
+from voxpath.nappt.pinhole import Pinhole
 
 VERSION: Final = 1
 """A process that speaks another one is ended, and started again."""
@@ -31,6 +32,8 @@ class Plan(Struct, frozen=True, array_like=True):
     :ivar private: inside prefixes as text.
     :ivar public: public addresses as numbers.
     :ivar services: public address and port of each service of the gateway itself.
+    :ivar call_aware: whether pinholes let peers in, and nothing else (FWL-4).
+    :ivar trusted: addresses that need none.
     :ivar watched: names of the inside and of the outside interfaces, if packets whose TTL ends there are counted here, since the
         kernel discards them before it gives them to this process.
     """
@@ -39,6 +42,8 @@ class Plan(Struct, frozen=True, array_like=True):
     public: tuple[int, ...] = ()
     services: tuple[tuple[int, int], ...] = ()
     block_size: int = 1
+    call_aware: bool = False
+    trusted: tuple[int, ...] = ()
     watched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
@@ -52,6 +57,7 @@ class Configure(Struct, frozen=True, tag=True, array_like=True):
     plan: Plan
     generation: int
     rows: tuple[Row, ...]
+    pinholes: tuple[Pinhole, ...]
 
 
 class Apply(Struct, frozen=True, tag=True, array_like=True):
@@ -67,6 +73,13 @@ class ReplaceAll(Struct, frozen=True, tag=True, array_like=True):
 
     generation: int
     rows: tuple[Row, ...]
+
+
+class Admit(Struct, frozen=True, tag=True, array_like=True):
+    """Open and close pinholes."""
+
+    open: tuple[Pinhole, ...]
+    close: tuple[Pinhole, ...]
 
 
 class Look(Struct, frozen=True, tag=True, array_like=True):
@@ -88,7 +101,7 @@ class End(Struct, frozen=True, tag=True, array_like=True):
     """End the process, and take its devices away."""
 
 
-Request = Ask | Configure | Apply | ReplaceAll | Look | Count | End
+Request = Ask | Configure | Apply | ReplaceAll | Admit | Look | Count | End
 
 
 class Done(Struct, frozen=True, tag=True, array_like=True):
@@ -108,6 +121,7 @@ class Kept(Struct, frozen=True, tag=True, array_like=True):
     plan: Plan
     generation: int
     rows: tuple[Row, ...]
+    pinholes: tuple[Pinhole, ...]
 
 
 class Offender(Struct, frozen=True, array_like=True):
@@ -135,12 +149,14 @@ class Seen(Struct, frozen=True, tag=True, array_like=True):
 
 
 class Counted(Struct, frozen=True, tag=True, array_like=True):
-    """Packets and octets of a phone."""
+    """Packets and octets of a phone, and its drops by reason."""
 
-    out_packets: int
-    out_octets: int
-    in_packets: int
-    in_octets: int
+    out_packets: int = 0
+    out_octets: int = 0
+    in_packets: int = 0
+    in_octets: int = 0
+    out_drops: dict[str, int] = {}
+    in_drops: dict[str, int] = {}
 
 
 Answer = Done | Refused | Kept | Seen | Counted
