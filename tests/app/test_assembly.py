@@ -2,8 +2,9 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from ipaddress import IPv4Address
 from itertools import count
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from voxpath.app.node import Node
 from voxpath.app.options import Options
 from voxpath.app.parts import Part
 from voxpath.app.role import FAULTS, RoleState
+from voxpath.core.effects import Connect, Disconnect
 from voxpath.dhcp.question import Question
 from voxpath.manage.commands import COMMANDS, Console
 from voxpath.manage.facts import CommandError
 from voxpath.model.address import Mac
-from voxpath.model.ports import PortBinding
+from voxpath.model.media import MediaEnd, MediaSession
+from voxpath.model.ports import Mapping, PortBinding, Transaction
 
 BOTH = (Part.GATEWAY, Part.CONTROLLER)
 OWN_ADDRESS = """
@@ -43,14 +46,14 @@ port = 5060
 places = count(1)
 
 
-def process(state: Path, text: str = "", tftp: str = "HOST:6969", templates: str = "") -> Process:
+def process(state: Path, text: str = "", tftp: str = "HOST:6969", templates: str = "", parts: Sequence[Part] = BOTH) -> Process:
     """Every process has an address of its own on loopback, so that runs side by side do not meet."""
     host = f"127.{os.getpid() % 250}.{os.getpid() // 250 % 250}.{next(places)}"
     files = f'[tftp]\nlisten = ["{tftp}"]\ntemplates = "{templates}"\n'
     whole = f'state = "{state}"\n{files}[mgc]\nlisten = ["HOST:2944"]\n[sip]\nlisten = ["HOST:5060"]\n' + text
     config, problems = decode(whole.replace("HOST", host).encode())
     assert config is not None, problems
-    return Process(Node.make(config, reactor), BOTH)
+    return Process(Node.make(config, reactor), parts)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -80,6 +83,38 @@ async def test_all_roles_start_and_stop_and_leave_nothing_open(tmp_path: Path) -
     await made.stopService()
     assert set(reactor.getReaders()) == before
     assert not (tmp_path / "control.sock").exists()
+
+
+async def test_a_gateway_that_nobody_tells_of_calls_says_that_no_media_comes_in(tmp_path: Path) -> None:
+    """FWL-4: in the call-aware mode somebody has to; a controller in the same process does."""
+    for name, parts, off in (("alone", (Part.GATEWAY,), True), ("both", BOTH, False)):
+        made = process(tmp_path / name, '[nat]\nmode = "call-aware"\n', parts=parts)
+        told: list[str] = []
+        made.node.bus.subscribe(lambda record, told=told: told.append(record.event.text))
+        made.startService()
+        await until(partial(running, made))
+        assert any(text.startswith("media: off, since nat.mode") for text in told) is off
+        await made.stopService()
+
+
+async def test_a_call_of_the_controller_opens_its_ports_in_the_gateway_beside_it(tmp_path: Path) -> None:
+    public, private = IPv4Address("203.0.113.1"), IPv4Address("10.0.0.11")
+    made = process(tmp_path, OWN_ADDRESS.replace("HOST", str(public)) + '[nat]\nmode = "call-aware"\n')
+    made.startService()
+    await until(partial(running, made))
+    assert made.gateway is not None
+    granted = made.gateway.ledger.grant("02:00:00:00:0a:01", 64, private, "lab", 0.0)
+    made.gateway.ledger.settle(granted)
+    block = made.gateway.ledger.bindings()[-1].block
+    nat = made.gateway.selection.nat
+    await nat.apply(Transaction(9, (Mapping(private, block),)))
+    end = MediaEnd("02:00:00:00:0a:01", public, (block.first,), private)
+    [driver] = made.node.drivers["mgc"]
+    driver.run([Connect(MediaSession("1", end, MediaEnd("far", IPv4Address("198.51.100.2"), (4000,))))])
+    assert [pinhole.port for pinhole in nat.pinholes()] == [block.first]
+    driver.run([Disconnect("1")])
+    assert nat.pinholes() == set()
+    await made.stopService()
 
 
 async def test_all_roles_start_with_a_template_that_makes_no_file_and_say_so(tmp_path: Path) -> None:

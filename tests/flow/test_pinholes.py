@@ -4,6 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from voxpath.core.errors import LocalError
 from voxpath.flow import pinholes
 from voxpath.flow.pinholes import UNKNOWN_S, CallPinholes
 from voxpath.model.media import MediaEnd, MediaSession, pair
@@ -154,3 +155,13 @@ def test_a_gateway_that_begins_after_a_call_lets_its_peer_in() -> None:
     ledger.rows = rows
     assert set(calls.renew((hole(2051),), 1.0).open) == OPEN
     assert set(calls.disconnect("mgc", "1").close) == OPEN
+
+
+def test_more_sessions_than_there_is_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is known may still change."""
+    monkeypatch.setattr(pinholes, "MOST_SESSIONS", 1)
+    calls = CallPinholes(Ledger())
+    calls.connect("mgc", MEDIA, 0.0)
+    with pytest.raises(LocalError, match="there are 1 calls already"):
+        calls.connect("mgc", MediaSession("2", end(TWO, 2112), FAR), 0.0)
+    assert calls.connect("mgc", MediaSession("1", end(ONE, 2050), FAR), 0.0).close == (hole(2051),)

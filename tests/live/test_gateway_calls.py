@@ -3,6 +3,7 @@
 import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,29 @@ def test_a_call_is_heard_on_while_its_gateway_and_controller_are_killed_and_begi
     until(lambda: stage.phone_state("a1")["received"] - heard >= 50, "a second of media comes after the restart")
     assert spray(stage) == 64
     assert stage.phone_state("a1")["lost"] == 0
+
+
+def test_a_controller_on_another_host_tells_the_gateway_of_its_calls(tmp_path: Path) -> None:
+    """Back over the ledger's feed; a gateway that was away is told of the calls that go on."""
+    with Stage(tmp_path) as stage:
+        stage.build()
+        stage.start_servers("mgc1", "sgb")
+        stage.write_gateway(SITE_A)
+        file = tmp_path / "sga.toml"
+        file.write_text(file.read_text().replace('outside = ["wan0"]', 'outside = ["wan0"]\nmode = "call-aware"'))
+        stage.start("sga", "voxpath-sg")
+        stage.serving("sga")
+        stage.start_phones(*OWN)
+        stage.registered(*OWN)
+        assert nat(stage)["mode"] == "call-aware, 0 pinholes open"
+        stage.call("a1", "b3")
+        assert nat(stage)["mode"] == "call-aware, 2 pinholes open"
+        assert spray(stage) == 64
+        assert stage.end("sga") == -signal.SIGTERM
+        stage.start("sga", "voxpath-sg")
+        stage.serving("sga")
+        until(lambda: any("mgc1 is up" in text for text in stage.texts("sga", "FEED_LINK")), "the controller is heard again")
+        assert stage.hears("a1", "b3")
+        stage.hang_up("a1", "b3")
+        until(lambda: nat(stage)["mode"] == "call-aware, 0 pinholes open", "the call's end closes its pinholes")
+        stage.is_sound("sga", "sgb", "mgc1")

@@ -2,12 +2,14 @@
 
 from ipaddress import IPv4Address
 
+import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from tests.natreactor.nat_conformance import settings
 from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1
 from voxpath.core.errors import LocalError
+from voxpath.flow import pinholes
 from voxpath.flow.pinholes import UNKNOWN_S
 from voxpath.model.event import Event
 from voxpath.model.media import MediaEnd, MediaSession
@@ -124,4 +126,14 @@ def test_a_stop_leaves_no_timer() -> None:
     bench.sessions.detach(bench.nat)
     assert not bench.clock.getDelayedCalls()
     bench.sessions.abandon("mgc")
+    assert not bench.clock.getDelayedCalls()
+
+
+def test_a_call_too_many_is_told_and_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinholes, "MOST_SESSIONS", 0)
+    bench = Bench()
+    bench.attach()
+    bench.sessions.connect("mgc", MEDIA)
+    assert bench.events == [PeersNotAdmitted(phone=PHONE, peer="far", reason="there are 0 calls already")]
+    assert bench.nat.pinholes() == set()
     assert not bench.clock.getDelayedCalls()

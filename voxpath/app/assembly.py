@@ -27,15 +27,15 @@ from voxpath.app.role import Role, RoleState
 from voxpath.app.schema import Config
 from voxpath.app.sip import SipRole
 from voxpath.core.errors import LocalError
+from voxpath.io.driver import Sessions
 from voxpath.manage.commands import Console
 from voxpath.manage.control import ControlService, is_stale
 from voxpath.model.event import printable
-from voxpath.natreactor.sessions import MediaSessions
 from voxpath.ports.directory import Directory, NoDirectory
 
 NO_CALLS = (
     'media: off, since nat.mode is "call-aware" and this process has neither controller nor SIP server to tell of calls: '
-    'start the command that runs both, or write mode = "open"'
+    'start the command that runs both, name the controller in [[subscriber]], or write mode = "open"'
 )
 
 SomeRole = TypeVar("SomeRole", bound=Role)
@@ -69,11 +69,11 @@ class Process(MultiService):
             self._add_gateway(config)
         calls = {part for part, role in ((Part.CONTROLLER, config.mgc), (Part.SIP, config.sip)) if part in parts and role.enabled}
         if calls:
-            directory = self._directory(config)
+            directory, sessions = self._gateways(config)
         if Part.CONTROLLER in calls:
-            self.controller = self._add(ControllerRole(node, directory, self._sessions))
+            self.controller = self._add(ControllerRole(node, directory, sessions))
         if Part.SIP in calls:
-            self.sip = self._add(SipRole(node, directory, self._sessions))
+            self.sip = self._add(SipRole(node, directory, sessions))
         if Part.PHONES in parts:
             self.phones = self._add(PhonesRole(node))
         node.on_reopened = self._read_anew
@@ -90,7 +90,8 @@ class Process(MultiService):
         if self.phones is None:
             for what in off(config, machine_for(config)):
                 self.node.bus.publish("voxpath", PartOff(what=what))
-        if self.gateway is not None and config.nat.mode == CALL_AWARE and self.controller is None and self.sip is None:
+        knows = self.controller or self.sip or config.subscribers
+        if self.gateway is not None and config.nat.mode == CALL_AWARE and not knows:
             self.node.bus.publish("voxpath", PartOff(what=NO_CALLS))
         super().startService()
         begun = (role for role in self.roles if role.state is not RoleState.PAUSED)
@@ -121,16 +122,15 @@ class Process(MultiService):
         if config.tftp.enabled:
             self.files = self._add(FileRole(self.node, NoLeases()))
 
-    @property
-    def _sessions(self) -> MediaSessions | None:
-        return self.gateway.sessions if self.gateway is not None else None
+    def _gateways(self, config: Config) -> tuple[Directory, Sessions | None]:
+        """Who knows phones' ports, and who has to know of calls.
 
-    def _directory(self, config: Config) -> Directory:
-        """The own ledger knows best; a role without a gateway beside it may have copies of gateways' ledgers."""
-        if not config.subscription.enabled:
-            return self.gateway or NoDirectory()
-        subscription = self._add(SubscriptionRole(self.node))
-        return self.gateway or subscription.copy
+        The own ledger knows best; a role without a gateway beside it may have copies of gateways' ledgers.
+        """
+        subscription = self._add(SubscriptionRole(self.node)) if config.subscription.enabled else None
+        if self.gateway is not None:
+            return self.gateway, self.gateway.sessions
+        return (subscription.copy, subscription.sessions) if subscription is not None else (NoDirectory(), None)
 
     def _add(self, role: SomeRole) -> SomeRole:
         role.setServiceParent(self)

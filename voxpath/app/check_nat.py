@@ -22,9 +22,9 @@ def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
 def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:
     """In the call-aware mode somebody has to know of calls."""
     nat = config.nat
-    if nat.mode == "call-aware" and not (config.mgc.enabled or config.sip.enabled):
+    if nat.mode == "call-aware" and not (config.mgc.enabled or config.sip.enabled or config.subscribers):
         what = "nobody here knows of calls, so no media would reach any phone"
-        yield Problem("nat.mode", what, 'run mgc or sip in this process, or write mode = "open"')
+        yield Problem("nat.mode", what, 'run mgc or sip here, name a controller in [[subscriber]], or write mode = "open"')
     if nat.mode == "open" and nat.trusted:
         yield Problem("nat.trusted", "says nothing in the open mode", 'leave it out, or write mode = "call-aware"')
 

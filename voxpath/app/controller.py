@@ -12,12 +12,12 @@ from voxpath.app.node import Node
 from voxpath.app.role import Role
 from voxpath.flow.route import NumberPlan
 from voxpath.flow.triangle import select
-from voxpath.io.driver import Driver
+from voxpath.io.calls import RemoteSessions
+from voxpath.io.driver import Driver, Sessions
 from voxpath.io.ports import UdpPorts
 from voxpath.io.subscription import SubscriptionFactory
 from voxpath.megaco.mgc import Controller
 from voxpath.model.registration import Registration
-from voxpath.natreactor.sessions import MediaSessions
 from voxpath.ports.copy import LedgerCopy
 from voxpath.ports.directory import Directory
 
@@ -28,11 +28,11 @@ class ControllerRole(Role):
     """Registers gateways and connects calls.
 
     :param directory: the ledger, or the copy of gateways' ledgers.
-    :param sessions: who is told of calls: the gateway beside it, if there is one.
+    :param sessions: who is told of calls: the gateway beside it, or those on other hosts; ``None``: nobody.
     :ivar core: the controller; ``None`` while the role does not run.
     """
 
-    def __init__(self, node: Node, directory: Directory, sessions: MediaSessions | None = None) -> None:
+    def __init__(self, node: Node, directory: Directory, sessions: Sessions | None = None) -> None:
         super().__init__("mgc", node.clock, node.bus)
         self.core: Controller | None = None
         self._node = node
@@ -74,6 +74,7 @@ class SubscriptionRole(Role):
     def __init__(self, node: Node) -> None:
         super().__init__("subscription", node.clock, node.bus)
         self.copy = LedgerCopy()
+        self.sessions = RemoteSessions(self.copy.gateway_of)
         self._node = node
         self._factory: SubscriptionFactory | None = None
         self._port: IListeningPort | None = None
@@ -83,7 +84,7 @@ class SubscriptionRole(Role):
         config = self._node.config
         host, port = config.subscription.listen.endpoint
         options = values.identity(config).server_options()
-        self._factory = SubscriptionFactory(self.copy, self.clock, self._link)
+        self._factory = SubscriptionFactory(self.copy, self.clock, self._link, sessions=self.sessions)
         reactor: Any = self._node.reactor
         self._port = await SSL4ServerEndpoint(reactor, port, options, interface=host).listen(self._factory)
 

@@ -307,7 +307,7 @@ class GatewayRole(Role):
         except LocalError as error:
             self.bus.publish(self.role, FeedFailed(reason=printable(str(error))))
             return
-        self._feed = Feed(config.name, self.ledger, node.clock, self._linked)
+        self._feed = Feed(config.name, self.ledger, node.clock, self._linked, self.sessions)
         self.ledger.watch(self._feed.changed)
         for subscriber in config.subscribers:
             address = subscriber.address.endpoint

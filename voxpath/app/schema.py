@@ -94,7 +94,8 @@ class Nat(Section, frozen=True):
         Literal["open", "call-aware"],
         doc(
             "Whom packets reach phones from: `open`: from everybody, by every leased port; `call-aware`: from `trusted` addresses, "
-            "and from the peer of a call that the controller or the SIP server of this process has set up, while it lasts.",
+            "and from the peer of a call, while it lasts, that a controller or SIP server tells of: that of this process, or one "
+            "in `[[subscriber]]`.",
             "call-aware",
         ),
     ] = "open"

@@ -11,7 +11,7 @@ from voxpath.app.role import Role
 from voxpath.core.errors import LocalError
 from voxpath.flow.triangle import select
 from voxpath.io.bus import Record
-from voxpath.io.driver import Driver
+from voxpath.io.driver import Driver, Sessions
 from voxpath.io.ports import UdpPorts
 from voxpath.manage.facts import CommandError, UserFacts
 from voxpath.manage.rows import CallRow, ContactRow, when
@@ -19,7 +19,6 @@ from voxpath.model.address import Endpoint
 from voxpath.model.contact import FULL_Q, Contact
 from voxpath.model.event import printable
 from voxpath.model.user import Showing
-from voxpath.natreactor.sessions import MediaSessions
 from voxpath.ports.directory import Directory
 from voxpath.sip.checksync import SUCCESS
 from voxpath.sip.event import CheckSyncAnswered, CheckSyncLost
@@ -39,13 +38,13 @@ class SipRole(Role):
     """Registers users and redirects their callers.
 
     :param directory: the ledger, or the copy of gateways' ledgers.
-    :param sessions: who is told of calls: the gateway beside it, if there is one.
+    :param sessions: who is told of calls: the gateway beside it, or those on other hosts; ``None``: nobody.
     :ivar settings: what the configuration says.
     :ivar directory: as above.
     :ivar core: the server; ``None`` while the role does not run.
     """
 
-    def __init__(self, node: Node, directory: Directory, sessions: MediaSessions | None = None) -> None:
+    def __init__(self, node: Node, directory: Directory, sessions: Sessions | None = None) -> None:
         super().__init__("sip", node.clock, node.bus)
         self.settings: SipSettings = replace(values_sip.sip_settings(node.config), media=sessions is not None)
         self.directory = directory

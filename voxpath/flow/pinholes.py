@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from voxpath.core.errors import LocalError
 from voxpath.core.timers import TimerHeap
 from voxpath.model.media import MediaEnd, MediaSession
 from voxpath.nappt.pinhole import Pinhole, PinholeChange
@@ -20,6 +21,9 @@ from voxpath.ports.directory import Directory
 
 UNKNOWN_S: Final = 4 * 3600.0
 """How long the pinhole of a call stays whose end nobody will tell."""
+
+MOST_SESSIONS: Final = 65_536
+"""Of all roles, here and elsewhere, that tell of calls."""
 
 MOST_LIMITED: Final = 400
 """Sessions without a signalled end: the oldest one gives way, so that they leave room for those with one."""
@@ -68,8 +72,13 @@ class CallPinholes:
         return PinholeChange(open=(*self._needed, *self._left))
 
     def connect(self, role: str, session: MediaSession, now: float) -> PinholeChange:
-        """A session begins, or has other ends than before."""
+        """A session begins, or has other ends than before.
+
+        :raises LocalError: there are too many.
+        """
         key = Key(role, session.key)
+        if key not in self._sessions and len(self._sessions) >= MOST_SESSIONS:
+            raise LocalError(f"there are {MOST_SESSIONS} calls already")
         self._sessions[key] = session
         closed = self._need(key, session)
         if session.limit_s:

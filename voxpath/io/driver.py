@@ -106,6 +106,9 @@ class Sessions(Protocol):
     def disconnect(self, role: str, key: str) -> None:
         """A session of a role is over."""
 
+    def abandon(self, role: str) -> None:
+        """A role forgets its sessions, whose calls may go on."""
+
 
 Answerer = Callable[[object], "Deferred[object]"]
 

@@ -16,8 +16,12 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from voxpath.core.errors import RemoteError
+from voxpath.io.calls import CallBegins, CallEnds, CallsForgotten, decode
 from voxpath.io.clock import Clock
 from voxpath.io.cut import cut
+from voxpath.io.driver import Sessions
+from voxpath.model.event import printable
+from voxpath.model.media import MediaSession
 from voxpath.model.ports import PortBinding
 from voxpath.ports.change import LedgerChange
 from voxpath.ports.row import binding_row
@@ -27,6 +31,10 @@ HEARTBEAT_S = 5.0
 
 ROWS_PER_MESSAGE = 200
 """Rows in one message: 200 rows of at most some 200 octets stay below AMP's 65 535 octets a value."""
+
+MOST_ROLES = 8
+LONGEST_ROLE = 32
+"""Roles of a subscriber that tell of calls, and characters of their names."""
 
 MAX_UNANSWERED = 1000
 """Messages that a subscriber may leave unanswered before it is dropped."""
@@ -100,6 +108,24 @@ class _Publisher(amp.AMP):
         super().connectionLost(reason)
         self._feed.disconnected(self)
 
+    @CallBegins.responder
+    def call_begins(self, role: str, session: bytes) -> dict[str, object]:
+        """The subscriber tells of a call with one of this gateway's phones."""
+        self._feed.call_begins(self.name, role, decode(session))
+        return {}
+
+    @CallEnds.responder
+    def call_ends(self, role: str, key: str) -> dict[str, object]:
+        """It is over."""
+        self._feed.call_ends(self.name, role, key)
+        return {}
+
+    @CallsForgotten.responder
+    def calls_forgotten(self, role: str) -> dict[str, object]:
+        """A role of the subscriber begins anew."""
+        self._feed.calls_forgotten(self.name, role)
+        return {}
+
     def tell(self, command: type[amp.Command], then: Callable[[], None] = lambda: None, **arguments: object) -> None:
         """Send a message, and call ``then`` when it is answered; a subscriber that refuses or no longer answers is dropped."""
         if self._unanswered >= MAX_UNANSWERED:
@@ -126,9 +152,19 @@ class Feed:
 
     :param gateway: the gateway's name; its certificate must be for this name.
     :param on_link: is told of a subscriber's name and whether it is connected.
+    :param sessions: is told of the calls that subscribers have with phones of this gateway.
     """
 
-    def __init__(self, gateway: str, source: Source, clock: Clock, on_link: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        gateway: str,
+        source: Source,
+        clock: Clock,
+        on_link: Callable[[str, bool], None],
+        sessions: Sessions | None = None,
+    ) -> None:
+        self._sessions = sessions
+        self._roles: dict[str, set[str]] = {}
         self._gateway = gateway
         self._source = source
         self._clock = clock
@@ -161,8 +197,36 @@ class Feed:
     def disconnected(self, link: _Publisher) -> None:
         """Forget a connection."""
         self._links.discard(link)
+        if self._sessions is not None and all(other.name != link.name for other in self._links):
+            # Its calls may go on without it; when it is back it tells of them anew.
+            for role in self._roles.pop(link.name, ()):
+                self._sessions.abandon(role)
         if link.taken:
             self._on_link(link.name, False)
+
+    def call_begins(self, name: str, role: str, session: MediaSession) -> None:
+        """A subscriber has a call, or it has changed."""
+        if self._sessions is not None:
+            self._sessions.connect(self._role(name, role), session)
+
+    def call_ends(self, name: str, role: str, key: str) -> None:
+        """A subscriber's call is over."""
+        if self._sessions is not None:
+            self._sessions.disconnect(self._role(name, role), key)
+
+    def calls_forgotten(self, name: str, role: str) -> None:
+        """A subscriber's role knows none of its calls any more."""
+        if self._sessions is not None:
+            self._sessions.abandon(self._role(name, role))
+
+    def _role(self, name: str, role: str) -> str:
+        """A role of a subscriber among those of all."""
+        known = self._roles.setdefault(name, set())
+        told = f"{printable(role, LONGEST_ROLE)} of {name}"
+        if told not in known and len(known) >= MOST_ROLES:
+            raise RemoteError(f"a subscriber has no more than {MOST_ROLES} roles")
+        known.add(told)
+        return told
 
     def _taken(self, link: _Publisher) -> None:
         link.taken = True

@@ -11,6 +11,7 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from voxpath.core.errors import RemoteError
+from voxpath.io.calls import RemoteSessions
 from voxpath.io.clock import Clock
 from voxpath.io.cut import cut
 from voxpath.io.feed import HEARTBEAT_S, Begin, Changes, Ready, Rows
@@ -57,8 +58,10 @@ class Receiver(amp.AMP):
         on_end: Callable[["Receiver"], None],
         host: str = "",
         refused: bool = False,
+        sessions: RemoteSessions | None = None,
     ) -> None:
         super().__init__()
+        self._sessions = sessions
         self.host = host
         self.refused = refused
         self._on_begin = on_begin
@@ -104,6 +107,8 @@ class Receiver(amp.AMP):
         self._copy.snapshot(self.gateway, generation, self._rows)
         self._rows = []
         self._on_link(self.gateway, True)
+        if self._sessions is not None:
+            self._sessions.linked(self.gateway, self)
         return self._heard()
 
     @Changes.responder
@@ -120,6 +125,8 @@ class Receiver(amp.AMP):
             self._silence.cancel()
             self._silence = None
         if self.gateway:
+            if self._sessions is not None:
+                self._sessions.unlinked(self.gateway, self)
             self._copy.stale(self.gateway)
             self._on_link(self.gateway, False)
         self._on_end(self)
@@ -160,6 +167,7 @@ class SubscriptionFactory(Factory):
 
     :param on_link: is told of a gateway's name and whether its copy is fresh.
     :param names: tells which names a connection may claim; tests without TLS replace it.
+    :param sessions: is told of gateways that are connected, so that they hear of calls.
     """
 
     # Our own events tell of connections; Twisted's lines would come for strangers too.
@@ -171,7 +179,9 @@ class SubscriptionFactory(Factory):
         clock: Clock,
         on_link: Callable[[str, bool], None],
         names: Callable[[Receiver], frozenset[str]] = peer_names,
+        sessions: RemoteSessions | None = None,
     ) -> None:
+        self._sessions = sessions
         self._arguments = (copy, clock, on_link, names)
         self._connected: set[Receiver] = set()
 
@@ -180,7 +190,7 @@ class SubscriptionFactory(Factory):
         host = str(getattr(addr, "host", ""))
         of_host = sum(each.host == host for each in self._connected)
         refused = len(self._connected) >= MAX_CONNECTIONS or of_host >= MAX_OF_HOST
-        receiver = Receiver(*self._arguments, self._begun, self._connected.discard, host, refused)
+        receiver = Receiver(*self._arguments, self._begun, self._connected.discard, host, refused, self._sessions)
         if not refused:
             self._connected.add(receiver)
         return receiver

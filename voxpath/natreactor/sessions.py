@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from voxpath.core.errors import LocalError
 from voxpath.core.timers import earliest
 from voxpath.flow.oneway import OneWayAudioWatch
 from voxpath.flow.pinholes import CallPinholes
@@ -86,12 +87,15 @@ class MediaSessions:
         """A session begins, or has changed."""
         first, second = (end.phone for end in session.ends)
 
-        def refused(failure: Failure) -> None:
-            reason = printable(failure.getErrorMessage())
-            self._tell(PeersNotAdmitted(phone=first, peer=second, reason=reason))
+        def refused(reason: str) -> None:
+            self._tell(PeersNotAdmitted(phone=first, peer=second, reason=printable(reason)))
 
         known = self._pinholes.knows(role, session.key)
-        change = self._pinholes.connect(role, session, self._clock.seconds())
+        try:
+            change = self._pinholes.connect(role, session, self._clock.seconds())
+        except LocalError as error:
+            refused(str(error))
+            return
         self._watch.connect(role, session, self._clock.seconds())
         if change.open and not known and any(each.call_aware for each in self._nats):
             self._tell(PeersAdmitted(phone=first, peer=second, pinholes=_named(change.open)))
@@ -108,14 +112,14 @@ class MediaSessions:
         self._pinholes.abandon(role, self._clock.seconds())
         self._arm()
 
-    def _admit(self, change: PinholeChange, refused: Callable[[Failure], None] = lambda failure: None) -> None:
+    def _admit(self, change: PinholeChange, refused: Callable[[str], None] = lambda reason: None) -> None:
         opening, closing = change.open, tuple(dict.fromkeys((*self._unclosed, *change.close)))
         self._unclosed = ()
 
         def failed(failure: Failure) -> None:
             # What could not be closed is closed with the next change; what could not be opened is told.
             self._unclosed = tuple(dict.fromkeys((*self._unclosed, *closing)))
-            refused(failure)
+            refused(failure.getErrorMessage())
 
         if opening or closing:
             for nat in (each.nat for each in self._nats if each.call_aware):

@@ -80,6 +80,10 @@ class LedgerCopy:
                 return row
         return None
 
+    def gateway_of(self, public: IPv4Address, port: int) -> str:
+        """The gateway that has this public port, held or not; empty: none that is fresh."""
+        return next((name for name, told in self._gateways.items() if told.fresh and told.rows.at(public, port) is not None), "")
+
     def by_private(self, realm: str, private: IPv4Address) -> PortBinding | None:
         """The held row of an inside address; ``None`` also when only a stale gateway could tell."""
         for told in self._gateways.values():
