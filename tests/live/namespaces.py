@@ -183,8 +183,15 @@ class Namespaces:
         for process in reversed(tuple(self._processes)):
             self.end(process)
         for name in self._names:
+            self._end_all(name)
             self._ip("netns", "delete", self.full(name))
         self._names.clear()
+
+    def _end_all(self, name: str) -> None:
+        """End what has left its parent, and lives on in a namespace of ours; we are in none of them."""
+        for process in self._ip("netns", "pids", self.full(name)).split():
+            with suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
 
     @staticmethod
     def _ip(*arguments: str) -> str:

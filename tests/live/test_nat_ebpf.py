@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.namespaces import Namespaces
-from tests.live.test_nat_nftables import KernelRig, site
+from tests.live.nat_rig import KernelRig, gateway_site
 from tests.natreactor.nat_conformance import oracle, result_of
 from tests.natreactor.nat_packets import CASES, MAPPINGS
 from voxpath.model.ports import Transaction

@@ -2,8 +2,6 @@
 
 import re
 import signal
-import socket
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,97 +14,34 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.live.namespaces import Namespaces
-from tests.live.wires import OneProcessor, Wire
+from tests.live.nat_gateway import GatewayConformance
+from tests.live.nat_rig import KernelRig, gateway_site
 from tests.natreactor.nat_conformance import MEDIA, OUTSIDE, NatConformance, pinhole, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, PUBLIC2, checksums_hold, mapping, ping, udp
+from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, mapping, udp
 from voxpath.core.errors import LocalError
-from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
 from voxpath.nappt.pinhole import PinholeChange
-from voxpath.natreactor.event import HostSetting, TableAdopted, TableLost, Unwatched
+from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT, probe
-from voxpath.natreactor.settings import NatSettings
 
 pytestmark = pytest.mark.live
 
 ROOT = str(Path(__file__).parents[2])
-LAN, WAN = "10.0.0.1", "198.51.100.1"
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Namespaces]:
-    """One gateway between a LAN and the outside."""
-    with Namespaces() as net, OneProcessor():
-        net.create("phone", "gw", "out")
-        net.veth("phone", "eth0", "gw", "lan0")
-        net.veth("out", "eth0", "gw", "wan0")
-        net.mac("phone", "eth0", "02:00:00:00:aa:01")
-        net.mac("out", "eth0", "02:00:00:00:bb:01")
-        net.address("gw", "lan0", f"{LAN}/24")
-        net.address("gw", "wan0", f"{WAN}/24")
-        net.route("gw", "default", FAR)
-        for host in range(2, 100):
-            net.ip("gw", "neigh", "add", f"10.0.0.{host}", "lladdr", "02:00:00:00:aa:01", "dev", "lan0")
-        net.ip("gw", "neigh", "add", FAR, "lladdr", "02:00:00:00:bb:01", "dev", "wan0")
-        net.sysctl("gw", "net.ipv4.icmp_ratelimit", "0")
-        net.sysctl("gw", "net.ipv4.conf.all.rp_filter", "0")
+    with gateway_site() as net:
         yield net
-
-
-class KernelRig:
-    """The back end in the gateway's namespace, and a wire at each side."""
-
-    def __init__(self, net: Namespaces) -> None:
-        self.net = net
-        self.clock = Clock()
-        self.events: list[Event] = []
-        self.phone = Wire(net, "phone", "eth0", LAN)
-        self.out = Wire(net, "out", "eth0", WAN)
-        self.answers: list[bytes] = []
-        self.more: dict[str, object] = {}
-        self.nat = NftablesNAT(settings(self.clock))
-        self.begin(settings(self.clock))
-
-    def begin(self, chosen: NatSettings) -> Adopted:
-        self.nat = NftablesNAT(chosen)
-        self.nat.watch(self.events.append)
-        with self.net.entered("gw"):
-            adopted = result_of(self.nat.start())
-        assert isinstance(adopted, Adopted)
-        return adopted
-
-    def restart(self, **more: object) -> Adopted:
-        result_of(self.nat.stop())
-        self.more |= more
-        return self.begin(settings(self.clock, **self.more))
-
-    def carry(self, packet: bytes, from_inside: bool) -> bytes | None:
-        """Send a packet through the kernel; the gateway's own ICMP errors go to ``answers``."""
-        self.phone.heard()
-        self.out.heard()
-        sender = self.phone if from_inside else self.out
-        sender.send(packet)
-        sender.settle()
-        own = (IPv4Address(LAN).packed, IPv4Address(WAN).packed)
-        everything = [*self.phone.heard(), *self.out.heard()]
-        self.answers = [each for each in everything if each[12:16] in own]
-        came = [each for each in everything if each[12:16] not in own]
-        assert len(came) <= 1
-        return came[0] if came else None
-
-    def close(self) -> None:
-        result_of(self.nat.stop())
-        self.phone.close()
-        self.out.close()
-        self.net.run("gw", ["nft", "flush", "ruleset"])
 
 
 @pytest.fixture
 def rig(site: Namespaces) -> Iterator[KernelRig]:
-    made = KernelRig(site)
+    made = KernelRig(site, NftablesNAT)
     yield made
     made.close()
+    site.run("gw", ["nft", "flush", "ruleset"])
 
 
 @pytest.fixture
@@ -115,29 +50,8 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestNftables(NatConformance):
+class TestNftables(NatConformance, GatewayConformance):
     """All of it, in the kernel."""
-
-
-def test_the_host_is_prepared_and_says_so(rig: KernelRig) -> None:
-    assert rig.net.run("gw", ["sysctl", "-n", "net.ipv4.ip_forward"]).stdout.strip() == "1"
-    assert rig.net.run("gw", ["sysctl", "-n", "net.ipv4.conf.lan0.send_redirects"]).stdout.strip() == "0"
-    rig.net.sysctl("gw", "net.ipv4.ip_forward", "0")
-    rig.restart()
-    assert [event.key for event in rig.events if isinstance(event, HostSetting)][-1] == "net/ipv4/ip_forward"
-
-
-def test_an_error_about_an_expired_packet_shows_its_sender_what_it_sent(loaded: KernelRig) -> None:
-    """Each side reads its own form of the packet in the ICMP error: inside the private source, outside the public destination."""
-    for packet, inside in (
-        (udp(PHONE1, 2048, FAR, 9, ttl=1), True),
-        (udp(FAR, 9, PUBLIC1, 2048, ttl=1), False),
-        (udp(PHONE1, 2048, PUBLIC1, 2112, ttl=1), True),
-    ):
-        assert loaded.carry(packet, inside) is None
-        (answer,) = loaded.answers
-        assert answer[20] == 11
-        assert answer[28 : 28 + 20][12:20] == packet[12:20]
 
 
 def test_an_error_about_a_translated_packet_tells_no_inside_address(loaded: KernelRig) -> None:
@@ -149,76 +63,6 @@ def test_an_error_about_a_translated_packet_tells_no_inside_address(loaded: Kern
         loaded.net.ip("gw", "link", "set", "lan0", "mtu", "1500")
     assert loaded.answers == []
     assert loaded.nat.drops()["icmp"] == 1
-
-
-def test_traffic_between_inside_addresses_is_not_translated(loaded: KernelRig) -> None:
-    """Decision D21: only what leaves by an outside interface is."""
-    came = loaded.carry(udp(PHONE1, 40000, PHONE2, 9), True)
-    assert came is not None
-    assert came[12:20] == IPv4Address(PHONE1).packed + IPv4Address(PHONE2).packed
-    assert loaded.carry(ping(PHONE1, LAN, 0xF7FE), True) is None
-    (echo,) = loaded.answers
-    assert echo[16:20] == IPv4Address(PHONE1).packed
-
-
-def test_the_gateway_speaks_for_itself(loaded: KernelRig) -> None:
-    """Its own outside address passes in both directions; its inside address does not leave."""
-    with loaded.net.entered("gw"):
-        own, inner = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-    with own, inner:
-        own.bind((WAN, 2944))
-        own.settimeout(2)
-        inner.bind((LAN, 2944))
-        own.sendto(b"own", (FAR, 9))
-        with pytest.raises(PermissionError):
-            inner.sendto(b"inner", (FAR, 9))
-        loaded.out.settle()
-        assert [packet[28:] for packet in loaded.out.heard()] == [b"own"]
-        loaded.out.send(udp(FAR, 9, WAN, 2944, b"to the gateway"))
-        assert own.recv(100) == b"to the gateway"
-    assert loaded.nat.drops()["unknown_phone"] == 1
-
-
-def test_a_public_address_on_the_gateway_changes_nothing(loaded: KernelRig) -> None:
-    """A tunnel end needs it there: packets are neither martians nor delivered to the gateway's own sockets."""
-    loaded.net.address("gw", "lo", f"{PUBLIC1}/32")
-    try:
-        with loaded.net.entered("gw"):
-            everywhere = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with everywhere:
-            everywhere.bind(("0.0.0.0", 9999))
-            everywhere.setblocking(False)
-            assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
-            assert loaded.carry(udp(FAR, 9, PUBLIC1, 2048), False) is not None
-            assert loaded.carry(udp(PHONE1, 2048, PUBLIC1, 2112), True) is not None
-            assert loaded.carry(udp(FAR, 9, PUBLIC1, 9999), False) is None
-            assert loaded.carry(udp(FAR, 9, PUBLIC1, 9999, ttl=1), False) is None
-            with pytest.raises(BlockingIOError):
-                everywhere.recv(100)
-    finally:
-        loaded.net.ip("gw", "addr", "del", f"{PUBLIC1}/32", "dev", "lo")
-
-
-def test_a_sockets_unfinished_checksum_is_finished(loaded: KernelRig) -> None:
-    """A local socket leaves its checksum to the device: what comes out on the other side has to be right."""
-    loaded.net.address("phone", "eth0", f"{PHONE1}/24")
-    loaded.net.route("phone", "default", LAN)
-    try:
-        with loaded.net.entered("phone"):
-            phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with phone:
-            phone.bind((PHONE1, 2050))
-            phone.sendto(b"real socket", (FAR, 9))
-            loaded.phone.settle()
-            (came,) = loaded.out.heard()
-            assert came[28:] == b"real socket"
-            # A virtual cable carries the checksum unfinished to the end: then it covers the pseudo-header alone.
-            pseudo = came[12:20] + struct.pack("!BBH", 0, 17, len(came) - 20)
-            unfinished = sum(struct.unpack("!6H", pseudo))
-            unfinished = (unfinished & 0xFFFF) + (unfinished >> 16)
-            assert checksums_hold(came) or struct.unpack_from("!H", came, 26)[0] == unfinished
-    finally:
-        loaded.net.ip("phone", "addr", "flush", "dev", "eth0")
 
 
 def test_no_flow_is_remembered(loaded: KernelRig) -> None:
@@ -308,16 +152,6 @@ def listed(rig: KernelRig) -> set[str]:
     text = rig.net.run("gw", ["nft", "list", "table", "ip", "voxpath"]).stdout
     elements = re.findall(r"(?:map|set) (\w+) \{[^{}]*?elements = \{([^{}]*)\}", text)
     return {f"{name} {each.strip()}" for name, found in elements for each in found.split(",")}
-
-
-def test_mappings_that_the_configuration_no_longer_allows_are_not_adopted(loaded: KernelRig) -> None:
-    """Generation 0 says that the ledger has to be asked for everything."""
-    result_of(loaded.nat.stop())
-    fewer = replace(settings(loaded.clock), outside=replace(OUTSIDE, public=(IPv4Address(PUBLIC1),)))
-    kept = frozenset(row for row in MAPPINGS if row.block.public == IPv4Address(PUBLIC1))
-    assert loaded.begin(fewer) == Adopted(0, kept)
-    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
-    assert loaded.carry(udp("10.0.0.13", 2048, FAR, 9), True) is None
 
 
 def test_a_table_that_somebody_flushed_is_built_again(loaded: KernelRig) -> None:

@@ -6,9 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.natreactor.nat_packets import CASES, FAR, MAPPINGS, PHONE1, PREFIX, PUBLIC1, PUBLIC2, UNUSED_PUBLIC, Case, tcp, udp
+from tests.natreactor.nat_packets import (
+    CASES,
+    FAR,
+    MAPPINGS,
+    PHONE1,
+    PREFIX,
+    PUBLIC1,
+    PUBLIC2,
+    UNUSED_PUBLIC,
+    Case,
+    checksum,
+    tcp,
+    udp,
+)
 from voxpath.model.ports import PortBlock, Transaction
-from voxpath.nappt.quick import quick_inbound, quick_outbound
+from voxpath.nappt.quick import BETWEEN, quick_inbound, quick_outbound
 from voxpath.nappt.table import Table
 from voxpath.nappt.translate import inbound, outbound
 from voxpath.nappt.verdict import Drop, Reason, Translated
@@ -79,3 +92,24 @@ def test_every_ordinary_packet_comes_out_the_same(make: object, port: int, to: i
     for packet, from_inside in ((make(PHONE1, port, FAR, to, payload), True), (make(FAR, to, PUBLIC1, port, payload), False)):
         quick, whole = both(packet, from_inside)
         assert quick == whole
+
+
+@pytest.mark.parametrize("ttl", [2, 64, 255])
+def test_between_two_hops_of_a_kernel_the_packet_leaves_as_by_one(ttl: int) -> None:
+    """The kernel lowers the TTL before and behind, so it is raised by one: what the kernel gets is the packet before its hop."""
+    here = table()
+    for make, packet, quick in (
+        (udp, (PHONE1, 2048, FAR, 9), quick_outbound(here, BETWEEN)),
+        (tcp, (FAR, 9, PUBLIC1, 2048), quick_inbound(here, BETWEEN)),
+    ):
+        verdict = (outbound if make is udp else inbound)(here, make(*packet, ttl=ttl))
+        assert isinstance(verdict, Translated)
+        octets = quick(make(*packet, ttl=ttl - 1))
+        assert octets is not None
+        assert (octets[8], verdict.packet[8]) == (ttl, ttl - 1)
+        assert checksum(octets[:20]) == 0
+        assert bytes(octets[12:]) == verdict.packet[12:]
+
+
+def test_between_two_hops_no_ttl_overflows() -> None:
+    assert quick_outbound(table(), BETWEEN)(udp(PHONE1, 2048, FAR, 9, ttl=255)) is None

@@ -31,16 +31,17 @@ from tests.natreactor.nat_packets import (
     tcp,
     udp,
 )
-from voxpath.model.ports import Transaction
+from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.fragments import LIFE_S, MOST_HELD, MOST_HELD_OF_ONE, MOST_PACKETS
 from voxpath.nappt.pool import MOST_OF_ONE, TCP_TRANSITORY_S, NaptPool
 from voxpath.nappt.table import Table
 from voxpath.nappt.translator import Translator
-from voxpath.nappt.verdict import Drop, Held, Reason, Translated, Verdict
+from voxpath.nappt.verdict import Drop, Held, Local, Reason, Translated, Verdict
 
 
-def translator(mss: int = 0) -> Translator:
-    table = Table((IPv4Network(PREFIX),), tuple(map(IPv4Address, (PUBLIC1, PUBLIC2, UNUSED_PUBLIC))))
+def translator(mss: int = 0, services: tuple[PortBlock, ...] = ()) -> Translator:
+    public = tuple(map(IPv4Address, (PUBLIC1, PUBLIC2, UNUSED_PUBLIC)))
+    table = Table((IPv4Network(PREFIX),), public, services=services)
     table.apply(Transaction(1, MAPPINGS))
     return Translator(table, mss)
 
@@ -94,6 +95,15 @@ def test_when_the_first_fragment_may_not_leave_the_others_do_not_either(packet: 
     assert not packets(carry(second, 0.0))
     assert carry(first, 0.0) == (Drop(reason),)
     assert not packets(carry(third, 0.0))
+
+
+def test_fragments_for_a_service_of_the_gateway_stay_whatever_their_order() -> None:
+    """The verdict on one that has waited brings it along."""
+    serving = translator(services=(PortBlock(IPv4Address(PUBLIC1), 5060, 1),))
+    first, *later = cut(udp(FAR, 9, PUBLIC1, 5060, LONG, fragment=0))
+    assert [serving.inbound(part, 0.0) for part in later] == [(Held(),)] * len(later)
+    assert serving.inbound(first, 0.0) == (Local(), *map(Local, later))
+    assert serving.inbound(later[0], 1.0) == (Local(),)
 
 
 def test_each_fragment_asks_the_table_anew() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.natreactor.nat_conformance import OUTSIDE
 from voxpath.core.errors import LocalError
-from voxpath.natreactor.host import plan, prepare
+from voxpath.natreactor.host import plan, prepare, prepare_device
 
 
 def kernel(root: Path, **values: str) -> Path:
@@ -40,3 +40,18 @@ def test_a_missing_interface_is_named(tmp_path: Path) -> None:
     (root / "conf/lan0/send_redirects").unlink()
     with pytest.raises(LocalError, match="lan0"):
         plan(OUTSIDE, root)
+
+
+@pytest.mark.parametrize(("everywhere", "expected"), [("0", "0"), ("1", "2"), ("2", "0")])
+def test_a_device_of_our_own_may_bring_packets_from_anywhere(tmp_path: Path, everywhere: str, expected: str) -> None:
+    root = tmp_path / "ipv4"
+    for name in ("all", "voxpath-in"):
+        (root / "conf" / name).mkdir(parents=True)
+        (root / "conf" / name / "rp_filter").write_text(everywhere)
+    prepare_device("voxpath-in", root)
+    device = root / "conf" / "voxpath-in"
+    assert {each.name: each.read_text() for each in device.iterdir()} == {
+        "forwarding": "1",
+        "accept_local": "1",
+        "rp_filter": expected,
+    }

@@ -11,26 +11,36 @@ from voxpath.natreactor.interface import Capabilities, INATReactor
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.registry import BackEnd, back_ends, select
+from voxpath.natreactor.tun import TunNAT
 
 ABLE = BackEnd("nftables", lambda _: Capabilities("nftables", True, "fine"), NftablesNAT)
 UNABLE = BackEnd("nftables", lambda _: Capabilities("nftables", False, "no rights"), NftablesNAT)
-MEMORY = registry.OWN[1]
+TUN = BackEnd("tun", lambda _: Capabilities("tun", True, "a process"), TunNAT)
+NO_TUN = BackEnd("tun", lambda _: Capabilities("tun", False, "no device"), TunNAT)
+(MEMORY,) = (each for each in registry.OWN if each.name == "memory")
 
 
 def test_both_provide_the_interface() -> None:
     assert verifyObject(INATReactor, MemoryNAT(settings(Clock())))
     assert verifyObject(INATReactor, NftablesNAT(settings(Clock())))
+    assert verifyObject(INATReactor, TunNAT(settings(Clock())))
 
 
 def test_auto_takes_the_kernel_where_it_can() -> None:
-    chosen = select("auto", settings(Clock()), (ABLE, MEMORY))
+    chosen = select("auto", settings(Clock()), (ABLE, TUN, MEMORY))
     assert (chosen.name, type(chosen.nat)) == ("nftables", NftablesNAT)
 
 
+def test_auto_takes_a_process_where_the_kernel_cannot_and_says_why() -> None:
+    chosen = select("auto", settings(Clock()), (UNABLE, TUN, MEMORY))
+    assert (chosen.name, type(chosen.nat)) == ("tun", TunNAT)
+    assert chosen.reason == "a process; nftables cannot run here (no rights)"
+
+
 def test_auto_falls_back_and_says_why() -> None:
-    chosen = select("auto", settings(Clock()), (UNABLE, MEMORY))
+    chosen = select("auto", settings(Clock()), (UNABLE, NO_TUN, MEMORY))
     assert (chosen.name, type(chosen.nat)) == ("memory", MemoryNAT)
-    assert "no rights" in chosen.reason
+    assert "nftables cannot run here (no rights); tun cannot run here (no device)" in chosen.reason
 
 
 def test_a_named_back_end_that_cannot_run_is_an_error() -> None:
@@ -39,8 +49,8 @@ def test_a_named_back_end_that_cannot_run_is_an_error() -> None:
 
 
 def test_an_unknown_name_is_an_error_that_tells_the_known_ones() -> None:
-    with pytest.raises(LocalError, match="auto, nftables, memory"):
-        select("ipfw", settings(Clock()), (ABLE, MEMORY))
+    with pytest.raises(LocalError, match="auto, nftables, tun, memory"):
+        select("ipfw", settings(Clock()), (ABLE, TUN, MEMORY))
 
 
 def test_two_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,4 +60,4 @@ def test_two_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_plugins_of_this_machine_are_found() -> None:
-    assert {"nftables", "memory"} <= set(back_ends())
+    assert {"nftables", "tun", "memory"} <= set(back_ends())

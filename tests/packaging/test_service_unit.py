@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from twisted.plugins import voxpath_plugins
+from voxpath.natreactor.slow.device import DEVICE
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "contrib" / "voxpath-sg.service"
@@ -54,6 +55,9 @@ def test_the_service_has_the_rights_that_the_gateway_needs_and_no_others(unit) -
     assert "MemoryDenyWriteExecute" not in service, "certificates are checked by callbacks"
     families = {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET"}
     assert set(service["RestrictAddressFamilies"].split()) == families
+    assert (service["DevicePolicy"], service["DeviceAllow"]) == ("closed", f"{DEVICE} rw"), "the NAT's slow path needs it"
+    assert "PrivateDevices" not in service, "it would hide that"
+    assert service["KillMode"] == "process", "the NAT's slow path outlives the gateway"
 
 
 # A part of systemd itself: containers and other systems do without it, and the tests before this one read the unit everywhere.

@@ -8,7 +8,7 @@ from voxpath.app.schema import Config
 from voxpath.app.unread import each_read
 from voxpath.app.values import link_of
 from voxpath.model.event import printable
-from voxpath.natreactor.registry import AUTO, back_ends
+from voxpath.natreactor.registry import AUTO, AUTOMATIC, back_ends
 
 
 def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -30,11 +30,11 @@ def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:
 
 
 def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:
-    """The kernel back end needs rights and interfaces."""
+    """The back ends that translate packets of this machine need rights and interfaces."""
     nat = config.nat
-    if nat.backend == "nftables":
+    if nat.backend in AUTOMATIC:
         if not machine.root:
-            yield Problem("nat.backend", "nftables needs root", 'run as root, or write backend = "memory"')
+            yield Problem("nat.backend", f"{nat.backend} needs root", 'run as root, or write backend = "memory"')
         if not nat.outside:
             yield Problem("nat.outside", "is empty: nothing would be translated", 'write for example outside = ["eth0"]')
     for place, name in enumerate(nat.outside):

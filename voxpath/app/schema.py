@@ -84,7 +84,9 @@ class Nat(Section, frozen=True):
 
     backend: Annotated[
         str,
-        doc("`auto`: nftables where it can run and `outside` names an interface, else memory; or one by its name.", "nftables"),
+        doc(
+            "`auto`: nftables, else tun, where they can run and `outside` names an interface; else memory. Or its name.", "nftables"
+        ),
     ] = "auto"
     inside: Annotated[tuple[str, ...], doc("Interfaces towards the phones: those of all scopes.", ["eth1"])] = ()
     outside: Annotated[tuple[str, ...], doc("Interfaces whose traffic is translated.", ["eth0"])] = ()
@@ -107,7 +109,7 @@ class Nat(Section, frozen=True):
     table: Annotated[
         str,
         doc(
-            "Name of the nftables table.",
+            "Name of the nftables table, and of the slow path's devices.",
             "voxpath_a",
             "a lower-case letter, then up to 30 of a-z, 0-9 and _",
             pattern=r"^[a-z][a-z0-9_]{0,30}\Z",

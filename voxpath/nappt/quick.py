@@ -6,13 +6,33 @@ The IP header has been checked by who gives the packet: a kernel that routed it 
 
 from collections.abc import Callable
 from struct import Struct
-from typing import TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
+from voxpath.nappt.checksum import HOP_DELTA
 from voxpath.nappt.packet import FRAGMENT_BITS, HEADER_LENGTH, TCP, UDP
 from voxpath.nappt.table import Row, Table
 
 Quick: TypeAlias = Callable[[bytes], "bytearray | None"]
 """The translated packet; ``None``: the whole translation has to look at it."""
+
+
+class Hop(NamedTuple):
+    """What becomes of the TTL.
+
+    :ivar least: of a packet that may pass; likewise ``most``.
+    :ivar step: what is added to it, and ``delta`` to the checksum.
+    """
+
+    least: int
+    most: int
+    step: int
+    delta: int
+
+
+ALONE: Final = Hop(2, 255, -1, HOP_DELTA)
+"""The translation is the hop."""
+BETWEEN: Final = Hop(1, 254, 1, 0x0100)
+"""A kernel has lowered the TTL before it, and will once more behind it."""
 
 PLAIN = 0x45
 """Version 4, and a header of five words."""
@@ -26,9 +46,10 @@ _TRANSPORT_SUM_AT = {UDP: 26, TCP: 36}
 _SHORTEST = {protocol: 20 + length for protocol, length in HEADER_LENGTH.items() if protocol in _TRANSPORT_SUM_AT}
 
 
-def quick_outbound(table: Table) -> Quick:
+def quick_outbound(table: Table, hop: Hop = ALONE) -> Quick:
     """A function that translates what leaves by a table, which may change meanwhile."""
     find, is_public, unpack = table.by_private, table.is_public, _PACKET.unpack_from
+    least, most = hop.least, hop.most
 
     def translate(packet: bytes) -> bytearray | None:
         if len(packet) < LEAST:
@@ -37,7 +58,7 @@ def quick_outbound(table: Table) -> Quick:
         if (
             version != PLAIN
             or fragment & FRAGMENT_BITS
-            or ttl < 2
+            or not least <= ttl <= most
             or total != len(packet)
             or total < _SHORTEST.get(protocol, NEVER)
         ):
@@ -46,14 +67,15 @@ def quick_outbound(table: Table) -> Quick:
         if not 0 < first < 0xE0 or first == 0x7F or is_public(destination):
             return None
         row = find(source, port)
-        return None if row is None else _exchanged(packet, 12, row, protocol)
+        return None if row is None else _exchanged(packet, 12, row, protocol, hop)
 
     return translate
 
 
-def quick_inbound(table: Table) -> Quick:
+def quick_inbound(table: Table, hop: Hop = ALONE) -> Quick:
     """A function that translates what comes in by a table, which may change meanwhile."""
     find, unpack = table.by_public, _PACKET.unpack_from
+    least, most = hop.least, hop.most
     is_inside, is_public, is_service = table.is_inside, table.is_public, table.is_service
     pinholes = table.pinholes
 
@@ -64,7 +86,7 @@ def quick_inbound(table: Table) -> Quick:
         if (
             version != PLAIN
             or fragment & FRAGMENT_BITS
-            or ttl < 2
+            or not least <= ttl <= most
             or total != len(packet)
             or total < _SHORTEST.get(protocol, NEVER)
         ):
@@ -75,18 +97,18 @@ def quick_inbound(table: Table) -> Quick:
         if pinholes is not None and not pinholes.admits(destination, port, source):
             return None
         row = find(destination, port)
-        return None if row is None else _exchanged(packet, 16, row, protocol)
+        return None if row is None else _exchanged(packet, 16, row, protocol, hop)
 
     return translate
 
 
-def _exchanged(packet: bytes, at: int, row: Row, protocol: int) -> bytearray:
+def _exchanged(packet: bytes, at: int, row: Row, protocol: int, hop: Hop) -> bytearray:
     """One hop further, with one address exchanged."""
     octets = bytearray(packet)
     _ADDRESS.pack_into(octets, at, row.address)
     change = row.delta
-    octets[8] -= 1
-    total = (~(octets[10] << 8 | octets[11]) & 0xFFFF) + change + 0xFEFF
+    octets[8] += hop.step
+    total = (~(octets[10] << 8 | octets[11]) & 0xFFFF) + change + hop.delta
     total = (total & 0xFFFF) + (total >> 16)
     _WORD.pack_into(octets, 10, ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF)
     place = _TRANSPORT_SUM_AT[protocol]

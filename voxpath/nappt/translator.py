@@ -140,7 +140,7 @@ class Translator:
         if isinstance(ports, Drop):
             return (ports,)
         verdict = self._part(packet, header, way, known, ports, now)
-        if not isinstance(verdict, Translated):
+        if isinstance(verdict, Drop):
             return (verdict,)
         known.ports = ports
         held = self._sides[way].release(known)
@@ -159,7 +159,8 @@ class Translator:
         header = admitted(self.table, fragment, way)
         if isinstance(header, Drop) or known.ports is None:
             return Drop(Reason.FRAGMENT)
-        return self._part(fragment, header, way, known, known.ports, now)
+        verdict = self._part(fragment, header, way, known, known.ports, now)
+        return Local(fragment) if isinstance(verdict, Local) else verdict
 
     def _part(self, packet: bytes, header: Header, way: Way, known: Fragmented, ports: Ports, now: float) -> Verdict:
         rows = self._pooled(packet, way, now, self.table, header, ports)

@@ -49,7 +49,12 @@ class Drop(NamedTuple):
 
 
 class Local(NamedTuple):
-    """The packet is for a service of the gateway itself: it stays as it is and goes no further."""
+    """The packet is for a service of the gateway itself: it stays as it is and goes no further.
+
+    :ivar packet: a fragment that has waited; empty: the packet that was given.
+    """
+
+    packet: bytes = b""
 
 
 class Held(NamedTuple):

@@ -78,6 +78,27 @@ class Unwatched(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class SlowPathLost(Event, frozen=True, kw_only=True):
+    """The process that translates ICMP and fragments, or all packets with the back end ``tun``, has ended; it was started again."""
+
+    ID: ClassVar[str] = "NAT_SLOW_PATH_LOST"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "the NAT's slow path was started again: {reason}"
+
+    reason: str
+
+
+class SlowPathFault(Event, frozen=True, kw_only=True):
+    """Packets made the translation fail, which is a fault of voxpath: they were dropped."""
+
+    ID: ClassVar[str] = "NAT_SLOW_PATH_FAULT"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "{packets} packets made the NAT's slow path fail and were dropped: {fault}"
+
+    packets: int
+    fault: str
+
+
 class HostSetting(Event, frozen=True, kw_only=True):
     """A kernel parameter was changed because translation needs it."""
 

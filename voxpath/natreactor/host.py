@@ -3,6 +3,7 @@
 ``/proc/sys/net`` shows the network namespace of the caller.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from voxpath.core.errors import LocalError
@@ -49,6 +50,19 @@ def prepare(settings: tuple[HostSetting, ...], root: Path = SYSCTL) -> None:
         except OSError as error:
             reason = f"{setting.key} is {setting.before} and cannot be set to {setting.after}: {error.strerror}"
             raise LocalError(reason) from None
+
+
+def prepare_device(name: str, root: Path = SYSCTL) -> None:
+    """Let packets come by a device of our own from addresses that this host has, or that it reaches by another one.
+
+    :raises LocalError: the rights are missing.
+    """
+    strict = int(_get(root, "conf/all/rp_filter")) == STRICT
+    wanted = {"forwarding": "1", "accept_local": "1", "rp_filter": LOOSE if strict else "0"}
+    settings = (HostSetting(key=_name(f"conf/{name}/{key}"), before="", after=value) for key, value in wanted.items())
+    prepare(tuple(settings), root)
+    with suppress(OSError):  # a kernel without IPv6 has nothing to say by it
+        (root.parent / "ipv6/conf" / name / "disable_ipv6").write_text("1", encoding="ascii")
 
 
 def _name(key: str) -> str:

@@ -16,7 +16,8 @@ from voxpath.nappt.pinhole import PinholeChange
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
-from voxpath.natreactor.notices import Notices, Subject, drop_event
+from voxpath.natreactor.notices import Notices, drop_event
+from voxpath.natreactor.offence import Subject, subject_of
 from voxpath.natreactor.settings import NatSettings
 
 NAME = "memory"
@@ -110,12 +111,7 @@ class MemoryNAT:
 
     def _count_drop(self, reason: Reason, packet: bytes) -> None:
         self._drops[reason] += 1
-        subject = Subject(reason)
-        if reason in (Reason.SPOOFED_PORT, Reason.UNKNOWN_PHONE):
-            header = (packet[0] & 0x0F) * 4
-            source, _ = _ADDRESSES.unpack_from(packet, SOURCE_AT)
-            subject = Subject(reason, source, int.from_bytes(packet[header : header + 2], "big"))
-        self._notices.drop(subject)
+        self._notices.drop(subject_of(packet, reason))
 
     def _tell(self, subject: Subject, packets: int) -> None:
         event = drop_event(subject, packets, self._table, self._settings.identify)

@@ -1,4 +1,4 @@
-"""Questions to the kernel's netfilter, and changes of its tables, by netlink.
+"""Netlink: questions to the kernel and their answers; of netfilter also changes of its tables.
 
 The constants are those of ``linux/netlink.h``, ``nfnetlink.h`` and ``nf_tables.h``, which the kernel never changes.
 """
@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from struct import Struct
+from typing import ClassVar
 
 from voxpath.core.errors import LocalError
 
@@ -15,7 +16,8 @@ NFNL_SUBSYS_NFTABLES = 10
 NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 16, 17
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_CREATE = 1, 4, 0x300, 0x400
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 ATTRIBUTE_TYPE = 0x3FFF
 """The attribute's type without the flags for nesting and byte order."""
 NESTED = 0x8000
@@ -39,67 +41,48 @@ _ATTRIBUTE = Struct("=HH")
 _ERROR = Struct("=i")
 
 
-class Netfilter:
-    """A netlink socket in the network namespace in which it was made.
+class Netlink:
+    """A netlink socket in the network namespace in which it was made: one question at a time, and its answers.
 
-    :raises LocalError: the kernel has no netfilter netlink.
+    :raises LocalError: the kernel has no netlink of this kind.
     """
+
+    PROTOCOL: ClassVar[int]
+    NAME: ClassVar[str]
 
     def __init__(self) -> None:
         self._sequence = 0
         try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, self.PROTOCOL)
         except OSError as error:
-            raise LocalError(f"no netfilter netlink: {error.strerror}") from None
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_OCTETS)
-        except PermissionError:
-            # In a user namespace: what the host lets anybody have, which may be too little for a large change (ADVICE).
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_OCTETS)
+            raise LocalError(f"no {self.NAME}: {error.strerror}") from None
         self._socket.settimeout(ANSWER_S)
-
-    def listed(self, kind: int, answer: int, content: bytes) -> list[bytes]:
-        """Ask for all objects of a kind; give the contents of those answers that are of the kind ``answer``.
-
-        :raises OSError: the kernel refuses to tell.
-        """
-        self._sequence += 1
-        self._socket.send(self._message(NFNL_SUBSYS_NFTABLES << 8 | kind, NLM_F_DUMP, content))
-        found = []
-        for said, octets in self._answers():
-            if said == NLMSG_DONE:
-                break
-            _raise_if_refused(said, octets)
-            if said == NFNL_SUBSYS_NFTABLES << 8 | answer:
-                found.append(octets[_FAMILY.size :])
-        return found
-
-    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
-        """Change the tables as a whole or not at all.
-
-        :param parts: what has to be done, in order: the kind of each message, and its content.
-        :raises OSError: the kernel refuses.
-        """
-        self._sequence += 1
-        last = len(parts) - 1
-        whole = [
-            # The last one asks for an answer: without that the kernel says nothing when all is well.
-            self._message(NFNL_SUBSYS_NFTABLES << 8 | kind, NLM_F_CREATE | (NLM_F_ACK if number == last else 0), content)
-            for number, (kind, content) in enumerate(parts)
-        ]
-        begin, end = (self._message(kind, 0, b"", 0, NFNL_SUBSYS_NFTABLES) for kind in (NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END))
-        self._socket.send(b"".join((begin, *whole, end)))
-        _raise_if_refused(*next(self._answers()))
 
     def close(self) -> None:
         """Close the socket; closing twice is allowed."""
         self._socket.close()
 
-    def _message(self, kind: int, flags: int, content: bytes, family: int = socket.AF_INET, resource: int = 0) -> bytes:
-        length = _MESSAGE.size + _FAMILY.size + len(content)
-        return _MESSAGE.pack(length, kind, NLM_F_REQUEST | flags, self._sequence, 0) + _FAMILY.pack(family, 0, resource) + content
+    def dumped(self, kind: int, answer: int, content: bytes) -> list[bytes]:
+        """Ask for all objects of a kind; give the contents of those answers that are of the kind ``answer``.
 
-    def _answers(self) -> Iterator[tuple[int, bytes]]:
+        :raises OSError: the kernel refuses to tell.
+        """
+        self._sequence += 1
+        self._socket.send(self.message(kind, NLM_F_DUMP, content))
+        found = []
+        for said, octets in self.answers():
+            if said == NLMSG_DONE:
+                break
+            raise_if_refused(said, octets)
+            if said == answer:
+                found.append(octets)
+        return found
+
+    def message(self, kind: int, flags: int, content: bytes) -> bytes:
+        """A message of the question that is being asked."""
+        return _MESSAGE.pack(_MESSAGE.size + len(content), kind, NLM_F_REQUEST | flags, self._sequence, 0) + content
+
+    def answers(self) -> Iterator[tuple[int, bytes]]:
         """What the kernel answers to the last question: kind and content of each message."""
         while True:
             data = self._socket.recv(MOST_OCTETS)
@@ -112,13 +95,65 @@ class Netfilter:
                 at += (length + 3) & ~3
 
 
+class Netfilter(Netlink):
+    """Netfilter's tables.
+
+    :raises LocalError: the kernel has no netfilter netlink.
+    """
+
+    PROTOCOL = NETLINK_NETFILTER
+    NAME = "netfilter netlink"
+
+    def __init__(self) -> None:
+        super().__init__()
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_OCTETS)
+        except PermissionError:
+            # In a user namespace: what the host lets anybody have, which may be too little for a large change (ADVICE).
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_OCTETS)
+
+    def listed(self, kind: int, answer: int, content: bytes) -> list[bytes]:
+        """Ask for all objects of a kind; give the contents of those answers that are of the kind ``answer``.
+
+        :raises OSError: the kernel refuses to tell.
+        """
+        tables = NFNL_SUBSYS_NFTABLES << 8
+        found = self.dumped(tables | kind, tables | answer, _FAMILY.pack(socket.AF_INET, 0, 0) + content)
+        return [octets[_FAMILY.size :] for octets in found]
+
+    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
+        """Change the tables as a whole or not at all.
+
+        :param parts: what has to be done, in order: the kind of each message, and its content.
+        :raises OSError: the kernel refuses.
+        """
+        self._sequence += 1
+        last, family = len(parts) - 1, _FAMILY.pack(socket.AF_INET, 0, 0)
+        whole = [
+            # The last one asks for an answer: without that the kernel says nothing when all is well.
+            self.message(
+                NFNL_SUBSYS_NFTABLES << 8 | kind,
+                NLM_F_CREATE | (NLM_F_ACK if number == last else 0),
+                family + content,
+            )
+            for number, (kind, content) in enumerate(parts)
+        ]
+        mark = _FAMILY.pack(socket.AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)
+        begin, end = (self.message(kind, 0, mark) for kind in (NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END))
+        self._socket.send(b"".join((begin, *whole, end)))
+        raise_if_refused(*next(self.answers()))
+
+
 def explained(reason: str) -> str:
     """The kernel's reason for a refusal, with what to do about it."""
     return reason + "".join(f" ({advice})" for known, advice in ADVICE if known in reason)
 
 
-def _raise_if_refused(kind: int, content: bytes) -> None:
-    """An ``NLMSG_ERROR`` of number 0 says that it was done."""
+def raise_if_refused(kind: int, content: bytes) -> None:
+    """An ``NLMSG_ERROR`` of number 0 says that it was done.
+
+    :raises OSError: of any other number.
+    """
     code = -_ERROR.unpack_from(content)[0] if kind == NLMSG_ERROR else 0
     if code:
         raise OSError(code, os.strerror(code))

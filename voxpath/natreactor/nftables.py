@@ -24,7 +24,8 @@ from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, Pho
 from voxpath.natreactor.kernelcounters import counted
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.netlink import Netfilter
-from voxpath.natreactor.notices import Subject, drop_event
+from voxpath.natreactor.notices import drop_event
+from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import NatSettings
 
 NAME = "nftables"
@@ -209,7 +210,7 @@ class NftablesNAT:
     def _rebuild(self) -> None:
         """Put a new table in the place of whatever is there, in one step."""
         settings, table = self._settings, self._table
-        self._kernel.run(ruleset.remove(settings) + ruleset.install(settings, table) + ruleset.fill(settings, table))
+        self._kernel.run(ruleset.remove(settings.table) + ruleset.install(settings, table) + ruleset.fill(settings, table))
         self._seen.clear()
 
     def _apply(self, transaction: Transaction) -> None:

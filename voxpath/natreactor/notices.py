@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -10,17 +9,7 @@ from voxpath.model.event import Event
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.event import Dropped, SpoofedPort, UnknownPhone, UnleasedPort
-
-MOST_SUBJECTS = 1024
-"""How many different offenders are told apart within one interval; further ones are counted by reason alone."""
-
-
-class Subject(NamedTuple):
-    """What drops are told apart by; address and port are 0 where the sender does not matter."""
-
-    reason: Reason
-    address: int = 0
-    port: int = 0
+from voxpath.natreactor.offence import MOST_SUBJECTS, Subject
 
 
 def drop_event(subject: Subject, packets: int, table: Table, identify: Callable[[IPv4Address], str]) -> Event:

@@ -10,13 +10,14 @@ from twisted.plugin import IPlugin, getPlugins
 from zope.interface import Attribute, implementer
 
 from voxpath.core.errors import LocalError
-from voxpath.natreactor import memory, nftables
+from voxpath.natreactor import memory, nftables, tun
 from voxpath.natreactor.ebpf import nat as ebpf
 from voxpath.natreactor.ebpf.nat import EbpfNAT
 from voxpath.natreactor.interface import Capabilities, INATReactor
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.tun import TunNAT
 
 AUTO = "auto"
 
@@ -50,9 +51,13 @@ def _memory_can(settings: NatSettings) -> Capabilities:
 OWN = (
     BackEnd(nftables.NAME, nftables.probe, NftablesNAT),
     BackEnd(ebpf.NAME, ebpf.probe, EbpfNAT),
+    BackEnd(tun.NAME, tun.probe, TunNAT),
     BackEnd(memory.NAME, _memory_can, MemoryNAT),
 )
 """The back ends of voxpath, best first."""
+
+AUTOMATIC = (nftables.NAME, tun.NAME)
+"""What ``auto`` chooses from, best first; where none of them can run, packets are translated in memory only."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +83,28 @@ def back_ends() -> dict[str, INATBackEnd]:
 
 
 def select(name: str, settings: NatSettings, known: Iterable[INATBackEnd] = ()) -> Selection:
-    """Choose the back end of that name; with ``auto``, nftables where it can run and memory elsewhere.
+    """Choose the back end of that name; with ``auto``, the first of :data:`AUTOMATIC` that can run, and memory elsewhere.
 
     :param known: choose among these alone; empty: among all of :func:`back_ends`.
     :raises LocalError: there is no such back end, or it was named and cannot run here.
     """
     among = {each.name: each for each in known} or back_ends()
     if name == AUTO:
-        best = among[nftables.NAME].probe(settings)
-        if not best.usable:
-            reason = f"{nftables.NAME} cannot run here ({best.reason}), so no packet of this machine is translated"
-            return Selection(memory.NAME, reason, among[memory.NAME].make(settings))
-        return Selection(nftables.NAME, best.reason, among[nftables.NAME].make(settings))
+        return _automatic(settings, among)
     if name not in among:
         raise LocalError(f"there is no NAT back end {name!r}: choose {AUTO}, {', '.join(among)}")
     able = among[name].probe(settings)
     if not able.usable:
         raise LocalError(f"NAT back end {name} cannot run here: {able.reason}")
     return Selection(name, able.reason, among[name].make(settings))
+
+
+def _automatic(settings: NatSettings, among: dict[str, INATBackEnd]) -> Selection:
+    refusals: list[str] = []
+    for each in (among[name] for name in AUTOMATIC if name in among):
+        able = each.probe(settings)
+        if able.usable:
+            return Selection(each.name, "; ".join((able.reason, *refusals)), each.make(settings))
+        refusals.append(f"{each.name} cannot run here ({able.reason})")
+    reason = "; ".join((*refusals, "so no packet of this machine is translated"))
+    return Selection(memory.NAME, reason, among[memory.NAME].make(settings))

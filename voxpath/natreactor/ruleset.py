@@ -196,9 +196,9 @@ def _services(services: Iterable[PortBlock]) -> str:
     return f"    ip daddr . th dport {{ {ports} }} fib daddr type local accept" if ports else ""
 
 
-def remove(settings: NatSettings) -> str:
+def remove(table: str) -> str:
     """Commands that remove the table, whether it exists or not."""
-    return f"add table ip {settings.table}\ndelete table ip {settings.table}\n"
+    return f"add table ip {table}\ndelete table ip {table}\n"
 
 
 def fill(settings: NatSettings, table: Table) -> str:

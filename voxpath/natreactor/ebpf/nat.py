@@ -24,7 +24,8 @@ from voxpath.natreactor.ebpf.program import Program
 from voxpath.natreactor.ebpf.table import KernelTable
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
-from voxpath.natreactor.notices import Subject, drop_event
+from voxpath.natreactor.notices import drop_event
+from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import NatSettings
 
 NAME = "ebpf"

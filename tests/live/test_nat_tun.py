@@ -1,0 +1,278 @@
+"""The tun back end in a real kernel: phone -- gateway -- outside, with the crafted packets of all back ends."""
+
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from tests.live.namespaces import Namespaces
+from tests.live.nat_gateway import GatewayConformance
+from tests.live.nat_rig import KernelRig, gateway_site
+from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
+from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, cut, mapping, udp
+from voxpath.core.errors import LocalError
+from voxpath.model.ports import PortBlock, Transaction
+from voxpath.natreactor.event import SlowPathLost, TableAdopted, TableLost
+from voxpath.natreactor.interface import Adopted
+from voxpath.natreactor.nftables import NftablesNAT
+from voxpath.natreactor.slow.address import peer_of, socket_name
+from voxpath.natreactor.tun import TunNAT, probe
+from voxpath.natreactor.withdraw import withdraw
+
+pytestmark = pytest.mark.live
+
+ROOT = str(Path(__file__).parents[2])
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Namespaces]:
+    with gateway_site() as net:
+        yield net
+
+
+@pytest.fixture
+def rig(site: Namespaces) -> Iterator[KernelRig]:
+    made = KernelRig(site, TunNAT)
+    yield made
+    made.close()
+    with site.entered("gw"):
+        withdraw("voxpath", ("lan0",))
+
+
+@pytest.fixture
+def loaded(rig: KernelRig) -> KernelRig:
+    result_of(rig.nat.apply(Transaction(1, MAPPINGS)))
+    return rig
+
+
+def process_of(rig: KernelRig) -> int:
+    """The slow path's process."""
+    with rig.net.entered("gw"), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(socket_name("voxpath"))
+        return peer_of(connection)[0]
+
+
+def kill(process: int) -> None:
+    """Kill a process that has no parent to wait for it, and wait until it is gone."""
+    watched = os.pidfd_open(process)
+    os.kill(process, signal.SIGKILL)
+    assert select.select([watched], [], [], 5)[0]
+    os.close(watched)
+
+
+class TestTun(NatConformance, GatewayConformance):
+    """All of it, in a process behind the kernel."""
+
+
+def test_calls_go_on_while_voxpath_does_not_run(loaded: KernelRig) -> None:
+    packet = udp(PHONE1, 2048, FAR, 9)
+    loaded.carry(packet, True)
+    before = process_of(loaded)
+    result_of(loaded.nat.stop())
+    for _ in range(20):
+        loaded.phone.send(packet)
+    loaded.events.clear()
+    assert loaded.begin(settings(loaded.clock)) == Adopted(1, frozenset(MAPPINGS))
+    assert [event for event in loaded.events if isinstance(event, TableAdopted)] == [TableAdopted(generation=1, mappings=6)]
+    loaded.settle()
+    assert len(loaded.out.heard()) == 20
+    assert loaded.nat.counters(IPv4Address(PHONE1)).out_packets == 21
+    assert process_of(loaded) == before
+
+
+def test_a_killed_process_is_started_again_and_filled(loaded: KernelRig) -> None:
+    """The next look finds it; until then nothing leaves."""
+    kill(process_of(loaded))
+    packet = udp(PHONE1, 2048, FAR, 9)
+    loaded.phone.send(packet)
+    loaded.phone.settle()
+    loaded.out.settle()
+    assert loaded.out.heard() == []
+    with loaded.net.entered("gw"):
+        loaded.clock.advance(1)
+    assert [type(event) for event in loaded.events if isinstance(event, SlowPathLost)] == [SlowPathLost]
+    assert loaded.carry(packet, True) is not None
+    assert loaded.nat.generation() == 1
+
+
+def test_a_change_starts_a_killed_process_again(loaded: KernelRig) -> None:
+    kill(process_of(loaded))
+    with loaded.net.entered("gw"):
+        result_of(loaded.nat.apply(Transaction(2, (), (MAPPINGS[0],))))
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is None
+    assert loaded.carry(udp(PHONE2, 2112, FAR, 9), True) is not None
+    assert loaded.restart() == Adopted(2, frozenset(MAPPINGS[1:]))
+
+
+def test_a_process_that_hangs_is_ended_and_started_again(loaded: KernelRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxpath.natreactor.slowpath.ANSWER_S", 0.2)
+    loaded.restart()
+    os.kill(process_of(loaded), signal.SIGSTOP)
+    with loaded.net.entered("gw"):
+        loaded.clock.advance(1)
+    (event,) = (event for event in loaded.events if isinstance(event, SlowPathLost))
+    assert "did not answer" in event.reason
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["ip", "link", "delete", "voxpath-in"],
+        ["ip", "rule", "del", "priority", "10"],
+        ["ip", "link", "set", "lan0", "group", "default"],
+        ["ip", "link", "set", "voxpath-out", "down"],
+    ],
+)
+def test_what_somebody_takes_away_comes_back_and_meanwhile_nothing_leaks(loaded: KernelRig, argv: list[str]) -> None:
+    loaded.net.run("gw", argv)
+    loaded.phone.send(udp(PHONE1, 2048, FAR, 9))
+    loaded.phone.settle()
+    loaded.out.settle()
+    assert all(packet[12:16] == IPv4Address(PUBLIC1).packed for packet in loaded.out.heard())
+    with loaded.net.entered("gw"):
+        loaded.clock.advance(1)
+        loaded.clock.advance(1)
+    assert [event for event in loaded.events if isinstance(event, (TableLost, SlowPathLost))]
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2048), False) is not None
+    assert loaded.carry(udp(PHONE1, 40000, PHONE2, 9), True) is not None
+
+
+def test_an_error_of_the_gateway_about_a_translated_packet_tells_no_inside_address(loaded: KernelRig) -> None:
+    """The phone's cable is out: the gateway says so with the phone's public address."""
+    host = "10.0.0.200"
+    result_of(loaded.nat.apply(Transaction(2, (mapping(host, PUBLIC1, 8192, 64),))))
+    loaded.net.ip("gw", "route", "add", "unreachable", f"{host}/32")
+    try:
+        came = loaded.carry(udp(FAR, 9, PUBLIC1, 8192, ttl=60), False)
+    finally:
+        loaded.net.ip("gw", "route", "del", "unreachable", f"{host}/32")
+    assert loaded.answers == []
+    assert came is not None
+    assert came[12:20] == IPv4Address(PUBLIC1).packed + IPv4Address(FAR).packed
+    assert IPv4Address(host).packed not in came
+    assert came[28:] == udp(FAR, 9, PUBLIC1, 8192, ttl=60)
+
+
+def test_an_error_of_the_gateway_about_what_left_reaches_the_phone(loaded: KernelRig) -> None:
+    loaded.net.ip("gw", "route", "add", "unreachable", "192.0.2.0/24")
+    try:
+        came = loaded.carry(udp(PHONE1, 2048, "192.0.2.1", 9), True)
+    finally:
+        loaded.net.ip("gw", "route", "del", "unreachable", "192.0.2.0/24")
+    assert came is None
+    (answer,) = loaded.answers
+    assert answer[16:20] == IPv4Address(PHONE1).packed
+    assert answer[28:][12:20] == IPv4Address(PHONE1).packed + IPv4Address("192.0.2.1").packed
+
+
+def test_what_is_too_long_for_the_other_side_is_refused_before_it_is_translated(loaded: KernelRig) -> None:
+    """Each side is told of its own packet, and of the MTU of the cable behind the gateway."""
+    for interface, packet, inside in (
+        ("wan0", udp(PHONE1, 2048, FAR, 9, bytes(900)), True),
+        ("lan0", udp(FAR, 9, PUBLIC1, 2048, bytes(900)), False),
+    ):
+        loaded.net.ip("gw", "link", "set", interface, "mtu", "600")
+        try:
+            with loaded.net.entered("gw"):
+                loaded.clock.advance(1)
+            assert loaded.carry(packet, inside) is None
+        finally:
+            loaded.net.ip("gw", "link", "set", interface, "mtu", "1500")
+        (answer,) = loaded.answers
+        assert answer[20:22] == bytes((3, 4))
+        assert int.from_bytes(answer[26:28], "big") == 600
+        assert answer[28:][12:20] == packet[12:20]
+
+
+def test_a_service_of_the_gateway_gets_its_packets(loaded: KernelRig) -> None:
+    """Also those in fragments, whose ports are in the first one only; without the service nothing is sent round."""
+    chosen = settings(loaded.clock)
+    served = replace(chosen.outside, services=(PortBlock(IPv4Address(PUBLIC1), 5060, 1),))
+    result_of(loaded.nat.stop())
+    loaded.begin(replace(chosen, outside=served))
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 5060), False) is None
+    loaded.net.address("gw", "lo", f"{PUBLIC1}/32")
+    try:
+        with loaded.net.entered("gw"):
+            service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with service:
+            service.bind((PUBLIC1, 5060))
+            service.settimeout(2)
+            long = bytes(range(250)) * 10
+            for part in reversed(cut(udp(FAR, 9, PUBLIC1, 5060, long, fragment=0))):
+                loaded.carry(part, False)
+            assert service.recv(5000) == long
+            assert loaded.carry(udp(PHONE1, 2048, PUBLIC1, 5060, b"from inside"), True) is None
+            data, address = service.recvfrom(100)
+            assert (data, address) == (b"from inside", (PHONE1, 2048))
+    finally:
+        loaded.net.ip("gw", "addr", "del", f"{PUBLIC1}/32", "dev", "lo")
+
+
+def test_the_other_back_end_takes_everything_over_and_leaves_nothing_of_it(loaded: KernelRig) -> None:
+    result_of(loaded.nat.stop())
+    other = NftablesNAT(settings(Clock()))
+    with loaded.net.entered("gw"):
+        result_of(other.start())
+        result_of(other.apply(Transaction(5, MAPPINGS)))
+        result_of(other.stop())
+        loaded.begin(settings(loaded.clock))
+    assert "voxpath" not in loaded.net.run("gw", ["nft", "list", "tables"]).stdout
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+
+
+def test_nothing_is_left_when_it_is_withdrawn(site: Namespaces) -> None:
+    def there() -> list[str]:
+        return [site.run("gw", ["ip", "-4", *what]).stdout for what in (("rule",), ("link",), ("route", "show", "table", "all"))]
+
+    before = there()
+    rig = KernelRig(site, TunNAT)
+    assert there() != before
+    rig.close()
+    with site.entered("gw"):
+        withdraw("voxpath", ("lan0",))
+    assert there() == before
+
+
+@pytest.mark.parametrize("wrong", [{"inside": ()}, {"outside": ('a"b',)}, {"public": ()}, {"inside": ("absent0",)}])
+def test_a_start_that_cannot_work_says_why(rig: KernelRig, wrong: dict[str, Any]) -> None:
+    nat = TunNAT(replace(settings(rig.clock, table="other"), outside=replace(OUTSIDE, **wrong)))
+    with rig.net.entered("gw"), pytest.raises(LocalError):
+        result_of(nat.start())
+    assert "other" not in rig.net.run("gw", ["ip", "link"]).stdout
+
+
+def test_an_outside_interface_in_a_group_is_refused(rig: KernelRig) -> None:
+    """What leaves by an interface of a group leaves untranslated."""
+    result_of(rig.nat.stop())
+    rig.net.ip("gw", "link", "set", "wan0", "group", "5")
+    try:
+        with pytest.raises(LocalError, match="wan0 is in the interface group 5"):
+            rig.begin(settings(rig.clock))
+    finally:
+        rig.net.ip("gw", "link", "set", "wan0", "group", "default")
+
+
+def test_the_probe_tells_what_is_missing(rig: KernelRig) -> None:
+    with rig.net.entered("gw"):
+        assert probe(settings(rig.clock)).usable
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from tests.natreactor.nat_conformance import settings\nfrom twisted.internet.task import Clock\n"
+        "from voxpath.natreactor.tun import probe\nprint(probe(settings(Clock())))"
+    )
+    argv = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", script, ROOT]
+    said = rig.net.run("gw", argv).stdout
+    assert "usable=False" in said
+    assert "CAP_NET_ADMIN" in said

@@ -1,0 +1,50 @@
+"""``python -m voxpath.natreactor.withdraw TABLE INSIDE...``: take away all that a NAT back end has set up in the kernel.
+
+A back end leaves it in place when it ends, so that calls go on; this is for a host that is a gateway no longer.
+"""
+
+import sys
+from contextlib import suppress
+
+from voxpath.core.errors import LocalError
+from voxpath.natreactor import ruleset
+from voxpath.natreactor.claim import claim
+from voxpath.natreactor.libnftables import Nftables
+from voxpath.natreactor.slowpath import end_process
+from voxpath.natreactor.steering import remove_steering
+
+
+def withdraw(table: str, inside: tuple[str, ...]) -> None:
+    """End the slow path, and remove rules, routes, devices and the table of nftables; what is not there is no error.
+
+    :param table: the name that the back end had; ``inside``: its inside interfaces.
+    :raises LocalError: a back end is running with this name, or the kernel refuses.
+    """
+    with claim(table):
+        remove_steering(table, inside)
+        end_process(table)
+        remove_tables(table)
+
+
+def remove_tables(table: str) -> None:
+    """Remove what the nftables back end may have left."""
+    with suppress(LocalError):  # without nftables there is nothing of it
+        nft = Nftables()
+        try:
+            nft.run(ruleset.remove(table))
+        finally:
+            nft.close()
+
+
+def main() -> int:
+    """Withdraw; give the exit status."""
+    try:
+        withdraw(sys.argv[1], tuple(sys.argv[2:]))
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
