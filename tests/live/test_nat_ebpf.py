@@ -5,56 +5,46 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.namespaces import Namespaces
+from tests.live.nat_gateway import GatewayConformance
 from tests.live.nat_rig import KernelRig, gateway_site
-from tests.natreactor.nat_conformance import oracle, result_of
+from tests.natreactor.nat_conformance import NatConformance, oracle, result_of
 from tests.natreactor.nat_packets import CASES, MAPPINGS
 from voxpath.model.ports import Transaction
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.ebpf.nat import EbpfNAT
-from voxpath.natreactor.ebpf.program import withdraw
-from voxpath.natreactor.interface import Adopted
-from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.withdraw import withdraw
 
 pytestmark = pytest.mark.live
-
-__all__ = ["site"]
 
 ICMP = 1
 
 
-class EbpfRig(KernelRig):
-    """The eBPF back end in the gateway's namespace, and a wire at each side."""
-
-    def begin(self, chosen: NatSettings) -> Adopted:
-        self.nat = EbpfNAT(chosen)
-        self.nat.watch(self.events.append)
-        with self.net.entered("gw"):
-            adopted = result_of(self.nat.start())
-        assert isinstance(adopted, Adopted)
-        return adopted
-
-    def close(self) -> None:
-        result_of(self.nat.stop())
-        self.phone.close()
-        self.out.close()
-        with self.net.entered("gw"):
-            withdraw("voxpath")
+@pytest.fixture(scope="module")
+def site() -> Iterator[Namespaces]:
+    with gateway_site() as net:
+        yield net
 
 
 @pytest.fixture
-def rig(site: Namespaces) -> Iterator[EbpfRig]:
-    made = EbpfRig(site)
+def rig(site: Namespaces) -> Iterator[KernelRig]:
+    made = KernelRig(site, EbpfNAT)
     yield made
     made.close()
+    with site.entered("gw"):
+        withdraw("voxpath", ("lan0",))
 
 
 @pytest.fixture
-def loaded(rig: EbpfRig) -> EbpfRig:
+def loaded(rig: KernelRig) -> KernelRig:
     result_of(rig.nat.apply(Transaction(1, MAPPINGS)))
     return rig
 
 
-def test_what_the_program_carries_itself(loaded: EbpfRig) -> None:
+class TestEbpf(NatConformance, GatewayConformance):
+    """All of it, in the kernel."""
+
+
+def test_what_the_program_carries_itself(loaded: KernelRig) -> None:
     """Without a slow path: all but ICMP and fragments, octet by octet."""
     wrong = []
     for case in CASES:

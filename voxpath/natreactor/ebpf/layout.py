@@ -21,6 +21,8 @@ STATE = Struct("=IIQQIIIIII")
 LIVE_AT: Final = 4
 GENERATION_AT: Final = 8
 PUNT_AT: Final = 24
+PUNT = Struct("=II")
+"""The packet marks of what the slow path gets from inside and from outside; 0: there is none."""
 AWARE_AT: Final = 32
 COUNTS = Struct("=III")
 """Whether the mode is call-aware, and the numbers of prefixes and links."""

@@ -4,31 +4,24 @@ The constants are those of ``linux/rtnetlink.h``, ``pkt_sched.h``, ``pkt_cls.h``
 """
 
 import errno
-import os
 import socket
-from collections.abc import Iterator
 from enum import IntEnum
 from struct import Struct
 from typing import Final, NamedTuple
 
-from voxpath.core.errors import LocalError
 from voxpath.natreactor.netlink import (
-    ANSWER_S,
-    MOST_OCTETS,
     NESTED,
     NLM_F_ACK,
     NLM_F_CREATE,
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    NLMSG_DONE,
-    NLMSG_ERROR,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    Netlink,
     attribute,
     attributes,
     name,
+    raise_if_refused,
 )
-
-NETLINK_ROUTE: Final = 0
-NLM_F_REPLACE, NLM_F_EXCL = 0x100, 0x200
+from voxpath.natreactor.rtnetlink import NETLINK_ROUTE
 
 RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK = 16, 18, 19
 RTM_NEWQDISC = 36
@@ -48,8 +41,6 @@ PRIORITY: Final = 50
 """Among the filters of an interface: those of lower numbers see a packet before us."""
 _EVERYTHING: Final = PRIORITY << 16 | socket.htons(3)
 
-_MESSAGE = Struct("=IHHII")
-_ERROR = Struct("=i")
 _LINK = Struct("=BxHiII")
 _FILTER = Struct("=BxxxiIII")
 _WORD = Struct("=I")
@@ -80,41 +71,26 @@ class Link(NamedTuple):
     native: int
 
 
-class Links:
+class Links(Netlink):
     """Those of the network namespace in which this was made.
 
     :param handle: the number of our filters on every interface.
     :raises LocalError: the kernel has no rtnetlink.
     """
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-        self._sequence = 0
-        try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
-        except OSError as error:
-            raise LocalError(f"no rtnetlink: {error.strerror}") from None
-        self._socket.settimeout(ANSWER_S)
+    PROTOCOL = NETLINK_ROUTE
+    NAME = "rtnetlink"
 
-    def close(self) -> None:
-        """Close the socket; closing twice is allowed."""
-        self._socket.close()
+    def __init__(self, handle: int) -> None:
+        super().__init__()
+        self._handle = handle
 
     def all(self) -> list[Link]:
         """All interfaces.
 
         :raises OSError: the kernel refuses to tell.
         """
-        self._sequence += 1
-        self._socket.send(self._message(RTM_GETLINK, NLM_F_DUMP, _LINK.pack(0, 0, 0, 0, 0)))
-        found = []
-        for said, octets in self._answers():
-            if said == NLMSG_DONE:
-                break
-            _raise_if_refused(said, octets)
-            if said == RTM_NEWLINK:
-                found.append(_link(octets))
-        return found
+        return list(map(_link, self.dumped(RTM_GETLINK, RTM_NEWLINK, _LINK.pack(0, 0, 0, 0, 0))))
 
     def attached(self, index: int, hook: Hook) -> int:
         """The number of the program that our filter runs on an interface; 0: there is none, or no such interface."""
@@ -166,29 +142,10 @@ class Links:
 
     def _ask(self, kind: int, flags: int, content: bytes) -> bytes:
         self._sequence += 1
-        self._socket.send(self._message(kind, flags, content))
-        said, octets = next(self._answers())
-        _raise_if_refused(said, octets)
+        self._socket.send(self.message(kind, flags, content))
+        said, octets = next(self.answers())
+        raise_if_refused(said, octets)
         return octets
-
-    def _message(self, kind: int, flags: int, content: bytes) -> bytes:
-        return _MESSAGE.pack(_MESSAGE.size + len(content), kind, NLM_F_REQUEST | flags, self._sequence, 0) + content
-
-    def _answers(self) -> Iterator[tuple[int, bytes]]:
-        while True:
-            data = self._socket.recv(MOST_OCTETS)
-            at = 0
-            while at < len(data):
-                length, kind, _, sequence, _ = _MESSAGE.unpack_from(data, at)
-                if sequence == self._sequence:
-                    yield kind, data[at + _MESSAGE.size : at + length]
-                at += (length + 3) & ~3
-
-
-def _raise_if_refused(kind: int, content: bytes) -> None:
-    code = -_ERROR.unpack_from(content)[0] if kind == NLMSG_ERROR else 0
-    if code:
-        raise OSError(code, os.strerror(code))
 
 
 def _link(octets: bytes) -> Link:

@@ -3,7 +3,7 @@
  * The fast path of the NAPPT in the kernel: whole UDP, TCP and SCTP packets, translated where they arrive and sent on at once.
  *
  * It says of each packet what voxpath.nappt says, octet by octet, and drops by default.
- * ICMP, fragments and IP options that say anything go to the slow path, a process behind two TUN devices.
+ * ICMP, fragments and IP options that say anything go to the slow path, a process that the routing leads them to.
  * What is none of the NAT's business goes up the stack as if this were not here: local traffic, broadcasts, and headers that the
  * kernel itself refuses.
  * A guard at the way out drops whatever would show an inside address to the outside.
@@ -72,7 +72,7 @@ struct state {
 	__u32 layout;
 	__u32 live; /* the side that packets read: the one word that changes a table in use */
 	__u64 generation[SIDES];
-	__u32 punt[2]; /* the TUN for packets from inside and from outside; 0: there is none */
+	__u32 punt[2]; /* the mark for packets from inside and from outside that the slow path gets; 0: there is none */
 	__u32 aware; /* only peers with a pinhole reach a phone from outside */
 	__u32 prefixes;
 	__u32 links;
@@ -472,12 +472,18 @@ static __always_inline bool read_ports(struct __sk_buff *skb, __u32 l2, struct p
 	return true;
 }
 
-/* Hand a packet to the slow path; without one it is dropped for the reason why it cannot be carried here. */
-static __always_inline int punt(const struct state *now, bool outbound, __u32 reason)
+/*
+ * Hand a packet to the slow path, by a mark that the routing goes by: so the kernel itself refuses what is too long for the other
+ * side, and in the sender's form of the packet. Without a slow path it is dropped for the reason why it cannot be carried here.
+ */
+static __always_inline int punt(const struct state *now, struct __sk_buff *skb, bool outbound, __u32 reason)
 {
-	__u32 tun = now->punt[outbound ? 0 : 1];
+	__u32 mark = now->punt[outbound ? 0 : 1];
 
-	return tun ? bpf_redirect(tun, 0) : dropped(reason);
+	if (!mark)
+		return dropped(reason);
+	skb->mark |= mark;
+	return TC_ACT_UNSPEC;
 }
 
 /* The kernel tells the sender, in whose form the packet still is; what it would deliver to itself instead ends here. */
@@ -546,7 +552,7 @@ static __always_inline int too_big(const struct state *now, struct __sk_buff *sk
 	/* The kernel tells the phone, which sees its own packet in the error. */
 	if (outbound && !hairpin && ip->frag_off & DONT_FRAGMENT)
 		return TC_ACT_UNSPEC;
-	return punt(now, outbound, FRAGMENT);
+	return punt(now, skb, outbound, FRAGMENT);
 }
 
 /* A packet that crosses the gateway, and whose addresses may. */
@@ -559,11 +565,11 @@ static __always_inline int carry(struct __sk_buff *skb, const struct state *now,
 	if (packet->ttl <= 1)
 		return expired(skb, packet);
 	if (packet->has_options)
-		return punt(now, outbound, BAD_OPTIONS);
+		return punt(now, skb, outbound, BAD_OPTIONS);
 	if (packet->fragment)
-		return punt(now, outbound, FRAGMENT);
+		return punt(now, skb, outbound, FRAGMENT);
 	if (packet->protocol == IPPROTO_ICMP)
-		return punt(now, outbound, ICMP);
+		return punt(now, skb, outbound, ICMP);
 	needed = transport_length(packet->protocol);
 	if (!needed)
 		return dropped(UNKNOWN_PROTOCOL);

@@ -1,6 +1,5 @@
 """The NAT back end that is a program in the kernel: calls go on while voxpath does not run."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as ReadOnly
 from contextlib import ExitStack
@@ -24,9 +23,9 @@ from voxpath.natreactor.ebpf.program import Program
 from voxpath.natreactor.ebpf.table import KernelTable
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
-from voxpath.natreactor.notices import drop_event
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.tally import Growth, Tally
 
 NAME = "ebpf"
 
@@ -70,8 +69,7 @@ class EbpfNAT:
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
         self._open: Open | None = None
-        self._drops: Counter[Reason] = Counter()
-        self._untold: Counter[Reason] = Counter()
+        self._growth, self._tally = Growth(), Tally()
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -112,7 +110,7 @@ class EbpfNAT:
         """Dropped packets by reason."""
         if self._open is not None:
             self._take_drops()
-        return {reason.value: self._drops[reason] for reason in Reason}
+        return self._tally.drops()
 
     def watch(self, listener: Callable[[Event], None]) -> None:
         """Register a listener for events."""
@@ -139,7 +137,7 @@ class EbpfNAT:
             host.prepare(planned)  # the program stands before the first packet is forwarded
             self._open = Open(attached, kernel, opened.pop_all())
         self._take_drops()
-        self._untold.clear()  # what a previous run counted is no news
+        self._tally.keep_silent()  # what a previous run counted is no news
         for setting in planned:
             self._tell(setting)
         if adopted.mappings:
@@ -238,14 +236,8 @@ class EbpfNAT:
         else:
             self._broken = ""
         self._take_drops()
-        offenders = self._take_offenders()
-        untold, self._untold = self._untold, Counter()
-        for subject, packets in offenders:
-            untold[subject.reason] -= packets
-            self._tell(drop_event(subject, packets, self._table, self._settings.identify))
-        for reason, packets in untold.items():
-            if packets > 0:
-                self._tell(drop_event(Subject(reason), packets, self._table, self._settings.identify))
+        for event in self._tally.tell(self._take_offenders(), self._table, self._settings.identify):
+            self._tell(event)
 
     def _tell_once(self, reason: str) -> None:
         if reason != self._broken:
@@ -254,13 +246,11 @@ class EbpfNAT:
 
     def _take_drops(self) -> None:
         """Take over what the kernel's counters grew by since the last time."""
-        for reason, count in self._opened().kernel.drops().items():
-            self._untold[reason] += count - self._drops[reason]
-            self._drops[reason] = count
+        self._tally.add(self._growth.of(self._opened().kernel.drops()))
 
     def _take_offenders(self) -> list[tuple[Subject, int]]:
         """Who sent what the source-port check dropped; they are forgotten, so the next look finds what came since."""
-        if not any(self._untold[reason] for reason in (Reason.SPOOFED_PORT, Reason.UNKNOWN_PHONE)):
+        if not self._tally.has_offended():
             return []
         return [
             (Subject(Reason.SPOOFED_PORT if self._table.is_phone(address) else Reason.UNKNOWN_PHONE, address, port), packets)

@@ -59,11 +59,13 @@ def handle_of(table: str) -> int:
 def withdraw(table: str) -> None:
     """Take the programs of a table from all interfaces, and its maps with them.
 
-    :raises OSError: the kernel refuses.
+    :raises LocalError: the kernel refuses.
     """
     links = Links(handle_of(table))
     try:
         _detach(links, {link.number: link for link in links.all()}, set(), set())
+    except OSError as error:
+        raise LocalError(f"the kernel keeps the eBPF program: {error.strerror}") from None
     finally:
         links.close()
 
