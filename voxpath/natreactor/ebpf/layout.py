@@ -56,7 +56,8 @@ PINHOLE_SIDES = INDEX
 BOTH_SIDES: Final = 3
 OFFENDER = Struct("=4sI")
 COUNT = Struct("=Q")
-TRAFFIC = Struct("=QQQQ")
+TRAFFIC = Struct("=QQQQQQ")
+"""Packets and octets each way, packets from spoofed ports, packets of strangers."""
 
 REASONS: Final = (
     Reason.UNKNOWN_PHONE, Reason.SPOOFED_PORT, Reason.UNLEASED_PORT, Reason.BOGON, Reason.UNKNOWN_PROTOCOL,

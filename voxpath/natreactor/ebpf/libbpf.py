@@ -20,6 +20,9 @@ NO_EXIST: Final = 1
 
 LOG_OCTETS: Final = 1 << 18
 
+RIGHTS: Final = "the kernel refuses eBPF: CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN are needed"
+_NO_PROGRAM: Final = 0x7FFFFFFF
+
 _SIGNATURES: tuple[tuple[str, Any, list[Any]], ...] = (
     ("libbpf_set_print", c_void_p, [c_void_p]),
     ("libbpf_num_possible_cpus", c_int, []),
@@ -93,12 +96,13 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def check_library() -> None:
-    """See whether the library is there.
+def check_rights() -> None:
+    """See whether the library is there, and whether programs that others loaded may be looked for.
 
-    :raises LocalError: it is not.
+    :raises LocalError: no.
     """
-    _library()
+    if _library().bpf_prog_get_fd_by_id(_NO_PROGRAM) == -errno.EPERM:
+        raise LocalError(RIGHTS)
 
 
 def _done(result: int) -> int:
@@ -262,6 +266,6 @@ def _info(descriptor: int, asked: bytes = bytes(_INFO_OCTETS)) -> bytes:
 
 def _refusal(error: OSError, log: str) -> str:
     if error.errno in (errno.EPERM, errno.EACCES) and not log:
-        return "the kernel refuses eBPF programs: CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN are needed"
+        return RIGHTS
     said = [line for line in log.splitlines() if line.strip() and not line.startswith("processed ")]
     return f"the kernel refuses the eBPF program: {error.strerror}{f' ({said[-1].strip()})' if said else ''}"

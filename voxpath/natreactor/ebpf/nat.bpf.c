@@ -104,6 +104,8 @@ struct traffic {
 	__u64 out_octets;
 	__u64 in_packets;
 	__u64 in_octets;
+	__u64 spoofed; /* packets that it sent from ports that are not its own */
+	__u64 strange; /* packets of strangers for it */
 };
 
 struct offender {
@@ -312,6 +314,7 @@ static __always_inline __u32 find_sender(__u32 live, const struct packet *packet
 			return SENT;
 		}
 	}
+	change->sender = index;
 	return SPOOFED_PORT;
 }
 
@@ -325,6 +328,22 @@ static __always_inline bool is_admitted(const struct state *now, __u32 live, __b
 		return true;
 	open = bpf_map_lookup_elem(&pinholes, &asked);
 	return (open && *open >> live & 1) || bpf_map_lookup_elem(&pinholes, &trusted);
+}
+
+static __always_inline void count_spoofed(__u32 phone)
+{
+	struct traffic *counted = bpf_map_lookup_elem(&traffic, &phone);
+
+	if (counted)
+		counted->spoofed++;
+}
+
+static __always_inline void count_strange(__u32 phone)
+{
+	struct traffic *counted = bpf_map_lookup_elem(&traffic, &phone);
+
+	if (counted)
+		counted->strange++;
 }
 
 static __always_inline void count_traffic(const struct change *change, __u32 octets)
@@ -587,13 +606,17 @@ static __always_inline int carry(struct __sk_buff *skb, const struct state *now,
 	}
 	if (outbound) {
 		reason = find_sender(live, packet, &change);
+		if (reason == SPOOFED_PORT)
+			count_spoofed(change.sender);
 		if (reason != SENT) {
 			offence(packet->source, packet->source_port);
 			return dropped(reason);
 		}
 	}
-	if (public && !is_admitted(now, live, packet->destination, packet->destination_port, change.source))
+	if (public && !is_admitted(now, live, packet->destination, packet->destination_port, change.source)) {
+		count_strange(change.receiver);
 		return dropped(STRANGER);
+	}
 	if (public)
 		/* The length of what a device has put together says nothing: its own segments count. */
 		routed = route(skb, fib, packet, change.destination, skb->ingress_ifindex, skb->gso_segs > 1 ? 0 : packet->octets);

@@ -98,13 +98,21 @@ class EbpfNAT:
         """Open and close pinholes."""
         return execute(self._admit, change)
 
+    def pinholes(self) -> frozenset[Pinhole]:
+        """The pinholes that are open."""
+        return frozenset(self._table.pinholes or ())
+
+    def mapping_count(self) -> int:
+        """How many mappings there are."""
+        return len(self._table)
+
     def generation(self) -> int:
         """The generation of the last transaction."""
         return self._table.generation
 
     def counters(self, private: IPv4Address) -> PhoneCounters:
         """What went through for one phone since it has a mapping."""
-        return self._opened().kernel.counters(int(private))
+        return self._open.kernel.counters(int(private)) if self._open is not None else PhoneCounters()
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
@@ -168,7 +176,7 @@ class EbpfNAT:
         # A partial take-over says generation 0, so that the ledger is asked for everything.
         table.replace_all(found.generation if whole else 0, kept)
         table.admit(PinholeChange(open=tuple(found.pinholes)))
-        pinholes = frozenset(table.pinholes or ())
+        pinholes = self.pinholes()
         kernel = KernelTable(attached.maps, settings.outside.public if not reused else None)
         kernel.mend(table.services, pinholes if reused else (), map(int, settings.trusted))
         if not reused:
@@ -200,11 +208,11 @@ class EbpfNAT:
 
     def _replace_all(self, generation: int, mappings: tuple[Mapping, ...]) -> None:
         kernel, table = self._opened().kernel, self._table
-        before, old, pinholes = table.generation, tuple(table), tuple(table.pinholes or ())
+        before, old, pinholes = table.generation, tuple(table), tuple(self.pinholes())
         table.replace_all(generation, mappings)
         was, now = set(old), set(table)
         done = Transaction(generation, tuple(now - was), tuple(was - now))
-        shut = tuple(pinhole for pinhole in pinholes if pinhole not in (table.pinholes or ()))
+        shut = tuple(set(pinholes) - self.pinholes())
 
         def undo() -> None:
             table.replace_all(before, old)

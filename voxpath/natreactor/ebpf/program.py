@@ -5,7 +5,6 @@ program they run.
 Nothing of it is in a file system: it ends with the network namespace, and two namespaces never meet.
 """
 
-import errno
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -16,7 +15,7 @@ from zlib import crc32
 from voxpath.core.errors import LocalError
 from voxpath.nappt.table import CAPACITY, Table
 from voxpath.natreactor.ebpf import layout
-from voxpath.natreactor.ebpf.libbpf import BpfMap, BpfObject, check_library, maps_of
+from voxpath.natreactor.ebpf.libbpf import BpfMap, BpfObject, check_rights, maps_of
 from voxpath.natreactor.ebpf.links import Hook, Link, Links
 from voxpath.natreactor.settings import NatSettings
 
@@ -47,7 +46,7 @@ def check(settings: NatSettings) -> None:
         raise LocalError("the kernel's NAT needs an inside prefix and a public address")
     if len(outside.private) > layout.MOST_PREFIXES:
         raise LocalError(f"eBPF can tell {layout.MOST_PREFIXES} inside prefixes apart")
-    check_library()
+    check_rights()
     BpfObject(FILE, {}, {}).close()
 
 
@@ -115,8 +114,7 @@ class Program:
         except OSError as error:
             for each in maps.values():
                 each.close()
-            advice = " (CAP_SYS_ADMIN is needed)" if error.errno == errno.EPERM else ""
-            raise LocalError(f"the kernel does not tell which programs it runs: {error.strerror}{advice}") from None
+            raise LocalError(f"the kernel does not tell which programs it runs: {error.strerror}") from None
         return maps
 
     def load(self, reused: Maps) -> None:

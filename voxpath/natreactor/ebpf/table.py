@@ -135,7 +135,10 @@ class KernelTable:
         """What went through for one phone."""
         index = self._phones.get(private)
         found = self._maps["traffic"].get(layout.INDEX.pack(index)) if index is not None else None
-        return PhoneCounters(*map(sum, zip(*layout.TRAFFIC.iter_unpack(found), strict=True))) if found else PhoneCounters()
+        if not found:
+            return PhoneCounters()
+        out_packets, out_octets, in_packets, in_octets, _, _ = map(sum, zip(*layout.TRAFFIC.iter_unpack(found), strict=True))
+        return PhoneCounters(out_packets, out_octets, in_packets, in_octets)
 
     def drops(self) -> dict[Reason, int]:
         """What was dropped, by reason, since the maps were made."""
