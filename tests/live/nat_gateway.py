@@ -2,18 +2,22 @@
 
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
+from tests.live.namespaces import Namespaces
 from tests.live.nat_rig import LAN, WAN, KernelRig
 from tests.natreactor.nat_conformance import OUTSIDE, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, checksums_hold, ping, udp
+from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, checksums_hold, cut, ping, udp
 from voxpath.model.ports import Transaction
 from voxpath.natreactor.event import HostSetting
-from voxpath.natreactor.interface import Adopted
+from voxpath.natreactor.interface import Adopted, INATReactor
+from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.withdraw import withdraw
 
 
 class GatewayConformance:
@@ -121,3 +125,39 @@ class GatewayConformance:
         assert loaded.begin(fewer) == Adopted(0, kept)
         assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
         assert loaded.carry(udp("10.0.0.13", 2048, FAR, 9), True) is None
+
+
+def gets_its_packets(rig: KernelRig) -> None:
+    """A service does; also those in fragments, whose ports are in the first one only; without it nothing is sent round."""
+    assert rig.carry(udp(FAR, 9, PUBLIC1, 5060), False) is None
+    rig.net.address("gw", "lo", f"{PUBLIC1}/32")
+    try:
+        with rig.net.entered("gw"):
+            service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with service:
+            service.bind((PUBLIC1, 5060))
+            service.settimeout(2)
+            long = bytes(range(250)) * 10
+            for part in reversed(cut(udp(FAR, 9, PUBLIC1, 5060, long, fragment=0))):
+                rig.carry(part, False)
+            assert service.recv(5000) == long
+            assert rig.carry(udp(PHONE1, 2048, PUBLIC1, 5060, b"from inside"), True) is None
+            data, address = service.recvfrom(100)
+            assert (data, address) == (b"from inside", (PHONE1, 2048))
+    finally:
+        rig.net.ip("gw", "addr", "del", f"{PUBLIC1}/32", "dev", "lo")
+
+
+def is_withdrawn_completely(site: Namespaces, make: Callable[[NatSettings], INATReactor]) -> None:
+    """Nothing is left of a back end in the kernel."""
+
+    def there() -> list[str]:
+        return [site.run("gw", ["ip", "-4", *what]).stdout for what in (("rule",), ("link",), ("route", "show", "table", "all"))]
+
+    before = there()
+    rig = KernelRig(site, make)
+    assert there() != before
+    rig.close()
+    with site.entered("gw"):
+        withdraw("voxpath", ("lan0",))
+    assert there() == before

@@ -1,5 +1,9 @@
 """A NAT back end in a real kernel: phone -- gateway -- outside, with a wire at each side."""
 
+import os
+import select
+import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
@@ -13,6 +17,7 @@ from tests.natreactor.nat_packets import FAR
 from voxpath.model.event import Event
 from voxpath.natreactor.interface import Adopted, INATReactor
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.slow.address import peer_of, socket_name
 
 LAN, WAN = "10.0.0.1", "198.51.100.1"
 
@@ -67,12 +72,25 @@ class KernelRig:
 
     def carry(self, packet: bytes, from_inside: bool) -> bytes | None:
         """Send a packet through the kernel; the gateway's own ICMP errors go to ``answers``."""
+        self._send(packet, from_inside)
+        self.settle()
+        return self._came()
+
+    def carry_at_once(self, packet: bytes, from_inside: bool) -> bytes | None:
+        """The same without asking the back end for anything, so that it notices nothing of what happened."""
+        self._send(packet, from_inside)
+        self.phone.settle()
+        self.out.settle()
+        return self._came()
+
+    def _send(self, packet: bytes, from_inside: bool) -> None:
         self.phone.heard()
         self.out.heard()
         sender = self.phone if from_inside else self.out
         sender.send(packet)
         sender.settle()
-        self.settle()
+
+    def _came(self) -> bytes | None:
         own = (IPv4Address(LAN).packed, IPv4Address(WAN).packed)
         everything = [*self.phone.heard(), *self.out.heard()]
         self.answers = [each for each in everything if each[12:16] in own]
@@ -91,3 +109,18 @@ class KernelRig:
         result_of(self.nat.stop())
         self.phone.close()
         self.out.close()
+
+
+def process_of(rig: KernelRig) -> int:
+    """The slow path's process."""
+    with rig.net.entered("gw"), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(socket_name("voxpath"))
+        return peer_of(connection)[0]
+
+
+def kill(process: int) -> None:
+    """Kill a process that has no parent to wait for it, and wait until it is gone."""
+    watched = os.pidfd_open(process)
+    os.kill(process, signal.SIGKILL)
+    assert select.select([watched], [], [], 5)[0]
+    os.close(watched)

@@ -14,16 +14,17 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.live.namespaces import Namespaces
-from tests.live.nat_gateway import GatewayConformance
-from tests.live.nat_rig import KernelRig, gateway_site
+from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
+from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from tests.natreactor.nat_conformance import MEDIA, OUTSIDE, NatConformance, pinhole, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, mapping, udp
+from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, cut, mapping, ping, pong, udp
 from voxpath.core.errors import LocalError
-from voxpath.model.ports import Transaction
+from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.pinhole import PinholeChange
-from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
+from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT, probe
+from voxpath.natreactor.withdraw import withdraw
 
 pytestmark = pytest.mark.live
 
@@ -41,6 +42,8 @@ def rig(site: Namespaces) -> Iterator[KernelRig]:
     made = KernelRig(site, NftablesNAT)
     yield made
     made.close()
+    with site.entered("gw"):
+        withdraw("voxpath", ("lan0",))
     site.run("gw", ["nft", "flush", "ruleset"])
 
 
@@ -55,14 +58,19 @@ class TestNftables(NatConformance, GatewayConformance):
 
 
 def test_an_error_about_a_translated_packet_tells_no_inside_address(loaded: KernelRig) -> None:
-    """The phone's cable is too narrow: the kernel's own error would carry the inside destination, so it stays."""
+    """The phone's cable is too narrow: the kernel's own error would carry the inside destination."""
     loaded.net.ip("gw", "link", "set", "lan0", "mtu", "600")
     try:
-        assert loaded.carry(udp(FAR, 9, PUBLIC1, 2048, bytes(900)), False) is None
+        came = loaded.carry(udp(FAR, 9, PUBLIC1, 2048, bytes(900)), False)
     finally:
         loaded.net.ip("gw", "link", "set", "lan0", "mtu", "1500")
     assert loaded.answers == []
-    assert loaded.nat.drops()["icmp"] == 1
+    assert came is not None
+    assert came[12:20] == IPv4Address(PUBLIC1).packed + IPv4Address(FAR).packed
+    assert came[20:22] == bytes((3, 4))
+    assert int.from_bytes(came[26:28], "big") == 600
+    assert came[28 + 12 : 28 + 20] == IPv4Address(FAR).packed + IPv4Address(PUBLIC1).packed
+    assert IPv4Address(PHONE1).packed not in came
 
 
 def test_no_flow_is_remembered(loaded: KernelRig) -> None:
@@ -78,7 +86,7 @@ from twisted.internet.task import Clock
 sys.path.insert(0, sys.argv[1])
 from tests.natreactor.nat_conformance import settings
 from tests.natreactor.nat_packets import MAPPINGS
-from voxpath.model.ports import Transaction
+from voxpath.model.ports import PortBlock, Transaction
 from voxpath.natreactor.nftables import NftablesNAT
 nat = NftablesNAT(settings(Clock()))
 nat.start()
@@ -102,6 +110,87 @@ def test_calls_go_on_while_the_process_is_dead(rig: KernelRig) -> None:
     assert rig.begin(settings(rig.clock)) == Adopted(41, frozenset(MAPPINGS))
     assert [event for event in rig.events if isinstance(event, TableAdopted)] == [TableAdopted(generation=41, mappings=6)]
     assert rig.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+
+
+def test_pings_and_fragments_go_on_while_the_process_is_stopped(loaded: KernelRig) -> None:
+    """What the kernel leaves to the slow path is not lost by a restart, either."""
+    asked, (first, last) = ping(PHONE1, FAR, 2050), cut(udp(PHONE1, 2048, FAR, 9, bytes(2000), fragment=0))
+    loaded.carry(asked, True)
+    loaded.phone.send(first)
+    before = process_of(loaded)
+    result_of(loaded.nat.stop())
+    for _ in range(20):
+        loaded.phone.send(asked)
+    loaded.phone.send(last)
+    loaded.begin(settings(loaded.clock))
+    loaded.settle()
+    assert len(loaded.out.heard()) == 22
+    assert loaded.nat.counters(IPv4Address(PHONE1)).out_packets == 23
+    assert process_of(loaded) == before
+
+
+def test_calls_do_not_depend_on_the_slow_path(loaded: KernelRig) -> None:
+    """The next look finds that it was killed; until then pings are lost, and nothing leaves untranslated."""
+    kill(process_of(loaded))
+    assert loaded.carry_at_once(udp(PHONE1, 2048, FAR, 9), True) is not None
+    assert loaded.carry_at_once(ping(PHONE1, FAR, 2050), True) is None
+    with loaded.net.entered("gw"):
+        loaded.clock.advance(1)
+    assert [type(event) for event in loaded.events if isinstance(event, SlowPathLost)] == [SlowPathLost]
+    assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+    kill(process_of(loaded))
+    with loaded.net.entered("gw"):
+        result_of(loaded.nat.apply(Transaction(2, (mapping(PHONE1, PUBLIC2, 9216, 64),))))
+    assert loaded.carry(ping(PHONE1, FAR, 9217), True) is not None
+    assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+
+
+@pytest.mark.parametrize("argv", [["ip", "rule", "del", "priority", "10"], ["ip", "link", "delete", "voxpath-in"]])
+def test_what_leads_into_the_slow_path_is_mended(loaded: KernelRig, argv: list[str]) -> None:
+    loaded.net.run("gw", argv)
+    assert loaded.carry_at_once(udp(PHONE1, 2048, FAR, 9), True) is not None
+    assert loaded.carry_at_once(ping(PHONE1, FAR, 2050), True) is None
+    with loaded.net.entered("gw"):
+        loaded.clock.advance(1)
+        loaded.clock.advance(1)
+    assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+
+
+def test_without_a_slow_path_pings_and_fragments_are_dropped_and_the_operator_is_told(
+    loaded: KernelRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object) -> None:
+        raise LocalError("/dev/net/tun cannot be opened")
+
+    with monkeypatch.context() as without:
+        without.setattr("voxpath.natreactor.slowpath.SlowPath.start", absent)
+        without.setattr("voxpath.natreactor.nftables.check_device", absent)
+        loaded.restart()
+        with loaded.net.entered("gw"):
+            reason = probe(settings(loaded.clock)).reason
+        assert reason.endswith("; ICMP and fragments are dropped, since /dev/net/tun cannot be opened")
+        assert [event.reason for event in loaded.events if isinstance(event, NoSlowPath)] == ["/dev/net/tun cannot be opened"]
+        assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+        assert loaded.carry(ping(PHONE1, FAR, 2050), True) is None
+        assert loaded.carry(cut(udp(PHONE1, 2048, FAR, 9, bytes(2000), fragment=0))[0], True) is None
+        assert loaded.carry(pong(FAR, PUBLIC1, 2050), False) is None
+        drops = loaded.nat.drops()
+        assert (drops["icmp"], drops["fragment"]) == (2, 1)
+    loaded.restart()
+    assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+
+
+def test_a_service_of_the_gateway_gets_its_fragments(loaded: KernelRig) -> None:
+    chosen = settings(loaded.clock)
+    served = replace(chosen.outside, services=(PortBlock(IPv4Address(PUBLIC1), 5060, 1),))
+    result_of(loaded.nat.stop())
+    loaded.begin(replace(chosen, outside=served))
+    gets_its_packets(loaded)
+
+
+def test_nothing_is_left_when_it_is_withdrawn(site: Namespaces) -> None:
+    is_withdrawn_completely(site, NftablesNAT)
+    assert site.run("gw", ["nft", "list", "tables"]).stdout == ""
 
 
 def test_counters_survive_a_restart(loaded: KernelRig) -> None:
@@ -201,11 +290,12 @@ def test_it_runs_in_a_user_namespace_too(rig: KernelRig) -> None:
         "from dataclasses import replace\nfrom twisted.internet.task import Clock\n"
         "from tests.natreactor.nat_conformance import OUTSIDE, result_of, settings\n"
         "from tests.natreactor.nat_packets import MAPPINGS\nfrom voxpath.model.ports import Transaction\n"
-        "from voxpath.natreactor.nftables import NftablesNAT, probe\n"
+        "from voxpath.natreactor.nftables import NftablesNAT, probe\nfrom voxpath.natreactor.withdraw import withdraw\n"
         "chosen = replace(settings(Clock()), outside=replace(OUTSIDE, inside=('lo',), outside=('lo',)))\n"
         "assert probe(chosen).usable\nnat = NftablesNAT(chosen)\nresult_of(nat.start())\n"
         "result_of(nat.apply(Transaction(7, MAPPINGS)))\nresult_of(nat.stop())\n"
-        "print(len(result_of(NftablesNAT(chosen).start()).mappings))"
+        "nat = NftablesNAT(chosen)\nprint(len(result_of(nat.start()).mappings))\n"
+        "nat.stop()\nwithdraw('voxpath', ('lo',))"
     )
     said = rig.net.run("gw", ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c", script, ROOT])
     assert said.stdout.strip() == str(len(MAPPINGS))

@@ -1,9 +1,7 @@
 """The tun back end in a real kernel: phone -- gateway -- outside, with the crafted packets of all back ends."""
 
 import os
-import select
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,16 +13,15 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.live.namespaces import Namespaces
-from tests.live.nat_gateway import GatewayConformance
-from tests.live.nat_rig import KernelRig, gateway_site
+from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
+from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, cut, mapping, udp
+from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, mapping, udp
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.natreactor.event import SlowPathLost, TableAdopted, TableLost
 from voxpath.natreactor.interface import Adopted
 from voxpath.natreactor.nftables import NftablesNAT
-from voxpath.natreactor.slow.address import peer_of, socket_name
 from voxpath.natreactor.tun import TunNAT, probe
 from voxpath.natreactor.withdraw import withdraw
 
@@ -52,21 +49,6 @@ def rig(site: Namespaces) -> Iterator[KernelRig]:
 def loaded(rig: KernelRig) -> KernelRig:
     result_of(rig.nat.apply(Transaction(1, MAPPINGS)))
     return rig
-
-
-def process_of(rig: KernelRig) -> int:
-    """The slow path's process."""
-    with rig.net.entered("gw"), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(socket_name("voxpath"))
-        return peer_of(connection)[0]
-
-
-def kill(process: int) -> None:
-    """Kill a process that has no parent to wait for it, and wait until it is gone."""
-    watched = os.pidfd_open(process)
-    os.kill(process, signal.SIGKILL)
-    assert select.select([watched], [], [], 5)[0]
-    os.close(watched)
 
 
 class TestTun(NatConformance, GatewayConformance):
@@ -196,28 +178,11 @@ def test_what_is_too_long_for_the_other_side_is_refused_before_it_is_translated(
 
 
 def test_a_service_of_the_gateway_gets_its_packets(loaded: KernelRig) -> None:
-    """Also those in fragments, whose ports are in the first one only; without the service nothing is sent round."""
     chosen = settings(loaded.clock)
     served = replace(chosen.outside, services=(PortBlock(IPv4Address(PUBLIC1), 5060, 1),))
     result_of(loaded.nat.stop())
     loaded.begin(replace(chosen, outside=served))
-    assert loaded.carry(udp(FAR, 9, PUBLIC1, 5060), False) is None
-    loaded.net.address("gw", "lo", f"{PUBLIC1}/32")
-    try:
-        with loaded.net.entered("gw"):
-            service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with service:
-            service.bind((PUBLIC1, 5060))
-            service.settimeout(2)
-            long = bytes(range(250)) * 10
-            for part in reversed(cut(udp(FAR, 9, PUBLIC1, 5060, long, fragment=0))):
-                loaded.carry(part, False)
-            assert service.recv(5000) == long
-            assert loaded.carry(udp(PHONE1, 2048, PUBLIC1, 5060, b"from inside"), True) is None
-            data, address = service.recvfrom(100)
-            assert (data, address) == (b"from inside", (PHONE1, 2048))
-    finally:
-        loaded.net.ip("gw", "addr", "del", f"{PUBLIC1}/32", "dev", "lo")
+    gets_its_packets(loaded)
 
 
 def test_the_other_back_end_takes_everything_over_and_leaves_nothing_of_it(loaded: KernelRig) -> None:
@@ -233,16 +198,7 @@ def test_the_other_back_end_takes_everything_over_and_leaves_nothing_of_it(loade
 
 
 def test_nothing_is_left_when_it_is_withdrawn(site: Namespaces) -> None:
-    def there() -> list[str]:
-        return [site.run("gw", ["ip", "-4", *what]).stdout for what in (("rule",), ("link",), ("route", "show", "table", "all"))]
-
-    before = there()
-    rig = KernelRig(site, TunNAT)
-    assert there() != before
-    rig.close()
-    with site.entered("gw"):
-        withdraw("voxpath", ("lan0",))
-    assert there() == before
+    is_withdrawn_completely(site, TunNAT)
 
 
 @pytest.mark.parametrize("wrong", [{"inside": ()}, {"outside": ('a"b',)}, {"public": ()}, {"inside": ("absent0",)}])

@@ -88,6 +88,16 @@ class SlowPathLost(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class NoSlowPath(Event, frozen=True, kw_only=True):
+    """The kernel translates UDP, TCP and SCTP; the process that translates the rest cannot run, or is lost."""
+
+    ID: ClassVar[str] = "NAT_NO_SLOW_PATH"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "ICMP and fragments are dropped: {reason}"
+
+    reason: str
+
+
 class SlowPathFault(Event, frozen=True, kw_only=True):
     """Packets made the translation fail, which is a fault of voxpath: they were dropped."""
 

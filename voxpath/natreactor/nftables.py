@@ -1,6 +1,5 @@
 """The NAT back end in the kernel: nftables maps without connection tracking; calls go on while voxpath does not run."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as ReadOnly
 from contextlib import suppress
@@ -24,9 +23,11 @@ from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, Pho
 from voxpath.natreactor.kernelcounters import counted
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.netlink import Netfilter
-from voxpath.natreactor.notices import drop_event
 from voxpath.natreactor.offence import Subject
+from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.slow.device import check_device
+from voxpath.natreactor.tally import Growth, Tally
 
 NAME = "nftables"
 
@@ -44,7 +45,12 @@ def probe(settings: NatSettings) -> Capabilities:
     finally:
         if nft is not None:
             nft.close()
-    return Capabilities(NAME, True, "translates in the kernel, also while voxpath does not run", kernel=True)
+    reason = "translates in the kernel, also while voxpath does not run"
+    try:
+        check_device()
+    except LocalError as error:
+        reason += f"; ICMP and fragments are dropped, since {error}"
+    return Capabilities(NAME, True, reason, kernel=True)
 
 
 @implementer(INATReactor)
@@ -59,9 +65,9 @@ class NftablesNAT:
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
         self._open: tuple[Nftables, Netfilter, socket] | None = None
-        self._drops: Counter[Reason] = Counter()
-        self._untold: Counter[Reason] = Counter()
-        self._seen: Counter[Reason] = Counter()
+        self._punt = Punt(settings, self._table, ruleset.PUNTED, self._tell)
+        self._punts = False
+        self._growth, self._tally = Growth(), Tally()
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -105,13 +111,16 @@ class NftablesNAT:
             )
         except LocalError:
             return PhoneCounters()  # the table is lost: the next look tells and repairs
-        return PhoneCounters(*out, *into)
+        slow = self._punt.counters(private)
+        return PhoneCounters(
+            out[0] + slow.out_packets, out[1] + slow.out_octets, into[0] + slow.in_packets, into[1] + slow.in_octets
+        )
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
         with suppress(LocalError):  # while the table is lost the last known numbers hold; the next look tells and repairs
             self._take_drops()
-        return {reason.value: self._drops[reason] for reason in Reason}
+        return self._tally.drops()
 
     def watch(self, listener: Callable[[Event], None]) -> None:
         """Register a listener for events."""
@@ -131,6 +140,7 @@ class NftablesNAT:
         return self._open
 
     def _close(self) -> None:
+        self._punt.close()
         if self._open is not None:
             for each in self._open:
                 each.close()
@@ -145,7 +155,7 @@ class NftablesNAT:
             planned = host.plan(self._settings.outside)
             adopted = self._adopt()
             self._take_drops()
-            self._untold.clear()  # what a previous run counted is no news
+            self._tally.keep_silent()  # what a previous run counted is no news
             host.prepare(planned)  # the rules stand before the first packet is forwarded
         except BaseException:
             self._close()
@@ -168,6 +178,7 @@ class NftablesNAT:
         table = self._table
         if found is None:
             table.replace_all(0, ())
+            self._punts = self._punt.start()
             self._rebuild()
             return Adopted()
         kept = tuple(mapping for mapping in found.mappings if self._is_allowed(mapping))
@@ -175,9 +186,11 @@ class NftablesNAT:
         # A partial take-over says generation 0, so that the ledger is asked for everything.
         table.replace_all(found.generation if whole else 0, kept)
         table.admit(PinholeChange(open=self._find_pinholes()))
+        self._punts = self._punt.start()
         if whole and found.block_size == self._settings.block_size:
             # The mode may be another one than before.
-            self._kernel.run(ruleset.install(self._settings, table) + filtering.fill(self._settings, table))
+            install = ruleset.install(self._settings, table, punt=self._punts)
+            self._kernel.run(install + filtering.fill(self._settings, table))
         else:
             self._rebuild()
         return Adopted(table.generation, frozenset(table), frozenset(table.pinholes or ()))
@@ -210,8 +223,9 @@ class NftablesNAT:
     def _rebuild(self) -> None:
         """Put a new table in the place of whatever is there, in one step."""
         settings, table = self._settings, self._table
-        self._kernel.run(ruleset.remove(settings.table) + ruleset.install(settings, table) + ruleset.fill(settings, table))
-        self._seen.clear()
+        install = ruleset.install(settings, table, punt=self._punts)
+        self._kernel.run(ruleset.remove(settings.table) + install + ruleset.fill(settings, table))
+        self._growth.begin_again()
 
     def _apply(self, transaction: Transaction) -> None:
         before = self._table.generation
@@ -229,6 +243,7 @@ class NftablesNAT:
             elements.change(kernel, self._settings, self._table, done, shut)
         except LocalError as error:
             self._repair(error, undo)
+        self._punt.apply(done)
 
     def _admit(self, change: PinholeChange) -> None:
         kernel = self._netfilter
@@ -255,6 +270,7 @@ class NftablesNAT:
             kernel.run(ruleset.fill(self._settings, self._table))
         except LocalError as error:
             self._repair(error, undo)
+        self._punt.replace_all()
 
     def _repair(self, cause: LocalError, undo: Callable[[], None]) -> None:
         """Build the kernel's table from our copy after it refused a change; if that fails too, the change is taken back."""
@@ -274,13 +290,9 @@ class NftablesNAT:
             self._recover(cause)
             return
         self._broken = ""
-        untold, self._untold = self._untold, Counter()
-        for subject, packets in offenders:
-            untold[subject.reason] -= packets
-            self._tell(drop_event(subject, packets, self._table, self._settings.identify))
-        for reason, packets in untold.items():
-            if packets > 0:
-                self._tell(drop_event(Subject(reason), packets, self._table, self._settings.identify))
+        offenders += self._punt.offenders()
+        for event in self._tally.tell(offenders, self._table, self._settings.identify):
+            self._tell(event)
 
     def _recover(self, cause: LocalError) -> None:
         try:
@@ -293,21 +305,17 @@ class NftablesNAT:
         self._tell(TableLost(reason=str(cause)))
 
     def _take_drops(self) -> None:
-        """Take over what the kernel's counters grew by since the last time."""
+        """Take over what the kernel's counters and those of the slow path grew by since the last time."""
         packets = counted(self._netfilter, self._settings.table)
         counts = {reason: packets[name] for reason in ruleset.COUNTED if (name := ruleset.counter(reason)) in packets}
         if len(counts) < len(ruleset.COUNTED):
             raise LocalError(f"the table {self._settings.table} has lost its counters")
-        for reason, count in counts.items():
-            # A table that was built again counts from zero.
-            grown = count - self._seen[reason] if count >= self._seen[reason] else count
-            self._drops[reason] += grown
-            self._untold[reason] += grown
-            self._seen[reason] = count
+        self._tally.add(self._growth.of(counts))
+        self._tally.add(self._punt.drops())
 
     def _take_offenders(self) -> list[tuple[Subject, int]]:
         """Who sent what the source-port check dropped; the set is emptied, so the next look finds what came since."""
-        if not any(self._untold[reason] for reason in (Reason.SPOOFED_PORT, Reason.UNKNOWN_PHONE)):
+        if not self._tally.has_offended():
             return []
         name = f"ip {self._settings.table} offenders"
         listed = self._kernel.read(f"list set {name}")

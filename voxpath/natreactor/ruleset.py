@@ -6,6 +6,10 @@ Nothing depends on connection tracking, and nothing is remembered of a packet.
 
 A packet from a phone to a public address of ours gets both translations; it is marked in prerouting, since in postrouting it
 looks like any packet between two inside addresses, which are not translated (decision D21).
+
+ICMP and fragments are beyond these rules.
+They are marked, too, and routing rules lead them into the slow path (:mod:`voxpath.natreactor.steering`), whose devices give them
+back translated; where there is no slow path they are dropped.
 """
 
 import re
@@ -22,12 +26,17 @@ from voxpath.nappt.table import Table, cells
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import filtering
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.slow.device import device_names
+from voxpath.natreactor.steering import Mark
 
 LAYOUT = 1
 """The version of the table's shape; a table of another version is not adopted."""
 
 HAIRPIN_MARK = 0x20000000
 """One bit of the packet mark, set between prerouting and postrouting of packets that turn back at the gateway."""
+
+PUNTED = Mark(inside=0x40000000, outside=0x10000000)
+"""One bit of the packet mark for each device of the slow path."""
 
 MOST_OFFENDERS = 1024
 OFFENDER_S = 60
@@ -69,30 +78,39 @@ $admit
     ip daddr set ip daddr . th dport map @in_port accept
     counter name drop_unleased_port drop
   }
+$punt
   chain receive {
-    ip frag-off & 0x3fff != 0 counter name drop_fragment drop
     # Where the TTL ends the packet stays as it is, so that the kernel's ICMP error shows the sender what it sent;
     # what the kernel would deliver to this host instead is dropped.
     ip ttl 0-1 fib daddr type local counter name drop_ttl_expired drop
     ip ttl 0-1 counter name drop_ttl_expired accept
+$punt_received
+    ip frag-off & 0x3fff != 0 counter name drop_fragment drop
     # The last octets of the header hold any value: only an incomplete header fails here.
     meta l4proto udp @th,48,16 0-65535 goto receive_port
     meta l4proto tcp @th,144,16 0-65535 goto receive_port
+    meta l4proto sctp @th,80,16 0-65535 goto receive_port
     $refuse
   }
   chain arrive {
+    notrack
     ip saddr { $private } counter name drop_bogon drop
     ip saddr { $public } counter name drop_bogon drop
     ip daddr { $private } counter name drop_bogon drop
     ip daddr { $public } goto receive
   }
+  chain depart {
+    notrack
+$punt_departed
+    ip daddr { $public } meta mark set meta mark | $hairpin goto receive
+    ip ttl 0-1 fib daddr oifname { $outside } counter name drop_ttl_expired
+  }
   chain pre {
     type filter hook prerouting priority raw; policy accept;
-    iifname { $inside, $outside } notrack
     iifname { $outside } goto arrive
-    iifname { $inside } ip daddr { $public } meta mark set meta mark | $hairpin
+    iifname { $inside } goto depart
+$punt_returned
     ip daddr { $public } goto receive
-    iifname { $inside } ip ttl 0-1 fib daddr type unicast counter name drop_ttl_expired
   }
 
   chain offence {
@@ -109,6 +127,7 @@ $admit
     ip frag-off & 0x3fff != 0 counter name drop_fragment drop
     meta l4proto udp @th,48,16 0-65535 goto send_port
     meta l4proto tcp @th,144,16 0-65535 goto send_port
+    meta l4proto sctp @th,80,16 0-65535 goto send_port
     $refuse
   }
   chain leave {
@@ -123,14 +142,46 @@ $errors
     oifname { $outside } goto leave
     meta mark & $hairpin == $hairpin goto send
   }
+  $speak
 }
 """)
 
-_REFUSE = """meta l4proto { udp, tcp } counter name drop_truncated drop
+_PUNT = Template("""
+  chain punt {
+    meta mark set meta mark | $mark_outside accept
+  }
+  chain punt_departing {
+    ip daddr { $public } meta mark set meta mark | $mark_inside accept
+    ip daddr { $private } return
+    fib daddr oifname { $outside } meta mark set meta mark | $mark_inside accept
+  }
+  chain returned {
+    # A service that this host does not have: the packet would only be sent round.
+    ip daddr { $public } fib daddr type != local counter name drop_unleased_port drop
+    accept
+  }""")
+
+_PUNT_RECEIVED = """    ip frag-off & 0x3fff != 0 goto punt
+    meta l4proto icmp goto punt"""
+
+_PUNT_DEPARTED = """    ip ttl > 1 ip frag-off & 0x3fff != 0 jump punt_departing
+    ip ttl > 1 ip protocol icmp jump punt_departing"""
+
+_PUNT_RETURNED = Template("    iifname { $devices } goto returned")
+
+_SPEAK = Template("""chain speak {
+    type route hook output priority mangle; policy accept;
+    # What this host says of a packet that was translated; that an inside host cannot be reached, in the name of its public address.
+    icmp type { 3, 11, 12 } ip daddr { $public } meta mark set meta mark | $mark_outside
+$errors
+  }""")
+
+_REFUSE = """meta l4proto { udp, tcp, sctp } counter name drop_truncated drop
     meta l4proto icmp counter name drop_icmp drop
     counter name drop_unknown_protocol drop"""
 
-_ERRORS = "    icmp type { 3, 11, 12 } @th,192,32 & %#x == %#x counter name drop_icmp drop"
+_ABOUT_INSIDE = "icmp type %s @th,192,32 & %#x == %#x"
+"""An ICMP error about a packet to an inside address."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,30}")
 _COUNTER = re.compile(r"counter packets (\d+) bytes (\d+)")
@@ -169,25 +220,54 @@ def check(settings: NatSettings) -> None:
         raise LocalError("the kernel's NAT needs an inside prefix and a public address")
 
 
-def install(settings: NatSettings, table: Table) -> str:
-    """Commands that make the kernel's rules equal to these settings; mappings that are there already stay."""
+def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
+    """Commands that make the kernel's rules equal to these settings; mappings that are there already stay.
+
+    :param punt: whether there is a slow path.
+    """
     outside = settings.outside
+    words = {
+        "private": ", ".join(map(str, table.private)),
+        "public": ", ".join(map(str, outside.public)),
+        "inside": _quoted(outside.inside),
+        "outside": _quoted(outside.outside),
+        "devices": _quoted(device_names(settings.table)),
+        "hairpin": f"{HAIRPIN_MARK:#x}",
+        "mark_inside": f"{PUNTED.inside:#x}",
+        "mark_outside": f"{PUNTED.outside:#x}",
+    }
+    prefixes = [(int(prefix.netmask), int(prefix.network_address)) for prefix in table.private]
+    about = [_ABOUT_INSIDE % ("{ 3, 11, 12 }", *prefix) for prefix in prefixes]
+    unreachable = [_ABOUT_INSIDE % ("3", *prefix) for prefix in prefixes]
     return _TABLE.substitute(
+        words,
         table=settings.table,
         counters="\n".join(f"  counter {counter(reason)} {{ }}" for reason in COUNTED),
         most_offenders=MOST_OFFENDERS,
         offender_s=OFFENDER_S,
         mask=f"{0x10000 - settings.block_size:#x}",
-        hairpin=f"{HAIRPIN_MARK:#x}",
-        private=", ".join(map(str, table.private)),
-        public=", ".join(map(str, outside.public)),
-        inside=", ".join(f'"{name}"' for name in outside.inside),
-        outside=", ".join(f'"{name}"' for name in outside.outside),
         services=_services(outside.services),
         **filtering.rules(settings, HAIRPIN_MARK),
         refuse=_REFUSE,
-        errors="\n".join(_ERRORS % (int(prefix.netmask), int(prefix.network_address)) for prefix in table.private),
+        errors="\n".join(f"    {each} counter name drop_icmp drop" for each in about),
+        punt=_PUNT.substitute(words) if punt else "",
+        punt_received=_PUNT_RECEIVED if punt else "",
+        punt_departed=_PUNT_DEPARTED if punt else "",
+        punt_returned=_PUNT_RETURNED.substitute(words) if punt else "",
+        speak=_SPEAK.substitute(
+            words,
+            errors="\n".join(
+                f"    oifname {{ {words['outside']} }} {each} meta mark set meta mark | {words['mark_inside']}"
+                for each in unreachable
+            ),
+        )
+        if punt
+        else "",
     )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _services(services: Iterable[PortBlock]) -> str:

@@ -1,0 +1,121 @@
+"""What the kernel's tables cannot translate goes to the slow path; what they can never depends on it.
+
+So nothing here fails: while the slow path is lost, ICMP and fragments are dropped, and an event says so; each look tries again.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+from voxpath.core.errors import LocalError
+from voxpath.model.event import Event
+from voxpath.model.ports import Transaction
+from voxpath.nappt.table import Table
+from voxpath.nappt.verdict import Reason
+from voxpath.natreactor import host
+from voxpath.natreactor.event import NoSlowPath, TableLost
+from voxpath.natreactor.interface import PhoneCounters
+from voxpath.natreactor.offence import Subject
+from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.slow.device import device_names
+from voxpath.natreactor.slowpath import SlowPath
+from voxpath.natreactor.steering import Mark, Steering
+from voxpath.natreactor.tally import Growth
+
+
+class Punt:
+    """The slow path beside a fast one.
+
+    :param table: the back end's copy of its table.
+    :param marks: what the fast path marks packets with that it gives away.
+    """
+
+    def __init__(self, settings: NatSettings, table: Table, marks: Mark, tell: Callable[[Event], None]) -> None:
+        self._settings = settings
+        self._table = table
+        self._marks = marks
+        self._tell = tell
+        self._slow = SlowPath(settings, table, tell, watched=False)
+        self._steering: Steering | None = None
+        self._growth = Growth()
+        self._lost = ""
+        self._stale = False
+
+    def start(self) -> bool:
+        """Find or start the slow path, fill it, and lead marked packets there; false: it cannot run here."""
+        try:
+            kept = self._slow.start()
+            if not self._slow.holds(kept):
+                self._slow.fill()
+            self._steer()
+        except LocalError as error:
+            self.close()
+            self._say(error)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of it; it goes on."""
+        self._slow.close()
+        if self._steering is not None:
+            self._steering.close()
+            self._steering = None
+
+    def apply(self, done: Transaction) -> None:
+        """Tell of a transaction that has changed the table."""
+        self._attempt(lambda: self._slow.apply(done))
+
+    def replace_all(self) -> None:
+        """Tell that all of the table has changed."""
+        self._attempt(self._slow.replace_all)
+
+    def drops(self) -> "Counter[Reason]":
+        """By what the dropped packets grew."""
+        found: list[Counter[Reason]] = []
+        self._attempt(lambda: found.append(self._growth.of(self._slow.drops())))
+        return found[0] if found else Counter()
+
+    def offenders(self) -> list[tuple[Subject, int]]:
+        """Who offended since the last time; what is wrong is mended."""
+        found: list[tuple[Subject, int]] = []
+        self._attempt(lambda: self._look(found))
+        return found
+
+    def counters(self, private: IPv4Address) -> PhoneCounters:
+        """What went this way for a phone."""
+        found: list[PhoneCounters] = []
+        self._attempt(lambda: found.append(self._slow.counters(private)))
+        return found[0] if found else PhoneCounters()
+
+    def _look(self, found: list[tuple[Subject, int]]) -> None:
+        if self._stale:
+            self._slow.fill()
+            self._stale = False
+        _, offenders = self._slow.look()
+        found += offenders
+        wrong = self._steering.missing() if self._steering is not None else ""
+        if wrong:
+            self._steer()
+            self._tell(TableLost(reason=wrong))
+        self._lost = ""
+
+    def _steer(self) -> None:
+        for name in device_names(self._settings.table):
+            host.prepare_device(name)
+        if self._steering is None:
+            self._steering = Steering(self._settings, self._marks)
+        self._steering.install()
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        if self._steering is None:
+            return
+        try:
+            action()
+        except LocalError as error:
+            self._stale = True
+            self._say(error)
+
+    def _say(self, error: LocalError) -> None:
+        if str(error) != self._lost:
+            self._lost = str(error)
+            self._tell(NoSlowPath(reason=self._lost))
