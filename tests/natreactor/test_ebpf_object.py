@@ -9,7 +9,7 @@ import pytest
 from voxpath.natreactor.ebpf import layout
 from voxpath.natreactor.ebpf.program import FILE
 
-SOURCE = FILE.with_name("nat.bpf.c")
+SOURCE = FILE.with_name("maps.h")
 MAKE = FILE.with_name("make-object")
 
 

@@ -28,6 +28,7 @@ from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import check_device
 from voxpath.natreactor.tally import Growth, Tally
+from voxpath.natreactor.withdraw import remove_programs
 
 NAME = "nftables"
 
@@ -156,6 +157,7 @@ class NftablesNAT:
             adopted = self._adopt()
             self._take_drops()
             self._tally.keep_silent()  # what a previous run counted is no news
+            remove_programs(self._settings.table)
             host.prepare(planned)  # the rules stand before the first packet is forwarded
         except BaseException:
             self._close()

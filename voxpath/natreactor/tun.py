@@ -27,7 +27,7 @@ from voxpath.natreactor.slow.frames import mappings_of
 from voxpath.natreactor.slowpath import SlowPath
 from voxpath.natreactor.steering import Steering
 from voxpath.natreactor.tally import Growth, Tally
-from voxpath.natreactor.withdraw import remove_tables
+from voxpath.natreactor.withdraw import remove_programs, remove_tables
 
 NAME = "tun"
 
@@ -112,6 +112,7 @@ class TunNAT:
             adopted = self._adopt()
             self._steer()
             remove_tables(self._settings.table)
+            remove_programs(self._settings.table)
             self._tally.add(self._growth.of(self._slow.drops()))
             self._tally.keep_silent()  # what a previous run counted is no news
             host.prepare(planned)  # the rules stand before the first packet is forwarded

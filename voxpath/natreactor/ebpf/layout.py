@@ -1,4 +1,4 @@
-"""The layout of the program's maps; ``nat.bpf.c`` has the same numbers, and a test holds the two against each other."""
+"""The layout of the program's maps; ``maps.h`` has the same numbers, and a test holds the two against each other."""
 
 from struct import Struct
 from typing import Final

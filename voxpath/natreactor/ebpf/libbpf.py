@@ -20,7 +20,7 @@ NO_EXIST: Final = 1
 
 LOG_OCTETS: Final = 1 << 18
 
-RIGHTS: Final = "the kernel refuses eBPF: CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN are needed"
+RIGHTS: Final = "the kernel refuses eBPF: CAP_SYS_ADMIN and CAP_NET_ADMIN are needed"
 _NO_PROGRAM: Final = 0x7FFFFFFF
 
 _SIGNATURES: tuple[tuple[str, Any, list[Any]], ...] = (

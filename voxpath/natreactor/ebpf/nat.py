@@ -24,8 +24,11 @@ from voxpath.natreactor.ebpf.table import KernelTable
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
 from voxpath.natreactor.offence import Subject
+from voxpath.natreactor.punt import Punt
+from voxpath.natreactor.ruleset import PUNTED
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.tally import Growth, Tally
+from voxpath.natreactor.withdraw import remove_tables
 
 NAME = "ebpf"
 
@@ -69,6 +72,7 @@ class EbpfNAT:
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
         self._open: Open | None = None
+        self._punt = Punt(settings, self._table, PUNTED, self._tell)
         self._growth, self._tally = Growth(), Tally()
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
@@ -112,7 +116,15 @@ class EbpfNAT:
 
     def counters(self, private: IPv4Address) -> PhoneCounters:
         """What went through for one phone since it has a mapping."""
-        return self._open.kernel.counters(int(private)) if self._open is not None else PhoneCounters()
+        if self._open is None or not self._table.is_phone(int(private)):
+            return PhoneCounters()
+        fast, slow = self._open.kernel.counters(int(private)), self._punt.counters(private)
+        return PhoneCounters(
+            fast.out_packets + slow.out_packets,
+            fast.out_octets + slow.out_octets,
+            fast.in_packets + slow.in_packets,
+            fast.in_octets + slow.in_octets,
+        )
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
@@ -141,7 +153,9 @@ class EbpfNAT:
             opened.callback(attached.close)
             kernel, adopted = self._adopt(attached)
             opened.callback(kernel.close)
-            attached.attach()
+            opened.callback(self._punt.close)
+            attached.attach(PUNTED if self._punt.start() else None)
+            remove_tables(settings.table)
             host.prepare(planned)  # the program stands before the first packet is forwarded
             self._open = Open(attached, kernel, opened.pop_all())
         self._take_drops()
@@ -199,6 +213,7 @@ class EbpfNAT:
             table.admit(PinholeChange(open=tuple(shut)))
 
         self._change(kernel, done, PinholeChange(close=tuple(shut)), undo)
+        self._punt.apply(done)
 
     def _admit(self, change: PinholeChange) -> None:
         kernel, table = self._opened().kernel, self._table
@@ -219,6 +234,7 @@ class EbpfNAT:
             table.admit(PinholeChange(open=pinholes))
 
         self._change(kernel, done, PinholeChange(close=shut), undo)
+        self._punt.replace_all()
 
     def _change(self, kernel: KernelTable, done: Transaction, pinholes: PinholeChange, undo: Callable[[], object]) -> None:
         """Let packets see a change that the copy here has already; if the kernel refuses it, it is taken back here."""
@@ -244,7 +260,8 @@ class EbpfNAT:
         else:
             self._broken = ""
         self._take_drops()
-        for event in self._tally.tell(self._take_offenders(), self._table, self._settings.identify):
+        offenders = [*self._take_offenders(), *self._punt.offenders()]
+        for event in self._tally.tell(offenders, self._table, self._settings.identify):
             self._tell(event)
 
     def _tell_once(self, reason: str) -> None:
@@ -255,6 +272,7 @@ class EbpfNAT:
     def _take_drops(self) -> None:
         """Take over what the kernel's counters grew by since the last time."""
         self._tally.add(self._growth.of(self._opened().kernel.drops()))
+        self._tally.add(self._punt.drops())
 
     def _take_offenders(self) -> list[tuple[Subject, int]]:
         """Who sent what the source-port check dropped; they are forgotten, so the next look finds what came since."""

@@ -18,6 +18,7 @@ from voxpath.natreactor.ebpf import layout
 from voxpath.natreactor.ebpf.libbpf import BpfMap, BpfObject, check_rights, maps_of
 from voxpath.natreactor.ebpf.links import Hook, Link, Links
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.steering import Mark
 
 FILE: Final = Path(__file__).with_name("nat.bpf.o")
 
@@ -81,6 +82,7 @@ class Program:
         self._links = Links(handle_of(settings.table))
         self._object: BpfObject | None = None
         self._attached: dict[tuple[int, Hook], int] = {}
+        self._marks: Mark | None = None
         self.maps: dict[str, BpfMap] = {}
         try:
             self._named = self._find_links()
@@ -127,13 +129,14 @@ class Program:
         self._object = BpfObject(FILE, {} if reused else entries(self._settings), reused, without)
         self.maps = {name: self._object.map(name) for name in layout.VALUE_OCTETS}
 
-    def attach(self) -> None:
+    def attach(self, marks: Mark | None) -> None:
         """Let all interfaces run it, each in one step in the place of what a previous run attached, and no others.
 
+        :param marks: of what the slow path gets; ``None``: there is none.
         :raises LocalError: the kernel refuses.
         """
         try:
-            self._attached = {}
+            self._attached, self._marks = {}, marks
             self._tell_links(self._named.values())
             # What leaves is looked at first.
             for link, hook, chosen in sorted(self._wanted(), key=lambda each: each[1] is Hook.INGRESS):
@@ -150,7 +153,7 @@ class Program:
         :raises LocalError: an interface is missing, or the kernel refuses.
         """
         self._named = self._find_links()
-        self.attach()
+        self.attach(self._marks)
 
     def lost(self) -> str:
         """Where the program is not attached any more; empty: it is everywhere."""
@@ -217,6 +220,7 @@ class Program:
         octets = b"".join(rows)
         state[layout.LINKS_AT : layout.LINKS_AT + len(octets)] = octets
         layout.COUNTS.pack_into(state, layout.AWARE_AT, self._table.pinholes is not None, len(prefixes), len(rows))
+        layout.PUNT.pack_into(state, layout.PUNT_AT, *(self._marks or (0, 0)))
         layout.INDEX.pack_into(state, 0, layout.LAYOUT)
         state.close()
 
@@ -269,6 +273,6 @@ def _detach(links: Links, there: Mapping[int, Link], filters: set[tuple[int, Hoo
             if (index, hook) not in filters and links.attached(index, hook):
                 links.detach(index, hook)
         if link.native and index not in natives:
-            with suppress(OSError):
+            with suppress(OSError, LocalError):
                 if maps_of(link.native)[0] in NATIVES:
                     links.attach_native(index, -1, replace=True)

@@ -77,11 +77,6 @@ class KernelTable:
         """That of what packets see."""
         return int(layout.COUNT.unpack_from(self._state, layout.GENERATION_AT + self._live * layout.COUNT.size)[0])
 
-    @property
-    def publics(self) -> tuple[int, ...]:
-        """The public addresses, in the order in which the maps have them."""
-        return tuple(self._public)
-
     def mappings(self) -> Iterator[PortMapping]:
         """What packets see."""
         addresses = {index: IPv4Address(address) for address, index in self._phones.items()}
@@ -211,7 +206,8 @@ class KernelTable:
             for private in come:
                 index = self._free[0]
                 key = layout.INDEX.pack(index)
-                layout.PHONE.pack_into(self._rows, index * layout.PHONE_OCTETS, private)
+                at = index * layout.PHONE_OCTETS
+                self._rows[at : at + layout.PHONE_OCTETS] = layout.PHONE.pack(private).ljust(layout.PHONE_OCTETS, b"\0")
                 self._maps["traffic"].clear(key)
                 self._maps["phone_of"].put(layout.ADDRESS.pack(private), key)
                 entered.append((self._maps["phone_of"], layout.ADDRESS.pack(private)))
