@@ -1,23 +1,76 @@
 """What every NAT back end has to do that translates the packets of a machine, beside what all of them have to do."""
 
+import os
+import select
+import signal
 import socket
 import struct
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 
 from tests.live.namespaces import Namespaces
 from tests.live.nat_rig import LAN, WAN, KernelRig
 from tests.natreactor.nat_conformance import OUTSIDE, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, checksums_hold, cut, ping, udp
+from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, checksums_hold, cut, ping, pong, udp
 from voxpath.model.ports import Transaction
-from voxpath.natreactor.event import HostSetting
+from voxpath.natreactor.event import HostSetting, TableAdopted
 from voxpath.natreactor.interface import Adopted, INATReactor
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.withdraw import withdraw
+
+STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
+
+ROOT = str(Path(__file__).parents[2])
+
+RUN_AND_DIE = """
+import sys
+from importlib import import_module
+from twisted.internet.task import Clock
+sys.path.insert(0, sys.argv[1])
+from tests.natreactor.nat_conformance import settings
+from tests.natreactor.nat_packets import MAPPINGS
+from voxpath.model.ports import Transaction
+nat = getattr(import_module(sys.argv[2]), sys.argv[3])(settings(Clock()))
+nat.start()
+nat.apply(Transaction(41, MAPPINGS))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class Stream:
+    """A packet every millisecond in each direction, of UDP and ICMP."""
+
+    def __init__(self, rig: KernelRig) -> None:
+        self._rig = rig
+        self.sent = self.came = 0
+
+    def step(self) -> None:
+        rig = self._rig
+        for packet in (udp(PHONE1, 2048, FAR, 9), ping(PHONE1, FAR, 2050)):
+            rig.phone.send(packet)
+        for packet in (udp(FAR, 9, PUBLIC1, 2048), pong(FAR, PUBLIC1, 2050)):
+            rig.out.send(packet)
+        self.sent += 4
+        select.select([], [], [], 0.001)
+        self.hear()
+
+    def hear(self) -> None:
+        self.came += len(self._rig.phone.heard()) + len(self._rig.out.heard())
+
+    def until_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        while not select.select([process.stdout], [], [], 0)[0]:
+            self.step()
+        assert process.stdout.readline() == b"ready\n"
 
 
 class GatewayConformance:
@@ -117,6 +170,60 @@ class GatewayConformance:
         finally:
             loaded.net.ip("phone", "addr", "flush", "dev", "eth0")
 
+    def test_real_connections_and_long_datagrams_pass(self, loaded: KernelRig) -> None:
+        """The sockets of both kernels, with large segments, fragments and unsolicited calls from outside; every octet arrives."""
+        loaded.net.address("phone", "eth0", f"{PHONE1}/24")
+        loaded.net.route("phone", "default", LAN)
+        loaded.net.address("out", "eth0", f"{FAR}/24")
+        loaded.net.route("out", "default", WAN)
+        try:
+            with loaded.net.entered("phone"):
+                phone, called, datagrams = (socket.socket(socket.AF_INET, kind) for kind in (STREAM, STREAM, DATAGRAM))
+            with loaded.net.entered("out"):
+                server, caller, peer = (socket.socket(socket.AF_INET, kind) for kind in (STREAM, STREAM, DATAGRAM))
+            with phone, called, datagrams, server, caller, peer:
+                server.bind((FAR, 80))
+                server.listen()
+                phone.bind((PHONE1, 2050))
+                carries_both_ways(phone, server, (FAR, 80), (PUBLIC1, 2050))
+                called.bind((PHONE1, 2052))
+                called.listen()
+                caller.bind((FAR, 2944))
+                carries_both_ways(caller, called, (PUBLIC1, 2052), (FAR, 2944))
+                datagrams.bind((PHONE1, 2054))
+                peer.bind((FAR, 9))
+                for sender, receiver, to in ((peer, datagrams, (PUBLIC1, 2054)), (datagrams, peer, (FAR, 9))):
+                    receiver.settimeout(5)
+                    long = os.urandom(20000)
+                    sender.sendto(long, to)
+                    assert receiver.recv(65536) == long
+        finally:
+            for name in ("phone", "out"):
+                loaded.net.ip(name, "addr", "flush", "dev", "eth0")
+
+    def test_nothing_is_lost_when_voxpath_is_killed_and_starts_again(self, rig: KernelRig) -> None:
+        """The kernel, or the slow path, goes on, and the next process finds generation and mappings."""
+        made = type(rig.nat)
+        argv = [sys.executable, "-c", RUN_AND_DIE, ROOT, made.__module__, made.__name__]
+        result_of(rig.nat.apply(Transaction(40, MAPPINGS)))
+        result_of(rig.nat.stop())
+        stream = Stream(rig)
+        for _ in range(2):
+            process = rig.net.spawn("gw", argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            stream.until_ready(process)
+            for _ in range(50):
+                stream.step()
+            assert rig.net.end(process, signal.SIGKILL) == -signal.SIGKILL
+            for _ in range(50):
+                stream.step()
+        rig.events.clear()
+        assert rig.begin(settings(rig.clock)) == Adopted(41, frozenset(MAPPINGS))
+        assert [event for event in rig.events if isinstance(event, TableAdopted)] == [TableAdopted(generation=41, mappings=6)]
+        rig.settle()
+        stream.hear()
+        assert stream.came == stream.sent
+        assert stream.sent > 800
+
     def test_mappings_that_the_configuration_no_longer_allows_are_not_adopted(self, loaded: KernelRig) -> None:
         """Generation 0 says that the ledger has to be asked for everything."""
         result_of(loaded.nat.stop())
@@ -125,6 +232,28 @@ class GatewayConformance:
         assert loaded.begin(fewer) == Adopted(0, kept)
         assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
         assert loaded.carry(udp("10.0.0.13", 2048, FAR, 9), True) is None
+
+
+def carries_both_ways(
+    caller: socket.socket, listener: socket.socket, called: tuple[str, int], seen: tuple[str, int], octets: int = 2_000_000
+) -> None:
+    """A connection does, between two kernels."""
+    caller.settimeout(20)
+    listener.settimeout(20)
+    caller.connect(called)
+    callee, address = listener.accept()
+    assert address == seen
+    content = os.urandom(octets)
+    with callee:
+        callee.settimeout(20)
+        for sender, receiver in ((caller, callee), (callee, caller)):
+            sending = threading.Thread(target=sender.sendall, args=(content,))
+            sending.start()
+            got = bytearray()
+            while len(got) < octets:
+                got += receiver.recv(65536) or b"the connection ended too early" * octets
+            sending.join()
+            assert bytes(got) == content
 
 
 def gets_its_packets(rig: KernelRig) -> None:

@@ -1,8 +1,6 @@
 """The eBPF back end in a real kernel: phone -- gateway -- outside, with the crafted packets of all back ends."""
 
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,7 +24,7 @@ from voxpath.natreactor.ebpf.libbpf import BpfObject
 from voxpath.natreactor.ebpf.nat import EbpfNAT, probe
 from voxpath.natreactor.ebpf.program import FILE
 from voxpath.natreactor.ebpf.table import KernelTable
-from voxpath.natreactor.event import SlowPathLost, TableAdopted, TableLost, Unwatched
+from voxpath.natreactor.event import SlowPathLost, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, INATReactor, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.punt import Punt
@@ -97,40 +95,6 @@ def test_the_maps_have_the_shapes_that_the_process_writes() -> None:
     assert {name: made.map(name).shape.value_octets for name in layout.VALUE_OCTETS} == dict(layout.VALUE_OCTETS)
     assert made.map("drops").shape.entries == len(layout.REASONS)
     made.close()
-
-
-RUN_AND_DIE = """
-import sys
-from twisted.internet.task import Clock
-sys.path.insert(0, sys.argv[1])
-from tests.natreactor.nat_conformance import settings
-from tests.natreactor.nat_packets import MAPPINGS
-from voxpath.model.ports import Transaction
-from voxpath.natreactor.ebpf.nat import EbpfNAT
-nat = EbpfNAT(settings(Clock()))
-nat.start()
-nat.apply(Transaction(41, MAPPINGS))
-print("ready", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_calls_go_on_while_the_process_is_dead(rig: KernelRig) -> None:
-    """After kill -9 the kernel goes on, and the next process finds generation and mappings."""
-    result_of(rig.nat.stop())
-    process = rig.net.spawn("gw", [sys.executable, "-c", RUN_AND_DIE, ROOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    assert rig.net.end(process, signal.SIGKILL) == -signal.SIGKILL
-    rig.phone.send(udp(PHONE1, 2048, FAR, 9))
-    rig.out.send(udp(FAR, 9, PUBLIC1, 4200))
-    rig.phone.settle()
-    rig.out.settle()
-    assert [len(rig.out.heard()), len(rig.phone.heard())] == [1, 1]
-    rig.events.clear()
-    assert rig.begin(settings(rig.clock)) == Adopted(41, frozenset(MAPPINGS))
-    assert [event for event in rig.events if isinstance(event, TableAdopted)] == [TableAdopted(generation=41, mappings=6)]
-    assert rig.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])

@@ -1,8 +1,6 @@
 """The nftables back end in a real kernel: phone -- gateway -- outside, with the crafted packets of all back ends."""
 
 import re
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +19,7 @@ from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.pinhole import PinholeChange
-from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableAdopted, TableLost, Unwatched
+from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT, probe
 from voxpath.natreactor.withdraw import withdraw
@@ -80,38 +78,6 @@ def test_no_flow_is_remembered(loaded: KernelRig) -> None:
     assert count.stdout.strip() in ("", "0")
 
 
-RUN_AND_DIE = """
-import sys
-from twisted.internet.task import Clock
-sys.path.insert(0, sys.argv[1])
-from tests.natreactor.nat_conformance import settings
-from tests.natreactor.nat_packets import MAPPINGS
-from voxpath.model.ports import PortBlock, Transaction
-from voxpath.natreactor.nftables import NftablesNAT
-nat = NftablesNAT(settings(Clock()))
-nat.start()
-nat.apply(Transaction(41, MAPPINGS))
-print("ready", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_calls_go_on_while_the_process_is_dead(rig: KernelRig) -> None:
-    """After kill -9 the kernel goes on, and the next process finds generation and mappings."""
-    result_of(rig.nat.stop())
-    argv = [sys.executable, "-c", RUN_AND_DIE, ROOT]
-    process = rig.net.spawn("gw", argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    assert rig.net.end(process, signal.SIGKILL) == -signal.SIGKILL
-    assert rig.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
-    assert rig.carry(udp(FAR, 9, PUBLIC1, 4200), False) is not None
-    rig.events.clear()
-    assert rig.begin(settings(rig.clock)) == Adopted(41, frozenset(MAPPINGS))
-    assert [event for event in rig.events if isinstance(event, TableAdopted)] == [TableAdopted(generation=41, mappings=6)]
-    assert rig.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
-
-
 def test_pings_and_fragments_go_on_while_the_process_is_stopped(loaded: KernelRig) -> None:
     """What the kernel leaves to the slow path is not lost by a restart, either."""
     asked, (first, last) = ping(PHONE1, FAR, 2050), cut(udp(PHONE1, 2048, FAR, 9, bytes(2000), fragment=0))
@@ -143,6 +109,30 @@ def test_calls_do_not_depend_on_the_slow_path(loaded: KernelRig) -> None:
         result_of(loaded.nat.apply(Transaction(2, (mapping(PHONE1, PUBLIC2, 9216, 64),))))
     assert loaded.carry(ping(PHONE1, FAR, 9217), True) is not None
     assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+
+
+def test_changes_do_not_wait_for_a_slow_path_that_cannot_be_started(loaded: KernelRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried once for each look; when it starts at last it knows what was changed meanwhile."""
+    tried: list[object] = []
+
+    def unable(path: object) -> None:
+        tried.append(path)
+        raise LocalError("there is no memory")
+
+    with monkeypatch.context() as full:
+        full.setattr("voxpath.natreactor.slowpath.SlowPath._spawn", unable)
+        kill(process_of(loaded))
+        with loaded.net.entered("gw"):
+            for port in (9216, 9280, 9344):
+                result_of(loaded.nat.apply(Transaction(2, (mapping(PHONE1, PUBLIC2, port, 64),))))
+            assert len(tried) == 1
+            loaded.clock.advance(1)
+            assert len(tried) == 2
+        assert loaded.carry_at_once(udp(PHONE1, 9345, FAR, 9), True) is not None
+    assert [event.reason for event in loaded.events if isinstance(event, NoSlowPath)] == ["there is no memory"]
+    with loaded.net.entered("gw"):
+        loaded.clock.advance(1)
+    assert loaded.carry(ping(PHONE1, FAR, 9345), True) is not None
 
 
 @pytest.mark.parametrize("argv", [["ip", "rule", "del", "priority", "10"], ["ip", "link", "delete", "voxpath-in"]])

@@ -63,7 +63,7 @@ ROWS = rows_of(MAPPINGS)
 
 
 def carrier() -> Carrier:
-    made = Carrier()
+    made = Carrier(lambda address: address == int(IPv4Address(WAN)))
     assert answer(made, Configure(PLAN, 7, ROWS), 0.0) == Done()
     return made
 
@@ -153,6 +153,14 @@ def test_what_the_kernel_says_of_a_packet_that_nobody_translated_it_says_itself(
     assert [bytes(octets) for octets in made.carry(hop(said), True, 0.0)] == [said]
 
 
+def test_nobody_else_may_say_so() -> None:
+    """An inside host that gives a foreign address as its own."""
+    made = carrier()
+    for about in (udp(FAR, 9, PHONE1, 2048), udp(FAR, 9, "192.0.2.1", 2048)):
+        assert made.carry(hop(error("192.0.2.77", FAR, about)), True, 0.0) == []
+    assert seen(made).drops["bogon"] == 2
+
+
 def test_a_packet_for_a_service_stays_as_it_came() -> None:
     made = carrier()
     for packet, inside in ((udp(FAR, 9, PUBLIC1, 5060), False), (udp(PHONE1, 2048, PUBLIC1, 5060), True)):
@@ -166,11 +174,11 @@ def test_a_fault_of_the_translation_costs_one_packet_and_is_told(monkeypatch: py
     made, packet = carrier(), ping(PHONE1, FAR, 2050)
     with monkeypatch.context() as broken:
         broken.setattr("voxpath.nappt.translator.whole", lambda *_: 1 / 0)
-        assert made.carry(hop(packet), True, 0.0) == []
+        assert made.carry(hop(packet), True, 0.0) == ()
     told = seen(made)
     assert told.faults == 1
     assert "ZeroDivisionError" in told.fault
-    assert packet.hex() in told.fault
+    assert hop(packet).hex() in told.fault
     assert len(made.carry(hop(packet), True, 0.0)) == 1
 
 

@@ -110,7 +110,7 @@ class SlowPathFault(Event, frozen=True, kw_only=True):
 
 
 class HostSetting(Event, frozen=True, kw_only=True):
-    """A kernel parameter was changed because translation needs it."""
+    """A setting of the host was changed because translation needs it."""
 
     ID: ClassVar[str] = "NAT_HOST_SETTING"
     TEXT: ClassVar[str] = "{key} was {before} and is now {after}"

@@ -18,6 +18,7 @@ from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import elements, filtering, host, ruleset
 from voxpath.natreactor.claim import claim
+from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
 from voxpath.natreactor.kernelcounters import counted
@@ -27,7 +28,6 @@ from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import check_device
-from voxpath.natreactor.tally import Growth, Tally
 from voxpath.natreactor.withdraw import remove_programs
 
 NAME = "nftables"
@@ -68,7 +68,7 @@ class NftablesNAT:
         self._open: tuple[Nftables, Netfilter, socket] | None = None
         self._punt = Punt(settings, self._table, ruleset.PUNTED, self._tell)
         self._punts = False
-        self._growth, self._tally = Growth(), Tally()
+        self._growth, self._dropped = Growth(), DropCount()
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -121,7 +121,7 @@ class NftablesNAT:
         """Dropped packets by reason."""
         with suppress(LocalError):  # while the table is lost the last known numbers hold; the next look tells and repairs
             self._take_drops()
-        return self._tally.drops()
+        return self._dropped.drops()
 
     def watch(self, listener: Callable[[Event], None]) -> None:
         """Register a listener for events."""
@@ -156,8 +156,8 @@ class NftablesNAT:
             planned = host.plan(self._settings.outside)
             adopted = self._adopt()
             self._take_drops()
-            self._tally.keep_silent()  # what a previous run counted is no news
             remove_programs(self._settings.table)
+            self._dropped.keep_silent()  # what a previous run counted is no news
             host.prepare(planned)  # the rules stand before the first packet is forwarded
         except BaseException:
             self._close()
@@ -292,8 +292,10 @@ class NftablesNAT:
             self._recover(cause)
             return
         self._broken = ""
-        offenders += self._punt.offenders()
-        for event in self._tally.tell(offenders, self._table, self._settings.identify):
+        grown, more = self._punt.look()
+        self._dropped.add(grown)
+        offenders += more
+        for event in self._dropped.tell(offenders, self._table, self._settings.identify):
             self._tell(event)
 
     def _recover(self, cause: LocalError) -> None:
@@ -312,12 +314,12 @@ class NftablesNAT:
         counts = {reason: packets[name] for reason in ruleset.COUNTED if (name := ruleset.counter(reason)) in packets}
         if len(counts) < len(ruleset.COUNTED):
             raise LocalError(f"the table {self._settings.table} has lost its counters")
-        self._tally.add(self._growth.of(counts))
-        self._tally.add(self._punt.drops())
+        self._dropped.add(self._growth.of(counts))
+        self._dropped.add(self._punt.drops())
 
     def _take_offenders(self) -> list[tuple[Subject, int]]:
         """Who sent what the source-port check dropped; the set is emptied, so the next look finds what came since."""
-        if not self._tally.has_offended():
+        if not self._dropped.has_offended():
             return []
         name = f"ip {self._settings.table} offenders"
         listed = self._kernel.read(f"list set {name}")

@@ -20,7 +20,6 @@ from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.slowpath import SlowPath
 from voxpath.natreactor.steering import Mark, Steering
-from voxpath.natreactor.tally import Growth
 
 
 class Punt:
@@ -37,8 +36,9 @@ class Punt:
         self._tell = tell
         self._slow = SlowPath(settings, table, tell, watched=False)
         self._steering: Steering | None = None
-        self._growth = Growth()
-        self._lost = ""
+        self._reason = ""
+        # Until the next look nothing is tried: a change of the table must not wait for a process that cannot be started.
+        self._lost = False
         self._stale = False
 
     def start(self) -> bool:
@@ -72,14 +72,15 @@ class Punt:
     def drops(self) -> "Counter[Reason]":
         """By what the dropped packets grew."""
         found: list[Counter[Reason]] = []
-        self._attempt(lambda: found.append(self._growth.of(self._slow.drops())))
+        self._attempt(lambda: found.append(self._slow.drops()))
         return found[0] if found else Counter()
 
-    def offenders(self) -> list[tuple[Subject, int]]:
-        """Who offended since the last time; what is wrong is mended."""
-        found: list[tuple[Subject, int]] = []
-        self._attempt(lambda: self._look(found))
-        return found
+    def look(self) -> "tuple[Counter[Reason], list[tuple[Subject, int]]]":
+        """As :meth:`drops`, and who offended since the last look; what is wrong is mended."""
+        found: list[tuple[Counter[Reason], list[tuple[Subject, int]]]] = []
+        self._lost = False
+        self._attempt(lambda: found.append(self._look()))
+        return found[0] if found else (Counter(), [])
 
     def counters(self, private: IPv4Address) -> PhoneCounters:
         """What went this way for a phone."""
@@ -87,35 +88,36 @@ class Punt:
         self._attempt(lambda: found.append(self._slow.counters(private)))
         return found[0] if found else PhoneCounters()
 
-    def _look(self, found: list[tuple[Subject, int]]) -> None:
+    def _look(self) -> "tuple[Counter[Reason], list[tuple[Subject, int]]]":
         if self._stale:
             self._slow.fill()
             self._stale = False
-        _, offenders = self._slow.look()
-        found += offenders
+        seen = self._slow.look()
         wrong = self._steering.missing() if self._steering is not None else ""
         if wrong:
             self._steer()
             self._tell(TableLost(reason=wrong))
-        self._lost = ""
+        self._reason = ""
+        return seen
 
     def _steer(self) -> None:
         for name in device_names(self._settings.table):
             host.prepare_device(name)
         if self._steering is None:
             self._steering = Steering(self._settings, self._marks)
-        self._steering.install()
+        for setting in self._steering.install():
+            self._tell(setting)
 
     def _attempt(self, action: Callable[[], None]) -> None:
-        if self._steering is None:
+        if self._steering is None or self._lost:
             return
         try:
             action()
         except LocalError as error:
-            self._stale = True
+            self._lost = self._stale = True
             self._say(error)
 
     def _say(self, error: LocalError) -> None:
-        if str(error) != self._lost:
-            self._lost = str(error)
-            self._tell(NoSlowPath(reason=self._lost))
+        if str(error) != self._reason:
+            self._reason = str(error)
+            self._tell(NoSlowPath(reason=self._reason))

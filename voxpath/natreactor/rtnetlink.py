@@ -37,7 +37,7 @@ IFF_UP = 1
 IFA_LOCAL = 2
 
 RTA_DST, RTA_IIF, RTA_OIF, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE, RTA_SRC = 1, 3, 4, 6, 7, 15, 2
-RTN_UNICAST, RTN_BLACKHOLE = 1, 6
+RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE = 1, 2, 6
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 
 FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_IFGROUP = 2, 3, 6, 10, 13
@@ -124,7 +124,10 @@ class Rtnetlink(Netlink):
     def __init__(self) -> None:
         super().__init__()
         # Only what is asked for is listed: another table may hold all routes of the Internet.
-        self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        try:
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        except OSError:
+            raise LocalError("the kernel is too old to tell of single routing tables: Linux 5.0 or newer is needed") from None
 
     def link(self, interface: str) -> Link | None:
         """An interface by its name; ``None``: there is none."""
@@ -233,13 +236,21 @@ class Rtnetlink(Netlink):
         """The index of the interface by which a packet would leave that came by another one; 0: it does not leave."""
         content = _ROUTE.pack(socket.AF_INET, 32, 32, *bytes(5), 0)
         content += attribute(RTA_DST, destination) + attribute(RTA_SRC, source) + attribute(RTA_IIF, _WORD.pack(arriving))
+        kind, found = self._found(content)
+        return int(_WORD.unpack(found[RTA_OIF])[0]) if kind == RTN_UNICAST and RTA_OIF in found else 0
+
+    def is_own(self, address: int) -> bool:
+        """Whether an address is one of this host's own."""
+        content = _ROUTE.pack(socket.AF_INET, 32, *bytes(6), 0) + attribute(RTA_DST, address.to_bytes(4, "big"))
+        return self._found(content)[0] == RTN_LOCAL
+
+    def _found(self, content: bytes) -> tuple[int, dict[int, bytes]]:
+        """The route of one packet: its type, and its attributes; type 0: there is none."""
         try:
             (octets,) = self._asked(RTM_GETROUTE, 0, content)
         except OSError:
-            return 0
-        found = dict(attributes(octets[_ROUTE.size :]))
-        forwarded = octets[7] == RTN_UNICAST and RTA_OIF in found
-        return int(_WORD.unpack(found[RTA_OIF])[0]) if forwarded else 0
+            return 0, {}
+        return octets[7], dict(attributes(octets[_ROUTE.size :]))
 
     def _listed(self, kind: int, answer: int, content: bytes) -> list[bytes]:
         try:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
@@ -21,6 +22,7 @@ from voxpath.model.event import Event, printable
 from voxpath.model.ports import Transaction
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
+from voxpath.natreactor.dropcount import Growth
 from voxpath.natreactor.event import SlowPathFault, SlowPathLost
 from voxpath.natreactor.interface import PhoneCounters
 from voxpath.natreactor.offence import Subject
@@ -81,6 +83,7 @@ class SlowPath:
         )
         self._socket: socket.socket | None = None
         self._faults = 0
+        self._growth = Growth()
 
     def start(self) -> Kept:
         """Find the process, or start it; tell what it holds.
@@ -122,21 +125,21 @@ class SlowPath:
         """Tell that all of our table has changed; raises as :meth:`apply`."""
         self._do(ReplaceAll(self._table.generation, rows_of(self._table)))
 
-    def drops(self) -> dict[Reason, int]:
-        """Dropped packets since the process began.
+    def drops(self) -> "Counter[Reason]":
+        """Dropped packets since they were asked for the last time.
 
-        :raises LocalError: it has ended, and cannot be started again.
+        :raises LocalError: the process has ended, and cannot be started again.
         """
-        return _drops(self._look(taken=False))
+        return self._growth.of(_drops(self._look(taken=False)))
 
-    def look(self) -> tuple[dict[Reason, int], list[tuple[Subject, int]]]:
-        """Dropped packets since the process began, and offenders since the last look; raises as :meth:`drops`."""
+    def look(self) -> "tuple[Counter[Reason], list[tuple[Subject, int]]]":
+        """As :meth:`drops`, and who offended since the last look."""
         seen = self._look(taken=True)
         if seen.faults > self._faults:
             self._tell(SlowPathFault(packets=seen.faults - self._faults, fault=printable(seen.fault, FAULT_LETTERS)))
         self._faults = seen.faults
         offenders = [(Subject(Reason(each.reason), each.address, each.port), each.packets) for each in seen.offenders]
-        return _drops(seen), offenders
+        return self._growth.of(_drops(seen)), offenders
 
     def counters(self, private: IPv4Address) -> PhoneCounters:
         """What went through the process for a phone; raises as :meth:`drops`."""
@@ -173,6 +176,7 @@ class SlowPath:
         self.close()
         self.start()
         self._faults = 0
+        self._growth.begin_again()
         try:
             self._ask(Configure(self._plan, self._table.generation, rows_of(self._table)))
             said = self._ask(request)

@@ -16,6 +16,7 @@ from zlib import crc32
 
 from voxpath.core.errors import LocalError
 from voxpath.nappt.packet import ICMP
+from voxpath.natreactor.event import HostSetting
 from voxpath.natreactor.interface import Outside
 from voxpath.natreactor.rtnetlink import LOCAL, MAIN, Link, Route, Rtnetlink, Rule
 from voxpath.natreactor.settings import NatSettings
@@ -24,15 +25,15 @@ from voxpath.natreactor.slow.device import device_names
 BEFORE_LOCAL, LOCAL_AT, BEHIND_LOCAL = 10, 20, 30
 """Priorities; behind ``local`` each table of ours has two of its own."""
 TABLES = 0x76780000
-TABLES_OF_ONE = 16
+TABLES_OF_ONE = 8
 NAMES_APART = 64
 
 LAST_METRIC = 0xFFFF
 INSIDE_GROUP = 0x7670
 """The interface group of the inside: what stays inside leaves by an interface that is not in the default group."""
 
-QUEUE: Final = 4096
-"""Packets that may wait for the process: 40 ms of what it carries at the most."""
+QUEUE: Final = 2048
+"""Packets that may wait for the process: some 20 ms of its work, so that it may pause for a change of its table."""
 
 USUAL_MTU: Final = 1500
 
@@ -75,13 +76,14 @@ class Steering:
         self._devices = device_names(settings.table)
         self._kernel = Rtnetlink()
 
-    def install(self) -> None:
+    def install(self) -> list[HostSetting]:
         """Make rules and routes right; those that are stay untouched.
 
+        :returns: what was changed that is not our own.
         :raises LocalError: an interface or a right is missing.
         """
         inside, outside = self._set_up()
-        self._group()
+        changed = self._group()
         wanted = self._wanted(inside.index, outside.index)
         routes = self._kernel.routes(self._tables)
         for route in sorted(wanted.routes - routes, key=lambda route: -route.metric):
@@ -89,12 +91,16 @@ class Steering:
         rules = self._kernel.rules()
         for rule in sorted(wanted.rules - rules):
             self._kernel.add_rule(rule)
-        self._move_local(rules)
+        changed += self._move_local(rules)
         for rule in rules - wanted.rules:
             if self._is_ours(rule):
                 self._kernel.remove_rule(rule)
-        for route in routes - wanted.routes:
-            self._kernel.remove_route(route)
+        # Where another one has its place, a route is replaced already.
+        places = {(route.table, route.prefix, route.metric) for route in wanted.routes}
+        for route in routes:
+            if (route.table, route.prefix, route.metric) not in places:
+                self._kernel.remove_route(route)
+        return changed
 
     def missing(self) -> str:
         """What is wrong with it, in a few words; empty: nothing.
@@ -120,10 +126,13 @@ class Steering:
     def _is_ours(self, rule: Rule) -> bool:
         return rule.table in self._tables or rule.priority == self._last
 
-    def _move_local(self, rules: Iterable[Rule]) -> None:
-        self._kernel.add_rule(Rule(LOCAL_AT, LOCAL))
-        if Rule(0, LOCAL) in rules:
-            self._kernel.remove_rule(Rule(0, LOCAL))
+    def _move_local(self, rules: set[Rule]) -> list[HostSetting]:
+        if not any(rule.table == LOCAL and rule.priority > BEFORE_LOCAL for rule in rules):
+            self._kernel.add_rule(Rule(LOCAL_AT, LOCAL))
+        if Rule(0, LOCAL) not in rules:
+            return []
+        self._kernel.remove_rule(Rule(0, LOCAL))
+        return [HostSetting(key="the priority of the routing table local", before="0", after=str(LOCAL_AT))]
 
     # Links.
 
@@ -148,17 +157,20 @@ class Steering:
         ]
         return least[0], least[1]
 
-    def _group(self) -> None:
+    def _group(self) -> list[HostSetting]:
         if self._marks is not None:
             ungroup(self._kernel, self._outside.inside)
-            return
-        for name in self._outside.outside:
-            link = self._kernel.link(name)
-            if link is not None and link.group:
-                raise LocalError(f"{name} is in the interface group {link.group}, and has to be in the default one (0)")
-        for link in self._grouped():
-            if link.group != INSIDE_GROUP:
-                self._kernel.set_group(link.index, INSIDE_GROUP)
+            return []
+        for link in links_of(self._kernel, self._outside.outside):
+            if link.group:
+                raise LocalError(f"{link.name} is in the interface group {link.group}, and has to be in the default one (0)")
+        changed = [link for link in self._grouped() if link.group != INSIDE_GROUP]
+        for link in changed:
+            self._kernel.set_group(link.index, INSIDE_GROUP)
+        return [
+            HostSetting(key=f"the interface group of {link.name}", before=str(link.group), after=str(INSIDE_GROUP))
+            for link in changed
+        ]
 
     def _grouped(self) -> list[Link]:
         """The inside interfaces, where their group tells something."""
@@ -220,7 +232,7 @@ class Steering:
 def numbers(table: str) -> tuple[range, int]:
     """The routing tables that belong to a name, and the first of two priorities behind ``local``."""
     number = crc32(table.encode())
-    first = TABLES | (number & 0xFFF) << 4
+    first = TABLES | (number & 0x1FFF) << 3
     return range(first, first + TABLES_OF_ONE), BEHIND_LOCAL + 2 * (number % NAMES_APART)
 
 
@@ -248,7 +260,8 @@ def remove_steering(table: str, inside: Iterable[str]) -> None:
                 kernel.remove_rule(rule)
         for route in kernel.routes(tables):
             kernel.remove_route(route)
-        if not any(rule.priority == BEFORE_LOCAL for rule in kernel.rules()):
+        rules = kernel.rules()
+        if Rule(LOCAL_AT, LOCAL) in rules and not any(rule.priority == BEFORE_LOCAL for rule in rules):
             kernel.add_rule(Rule(0, LOCAL))
             kernel.remove_rule(Rule(LOCAL_AT, LOCAL))
         ungroup(kernel, inside)

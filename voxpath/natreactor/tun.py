@@ -18,6 +18,7 @@ from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.natreactor import host, ruleset
 from voxpath.natreactor.claim import claim
+from voxpath.natreactor.dropcount import DropCount
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
 from voxpath.natreactor.rtnetlink import Rtnetlink
@@ -26,7 +27,6 @@ from voxpath.natreactor.slow.device import check_device, device_names
 from voxpath.natreactor.slow.frames import mappings_of
 from voxpath.natreactor.slowpath import SlowPath
 from voxpath.natreactor.steering import Steering
-from voxpath.natreactor.tally import Growth, Tally
 from voxpath.natreactor.withdraw import remove_programs, remove_tables
 
 NAME = "tun"
@@ -57,7 +57,7 @@ class TunNAT:
         self._listeners: list[Callable[[Event], None]] = []
         self._slow = SlowPath(settings, self._table, self._tell, watched=True)
         self._open: tuple[socket, Steering] | None = None
-        self._growth, self._tally = Growth(), Tally()
+        self._dropped = DropCount()
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -95,8 +95,8 @@ class TunNAT:
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
         with suppress(LocalError):  # while the process is lost the last known numbers hold; the next look tells and repairs
-            self._tally.add(self._growth.of(self._slow.drops()))
-        return self._tally.drops()
+            self._dropped.add(self._slow.drops())
+        return self._dropped.drops()
 
     def watch(self, listener: Callable[[Event], None]) -> None:
         """Register a listener for events."""
@@ -113,8 +113,8 @@ class TunNAT:
             self._steer()
             remove_tables(self._settings.table)
             remove_programs(self._settings.table)
-            self._tally.add(self._growth.of(self._slow.drops()))
-            self._tally.keep_silent()  # what a previous run counted is no news
+            self._dropped.add(self._slow.drops())
+            self._dropped.keep_silent()  # what a previous run counted is no news
             host.prepare(planned)  # the rules stand before the first packet is forwarded
         except BaseException:
             self._close()
@@ -155,7 +155,8 @@ class TunNAT:
     def _steer(self) -> None:
         for name in device_names(self._settings.table):
             host.prepare_device(name)
-        self._steering.install()
+        for setting in self._steering.install():
+            self._tell(setting)
 
     @property
     def _steering(self) -> Steering:
@@ -199,8 +200,8 @@ class TunNAT:
         self._broken = ""
         if wrong:
             self._tell(TableLost(reason=wrong))
-        self._tally.add(self._growth.of(drops))
-        for event in self._tally.tell(offenders, self._table, self._settings.identify):
+        self._dropped.add(drops)
+        for event in self._dropped.tell(offenders, self._table, self._settings.identify):
             self._tell(event)
 
     def _tell(self, event: Event) -> None:

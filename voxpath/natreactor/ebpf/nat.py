@@ -17,6 +17,7 @@ from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import host
 from voxpath.natreactor.claim import claim
+from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.ebpf.libbpf import BpfMap
 from voxpath.natreactor.ebpf.program import Program
@@ -27,7 +28,6 @@ from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.ruleset import PUNTED
 from voxpath.natreactor.settings import NatSettings
-from voxpath.natreactor.tally import Growth, Tally
 from voxpath.natreactor.withdraw import remove_tables
 
 NAME = "ebpf"
@@ -73,7 +73,7 @@ class EbpfNAT:
         self._listeners: list[Callable[[Event], None]] = []
         self._open: Open | None = None
         self._punt = Punt(settings, self._table, PUNTED, self._tell)
-        self._growth, self._tally = Growth(), Tally()
+        self._growth, self._dropped = Growth(), DropCount()
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -130,7 +130,7 @@ class EbpfNAT:
         """Dropped packets by reason."""
         if self._open is not None:
             self._take_drops()
-        return self._tally.drops()
+        return self._dropped.drops()
 
     def watch(self, listener: Callable[[Event], None]) -> None:
         """Register a listener for events."""
@@ -159,7 +159,7 @@ class EbpfNAT:
             host.prepare(planned)  # the program stands before the first packet is forwarded
             self._open = Open(attached, kernel, opened.pop_all())
         self._take_drops()
-        self._tally.keep_silent()  # what a previous run counted is no news
+        self._dropped.keep_silent()  # what a previous run counted is no news
         for setting in planned:
             self._tell(setting)
         if adopted.mappings:
@@ -260,8 +260,9 @@ class EbpfNAT:
         else:
             self._broken = ""
         self._take_drops()
-        offenders = [*self._take_offenders(), *self._punt.offenders()]
-        for event in self._tally.tell(offenders, self._table, self._settings.identify):
+        grown, offenders = self._punt.look()
+        self._dropped.add(grown)
+        for event in self._dropped.tell([*self._take_offenders(), *offenders], self._table, self._settings.identify):
             self._tell(event)
 
     def _tell_once(self, reason: str) -> None:
@@ -271,12 +272,12 @@ class EbpfNAT:
 
     def _take_drops(self) -> None:
         """Take over what the kernel's counters grew by since the last time."""
-        self._tally.add(self._growth.of(self._opened().kernel.drops()))
-        self._tally.add(self._punt.drops())
+        self._dropped.add(self._growth.of(self._opened().kernel.drops()))
+        self._dropped.add(self._punt.drops())
 
     def _take_offenders(self) -> list[tuple[Subject, int]]:
         """Who sent what the source-port check dropped; they are forgotten, so the next look finds what came since."""
-        if not self._tally.has_offended():
+        if not self._dropped.has_offended():
             return []
         return [
             (Subject(Reason.SPOOFED_PORT if self._table.is_phone(address) else Reason.UNKNOWN_PHONE, address, port), packets)

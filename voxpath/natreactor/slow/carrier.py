@@ -6,7 +6,7 @@ is one hop.
 
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from voxpath.model.ports import PortBlock, Transaction
@@ -35,9 +35,11 @@ class Carrier:
     """The table, and the translation of every packet by it.
 
     :ivar plan: what the table is made for.
+    :param is_own: whether an address is one of the gateway's own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_own: Callable[[int], bool]) -> None:
+        self._is_own = is_own
         self._drops: Counter[Reason] = Counter()
         self._offenders: dict[Subject, int] = {}
         self._faults, self._fault = 0, ""
@@ -92,9 +94,13 @@ class Carrier:
 
     def carry(self, packet: bytes, from_inside: bool, now: float) -> Sequence[Octets]:
         """Translate a packet that the kernel gave; give what it has to get back, on the same device."""
-        octets = (self._outbound if from_inside else self._inbound)(packet)
-        if octets is None:
-            return self._carry(packet, from_inside, now)
+        try:
+            octets = (self._outbound if from_inside else self._inbound)(packet)
+            if octets is None:
+                return self._carry(packet, from_inside, now)
+        except Exception:
+            self._failed(packet)
+            return ()
         address, place = (packet[_SOURCE], 0) if from_inside else (bytes(octets[_DESTINATION]), 2)
         counters = self._counters.get(address)
         if counters is None:
@@ -105,7 +111,15 @@ class Carrier:
 
     def discarded(self, packet: bytes, from_inside: bool, now: float) -> None:
         """Count a packet that the kernel has discarded, since its TTL ends here."""
-        self._verdicts(packet, from_inside, now)
+        try:
+            self._verdicts(packet, from_inside, now)
+        except Exception:
+            self._failed(packet)
+
+    def _failed(self, packet: bytes) -> None:
+        """A fault of ours concerns one packet alone, and is told with it."""
+        self._faults += 1
+        self._fault = f"{traceback.format_exc(limit=-1)}of {packet[:FAULT_OCTETS].hex()}"
 
     def _carry(self, packet: bytes, from_inside: bool, now: float) -> Sequence[Octets]:
         if len(packet) < SHORTEST_HEADER or packet[0] >> 4 != 4:
@@ -121,14 +135,7 @@ class Carrier:
     def _verdicts(self, packet: bytes, from_inside: bool, now: float) -> list[Octets]:
         translate = self._translator.outbound if from_inside else self._translator.inbound
         written: list[Octets] = []
-        try:
-            verdicts = translate(packet, now)
-        except Exception:
-            # A fault of ours concerns this packet alone, and is told with it.
-            self._faults += 1
-            self._fault = f"{traceback.format_exc(limit=-1)}of {packet[:FAULT_OCTETS].hex()}"
-            return written
-        for verdict in verdicts:
+        for verdict in translate(packet, now):
             if isinstance(verdict, Translated):
                 self._count(packet, verdict.packet)
                 written.append(_lifted(verdict.packet))
@@ -150,6 +157,8 @@ class Carrier:
         if header.total < at + 4:
             return packet
         (phone,) = ADDRESS.unpack_from(packet, at)
+        if not self._is_own(header.source):
+            return packet
         if not self.table.is_inside(phone):
             return None
         octets = bytearray(packet)

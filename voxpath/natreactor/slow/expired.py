@@ -34,17 +34,18 @@ class ExpiredPackets:
     :ivar socket: is ready when one has come.
     :param inside: names of the inside interfaces; likewise ``outside``.
     :param devices: indexes of our devices.
+    :param routes: tells where packets go.
     :raises LocalError: the rights are missing (CAP_NET_RAW).
     """
 
-    def __init__(self, inside: tuple[str, ...], outside: tuple[str, ...], devices: frozenset[int]) -> None:
+    def __init__(self, inside: tuple[str, ...], outside: tuple[str, ...], devices: frozenset[int], routes: Rtnetlink) -> None:
         self._sides = dict.fromkeys(inside, True) | dict.fromkeys(outside, False)
         self._devices = devices
+        self._routes = routes
         try:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
         except OSError as error:
             raise LocalError(f"packets whose TTL ends here cannot be counted: {error.strerror} (CAP_NET_RAW)") from None
-        self._routes = Rtnetlink()
         program = create_string_buffer(_FILTER, len(_FILTER))
         filtered = _PROGRAM.pack(len(_FILTER) // _INSTRUCTION.size, addressof(program))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filtered)
@@ -68,7 +69,6 @@ class ExpiredPackets:
     def close(self) -> None:
         """Look no more."""
         self.socket.close()
-        self._routes.close()
 
     def _is_ours(self, packet: bytes, interface: str) -> bool:
         """Whether the kernel would give it to one of our devices if its TTL were higher."""

@@ -70,7 +70,7 @@ class ReplaceAll(Struct, frozen=True, tag=True, array_like=True):
 
 
 class Look(Struct, frozen=True, tag=True, array_like=True):
-    """What was dropped? The answer is :class:`Seen`; all packets that came before the question have been dealt with.
+    """What was dropped? The answer is :class:`Seen`; packets that came before the question have been dealt with.
 
     :ivar take: empty the list of offenders.
     """

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Final
 
 from voxpath.core.errors import LocalError, RemoteError
+from voxpath.natreactor.rtnetlink import Rtnetlink
 from voxpath.natreactor.slow.address import is_trusted, peer_of
 from voxpath.natreactor.slow.answers import answer
 from voxpath.natreactor.slow.carrier import Carrier
@@ -18,8 +19,8 @@ from voxpath.natreactor.slow.frames import Configure, End, Look, Request, framed
 
 BATCH: Final = 64
 """Packets of one device that are carried before others are looked at."""
-MOST_DRAINED: Final = 4096
-"""Packets of one device that are carried before a question about them is answered: more than its queue holds."""
+MOST_DRAINED: Final = 256
+"""Packets of one device that are carried before a question about them is answered; who asks waits for it."""
 MOST_CONNECTIONS: Final = 8
 ANSWER_S: Final = 2.0
 """How long a peer may take to read an answer."""
@@ -36,7 +37,8 @@ class Loop:
     def __init__(self, devices: tuple[int, int], indexes: frozenset[int], listener: socket.socket) -> None:
         self._devices = devices
         self._indexes = indexes
-        self._carrier = Carrier()
+        self._routes = Rtnetlink()
+        self._carrier = Carrier(self._routes.is_own)
         self._listener = listener
         self._connections: dict[socket.socket, bytearray] = {}
         self._expired: ExpiredPackets | None = None
@@ -117,11 +119,11 @@ class Loop:
         said = framed(answer(self._carrier, request, monotonic()))
         if isinstance(request, Configure):
             self._look_for_expired()
-        self._ending = isinstance(request, End)
+        self._ending = self._ending or isinstance(request, End)
         return said
 
     def _drain(self) -> None:
-        """Deal with all packets that have come before a question."""
+        """Deal with the packets that have come before a question, unless they are a flood."""
         for descriptor, from_inside in zip(self._devices, (True, False), strict=True):
             self._carry(descriptor, from_inside, MOST_DRAINED)
         self._count_expired(MOST_DRAINED)
@@ -134,7 +136,7 @@ class Loop:
         inside, outside = self._carrier.plan.watched
         if inside or outside:
             with suppress(LocalError):  # they are not counted, then
-                self._expired = ExpiredPackets(inside, outside, self._indexes)
+                self._expired = ExpiredPackets(inside, outside, self._indexes, self._routes)
                 self._watch(self._expired.socket, lambda: self._count_expired(BATCH))
 
     def _count_expired(self, most: int) -> None:

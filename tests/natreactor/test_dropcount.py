@@ -8,10 +8,10 @@ from twisted.internet.task import Clock
 from tests.natreactor.nat_conformance import settings
 from tests.natreactor.nat_packets import PHONE1
 from voxpath.nappt.verdict import Reason
+from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.event import Dropped, SpoofedPort
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import nobody
-from voxpath.natreactor.tally import Growth, Tally
 
 
 def test_counters_that_begin_again_lose_nothing() -> None:
@@ -24,20 +24,20 @@ def test_counters_that_begin_again_lose_nothing() -> None:
 
 
 def test_each_packet_is_told_once_by_its_sender_or_by_its_reason() -> None:
-    tally, table = Tally(), settings(Clock()).make_table()
-    tally.add(Counter({Reason.SPOOFED_PORT: 3, Reason.ICMP: 2}))
-    assert tally.has_offended()
-    told = list(tally.tell([(Subject(Reason.SPOOFED_PORT, int(IPv4Address(PHONE1)), 9), 2)], table, nobody))
+    drops_told, table = DropCount(), settings(Clock()).make_table()
+    drops_told.add(Counter({Reason.SPOOFED_PORT: 3, Reason.ICMP: 2}))
+    assert drops_told.has_offended()
+    told = list(drops_told.tell([(Subject(Reason.SPOOFED_PORT, int(IPv4Address(PHONE1)), 9), 2)], table, nobody))
     assert [type(event) for event in told] == [SpoofedPort, Dropped, Dropped]
     assert [event.packets for event in told if isinstance(event, (SpoofedPort, Dropped))] == [2, 1, 2]
-    assert not tally.has_offended()
-    assert list(tally.tell([], table, nobody)) == []
-    assert (tally.drops()["spoofed_port"], tally.drops()["icmp"], tally.drops()["bogon"]) == (3, 2, 0)
+    assert not drops_told.has_offended()
+    assert list(drops_told.tell([], table, nobody)) == []
+    assert (drops_told.drops()["spoofed_port"], drops_told.drops()["icmp"], drops_told.drops()["bogon"]) == (3, 2, 0)
 
 
 def test_what_a_previous_run_counted_is_no_news() -> None:
-    tally, table = Tally(), settings(Clock()).make_table()
-    tally.add(Counter({Reason.ICMP: 2}))
-    tally.keep_silent()
-    assert list(tally.tell([], table, nobody)) == []
-    assert tally.drops()["icmp"] == 2
+    drops_told, table = DropCount(), settings(Clock()).make_table()
+    drops_told.add(Counter({Reason.ICMP: 2}))
+    drops_told.keep_silent()
+    assert list(drops_told.tell([], table, nobody)) == []
+    assert drops_told.drops()["icmp"] == 2

@@ -32,7 +32,7 @@ class Growth:
         self._seen.clear()
 
 
-class Tally:
+class DropCount:
     """Dropped packets by reason."""
 
     def __init__(self) -> None:
