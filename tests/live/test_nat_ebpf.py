@@ -149,6 +149,22 @@ def test_a_phone_that_comes_after_another_one_begins_to_count_anew(loaded: Kerne
     assert loaded.nat.counters(IPv4Address(PHONE1)) == PhoneCounters()
 
 
+def test_drops_are_counted_at_the_phone(rig: KernelRig) -> None:
+    """What it sent from ports that are not its own, and what strangers sent to it."""
+    rig.restart(call_aware=True)
+    result_of(rig.nat.apply(Transaction(1, MAPPINGS)))
+    for packet, inside in (
+        (udp(PHONE2, 2048, FAR, 9), True),
+        (udp(PHONE2, 2049, PUBLIC1, 2050), True),
+        (udp(FAR, 9, PUBLIC1, 2112), False),
+        (udp(PHONE1, 2048, PUBLIC1, 2112), True),
+        (udp(FAR, 9, PUBLIC1, 2048), False),
+    ):
+        assert rig.carry(packet, inside) is None
+    assert rig.nat.counters(IPv4Address(PHONE2)) == PhoneCounters(0, 0, 0, 0, {"spoofed_port": 2}, {"stranger": 2})
+    assert rig.nat.counters(IPv4Address(PHONE1)) == PhoneCounters(0, 0, 0, 0, {}, {"stranger": 1})
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -45,12 +45,20 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class PhoneCounters:
-    """Packets and octets of one phone, in each direction."""
+    """Packets and octets of one phone that went through, in each direction, and packets that were dropped.
+
+    :ivar out_drops: packets of what the phone sent, by the reason why they were dropped
+        (:class:`voxpath.nappt.verdict.Reason`): above all those from ports that are not its own.
+    :ivar in_drops: packets of what was for its ports: above all those of strangers, in the call-aware mode.
+        Of other reasons a back end counts what it can tell to be this phone's.
+    """
 
     out_packets: int = 0
     out_octets: int = 0
     in_packets: int = 0
     in_octets: int = 0
+    out_drops: Table[str, int] = field(default_factory=dict)
+    in_drops: Table[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,14 +239,24 @@ class BpfObject:
         return found
 
 
-def maps_of(program: int) -> tuple[str, list[BpfMap]]:
-    """The name of a program that the kernel has, and its maps.
+def maps_of(program: int) -> list[BpfMap]:
+    """The maps of a program that the kernel has.
 
     :param program: its number in the kernel.
     :raises OSError: there is none, or the rights are missing (``CAP_SYS_ADMIN``).
     """
-    library = _library()
-    descriptor = _done(library.bpf_prog_get_fd_by_id(program))
+    numbers, _ = _program(program)
+    return [BpfMap(_done(_library().bpf_map_get_fd_by_id(number)), owned=True) for number in numbers]
+
+
+def name_of(program: int) -> str:
+    """The name of a program that the kernel has; raises as :func:`maps_of`."""
+    return _program(program)[1]
+
+
+def _program(program: int) -> tuple[list[int], str]:
+    """The numbers of a program's maps, and its name."""
+    descriptor = _done(_library().bpf_prog_get_fd_by_id(program))
     try:
         numbers = (c_uint32 * _MOST_MAPS)()
         asked = bytearray(_INFO_OCTETS)
@@ -254,8 +264,7 @@ def maps_of(program: int) -> tuple[str, list[BpfMap]]:
         *_, count, _, name = _PROGRAM_INFO.unpack_from(_info(descriptor, bytes(asked)))
     finally:
         os.close(descriptor)
-    maps = [BpfMap(_done(library.bpf_map_get_fd_by_id(number)), owned=True) for number in numbers[:count]]
-    return name.rstrip(b"\0").decode(), maps
+    return list(numbers[:count]), name.rstrip(b"\0").decode()
 
 
 def _info(descriptor: int, asked: bytes = bytes(_INFO_OCTETS)) -> bytes:

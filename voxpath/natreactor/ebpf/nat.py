@@ -115,7 +115,7 @@ class EbpfNAT:
         return self._table.generation
 
     def counters(self, private: IPv4Address) -> PhoneCounters:
-        """What went through for one phone since it has a mapping."""
+        """What went through for one phone since it has a mapping, and what was dropped."""
         if self._open is None or not self._table.is_phone(int(private)):
             return PhoneCounters()
         fast, slow = self._open.kernel.counters(int(private)), self._punt.counters(private)
@@ -124,6 +124,8 @@ class EbpfNAT:
             fast.out_octets + slow.out_octets,
             fast.in_packets + slow.in_packets,
             fast.in_octets + slow.in_octets,
+            fast.out_drops,
+            fast.in_drops,
         )
 
     def drops(self) -> ReadOnly[str, int]:

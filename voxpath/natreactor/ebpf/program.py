@@ -15,7 +15,7 @@ from zlib import crc32
 from voxpath.core.errors import LocalError
 from voxpath.nappt.table import CAPACITY, Table
 from voxpath.natreactor.ebpf import layout
-from voxpath.natreactor.ebpf.libbpf import BpfMap, BpfObject, check_rights, maps_of
+from voxpath.natreactor.ebpf.libbpf import BpfMap, BpfObject, check_rights, maps_of, name_of
 from voxpath.natreactor.ebpf.links import Hook, Link, Links
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.steering import Mark
@@ -109,8 +109,7 @@ class Program:
             for link in self._links.all():
                 for hook in Hook:
                     if number := self._links.attached(link.number, hook):
-                        _, others = maps_of(number)
-                        for each in others:
+                        for each in maps_of(number):
                             if maps.setdefault(each.name, each) is not each:
                                 each.close()
         except OSError as error:
@@ -198,7 +197,7 @@ class Program:
         try:
             for name, link in self._named.items():
                 side = "outside" if name in self._settings.outside.outside else "inside"
-                ours = bool(link.native) and maps_of(link.native)[0] in NATIVES
+                ours = bool(link.native) and name_of(link.native) in NATIVES
                 self._links.attach_native(link.number, self._program(f"{side}_native"), replace=ours)
                 done.add(link.number)
         except OSError:
@@ -274,5 +273,5 @@ def _detach(links: Links, there: Mapping[int, Link], filters: set[tuple[int, Hoo
                 links.detach(index, hook)
         if link.native and index not in natives:
             with suppress(OSError, LocalError):
-                if maps_of(link.native)[0] in NATIVES:
+                if name_of(link.native) in NATIVES:
                     links.attach_native(index, -1, replace=True)

@@ -127,13 +127,22 @@ class KernelTable:
         self._leave(plan.gone)
 
     def counters(self, private: int) -> PhoneCounters:
-        """What went through for one phone."""
+        """What went through for one phone, and what was dropped."""
         index = self._phones.get(private)
         found = self._maps["traffic"].get(layout.INDEX.pack(index)) if index is not None else None
         if not found:
             return PhoneCounters()
-        out_packets, out_octets, in_packets, in_octets, _, _ = map(sum, zip(*layout.TRAFFIC.iter_unpack(found), strict=True))
-        return PhoneCounters(out_packets, out_octets, in_packets, in_octets)
+        out_packets, out_octets, in_packets, in_octets, spoofed, strange = map(
+            sum, zip(*layout.TRAFFIC.iter_unpack(found), strict=True)
+        )
+        return PhoneCounters(
+            out_packets,
+            out_octets,
+            in_packets,
+            in_octets,
+            {Reason.SPOOFED_PORT.value: spoofed} if spoofed else {},
+            {Reason.STRANGER.value: strange} if strange else {},
+        )
 
     def drops(self) -> dict[Reason, int]:
         """What was dropped, by reason, since the maps were made."""
