@@ -1,6 +1,7 @@
 """The eBPF back end in a real kernel: phone -- gateway -- outside, with the crafted packets of all back ends."""
 
 import os
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,16 +9,34 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from tests.live.namespaces import Namespaces
 from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, oracle, result_of, settings
-from tests.natreactor.nat_packets import CASES, FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, PUBLIC2, cut, mapping, ping, udp
+from tests.natreactor.nat_packets import (
+    CASES,
+    FAR,
+    MAPPINGS,
+    PHONE1,
+    PHONE2,
+    PUBLIC1,
+    PUBLIC2,
+    Case,
+    checksum,
+    cut,
+    mapping,
+    ping,
+    udp,
+)
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
+from voxpath.nappt.packet import is_unicast
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.ebpf import layout
 from voxpath.natreactor.ebpf.libbpf import BpfObject
@@ -384,3 +403,44 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig, missing: str) -> None:
     said = rig.net.run("gw", argv).stdout
     assert "usable=False" in said
     assert "CAP_SYS_ADMIN" in said
+
+
+OURS = tuple(int(IPv4Address(text)) for text in (PUBLIC1, PUBLIC2, "203.0.113.3"))
+FILLING = b"\0\1"
+
+
+def is_the_nats(packet: bytes, from_inside: bool) -> bool:
+    """Whether the oracle has to answer for a packet: it is whole, crosses the gateway, and is no business of the host's."""
+    if len(packet) < 20 or packet[6] & 0x3F or packet[7]:
+        return False
+    source, destination = struct.unpack_from("!II", packet, 12)
+    near = [address >> 8 in (0x0A0000, 0xC63364) and address != int(IPv4Address(FAR)) for address in (source, destination)]
+    if packet[20 : (packet[0] & 15) * 4].strip(FILLING):
+        return False  # the kernel writes into options on its way
+    if from_inside:
+        return not near[1] and (source >> 8 == 0x0A0000 or source in OURS) and is_unicast(destination)
+    return destination in OURS and not near[1] and not (near[0] and source >> 8 == 0xC63364)
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 43), st.integers(0, 255)), min_size=1, max_size=3)
+
+
+def test_changed_packets_are_treated_as_the_oracle_does(loaded: KernelRig) -> None:
+    """Whatever octets of a crafted packet are others; with a right IP checksum, so that they are looked at."""
+
+    @given(st.sampled_from(CASES), CHANGES)
+    @hypothesis.settings(max_examples=300, deadline=None, database=None)
+    def check(case: Case, changes: list[tuple[int, int]]) -> None:
+        octets = bytearray(case.packet)
+        for at, value in changes:
+            if at < len(octets):
+                octets[at] = value
+        size = (octets[0] & 15) * 4
+        if 20 <= size <= len(octets):
+            octets[10:12] = b"\0\0"
+            octets[10:12] = struct.pack("!H", checksum(bytes(octets[:size])))
+        packet = bytes(octets)
+        assume(is_the_nats(packet, case.from_inside))
+        assert loaded.carry(packet, case.from_inside) == oracle(replace(case, packet=packet))
+
+    check()

@@ -24,6 +24,8 @@ FILE: Final = Path(__file__).with_name("nat.bpf.o")
 
 NATIVES: Final = ("inside_native", "outside_native")
 FEWEST_PHONES: Final = 4096
+_NOT_YET: Final = -1
+"""No program has this number."""
 
 Maps = Mapping[str, BpfMap]
 
@@ -135,10 +137,11 @@ class Program:
         :raises LocalError: the kernel refuses.
         """
         try:
-            self._attached, self._marks = {}, marks
+            wanted = tuple(self._wanted())
+            self._attached, self._marks = {(link.number, hook): _NOT_YET for link, hook, _ in wanted}, marks
             self._tell_links(self._named.values())
             # What leaves is looked at first.
-            for link, hook, chosen in sorted(self._wanted(), key=lambda each: each[1] is Hook.INGRESS):
+            for link, hook, chosen in sorted(wanted, key=lambda each: each[1] is Hook.INGRESS):
                 self._links.attach(link.number, hook, self._program(chosen), f"voxpath:{self._settings.table}")
                 self._attached[link.number, hook] = self._links.attached(link.number, hook)
             natives = self._attach_natives()

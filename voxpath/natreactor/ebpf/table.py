@@ -19,13 +19,10 @@ from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.ebpf import layout
+from voxpath.natreactor.ebpf.cells import Cells
 from voxpath.natreactor.ebpf.libbpf import BpfMap
 from voxpath.natreactor.interface import PhoneCounters
 
-_STEP = 64
-_EMPTY = bytes(_STEP * layout.CELL)
-_PUBLIC_WORDS = layout.PUBLIC_OCTETS // layout.CELL
-_HEAD_WORDS = layout.PUBLIC_HEAD // layout.CELL
 _PHONE_HALVES = layout.PHONE_OCTETS // 2
 _HEAD_HALVES = layout.PHONE.size // 2
 
@@ -51,15 +48,15 @@ class KernelTable:
 
     def __init__(self, maps: Mapping[str, BpfMap], publics: Iterable[IPv4Address] | None = None) -> None:
         self._maps = maps
-        self._memory = [maps[name].memory() for name in ("state", "publics", "phones")]
-        self._state, self._cells, self._rows = self._memory
-        self._words = memoryview(self._cells).cast("I")
+        self._state, self._rows = maps["state"].memory(), maps["phones"].memory()
+        named = None if publics is None else map(int, publics)
+        self._cells = Cells(maps["publics"].memory(), maps["publics"].shape.entries, named)
         self._halves = memoryview(self._rows).cast("H")
         self._state_words = memoryview(self._state).cast("I")
         self._order = Lock()
         if publics is not None:
-            self._name_publics(publics)
-        self._public = {self._public_address(number): number for number in range(maps["publics"].shape.entries)}
+            for address, number in self._cells.numbers.items():
+                maps["public_of"].put(layout.ADDRESS.pack(address), layout.INDEX.pack(number))
         self._phones = dict(self._found_phones())
         last = maps["phones"].shape.entries
         used = set(self._phones.values())
@@ -67,9 +64,9 @@ class KernelTable:
 
     def close(self) -> None:
         """Let go of the memory; the kernel keeps it."""
-        for view in (self._state_words, self._words, self._halves):
+        for view in (self._state_words, self._halves):
             view.release()
-        for each in self._memory:
+        for each in (self._state, self._cells, self._rows):
             each.close()
 
     @property
@@ -80,9 +77,9 @@ class KernelTable:
     def mappings(self) -> Iterator[PortMapping]:
         """What packets see."""
         addresses = {index: IPv4Address(address) for address, index in self._phones.items()}
-        for address, number in self._public.items():
+        for address in self._cells.numbers:
             public = IPv4Address(address)
-            for port, cell in self._filled(number, self._live):
+            for port, cell in self._cells.held(address, self._live):
                 size = 1 << (cell >> layout.SIZE_SHIFT)
                 if cell < layout.SERVICE and port % size == 0:
                     yield PortMapping(addresses[cell & layout.PHONE_BITS], PortBlock(public, port, size))
@@ -104,7 +101,7 @@ class KernelTable:
         :param trusted: peers that reach every phone in the call-aware mode from now on.
         :raises OSError: the kernel refuses.
         """
-        self._mend_cells(services)
+        self._cells.mend(self._live, services)
         self._mend_phones()
         self._mend_pinholes(pinholes, trusted)
 
@@ -166,39 +163,19 @@ class KernelTable:
     def _live(self) -> int:
         return int(layout.INDEX.unpack_from(self._state, layout.LIVE_AT)[0]) & 1
 
-    def _base(self, number: int, side: int) -> int:
-        return number * _PUBLIC_WORDS + _HEAD_WORDS + side * layout.PORTS
-
-    def _filled(self, number: int, side: int) -> Iterator[tuple[int, int]]:
-        """The ports of a public address that are somebody's, with their cells."""
-        base = self._base(number, side)
-        octets = self._words[base : base + layout.PORTS].tobytes()
-        for first in range(0, layout.PORTS, _STEP):
-            if octets[first * layout.CELL : (first + _STEP) * layout.CELL] != _EMPTY:
-                for port in range(first, first + _STEP):
-                    if cell := self._words[base + port]:
-                        yield port, cell
-
-    def _public_address(self, number: int) -> int:
-        return int(layout.ADDRESS.unpack_from(self._cells, number * layout.PUBLIC_OCTETS)[0])
-
     def _found_phones(self) -> Iterator[tuple[int, int]]:
-        found = {cell & layout.PHONE_BITS for number in self._public.values() for _, cell in self._filled(number, self._live)}
+        cells = (cell for address in self._cells.numbers for _, cell in self._cells.held(address, self._live))
+        found = {cell & layout.PHONE_BITS for cell in cells}
         for index in sorted(found - {layout.SERVICE & layout.PHONE_BITS}):
             yield layout.PHONE.unpack_from(self._rows, index * layout.PHONE_OCTETS)[0], index
 
     # Writing.
 
-    def _name_publics(self, publics: Iterable[IPv4Address]) -> None:
-        for number, public in enumerate(publics):
-            layout.ADDRESS.pack_into(self._cells, number * layout.PUBLIC_OCTETS, int(public))
-            self._maps["public_of"].put(public.packed, layout.INDEX.pack(number))
-
     def _plan(self, done: Transaction, table: Table) -> _Plan:
         """What becomes of the phones; nothing is changed yet."""
         concerned = {int(mapping.private): mapping.private for mapping in (*done.remove, *done.add)}
         publics = {
-            private: sorted({self._public[int(mapping.block.public)] for mapping in table.mappings_of(address)})
+            private: sorted({self._cells.numbers[int(mapping.block.public)] for mapping in table.mappings_of(address)})
             for private, address in concerned.items()
         }
         come = tuple(private for private in concerned if private not in self._phones)
@@ -233,19 +210,15 @@ class KernelTable:
     def _write(self, side: int, done: Transaction, publics: Mapping[int, list[int]]) -> None:
         """Write a change to one side."""
         for mapping in done.remove:
-            self._fill(side, mapping.block, layout.NOBODY)
+            self._cells.fill(side, mapping.block, layout.NOBODY)
         for mapping in done.add:
             size = mapping.block.size.bit_length() - 1
-            self._fill(side, mapping.block, size << layout.SIZE_SHIFT | self._phones[int(mapping.private)])
+            self._cells.fill(side, mapping.block, size << layout.SIZE_SHIFT | self._phones[int(mapping.private)])
         for private, found in publics.items():
             at = self._phones[private] * _PHONE_HALVES + _HEAD_HALVES + side * layout.MOST_PUBLICS_OF_A_PHONE
             numbers = [number + 1 for number in found]
             numbers.extend([0] * (layout.MOST_PUBLICS_OF_A_PHONE - len(numbers)))
             self._halves[at : at + layout.MOST_PUBLICS_OF_A_PHONE] = memoryview(array("H", numbers))
-
-    def _fill(self, side: int, block: PortBlock, cell: int) -> None:
-        at = self._base(self._public[int(block.public)], side) + block.first
-        self._words[at : at + block.size] = memoryview(array("I", [cell]) * block.size)
 
     def _mark(self, pinholes: PinholeChange, opened: int, closed: int) -> None:
         """Say on which sides pinholes are open; those that are on none are taken out."""
@@ -273,19 +246,6 @@ class KernelTable:
             self._maps["phone_of"].remove(layout.ADDRESS.pack(private))
             # The longest unused index is given first: a packet on another processor may still hold this one.
             self._free.append(self._phones.pop(private))
-
-    def _mend_cells(self, services: Collection[PortBlock]) -> None:
-        for address, number in self._public.items():
-            base, live = self._base(number, 0), self._base(number, self._live)
-            image = array("I", self._words[live : live + layout.PORTS])
-            for port, cell in tuple(self._filled(number, self._live)):
-                if cell == layout.SERVICE:
-                    image[port] = layout.NOBODY
-            for block in services:
-                if int(block.public) == address:
-                    image[block.first] = layout.SERVICE
-            for at in (base, base + layout.PORTS):
-                self._words[at : at + layout.PORTS] = memoryview(image)
 
     def _mend_phones(self) -> None:
         known = self._maps["phone_of"]
