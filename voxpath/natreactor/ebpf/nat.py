@@ -28,6 +28,7 @@ from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.ruleset import PUNTED
 from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.slow.device import check_device
 from voxpath.natreactor.withdraw import remove_tables
 
 NAME = "ebpf"
@@ -37,11 +38,17 @@ def probe(settings: NatSettings) -> Capabilities:
     """Tell whether the kernel and our rights let this back end run; changes nothing."""
     try:
         program.check(settings)
+        refusal = program.refusal()
     except LocalError as error:
-        return Capabilities(NAME, False, str(error), kernel=True)
-    return Capabilities(
-        NAME, True, "translates in the kernel, before its network stack, also while voxpath does not run", kernel=True
-    )
+        refusal = str(error)
+    if refusal:
+        return Capabilities(NAME, False, refusal, kernel=True)
+    reason = "translates before the kernel's network stack, also while voxpath does not run"
+    try:
+        check_device()
+    except LocalError as error:
+        reason += f"; ICMP and fragments are dropped, since {error}"
+    return Capabilities(NAME, True, reason, kernel=True)
 
 
 class Found(NamedTuple):

@@ -8,12 +8,14 @@ Nothing of it is in a file system: it ends with the network namespace, and two n
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 from zlib import crc32
 
 from voxpath.core.errors import LocalError
 from voxpath.nappt.table import CAPACITY, Table
+from voxpath.natreactor import ruleset
 from voxpath.natreactor.ebpf import layout
 from voxpath.natreactor.ebpf.libbpf import BpfMap, BpfObject, check_rights, maps_of, name_of
 from voxpath.natreactor.ebpf.links import Hook, Link, Links
@@ -31,26 +33,31 @@ Maps = Mapping[str, BpfMap]
 
 
 def check(settings: NatSettings) -> None:
-    """See whether the program can run here with these settings.
+    """See whether the program can be made for these settings, and whether we may.
 
-    :raises LocalError: it cannot.
+    :raises LocalError: no.
     """
+    ruleset.check(settings)
     outside = settings.outside
     if sys.byteorder != "little":
         raise LocalError("the eBPF object is for processors with the least significant octet first")
-    for side, names in (("inside", outside.inside), ("outside", outside.outside)):
-        if not names:
-            raise LocalError(f"no {side} interface is named: the kernel's NAT needs one on each side")
     if both := set(outside.inside) & set(outside.outside):
         raise LocalError(f"{', '.join(sorted(both))} is both inside and outside: eBPF tells the sides apart by interfaces")
     if len({*outside.inside, *outside.outside}) > layout.MOST_LINKS:
         raise LocalError(f"eBPF can translate between {layout.MOST_LINKS} interfaces")
-    if not outside.private or not outside.public:
-        raise LocalError("the kernel's NAT needs an inside prefix and a public address")
     if len(outside.private) > layout.MOST_PREFIXES:
         raise LocalError(f"eBPF can tell {layout.MOST_PREFIXES} inside prefixes apart")
     check_rights()
-    BpfObject(FILE, {}, {}).close()
+
+
+@cache
+def refusal() -> str:
+    """Why this kernel does not take the program; empty: it does. It is asked once, since that takes a tenth of a second."""
+    try:
+        BpfObject(FILE, {}, {}).close()
+    except LocalError as error:
+        return str(error)
+    return ""
 
 
 def handle_of(table: str) -> int:
