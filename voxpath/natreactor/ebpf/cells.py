@@ -40,14 +40,22 @@ class Cells:
         self._words[at : at + block.size] = memoryview(array("I", [cell]) * block.size)
 
     def held(self, address: int, side: int) -> Iterator[tuple[int, int]]:
-        """The ports of a public address that are somebody's, with their cells."""
+        """The blocks of a public address that are somebody's, each by its first port and its cell."""
         base = self._base(self.numbers[address], side)
         octets = self._words[base : base + layout.PORTS].tobytes()
-        for first in range(0, layout.PORTS, _STEP):
-            if octets[first * layout.CELL : (first + _STEP) * layout.CELL] != _EMPTY:
-                for port in range(first, first + _STEP):
-                    if cell := self._words[base + port]:
-                        yield port, cell
+        for start in range(0, layout.PORTS, _STEP):
+            if octets[start * layout.CELL : (start + _STEP) * layout.CELL] != _EMPTY:
+                yield from self._blocks(base, start)
+
+    def _blocks(self, base: int, start: int) -> Iterator[tuple[int, int]]:
+        """Those that begin within one step."""
+        port = start
+        while port < start + _STEP:
+            cell = self._words[base + port]
+            size = 1 << (cell >> layout.SIZE_SHIFT) if layout.NOBODY != cell != layout.SERVICE else 1
+            if cell and port % size == 0:
+                yield port, cell
+            port += size - port % size
 
     def mend(self, live: int, services: Collection[PortBlock]) -> None:
         """Make both sides what the live one is, but for the gateway's own ports."""

@@ -80,9 +80,9 @@ class KernelTable:
         for address in self._cells.numbers:
             public = IPv4Address(address)
             for port, cell in self._cells.held(address, self._live):
-                size = 1 << (cell >> layout.SIZE_SHIFT)
-                if cell < layout.SERVICE and port % size == 0:
-                    yield PortMapping(addresses[cell & layout.PHONE_BITS], PortBlock(public, port, size))
+                if cell != layout.SERVICE:
+                    block = PortBlock(public, port, 1 << (cell >> layout.SIZE_SHIFT))
+                    yield PortMapping(addresses[cell & layout.PHONE_BITS], block)
 
     def pinholes(self) -> Iterator[Pinhole]:
         """The pinholes that packets see, without the trusted peers."""
