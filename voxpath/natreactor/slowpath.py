@@ -112,7 +112,9 @@ class SlowPath:
 
     def holds(self, kept: Kept) -> bool:
         """Whether the process holds what we do, for the same purpose."""
-        return kept.plan == self._plan and kept.generation == self._table.generation and len(kept.rows) == len(self._table)
+        table = self._table
+        same = kept.plan == self._plan and kept.generation == table.generation
+        return same and frozenset(kept.rows) == frozenset(rows_of(table))
 
     def apply(self, done: Transaction) -> None:
         """Tell of a transaction that has changed our table.

@@ -73,8 +73,9 @@ class Carrier:
 
         :raises LocalError, ValueError: it contradicts the table; then nothing is changed.
         """
-        self.table.apply(Transaction(generation, mappings_of(add), mappings_of(remove)))
-        self._forget()
+        done = self.table.apply(Transaction(generation, mappings_of(add), mappings_of(remove)))
+        if done.remove:
+            self._forget()
 
     def replace_all(self, generation: int, rows: Iterable[Row]) -> None:
         """Make the table equal to these rows.
