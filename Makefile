@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 CONFIG ?= etc/voxpath.toml
 SCALE ?= 1
 
-.PHONY: run test check live-programs demo docs soak bench wheel clean
+.PHONY: run test check live-programs demo docs ebpf soak bench wheel clean
 
 run: $(VENV)/.installed
 	$(BIN)/twistd --nodaemon --pidfile= voxpath --config $(CONFIG)
@@ -31,6 +31,10 @@ demo: $(VENV)/.tools live-programs
 docs: $(VENV)/.installed
 	$(BIN)/python -m voxpath.app.reference
 	$(BIN)/python -m voxpath.app.catalogue
+
+# The eBPF object of the NAT, with Debian's compiler; a test makes it again and compares it with the one that is committed.
+ebpf:
+	@sh voxpath/natreactor/ebpf/make-object voxpath/natreactor/ebpf/nat.bpf.o
 
 soak: $(VENV)/.tools live-programs
 	VOXPATH_SCALE=$(SCALE) $(BIN)/python -m tests.soak $(ARGS)

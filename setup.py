@@ -12,6 +12,7 @@ setup(
     package_data={
         "voxpath.store": ["schema/*.sql"],
         "voxpath.app": ["phone_classes.toml"],
+        "voxpath.natreactor.ebpf": ["*.c", "*.h", "*.o"],
         "voxpath.provision": ["shipped/files.toml", "shipped/*/*"],
         "voxpath": ["py.typed"],
     },

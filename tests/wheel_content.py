@@ -18,6 +18,8 @@ NEEDED = (
     "voxpath/store/schema/0007.sql",
     "voxpath/store/schema/0008.sql",
     "voxpath/app/phone_classes.toml",
+    "voxpath/natreactor/ebpf/nat.bpf.c",
+    "voxpath/natreactor/ebpf/nat.bpf.o",
     "voxpath/provision/shipped/files.toml",
     "voxpath/provision/shipped/baresip/uuid",
     "voxpath/provision/shipped/yealink/mac.cfg",

@@ -38,6 +38,10 @@ class Wire:
         """Send an IP packet to the gateway."""
         self._socket.send(self._gateway_mac + self.mac + ETH_IP + packet)
 
+    def send_frame(self, destination: bytes | None, frame: bytes) -> None:
+        """Send a frame, without its addresses, to an Ethernet address; ``None``: the gateway's."""
+        self._socket.send((destination or self._gateway_mac) + self.mac + frame)
+
     def settle(self) -> bytes:
         """Wait until the gateway has dealt with everything sent so far: it answers ARP in turn. Give its Ethernet address."""
         question = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + self.mac + bytes(4) + bytes(6) + self._gateway

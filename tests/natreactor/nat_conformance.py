@@ -3,6 +3,7 @@
 A test module subclasses :class:`NatConformance` and provides a :class:`Rig`.
 """
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -50,7 +51,7 @@ NAMES = {IPv4Address(PHONE1): "02:00:00:00:00:01", IPv4Address(PHONE2): "02:00:0
 
 
 def settings(clock: Clock, **more: object) -> NatSettings:
-    return NatSettings(OUTSIDE, clock, identify=lambda address: NAMES.get(address, ""), **more)
+    return replace(NatSettings(OUTSIDE, clock, identify=lambda address: NAMES.get(address, "")), **more)
 
 
 def result_of(deferred: "Deferred[object]") -> object:

@@ -27,6 +27,7 @@ from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import check_device
 from voxpath.natreactor.tally import PhoneTally
+from voxpath.natreactor.withdraw import remove_programs
 
 NAME = "nftables"
 
@@ -163,6 +164,7 @@ class NftablesNAT:
             planned = host.plan(self._settings.outside)
             adopted = self._adopt()
             self._take_drops()
+            remove_programs(self._settings.table)
             self._dropped.keep_silent()  # what a previous run counted is no news
             host.prepare(planned)  # the rules stand before the first packet is forwarded
         except BaseException:
@@ -197,7 +199,8 @@ class NftablesNAT:
         self._punts = self._punt.start()
         if whole and found.block_size == self._settings.block_size:
             # The mode may be another one than before.
-            self._kernel.run(ruleset.install(self._settings, table, punt=self._punts) + filtering.fill(self._settings, table))
+            install = ruleset.install(self._settings, table, punt=self._punts)
+            self._kernel.run(install + filtering.fill(self._settings, table))
         else:
             self._rebuild()
         return Adopted(table.generation, frozenset(table), self.pinholes())

@@ -11,6 +11,8 @@ from zope.interface import Attribute, implementer
 
 from voxpath.core.errors import LocalError
 from voxpath.natreactor import memory, nftables, tun
+from voxpath.natreactor.ebpf import nat as ebpf
+from voxpath.natreactor.ebpf.nat import EbpfNAT
 from voxpath.natreactor.interface import Capabilities, INATReactor
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.nftables import NftablesNAT
@@ -48,6 +50,7 @@ def _memory_can(settings: NatSettings) -> Capabilities:
 
 OWN = (
     BackEnd(nftables.NAME, nftables.probe, NftablesNAT),
+    BackEnd(ebpf.NAME, ebpf.probe, EbpfNAT),
     BackEnd(tun.NAME, tun.probe, TunNAT),
     BackEnd(memory.NAME, _memory_can, MemoryNAT),
 )

@@ -28,7 +28,7 @@ from voxpath.natreactor.slow.device import check_device, device_names
 from voxpath.natreactor.slow.frames import mappings_of
 from voxpath.natreactor.slowpath import SlowPath
 from voxpath.natreactor.steering import Steering
-from voxpath.natreactor.withdraw import remove_tables
+from voxpath.natreactor.withdraw import remove_programs, remove_tables
 
 NAME = "tun"
 
@@ -125,6 +125,7 @@ class TunNAT:
             adopted = self._adopt()
             self._steer()
             remove_tables(self._settings.table)
+            remove_programs(self._settings.table)
             self._dropped.add(self._slow.drops())
             self._dropped.keep_silent()  # what a previous run counted is no news
             host.prepare(planned)  # the rules stand before the first packet is forwarded

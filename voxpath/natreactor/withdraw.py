@@ -9,13 +9,14 @@ from contextlib import suppress
 from voxpath.core.errors import LocalError
 from voxpath.natreactor import ruleset
 from voxpath.natreactor.claim import claim
+from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.slowpath import end_process
 from voxpath.natreactor.steering import remove_steering
 
 
 def withdraw(table: str, inside: tuple[str, ...]) -> None:
-    """End the slow path, and remove rules, routes, devices and the table of nftables; what is not there is no error.
+    """End the slow path, and remove rules, routes, devices, programs and the table of nftables; what is not there is no error.
 
     :param table: the name that the back end had; ``inside``: its inside interfaces.
     :raises LocalError: a back end is running with this name, or the kernel refuses.
@@ -24,6 +25,7 @@ def withdraw(table: str, inside: tuple[str, ...]) -> None:
         remove_steering(table, inside)
         end_process(table)
         remove_tables(table)
+        remove_programs(table)
 
 
 def remove_tables(table: str) -> None:
@@ -34,6 +36,14 @@ def remove_tables(table: str) -> None:
             nft.run(ruleset.remove(table))
         finally:
             nft.close()
+
+
+def remove_programs(table: str) -> None:
+    """Remove what the eBPF back end may have left.
+
+    :raises LocalError: the kernel refuses.
+    """
+    program.withdraw(table)
 
 
 def main() -> int:
