@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from tests.natreactor.nat_packets import (
     CASES,
     FAR,
+    LONG,
     MAPPINGS,
     PHONE1,
     PHONE2,
@@ -345,6 +346,32 @@ class NatConformance:
         for source in (FAR, STRANGER, STRANGER):
             aware.carry(udp(source, 7078, PUBLIC1, 2050), False)
         assert aware.nat.counters(IPv4Address(PHONE1)).in_packets == 1
+
+    def test_a_strangers_fragments_pass_no_more_than_its_whole_packets_do(self, aware: Rig) -> None:
+        """Whichever part of a back end carries fragments: it knows the pinholes, and asks for every fragment anew."""
+        identifications = iter(range(1, 100))
+
+        def fragments(source: str, port: int = 7078) -> list[bytes]:
+            return cut(udp(source, port, PUBLIC1, 2050, LONG, fragment=0), identification=next(identifications))
+
+        def heard(*parts: bytes, inside: bool = False) -> list[bool]:
+            return [aware.carry(part, inside) is not None for part in parts]
+
+        nothing, everything = [False] * 3, [True] * 3
+        for source in (FAR, STRANGER):
+            assert heard(*fragments(source)) == nothing
+        assert heard(*fragments(PHONE3, 2048), inside=True) == nothing
+        result_of(aware.nat.admit(PinholeChange(open=(MEDIA,))))
+        assert heard(*fragments(FAR)) == everything
+        assert heard(*fragments(STRANGER)) == nothing
+        assert heard(*fragments(PHONE3, 2048), inside=True) == nothing
+        first, *later = fragments(FAR)
+        assert heard(first) == [True]
+        result_of(aware.nat.admit(PinholeChange(close=(MEDIA,))))
+        assert heard(*later) == [False] * 2
+        assert heard(*fragments(FAR)) == nothing
+        # What waits for its first fragment in vain is counted when it has waited too long.
+        assert aware.nat.drops()["stranger"] == 8
 
     def test_a_restart_keeps_the_pinholes_of_running_calls(self, aware: Rig) -> None:
         between = pinhole(PUBLIC1, 2051, PUBLIC2)

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.natreactor.nat_packets import (
@@ -254,6 +254,7 @@ def test_requests_cross_the_socket_in_any_pieces(request_: Request) -> None:
 
 
 @given(st.binary(max_size=40))
+@example(b"\x91\xa7\0\0\0\0\0\0\x80")  # a tag that is no text
 def test_what_is_no_message_is_refused(octets: bytes) -> None:
     buffer = bytearray(LENGTH.pack(len(octets)) + octets)
     try:

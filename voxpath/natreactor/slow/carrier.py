@@ -103,7 +103,7 @@ class Carrier:
             octets = (self._outbound if from_inside else self._inbound)(packet)
             if octets is None:
                 return self._carry(packet, from_inside, now)
-        except Exception:
+        except Exception:  # whatever is wrong with our code for one packet: all others must go on, and voxpath tells of it
             self._failed(packet)
             return ()
         address, place = (packet[_SOURCE], 0) if from_inside else (octets[_DESTINATION], 2)
@@ -114,7 +114,7 @@ class Carrier:
         """Count a packet that the kernel has discarded, since its TTL ends here."""
         try:
             self._verdicts(packet, from_inside, now)
-        except Exception:
+        except Exception:  # as above
             self._failed(packet)
 
     def _failed(self, packet: bytes) -> None:

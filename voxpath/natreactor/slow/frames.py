@@ -191,7 +191,7 @@ def take(buffer: bytearray, decoder: "msgpack.Decoder[Frame]") -> Frame | None:
     del buffer[:end]
     try:
         return decoder.decode(octets)
-    except (ValidationError, DecodeError) as error:
+    except (ValidationError, DecodeError, UnicodeDecodeError) as error:  # the last one: a tag whose octets are no text
         raise RemoteError(f"this is no message of the slow path: {error}") from None
 
 
