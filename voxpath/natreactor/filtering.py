@@ -37,9 +37,9 @@ _CHAINS = Template("""\
     counter name $stranger drop
   }
   chain unasked {
-    ip daddr . (th dport & $mask) @held_block add @strangers { ip daddr . (th dport & $mask) counter }
+    ip daddr . (th dport & $mask) @held_block update @strangers { ip daddr . (th dport & $mask) counter }
     ip daddr . (th dport & $mask) @held_block goto strange
-    ip daddr . th dport @held_port add @strangers { ip daddr . th dport counter }
+    ip daddr . th dport @held_port update @strangers { ip daddr . th dport counter }
     ip daddr . th dport @held_port goto strange
     counter name $unleased drop
   }
@@ -47,7 +47,7 @@ _CHAINS = Template("""\
     meta mark & $hairpin != $hairpin accept
 $trusted
     ip daddr . th dport . ip saddr @turning accept
-    add @strangers { ip daddr . (th dport & $mask) counter }
+    update @strangers { ip daddr . (th dport & $mask) counter }
     goto strange
   }
 """)

@@ -6,11 +6,15 @@ This takes 0.05 ms and is always fresh.
 """
 
 from collections.abc import Sequence
+from struct import Struct
+from typing import TypeAlias
 
 from voxpath.core.errors import LocalError
 from voxpath.natreactor.elements import (
     NFT_MSG_GETSETELEM,
     NFT_MSG_NEWSETELEM,
+    NFTA_DATA_VALUE,
+    NFTA_SET_ELEM_KEY,
     NFTA_SET_ELEM_LIST_ELEMENTS,
     elements_of,
 )
@@ -22,6 +26,11 @@ NFT_OBJECT_COUNTER = 1
 NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS = 1, 2
 NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS = 7, 11
 NFTA_EXPR_DATA = 2
+
+Endpoint: TypeAlias = tuple[int, int]
+"""An address and a port."""
+
+_ENDPOINT = Struct("!IHxx")
 
 MOST_ASKED = 64
 """Elements of one question: the kernel answers each by a message, and all of them have to fit into a socket's buffer."""
@@ -56,6 +65,23 @@ def passed(kernel: Netfilter, table: str, chosen: str, elements: Sequence[bytes]
     except OSError as error:
         raise LocalError(f"the counters of {chosen} cannot be read: {error.strerror or error}") from None
     return packets, octets
+
+
+def entered(kernel: Netfilter, table: str, chosen: str) -> dict[Endpoint, int]:
+    """The packets that each element of a set of endpoints has counted.
+
+    :raises LocalError: the kernel refuses to tell, such as when there is no such set.
+    """
+    found = {}
+    try:
+        for each in kernel.listed(NFT_MSG_GETSETELEM, NFT_MSG_NEWSETELEM, elements_of(table, chosen)):
+            for _, element in attributes(dict(attributes(each)).get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")):
+                key = dict(attributes(dict(attributes(element))[NFTA_SET_ELEM_KEY]))[NFTA_DATA_VALUE]
+                address, port = _ENDPOINT.unpack(key)
+                found[address, port] = _element_counter(element)[0]
+    except OSError as error:
+        raise LocalError(f"the set {chosen} cannot be read: {error.strerror or error}") from None
+    return found
 
 
 def _element_counter(octets: bytes) -> tuple[int, int]:

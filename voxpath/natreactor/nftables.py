@@ -18,6 +18,7 @@ from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import elements, filtering, host, kernelcounters, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.dropcount import DropCount, Growth
+from voxpath.natreactor.dynamicset import DynamicSet
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters, joined
 from voxpath.natreactor.libnftables import Nftables
@@ -69,6 +70,9 @@ class NftablesNAT:
         self._punts = False
         self._growth, self._dropped = Growth(), DropCount()
         self._tally = PhoneTally(self._table)
+        self._offenders, self._strangers = (
+            DynamicSet(settings.table, chosen, ruleset.MOST_OFFENDERS) for chosen in ("offenders", "strangers")
+        )
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
         self._broken = ""
@@ -165,6 +169,8 @@ class NftablesNAT:
             adopted = self._adopt()
             self._take_drops()
             remove_programs(self._settings.table)
+            for each in (self._offenders, self._strangers):
+                each.grown(self._netfilter)
             self._dropped.keep_silent()  # what a previous run counted is no news
             host.prepare(planned)  # the rules stand before the first packet is forwarded
         except BaseException:
@@ -238,6 +244,8 @@ class NftablesNAT:
         install = ruleset.install(settings, table, punt=self._punts)
         self._kernel.run(ruleset.remove(settings.table) + install + ruleset.fill(settings, table))
         self._growth.begin_again()
+        self._offenders.begin_again()
+        self._strangers.begin_again()
 
     def _apply(self, transaction: Transaction) -> None:
         before = self._table.generation
@@ -334,35 +342,20 @@ class NftablesNAT:
         self._dropped.add(self._punt.drops())
 
     def _take_offenders(self) -> list[tuple[Subject, int]]:
-        """Who sent what the source-port check dropped; the set is emptied, so the next look finds what came since."""
-        if not self._dropped.has_untold(Reason.SPOOFED_PORT, Reason.UNKNOWN_PHONE):
-            return []
+        """Who sent what the source-port check dropped since the last look."""
         found = []
-        for address, port, packets in self._take("offenders"):
+        for address, port, packets in self._offenders.grown(self._netfilter):
             reason = Reason.SPOOFED_PORT if self._table.is_phone(address) else Reason.UNKNOWN_PHONE
             found.append((Subject(reason, address, port), packets))
         return found
 
     def _take_strangers(self) -> list[tuple[int, int]]:
         """Which phones strangers wanted to reach, and by how many packets; the address is a public one but for a hairpin."""
-        if not self._dropped.has_untold(Reason.STRANGER):
-            return []
         found = []
-        for address, port, packets in self._take("strangers"):
+        for address, port, packets in self._strangers.grown(self._netfilter):
             row = self._table.by_public(address, port)
             found.append((row.address if row is not None else address, packets))
         return found
-
-    def _take(self, dynamic: str) -> list[tuple[int, int, int]]:
-        """Address, port and packets of what the rules have entered into a set since the last look, which empties it."""
-        name = f"ip {self._settings.table} {dynamic}"
-        listed = self._kernel.read(f"list set {name}")
-        self._kernel.run(f"flush set {name}")
-        elements = (element["elem"] for part in listed for element in part.get("set", {}).get("elem", ()))
-        return [
-            (int(IPv4Address(element["val"]["concat"][0])), element["val"]["concat"][1], element["counter"]["packets"])
-            for element in elements
-        ]
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

@@ -40,7 +40,7 @@ PUNTED = Mark(inside=0x40000000, outside=0x10000000)
 
 MOST_OFFENDERS = 1024
 OFFENDER_S = 60
-"""How long an offender that nobody asks about is remembered, in seconds."""
+"""How long an offender is remembered that sends nothing any more, in seconds: far longer than from one look to the next."""
 
 STATE_KEY = 1
 
@@ -114,7 +114,7 @@ $punt_returned
   }
 
   chain offence {
-    add @offenders { ip saddr . th sport counter }
+    update @offenders { ip saddr . th sport counter }
     drop
   }
   chain send_port {
