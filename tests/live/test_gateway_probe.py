@@ -9,7 +9,7 @@ from tests.live import sites
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.capture import Capture
 from tests.live.dhcpclients import Phone
-from tests.live.gatewayfile import ONE_LINE, gateway, scope
+from tests.live.gatewayfile import ONE_LINE, far_scope, gateway, scope
 from tests.live.sites import SITE_A, until
 
 pytestmark = pytest.mark.live
@@ -22,18 +22,7 @@ PROBING = f"probe_wait_s = 0.2\nprobe_stock = 2\nprobation_s = {PROBATION_S}"
 CONFIGURATION = gateway(LAN, dhcp=PROBING)
 
 FAR_SQUATTED = "10.2.0.11"
-FAR_CONFIGURATION = gateway(LAN, dhcp=PROBING, private=["10.0.0.0/8"], inside=["lan0", "trunk0"])
-FAR_CONFIGURATION += f"""
-[[scope]]
-name = "far"
-interface = "trunk0"
-subnet = "10.2.0.0/24"
-server = "10.9.0.1"
-router = "10.2.0.1"
-relays = ["10.2.0.1", "10.9.0.2"]
-range = ["{FAR_SQUATTED}", "10.2.0.14"]
-realm = "site"
-"""
+FAR_CONFIGURATION = gateway(LAN, far_scope(last=14), dhcp=PROBING, private=["10.0.0.0/8"], inside=["lan0", "trunk0"])
 
 
 @pytest.fixture(scope="module")
