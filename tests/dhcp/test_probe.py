@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from random import Random
+from typing import Any
 
 import pytest
 from scapy.layers.inet import ICMP
@@ -244,13 +245,12 @@ def test_a_former_address_that_was_occupied_meanwhile_is_not_given_again(link, m
     """It is looked at when the lease ends; the phone gets another one."""
     link.wait(PROBED_S)
     phone = make_phone(link.site, 1)
-    assert phone.boot().address == at(10)
+    lease = phone.boot()
+    assert lease.address == at(10)
     link.hosts[at(10)] = STRANGER
     link.wait(3600 + PROBED_S)
     assert [event.address for event in link.told(DhcpOccupied)] == ["10.0.0.10"]
-    assert isinstance(
-        phone.ask(phone.client.reboot(phone.client_lease)) if hasattr(phone, "client_lease") else Refused(""), Refused
-    )
+    assert isinstance(phone.ask(phone.client.reboot(lease)), Refused)
     assert phone.boot().address == at(11)
     assert link.site.leases[phone.mac].address == at(11)
 
@@ -356,22 +356,28 @@ def test_a_restart_gives_no_former_address_away_that_its_phone_still_uses(make_s
     assert phone.boot().address == at(10)
 
 
-def test_a_restart_gives_no_address_by_hand_away_that_its_phone_still_uses(make_site, make_phone) -> None:
-    """Before the first look another phone hears that it has to wait, and after it who is there."""
+def settled(make_site, make_phone, linked=Link) -> tuple[Link, Any, Any]:
+    """A phone whose address by hand is its own for an hour, and another phone."""
     site = make_site()
     site.scopes = [replace(scope, static_s=3600) for scope in site.scopes]
     site.start()
-    link = Link(site)
+    link = linked(site)
     one, two = make_phone(site, 1), make_phone(site, 2)
     one.ask(one.client.inform(at(100)))
+    return link, one, two
+
+
+def test_a_restart_gives_no_address_by_hand_away_that_its_phone_still_uses(make_site, make_phone) -> None:
+    """Before the first look another phone hears that it has to wait, and after it who is there."""
+    link, one, two = settled(make_site, make_phone)
     link.hosts[at(100)] = one.mac
-    link.wait(3600 + site.quarantine_s)
+    link.wait(3600 + link.site.quarantine_s)
     link = restarted(link)
     for reason in (f"is looked at first, since {one.mac} may use it", f"still used by {one.mac}, which answers for it"):
         two.ask(two.client.inform(at(100)))
         assert reason in link.told(DhcpStaticRefused)[-1].reason
         link.wait(PROBED_S)
-    assert two.mac not in site.leases
+    assert two.mac not in link.site.leases
 
 
 FORMER = MAX_DOUBTS + 500
@@ -767,12 +773,7 @@ def test_a_phone_that_answers_an_echo_at_its_former_address_keeps_it_from_others
 
 
 def test_a_phone_that_answers_an_echo_at_its_address_by_hand_keeps_it_from_others_and_gets_it_again(make_site, make_phone) -> None:
-    site = make_site()
-    site.scopes = [replace(scope, static_s=3600) for scope in site.scopes]
-    site.start()
-    link = relayed(site)
-    one, two = make_phone(site, 1), make_phone(site, 2)
-    one.ask(one.client.inform(at(100)))
+    link, one, two = settled(make_site, make_phone, relayed)
     link.beyond.add(at(100))
     link.wait(3600 + 200)
     two.ask(two.client.inform(at(100)))
