@@ -50,9 +50,10 @@ class Site:
         net.address("other", "eth0", f"{OTHER}/24")
 
     @contextmanager
-    def serving(self, *before: str, **settings: Any) -> Iterator[None]:
+    def serving(self, *before: str, read_only: bool = False, **settings: Any) -> Iterator[None]:
         """Run the server with these settings; ``before`` stands before its command line."""
-        argv = [*before, sys.executable, str(SCRIPT), SERVER, str(self.images), PHONE, str(self.uploads), json.dumps(settings)]
+        boxes = "" if read_only else str(self.uploads)
+        argv = [*before, sys.executable, str(SCRIPT), SERVER, str(self.images), PHONE, boxes, json.dumps(settings)]
         log = self._directory / "log"
         with log.open("w") as output, self.net.running("gw", argv, stdout=output, stderr=subprocess.STDOUT):
             self.tells("ready")
@@ -65,9 +66,11 @@ class Site:
             yield capture
 
     def told(self) -> str:
+        """What the server has told so far."""
         return (self._directory / "log").read_text()
 
     def tells(self, text: str, times: int = 1) -> None:
+        """Wait until the server has told of something; a client may hear of it first."""
         until(lambda: self.told().count(text) >= times, f"{text!r} {times} times in:\n{self.told()}", 20)
 
     def kept(self) -> dict[str, bytes]:
