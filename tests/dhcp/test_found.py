@@ -6,10 +6,14 @@ from ipaddress import IPv4Address
 import pytest
 
 from tests.dhcp.test_probe import PROBATION_S, PROBED_S, STRANGER, Link, at, offer
+from tests.dhcp.test_remembered import as_static
 from tests.dhcp.test_server import edited
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Refused
+from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.question import Question
+
+QUARANTINE_S = 100.0
 
 
 @pytest.fixture
@@ -61,6 +65,70 @@ def test_an_offer_that_is_not_taken_leaves_the_address_to_be_looked_at_again(mov
     link.wait(PROBATION_S)
     assert at(11) in link.asked
     assert link._server.book.pool("lan").is_contested(at(11))
+
+
+@pytest.fixture
+def full(make_site, make_phone) -> tuple:
+    """A scope of one address, the phone that is on it already, and another phone."""
+    link = Link(make_site(last=10, blocks=1))
+    one, other = make_phone(link.site, 1), make_phone(link.site, 2)
+    link.hosts = {at(10): one.mac}
+    link.wait(PROBED_S)
+    return link, one, other
+
+
+def test_a_phone_that_takes_another_servers_offer_uses_the_address_still_so_that_nobody_gets_it(full) -> None:
+    """So it is while the former server is still there."""
+    _, one, other = full
+    lease = one.offer()
+    assert one.ask(edited(one.client.request(lease), options={code.SERVER_ID: at(99).packed})) is None
+    assert other.ask(other.client.discover()) is None
+    assert one.boot().address == at(10)
+
+
+def test_a_phone_that_gets_no_ports_uses_the_address_still_so_that_nobody_gets_it(full, make_phone) -> None:
+    """A phone whose class has a smaller block would get ports."""
+    link, one, _ = full
+    taker, other = make_phone(link.site, 3, "lobby"), make_phone(link.site, 4, "lobby")
+    lease = taker.boot("eth1")
+    assert one.ask(one.client.discover()) is None
+    assert other.ask(other.client.discover()) is None
+    taker.ask(taker.client.release(lease), "eth1")
+    link.wait(QUARANTINE_S)
+    assert one.boot().address == at(10)
+
+
+def test_a_phone_that_is_refused_uses_the_address_still_so_that_nobody_gets_it(make_site, make_phone) -> None:
+    link = Link(make_site(last=11, max_offers=1))
+    one, other = make_phone(link.site, 1), make_phone(link.site, 2)
+    link.hosts = {at(10): one.mac}
+    link.wait(PROBED_S)
+    lease = other.offer()
+    assert isinstance(one.ask(one.client.reboot(replace(lease, address=at(10)))), Refused), "too many offers are open"
+    assert link._server.book.pool("lan").is_contested(at(10))
+
+
+def test_an_address_that_only_a_person_can_choose_stays_on_probation(site, make_phone) -> None:
+    """It is outside of what the scope gives: who was found there gets another one."""
+    former, one = make_phone(site, 1), make_phone(site, 2)
+    site.tell(former.client.inform(at(200)))
+    as_static(former, MessageType.RELEASE, at(200))
+    site.now += 200
+    link = Link(site)
+    link.hosts = {at(200): one.mac}
+    link.wait(PROBED_S)
+    former.boot()
+    assert one.offer().address != at(200)
+    assert link._server.book.pool("lan").is_contested(at(200))
+
+
+def test_a_phone_does_not_get_an_address_again_when_another_machine_answers_for_it_too(moved) -> None:
+    link, one, _ = moved
+    assert one.offer().address == at(11)
+    link.hosts[at(11)] = STRANGER
+    link.wait(PROBED_S)
+    assert link._server.book.pool("lan").is_contested(at(11))
+    assert one.boot().address == at(10)
 
 
 def test_a_phone_that_is_known_here_gets_its_own_address_and_not_another_that_it_answers_for(make_site, make_phone) -> None:

@@ -425,7 +425,7 @@ def test_a_former_address_that_cannot_be_put_on_probation_is_nobody_elses_until_
     link.wait(3600 - 1)
     link.hosts[at(10)] = STRANGER
     for number in range(MAX_CONFLICTS if change == "none" else 0):
-        link.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, link.site.now + 10), link.site.now)
+        link.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, link.site.now + 10))
     link.wait(1 - WAIT_S / 2)
     link.asked.clear()
     link.run(link._server.orders.withdraw_lease(one.mac, link.site.now))
@@ -657,8 +657,8 @@ def test_looks_and_doubts_are_bounded(make_site) -> None:
 def test_conflicts_are_bounded_and_counted_by_machine() -> None:
     conflicts = Conflicts()
     for number in range(MAX_CONFLICTS):
-        conflicts.add(Conflict(IPv4Address(number), "lan", STRANGER, 10.0 + number), 0.0)
-    conflicts.add(Conflict(IPv4Address(0), "lan", None, 11.0), 0.0)
+        conflicts.add(Conflict(IPv4Address(number), "lan", STRANGER, 10.0 + number))
+    conflicts.add(Conflict(IPv4Address(0), "lan", None, 11.0))
     assert (len(conflicts), conflicts.answers(STRANGER, 0.0)) == (MAX_CONFLICTS, MAX_CONFLICTS - 1)
     assert conflicts.answers(STRANGER, 10.0 + MAX_CONFLICTS) == 0
     assert len(conflicts) == 0
@@ -752,7 +752,7 @@ def test_an_occupied_address_is_found_by_echo_when_as_many_as_there_is_room_for_
     """Nobody else has looked at them meanwhile."""
     book, now = beyond._server.book, beyond.site.now
     for number in range(MAX_CONFLICTS):
-        beyond.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, now + PROBATION_S), now)
+        beyond.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, now + PROBATION_S))
     beyond.echoes(at(10))
     assert not book.pool("lan").is_contested(at(10)), "there is no room"
     beyond.wait(PROBATION_S + AGE_S)

@@ -2,6 +2,7 @@
 
 The prober has found somebody there and put the address on probation.
 Who asks from the Ethernet address that answered is the one, and gets it.
+Until it has it by a lease the probation only rests: a phone that is offered it and takes another server's offer uses it still.
 """
 
 from ipaddress import IPv4Address
@@ -28,9 +29,8 @@ def found_at(book: Book, request: Request, wanted: IPv4Address | None, fixed: IP
     return next((each for each in found if each.address == wanted), found[0] if found else None)
 
 
-def claim(book: Book, conflict: Conflict) -> IPv4Address:
-    """End the probation of an address for the phone that was found there."""
+def claim(book: Book, conflict: Conflict) -> None:
+    """End the probation of an address for the phone that was found there; :meth:`Book.resume` undoes it."""
     book.demand.conflicts.end(conflict.address)
     book.timers.disarm(Timer("probation", scope=conflict.scope, address=conflict.address))
     book.end_probation(conflict.scope, conflict.address, None)
-    return conflict.address

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
+from voxpath.dhcp.conflicts import Conflict
 from voxpath.dhcp.declined import Declined
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared
 from voxpath.dhcp.remembered import Remembered, quarantine_end
@@ -202,13 +203,19 @@ class Book:
         self.ledger.unreserve(client.phone)
         if offer.fresh:
             self._pools[offer.scope.name].give(offer.address)
+        if offer.found is not None:
+            self.resume(offer.found)
         if client.lease is None:
             del self._clients[client.mac]
 
     def take_back(self, address: IPv4Address) -> None:
-        """Drop the offer of an address, unless its phone has asked for it already: what is being stored is not undone."""
+        """Drop the offer of an address, unless its phone has asked for it already: what is being stored is not undone.
+
+        It was another machine that answered: no probation for the sake of this phone goes on.
+        """
         client = self._offered.get(address)
-        if client is not None and not client.pending:
+        if client is not None and client.offer is not None and not client.pending:
+            client.offer.found = None
             self.drop_offer(client)
 
     def _end_offer(self, client: Client) -> None:
@@ -300,6 +307,11 @@ class Book:
             self._sort(owner)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
         return True
+
+    def resume(self, conflict: Conflict) -> None:
+        """An address where a phone was found does not become that phone's, which may use it still: its probation goes on."""
+        if self.contest(conflict.scope, conflict.address, conflict.until):
+            self.demand.conflicts.add(conflict)
 
     def looked_at(self, address: IPv4Address, *, found: bool) -> None:
         """A look at an address is over: a former phone that was found there keeps it from all others, one that was not does not."""

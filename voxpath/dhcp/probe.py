@@ -330,7 +330,7 @@ class Prober:
             book.looked_at(address, found=True)
             self._watch(address, now)
             return effects
-        self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s), now)
+        self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s))
         told = DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s)
         return [*effects, Emit(told)]
 
