@@ -12,6 +12,7 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Refused
 from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.question import Question
+from voxpath.model.phone import Reservation
 
 QUARANTINE_S = 100.0
 
@@ -129,6 +130,39 @@ def test_a_phone_does_not_get_an_address_again_when_another_machine_answers_for_
     link.wait(PROBED_S)
     assert link._server.book.pool("lan").is_contested(at(11))
     assert one.boot().address == at(10)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_phone_that_a_person_gave_the_address_where_it_was_found_gets_ports(moved, known: bool) -> None:
+    """Nobody but itself answered there; what it had before says nothing of where a person put it."""
+    link, one, _ = moved
+    if known:
+        one.ask(one.client.release(one.boot("eth1")), "eth1")
+    link.site.tell(one.client.inform(at(11)))
+    assert list(link.site.nat.values()) == [at(11)]
+    assert link.prober.conflicts.of(one.mac, link.site.now) == []
+
+
+def test_no_other_phone_gets_ports_there(moved, make_phone) -> None:
+    link, one, _ = moved
+    other = make_phone(link.site, 3)
+    link.site.tell(other.client.inform(at(11)))
+    assert link.site.nat == {}
+    assert one.boot().address == at(11)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_phone_gets_its_reserved_address_where_it_was_found_too(site, make_phone, by_hand: bool) -> None:
+    """Only a reservation by Ethernet address tells the prober whose the address is."""
+    site.reservations.append(Reservation(at(200), client_id=b"\1desk"))
+    site.start()
+    link, one = Link(site), make_phone(site, 1)
+    link.hosts = {at(200): one.mac}
+    link.wait(PROBED_S)
+    asking = one.client.inform(at(200)) if by_hand else one.client.discover()
+    sent = site.tell(edited(asking, options={code.CLIENT_ID: b"\1desk"}))
+    assert by_hand or one.client.read(sent[0].payload).lease.address == at(200)
+    assert list(site.nat.values()) == ([at(200)] if by_hand else [])
 
 
 def test_a_phone_that_is_known_here_gets_its_own_address_and_not_another_that_it_answers_for(make_site, make_phone) -> None:
