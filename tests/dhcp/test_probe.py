@@ -748,6 +748,24 @@ def test_beyond_a_relay_an_echo_asks(beyond) -> None:
     )
 
 
+def test_who_is_on_the_way_to_a_relay_cannot_claim_addresses_beyond_it_by_arp(beyond) -> None:
+    """He would keep phones from them, or get one that he answers for when he asks by that relay."""
+    beyond.wait(WAIT_S / 2)
+    beyond.claims(at(10), STRANGER)
+    beyond.wait(PROBED_S)
+    beyond.claims(at(10), STRANGER)
+    assert beyond.stock() == [at(10), at(11), at(12)]
+
+
+def test_who_is_beyond_a_relay_cannot_claim_addresses_of_the_own_link_by_echo(link) -> None:
+    """Nobody was asked so, and anybody can write such a reply."""
+    link.wait(WAIT_S / 2)
+    link.echoes(at(10))
+    link.wait(PROBED_S)
+    link.echoes(at(10))
+    assert link.stock() == [at(10), at(11), at(12)]
+
+
 def test_an_occupied_address_is_found_by_echo_when_as_many_as_there_is_room_for_have_ended(beyond) -> None:
     """Nobody else has looked at them meanwhile."""
     book, now = beyond._server.book, beyond.site.now

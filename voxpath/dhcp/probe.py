@@ -284,7 +284,8 @@ class Prober:
         """Somebody uses an address; most of what is heard is about addresses that nobody asked for."""
         probe = self._under_way.get(address)
         scope = probe.scope if probe is not None else self._scopes.get(address)
-        if scope is None or (mac is not None and scope.interface != interface):
+        if scope is None or (mac is None) != bool(scope.relays) or (mac is not None and scope.interface != interface):
+            # Whoever is on the way to a relay knows nothing of the link beyond it, and one beyond it nothing of ours.
             return []
         if mac is not None and self._book.is_of(address, mac):
             # The phone itself; somebody else may answer as well.
