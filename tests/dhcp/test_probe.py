@@ -416,6 +416,20 @@ def test_every_former_address_is_looked_at_before_another_phone_gets_it_however_
     assert not link._server.book.demand.unseen
 
 
+def test_the_looks_go_on_when_a_former_address_is_just_being_probed_as_a_free_one(make_site, make_phone) -> None:
+    """It was free when the probe began: a phone got it and gave it back since."""
+    link = Link(make_site(last=13))
+    one, two = make_phone(link.site, 1), make_phone(link.site, 2)
+    link.wait(PROBED_S)
+    before = two.boot()
+    link.wait(AGE_S + WAIT_S / 2)
+    one.ask(one.client.release(one.boot()))
+    two.ask(two.client.release(before))
+    link.asked.clear()
+    link.wait(2 * PROBED_S)
+    assert before.address in link.asked
+
+
 @pytest.mark.parametrize("change", ["none", "an order"])
 def test_a_former_address_that_cannot_be_put_on_probation_is_nobody_elses_until_a_later_look(make_site, make_phone, change) -> None:
     """For want of room, or during a change; it is not asked for again and again meanwhile."""

@@ -357,5 +357,5 @@ class Prober:
                 self._unsent[probe.scope.name].discard(probe.address)
             self._timers.disarm(probe.address)
             self._looks -= probe.look
-            if probe.look:
-                self._book.demand.unseen[probe.scope.name] = None
+            # Also a free address may have become a former one meanwhile, whose turn was this.
+            self._book.demand.unseen[probe.scope.name] = None
