@@ -253,6 +253,20 @@ async def test_a_row_that_the_model_refuses_is_left_out_and_reported(tmp_path: P
     await store.close()
 
 
+async def test_what_a_row_holds_that_was_left_out_is_nobody_elses(tmp_path: Path) -> None:
+    """Who was given it may use it still: others are refused, and nothing else."""
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    kept, others = binding("a", 2048), binding("b", 2048)
+    await commit(store, Put(kept))
+    with sqlite3.connect(tmp_path / "voxpath.db") as connection:
+        connection.execute("UPDATE block SET until = 1e300")
+    connection.close()
+    assert store.load(PortBinding) == []
+    assert "overlaps" in str(await commit(store, Put(others)))
+    assert await commit(store, Put(binding("b", 2112))) is None
+    await store.close()
+
+
 VALUES = (
     PortBinding("02:00:00:00:00:01", PortBlock(PUBLIC, 20480, 64), None, "site", BindingState.RELEASED, 5.0, 7),
     lease(1, "10.0.0.11"),
