@@ -333,6 +333,23 @@ def test_a_number_out_of_all_bounds_costs_its_row_and_is_told(tmp_path: Path, un
         assert told == (table.name, f"what stands in {column} is out of all bounds")
 
 
+@pytest.mark.parametrize("value", [each for each in VALUES if isinstance(each, Registration | Contact)])
+def test_a_place_to_which_nothing_can_be_sent_costs_its_row_and_no_other(tmp_path: Path, value: object) -> None:
+    """A name would be looked up, which stops everything meanwhile, and a port of more than 16 bits is an exception."""
+    table = table_of(value)
+    path = tmp_path / "voxpath.db"
+    connection = open_file(path)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    for column in (name for name in table.columns if name.endswith(("_host", "_port"))):
+        connection.execute(f"DELETE FROM {table.name}")
+        connection.execute(table.put_sql, table.to_row(value))
+        connection.execute(f"UPDATE {table.name} SET {column} = ?", ("10.0.0.x" if column.endswith("host") else 70000,))
+        refused: list[tuple[str, str, str]] = []
+        assert load_rows(path, type(value), lambda *what, refused=refused: refused.append(what)) == []
+        assert refused[0][0] == table.name
+    connection.close()
+
+
 def test_a_clock_that_never_ends_is_not_gone_on_from(tmp_path: Path) -> None:
     path = tmp_path / "voxpath.db"
     connection = open_file(path)
