@@ -218,6 +218,11 @@ class Book:
             client.offer.found = None
             self.drop_offer(client)
 
+    def resume(self, conflict: Conflict) -> None:
+        """An address where a phone was found does not become that phone's, which may use it still: its probation goes on."""
+        if self.contest(conflict.scope, conflict.address, conflict.until):
+            self.demand.conflicts.add(conflict)
+
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
         self._offered.pop(client.offer.address, None)
@@ -307,11 +312,6 @@ class Book:
             self._sort(owner)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
         return True
-
-    def resume(self, conflict: Conflict) -> None:
-        """An address where a phone was found does not become that phone's, which may use it still: its probation goes on."""
-        if self.contest(conflict.scope, conflict.address, conflict.until):
-            self.demand.conflicts.add(conflict)
 
     def looked_at(self, address: IPv4Address, *, found: bool) -> None:
         """A look at an address is over: a former phone that was found there keeps it from all others, one that was not does not."""
