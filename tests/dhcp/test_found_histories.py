@@ -12,7 +12,6 @@ from tests.dhcp.test_probe import STRANGER, Link, at
 from tests.dhcp.test_server import edited
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Offered
-from voxpath.dhcp.event import DhcpOccupied
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.probe import ProbeSettings
 from voxpath.dhcp.record import Timer
@@ -103,7 +102,7 @@ class Crowd(History):
 
     def note(self) -> None:
         """Note who was found where, and who has got that by a lease since."""
-        occupied = {event.address for event in self.site.events[self.told :] if isinstance(event, DhcpOccupied)}
+        occupied = {event.address for event in self.site.events[self.told :] if event.ID == "DHCP_OCCUPIED"}
         self.told = len(self.site.events)
         for conflict in self.link.prober.conflicts.standing(self.site.now):
             if str(conflict.address) in occupied:
