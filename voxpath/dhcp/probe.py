@@ -198,7 +198,7 @@ class Prober:
         while demand.unseen and self._looks < MAX_LOOKS:
             name = next(iter(demand.unseen))
             del demand.unseen[name]
-            address = self._book.unseen(name) if demand.verifies(name) else None
+            address = self._book.former.unseen(name) if demand.verifies(name) else None
             if address is not None and address not in self._under_way:
                 demand.unseen[name] = None
                 self._looks += 1
@@ -206,7 +206,7 @@ class Prober:
 
     def _probe_again(self, address: IPv4Address, now: float) -> Iterable[Effect]:
         """The last answer is old, but better than none: an address of the stock stays in it meanwhile."""
-        if name := self._book.lingers_in(address):
+        if name := self._book.former.lingers_in(address):
             # Its former phone was found there; when there is no room for a look now, there is later.
             self._watch(address, now)
             self._book.demand.doubt(name, address)
@@ -269,7 +269,7 @@ class Prober:
     def _silent(self, probe: Probe, now: float) -> None:
         """Nobody else answered."""
         self._end(probe)
-        self._book.looked_at(probe.address, found=probe.owner)
+        self._book.former.looked_at(probe.address, found=probe.owner)
         self._watch(probe.address, now)
         if self._book.pool(probe.scope.name).verify(probe.address):
             self._scopes[probe.address] = probe.scope
@@ -277,7 +277,7 @@ class Prober:
 
     def _watch(self, address: IPv4Address, now: float) -> None:
         """Look again after a while at an address whose former phone uses it still."""
-        if self._book.lingers_in(address):
+        if self._book.former.lingers_in(address):
             self._timers.arm(address, now + self._settings.probation_s)
 
     def _answered(self, address: IPv4Address, mac: Mac | None, interface: str, now: float) -> list[Effect]:
@@ -328,7 +328,7 @@ class Prober:
             book.take_back(address)
         if former or not (room and book.contest(scope.name, address, now + lasts_s)):
             # Whoever is there: a former address is nobody else's until a later look.
-            book.looked_at(address, found=True)
+            book.former.looked_at(address, found=True)
             self._watch(address, now)
             return effects
         self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s))
