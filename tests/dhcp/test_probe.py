@@ -29,9 +29,10 @@ from voxpath.dhcp.event import (
 )
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, MAX_UNSENT, REQUESTS, RETRY_S, Prober, ProbeSettings
 from voxpath.dhcp.question import Question
+from voxpath.dhcp.remedy import remedy
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.model.address import Endpoint, Mac
-from voxpath.model.phone import Lease
+from voxpath.model.phone import Lease, Scope
 
 STRANGER = Mac.parse("06:00:00:00:00:01")
 WAIT_S, AGE_S, PROBATION_S = 1.0, 600.0, 3600.0
@@ -852,7 +853,8 @@ def test_an_address_whose_probe_was_not_sent_does_not_count_as_verified(anywhere
     anywhere.wait(100 * PROBED_S)
     assert anywhere.stock() == []
     shown = dict(anywhere.prober.summary(anywhere.site.now))["free addresses of lan"]
-    assert shown == f"0 verified, 3 being probed, 0 were given unverified; probes are not sent: {NO_ROUTE}"
+    todo = remedy(anywhere._server.book.scopes["lan"])
+    assert shown == f"0 verified, 3 being probed, 0 were given unverified; probes are not sent: {NO_ROUTE}; {todo}"
 
 
 def test_one_event_for_each_scope_says_which_probe_was_not_sent_and_why_and_one_that_it_is_over(anywhere) -> None:
@@ -860,14 +862,28 @@ def test_one_event_for_each_scope_says_which_probe_was_not_sent_and_why_and_one_
     anywhere.wait(10 * RETRY_S)
     events = anywhere.told(DhcpProbeUnsent)
     assert sorted((event.scope, event.address) for event in events) == [("attic", "10.0.1.10"), ("lan", "10.0.0.10")]
+    todo = remedy(anywhere._server.book.scopes["lan"])
     assert next(event for event in events if event.scope == "lan").text == (
-        "the probe of 10.0.0.10 was not sent: No route to host; addresses of scope lan are offered unverified until that works"
+        "the probe of 10.0.0.10 was not sent: No route to host; "
+        f"{todo}; addresses of scope lan are offered unverified until that works"
     )
     anywhere.cut = ""
     anywhere.wait(RETRY_S + PROBED_S)
     assert len(anywhere.stock()) == 3
     assert sorted(event.scope for event in anywhere.told(DhcpProbeRestored)) == ["attic", "lan"]
     assert "not sent" not in dict(anywhere.prober.summary(anywhere.site.now))["free addresses of lan"]
+
+
+def test_beyond_a_relay_the_event_names_the_command_for_the_missing_route() -> None:
+    server, first, last = map(IPv4Address, ("10.9.0.1", "10.2.0.10", "10.2.0.20"))
+    lan = Scope("lan", "eth0", IPv4Network("10.2.0.0/24"), server, first, last, "site")
+    assert remedy(lan) == "see that eth0 is there and up"
+    far = replace(lan, relays=(IPv4Address("10.2.0.1"), IPv4Address("10.9.0.2")))
+    assert remedy(far) == (
+        "write the missing route, such as ip route replace 10.2.0.0/24 via 10.9.0.2 dev eth0, "
+        "or let this host's firewall pass ICMP echo"
+    )
+    assert "via ROUTER dev eth0" in remedy(replace(lan, relays=(IPv4Address("10.2.0.1"),))), "the side of its phones leads nowhere"
 
 
 def test_phones_are_served_while_no_probe_can_be_sent(link, make_phone) -> None:
@@ -923,7 +939,7 @@ def test_a_dry_run_tells_whether_the_address_is_verified_and_why_it_is_not(link,
     assert verified(link, 1) == "yes: nobody answered for 10.0.0.10 lately"
     link.cut = NO_ROUTE
     link.wait(AGE_S)
-    assert verified(link, 1) == f"no: its probe was not sent: {NO_ROUTE}"
+    assert verified(link, 1) == f"no: its probe was not sent: {NO_ROUTE}; see that eth0 is there and up"
     site = make_site()
     question = Question(Mac(b"\x02\0\0\0\x0a\1"), b"desk", interface="eth0")
     unprobed = {found.step: found.result for found in site.server.explain(question, site.now)}

@@ -271,17 +271,20 @@ class DhcpProbeUnsent(Event, frozen=True, kw_only=True):
     """A probe did not leave: what it asks for does not count as verified, and is offered all the same (DHC-16).
 
     It is told once for each scope, until all of its probes leave again; each is tried anew every half a minute.
+
+    :ivar todo: what there is to do about it: beyond a relay it names the command for the route that is missing.
     """
 
     ID: ClassVar[str] = "DHCP_PROBE_UNSENT"
     LEVEL: ClassVar[Level] = Level.WARNING
     TEXT: ClassVar[str] = (
-        "the probe of {address} was not sent: {reason}; addresses of scope {scope} are offered unverified until that works"
+        "the probe of {address} was not sent: {reason}; {todo}; addresses of scope {scope} are offered unverified until that works"
     )
 
     address: str
     scope: str
     reason: str
+    todo: str
 
 
 class DhcpProbeRestored(Event, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from voxpath.dhcp.conflicts import MAX_PER_MAC, Conflict
 from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
+from voxpath.dhcp.remedy import remedy
 from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
 from voxpath.model.phone import Scope
 
@@ -157,10 +158,11 @@ class Prober:
         if probe is None or not isinstance(outcome, Failed):
             return []
         name, unsent = probe.scope.name, self._book.demand.unsent
-        known = name in unsent
-        unsent[name] = outcome.reason
+        known, todo = name in unsent, remedy(probe.scope)
+        unsent[name] = f"{outcome.reason}; {todo}"
         self._postpone(probe, now)
-        return [] if known else [Emit(DhcpProbeUnsent(address=str(probe.address), scope=name, reason=outcome.reason))]
+        told = DhcpProbeUnsent(address=str(probe.address), scope=name, reason=outcome.reason, todo=todo)
+        return [] if known else [Emit(told)]
 
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
         """What an operator may want to know: a line for each scope, and for each of the first conflicts."""
