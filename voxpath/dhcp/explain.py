@@ -14,6 +14,7 @@ from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
 from voxpath.dhcp.found import found_at
 from voxpath.dhcp.layout import OWN_LAYOUT
+from voxpath.dhcp.links import NoLink
 from voxpath.dhcp.message import INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Admitted, Check, Refusal
@@ -57,6 +58,12 @@ def explain(parts: Parts, request: Request, now: float, *, unsaid: bool = False)
         yield Finding("answer", f"{NOTHING}, since too many offers are open")
     else:
         yield from _offer(parts, request, admitted.phone_class, client, now)
+
+
+def unheard(error: NoLink) -> Iterator[Finding]:
+    """Tell why a message from where the phone was heard is of no link, as the server does (``DHCP_DROPPED``)."""
+    yield Finding("link", "; ".join(filter(None, (f"none: {error}", error.todo))))
+    yield Finding("answer", f"{NOTHING}, since {error.kind}")
 
 
 def _sharing(message: Message) -> Message:

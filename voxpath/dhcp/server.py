@@ -16,7 +16,7 @@ from voxpath.dhcp.adoption import Adoptions, AdoptionToken
 from voxpath.dhcp.allocation import Allocation
 from voxpath.dhcp.bootp import Bootp
 from voxpath.dhcp.ending import Ending
-from voxpath.dhcp.explain import explain
+from voxpath.dhcp.explain import explain, unheard
 from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
 from voxpath.dhcp.keeping import Keeping, keeping
@@ -166,7 +166,7 @@ class DhcpServer:
     def explain(self, question: Question, now: float) -> list[Finding]:
         """Tell what would become of a DISCOVER, and change nothing.
 
-        :raises NoLink: it would come from nowhere that is served, or from one of several interfaces.
+        :raises NoLink: by what is written it would come from nowhere that is served, or from one of several interfaces.
         :raises RemoteError: what the phone said last is malformed.
         """
         said, client = self._last.of(question.mac), self._book.known(question.mac)
@@ -174,9 +174,16 @@ class DhcpServer:
         origin = question.origin(said, scope)
         if not origin.interface:
             origin = origin._replace(interface=self._links.only(None if origin.relay == ANY else origin.relay))
-        request = self._request_of(question.message(said, origin), question.mac, str(question.mac), origin.interface)
+        found = list(question.findings(said, scope, origin, now))
+        message, mac = question.message(said, origin), question.mac
+        try:
+            request = self._request_of(message, mac, str(mac), origin.interface, source=origin.source)
+        except NoLink as error:
+            if not origin.is_way_of(said):
+                raise
+            return [*found, *unheard(error)]
         unsaid = said is None and not question.selects
-        return [*question.findings(said, scope, origin, now), *explain(self._parts, request, now, unsaid=unsaid)]
+        return [*found, *explain(self._parts, request, now, unsaid=unsaid)]
 
     # The core.
 
@@ -197,8 +204,9 @@ class DhcpServer:
         try:
             request = self._request_of(message, mac, phone, datagram.interface, datagram.port, told, datagram.source.host)
         except NoLink as error:
+            self._last.note(mac, message, now, datagram.interface, datagram.source.host)
             return heard + self._silence.drop_unread(phone, message.summary, str(error), error.kind)
-        self._last.note(mac, message, now, datagram.interface)
+        self._last.note(mac, message, now, datagram.interface, datagram.source.host)
         return heard + answer(request, now)
 
     def next_due(self) -> float | None:
