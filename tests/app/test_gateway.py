@@ -332,6 +332,27 @@ def test_declined_addresses_are_facts_for_commands_also_where_nothing_is_verifie
     assert list(role.verified()) == [("probation of 10.0.0.11", f"declined by {MAC}; 300 s left")]
 
 
+def test_release_of_an_address_waits_until_the_end_of_its_probation_is_stored(role: GatewayRole) -> None:
+    now, address = role.clock.now(), IPv4Address("10.0.0.11")
+    store = role._node.store
+    assert isinstance(store, MemoryStore)
+    probation = Probation(address, "lan", MAC, now + 300)
+    store.commit((Put(probation),), lambda reason: None)
+    role.server.book.load_probations([probation], now)
+    store.refusal = "the disk is full"
+    refused: list[Failure] = []
+    role.orders().end_probation(address).addErrback(refused.append)
+    assert "could not be ended: the disk is full" in refused[0].getErrorMessage()
+    store.refusal = ""
+    done: list[str] = []
+    role.orders().end_probation(address).addCallback(done.append)
+    assert done == ["10.0.0.11 from its probation"]
+    assert store.load(Probation) == []
+    assert list(role.verified()) == []
+    with pytest.raises(CommandError, match=r"10\.0\.0\.11 is not on probation; status lists those that are"):
+        role.orders().end_probation(address)
+
+
 def test_dropped_discovers_are_counted_and_some_of_them_told(role: GatewayRole) -> None:
     backlog = Backlog(lambda datagram: None, lambda payload: True, Clock(), role._given_up, limit=1)
     role._backlog = backlog

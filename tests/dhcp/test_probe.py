@@ -18,15 +18,8 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
 from voxpath.dhcp.client import Offered, Refused
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
-from voxpath.dhcp.event import (
-    DhcpConflict,
-    DhcpExhausted,
-    DhcpNotBelieved,
-    DhcpOccupied,
-    DhcpProbeRestored,
-    DhcpProbeUnsent,
-    DhcpStaticRefused,
-)
+from voxpath.dhcp.event import DhcpExhausted, DhcpStaticRefused
+from voxpath.dhcp.event_probe import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, MAX_UNSENT, REQUESTS, RETRY_S, Prober, ProbeSettings
 from voxpath.dhcp.question import Question
 from voxpath.dhcp.remedy import remedy

@@ -63,6 +63,10 @@ def test_a_declined_address_is_on_probation_and_the_phone_is_offered_another(ben
     assert address not in {entry[2] for entry in bench.kernel()}
     other = bench.phone()
     assert other.udhcpc("-r", address)["ip"] != address
+    bench.ask("release", address)
+    assert f"probation of {address}" not in bench.items(), "by the operator's word"
+    assert bench.why(cable.phone, "DHCP_PROBATION_ENDED")
+    assert bench.phone().udhcpc("-r", address)["ip"] == address
 
 
 def test_a_phone_on_another_link_hears_a_nak_and_gets_a_lease_there(bench: Bench) -> None:

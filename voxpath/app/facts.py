@@ -177,6 +177,10 @@ class ProcessFacts(NoFacts):
         """Take lease and block away from a phone."""
         return self._gateway("release").orders().release(phone)
 
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        """Let an address be given again."""
+        return self._gateway("release").orders().end_probation(address)
+
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         """Give a phone another block."""
         return self._gateway("move").orders().move(phone, public, first)

@@ -60,6 +60,11 @@ class Conflicts:
         self._end(now)
         return [self._standing[address] for address in self._by.get(mac, ())]
 
+    def at(self, address: IPv4Address, now: float) -> Conflict | None:
+        """The conflict about an address; ``None``: there is none."""
+        self._end(now)
+        return self._standing.get(address)
+
     def end(self, address: IPv4Address) -> None:
         """The conflict about an address is over before its time."""
         self._ends.disarm(address)

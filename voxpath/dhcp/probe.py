@@ -18,7 +18,7 @@ from voxpath.core.effects import Datagram, Effect, Emit, Failed, Outcome, Send
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
 from voxpath.dhcp.conflicts import MAX_PER_MAC, Conflict
-from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
+from voxpath.dhcp.event_probe import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.remedy import remedy

@@ -28,6 +28,7 @@ from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Applicant, Policy
 from voxpath.dhcp.pressure import Pressure
+from voxpath.dhcp.probation import Probations, ProbationToken
 from voxpath.dhcp.question import Finding, LastHeard, Question
 from voxpath.dhcp.recall import Recall
 from voxpath.dhcp.relay import RelayAgent, relay_agent
@@ -56,6 +57,7 @@ class DhcpServer:
     :ivar adoptions: the Ethernet addresses that an operator lets be served.
     :ivar pressure: which thresholds are passed.
     :ivar orders: what an operator may have it do with a phone's lease and block.
+    :ivar probations: ends of probations on an operator's word.
     :ivar recall: has phones boot anew.
     """
 
@@ -73,6 +75,7 @@ class DhcpServer:
         self._ladders = PerSecond(MESSAGES_TOLD)
         self.recall = Recall(self._book, policy, settings.secret, settings.client_port)
         self.orders = Orders(self._book, self._steps)
+        self.probations = Probations(self._book)
         replies = Replies(settings.enterprise)
         self._parts = Parts(policy, ledger, settings, self._book, self._steps, replies, self._silence, self.recall)
         allocation, self._ending = Allocation(self._parts), Ending(self._parts)
@@ -224,6 +227,8 @@ class DhcpServer:
         """Take the outcome of a commit or of a NAT change."""
         if isinstance(token, AdoptionToken):
             return self.adoptions.resolve(token, outcome)
+        if isinstance(token, ProbationToken):
+            return self.probations.resolve(token, outcome)
         return self._steps.resolve(token, outcome, now)
 
     def _request_of(

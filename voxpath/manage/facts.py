@@ -178,6 +178,9 @@ class Facts(Protocol):
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
 
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        """Let an address be given again that is on probation; the Deferred fires with it, once that is stored."""
+
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         """Give a phone another port block; the Deferred fires with it, once it is stored and in the NAT."""
 
@@ -332,6 +335,10 @@ class NoFacts:
     def release(self, phone: str) -> "Deferred[str]":
         """No port ledger here."""
         raise _absent("release", "port ledger")
+
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        """No DHCP server here."""
+        raise _absent("release", "DHCP server")
 
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         """No port ledger here."""
