@@ -329,7 +329,10 @@ def test_declined_addresses_are_facts_for_commands_also_where_nothing_is_verifie
     now = role.clock.now()
     assert role.prober is None
     role.server.book.load_probations([Probation(IPv4Address("10.0.0.11"), "lan", MAC, now + 300)], now)
-    assert list(role.verified()) == [("probation of 10.0.0.11", f"declined by {MAC}; 300 s left")]
+    assert list(role.verified()) == [
+        ("on probation in lan", "1 address, the next one is free in 300 s"),
+        ("probation of 10.0.0.11", f"declined by {MAC}; 300 s left"),
+    ]
 
 
 def test_release_of_an_address_waits_until_the_end_of_its_probation_is_stored(role: GatewayRole) -> None:

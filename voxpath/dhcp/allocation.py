@@ -50,7 +50,7 @@ class Allocation:
         try:
             offer = make_offer(parts, request, phone_class, fixed, now, self._found(request, None, fixed, now))
         except Exhausted as error:
-            return self._silence.exhausted(request, phone_class, error)
+            return self._parts.exhausted(request, phone_class, error, now)
         request = request.about(offer.address)
         name = host_name(request.message, request.mac)
         answer = parts.answer(MessageType.OFFER, request, phone_class, name, offer.block, offer.address)
@@ -95,7 +95,7 @@ class Allocation:
                 return self._nak(request, address, owner)
             return bind(self._parts, request, owner, phone_class, address, now)
         except (Exhausted, LocalError) as error:
-            return self._silence.exhausted(request, phone_class, error)
+            return self._parts.exhausted(request, phone_class, error, now)
 
     def _entitled(self, request: Request, phone_class: PhoneClass, address: IPv4Address, now: float) -> Client | str:
         """The client whose offer or lease this address is, or why it is not.

@@ -39,16 +39,19 @@ class DhcpDropped(Event, frozen=True, kw_only=True):
 class DhcpExhausted(Event, frozen=True, kw_only=True):
     """A valid phone gets no offer: no address or no port block is left (DHC-24).
 
+    :ivar waiting: how many addresses are on probation and how many port blocks in quarantine, and when the next of each is free;
+        empty: none is.
     :ivar todo: what there is to do about it.
     """
 
     ID: ClassVar[str] = "DHCP_EXHAUSTED"
     LEVEL: ClassVar[Level] = Level.ERROR
-    TEXT: ClassVar[str] = "nothing left for a phone of class {phone_class} in scope {scope}: {reason}; {todo}"
+    TEXT: ClassVar[str] = "nothing left for a phone of class {phone_class} in scope {scope}: {reason}{waiting}; {todo}"
 
     scope: str
     phone_class: str
     reason: str
+    waiting: str
     todo: str
 
 

@@ -22,6 +22,7 @@ from voxpath.dhcp.question import Finding
 from voxpath.dhcp.record import Client, Offer
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
+from voxpath.dhcp.scarcity import waiting
 from voxpath.dhcp.shown import shown
 from voxpath.dhcp.wire import decode
 from voxpath.model.event import printable
@@ -121,7 +122,8 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
         try:
             offer = _tried(parts, request, phone_class, fixed, scopes, now)
         except Exhausted as error:
-            yield Finding("answer", f"{NOTHING}: {error}; {error.todo}")
+            later = waiting(parts.book, request.link.members, now)
+            yield Finding("answer", f"{NOTHING}: {error}{later}; {error.todo}")
             return
         yield from _verified(parts, offer)
     yield from _answer(parts, request.about(offer.address), phone_class, offer)

@@ -46,6 +46,8 @@ class Book:
         # Those of shared scopes are several phones', and are not here.
         self._offered: dict[IPv4Address, Client] = {}
         self.declined = Declined()
+        # When those of each scope end, the declined and the contested ones.
+        self.probations: dict[str, TimerHeap[IPv4Address]] = {name: TimerHeap() for name in self.scopes}
         self._unbound = {name: Remembered(name) for name in self.scopes}
         self.former = Former(self._unbound, self._pools, self._clients, self._owners, ledger, self.demand)
         self.selection = Selection(ledger, self._pools, self._unbound, self._clients, self._owners, self.demand, reserved)
@@ -306,6 +308,7 @@ class Book:
         if owner is not None:
             self.former.looked_at(address, found=False)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
+        self.probations[scope].arm(address, until)
         return True
 
     def load_probations(self, probations: Iterable[Probation], now: float) -> list[Probation]:
@@ -324,12 +327,15 @@ class Book:
         """Its address is used by nobody's lease, and stays so."""
         self.timers.arm(Timer("probation", probation.mac, probation.scope, probation.address), probation.until)
         self.declined.add(probation)
+        if probation.scope in self.probations:
+            self.probations[probation.scope].arm(probation.address, probation.until)
 
     def end_probation(self, scope: str, address: IPv4Address, declined_by: Mac | None) -> None:
         """A declined or contested address may be given again; one that is remembered for a phone stays so."""
         if declined_by is not None:
             self.declined.end(address)
         if scope in self._pools:
+            self.probations[scope].disarm(address)
             self._pools[scope].trust(address)
             owner = self._owners.get(address)
             if owner is None:

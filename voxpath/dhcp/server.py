@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from voxpath.core.effects import Commit, Datagram, Delete, Effect, Effects, Emit, Outcome, Put
 from voxpath.core.rate import PerSecond
+from voxpath.dhcp import scarcity
 from voxpath.dhcp.addresses import AddressUsage
 from voxpath.dhcp.adoption import Adoptions, AdoptionToken
 from voxpath.dhcp.allocation import Allocation
@@ -134,9 +135,10 @@ class DhcpServer:
         return [(scope, self._book.usage(name, now)) for name, scope in self._book.scopes.items()]
 
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
-        """What an operator may want to know: a line for each of the first declined addresses."""
+        """What an operator may want to know: what nobody gets for a while, and a line for each of the first declined addresses."""
+        yield from scarcity.summary(self._book, now)
         standing = [(each.address, f"declined by {each.mac}", each.until) for each in self._book.declined.standing()]
-        return probations("that phones declined", standing, now)
+        yield from probations("that phones declined", standing, now)
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this address, or to this port of it where several have it; empty: nobody."""
