@@ -6,7 +6,7 @@ This module takes messages in; what becomes of them stands in :mod:`~voxpath.dhc
 :mod:`~voxpath.dhcp.inform` and :mod:`~voxpath.dhcp.bootp`.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Commit, Datagram, Delete, Effect, Effects, Emit, Outcome, Put
@@ -50,6 +50,9 @@ MESSAGES_TOLD = 200
 
 Memory holds a thousand phones: if a storm were told in full, it would push out all that was worth remembering.
 """
+
+
+NOWHERE: Mapping[str, str] = {}
 
 
 class DhcpServer:
@@ -168,18 +171,32 @@ class DhcpServer:
         """Whether a DISCOVER or REQUEST of it is remembered."""
         return self._last.of(mac) is not None
 
-    def explain(self, question: Question, now: float) -> list[Finding]:
+    def place_of(self, mac: Mac) -> str:
+        """The interface by which a phone was heard last, or that of its lease; empty: neither is known."""
+        said, scope = self._last.of(mac), self._scope_of(mac)
+        if said is not None and said.origin is not None:
+            return said.origin.interface
+        return scope.interface if scope is not None else ""
+
+    def _scope_of(self, mac: Mac) -> Scope | None:
+        """That of the lease which a phone has or had last."""
+        client = self._book.known(mac)
+        return self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
+
+    def explain(self, question: Question, now: float, deaf: Mapping[str, str] = NOWHERE) -> list[Finding]:
         """Tell what would become of a DISCOVER, and change nothing.
 
+        :param deaf: interfaces on which nobody is heard at the moment, each with the reason in words.
         :raises NoLink: by what is written it would come from nowhere that is served, or from one of several interfaces.
         :raises RemoteError: what the phone said last is malformed.
         """
-        said, client = self._last.of(question.mac), self._book.known(question.mac)
-        scope = self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
+        said, scope = self._last.of(question.mac), self._scope_of(question.mac)
         origin = question.origin(said, scope)
         if not origin.interface:
             origin = origin._replace(interface=self._links.only(None if origin.relay == ANY else origin.relay))
         found = list(question.findings(said, scope, origin, now))
+        if origin.interface in deaf:
+            found.append(Finding("interface", f"{deaf[origin.interface]}; if it were heard:"))
         message, mac = question.message(said, origin), question.mac
         try:
             request = self._request_of(message, mac, str(mac), origin.interface, source=origin.source)

@@ -160,6 +160,9 @@ class Facts(Protocol):
     def explain(self, question: Question) -> Iterable[Finding]:
         """What a DISCOVER would lead to, step by step; nothing is changed."""
 
+    def unheard(self, phone: str) -> Iterable[str]:
+        """Why DHCP cannot hear a phone at the moment, or does not listen; empty: nothing is known to be in its way."""
+
     def adopted(self) -> Iterable[Adoption]:
         """The adopted Ethernet addresses, the oldest first."""
 
@@ -311,6 +314,10 @@ class NoFacts:
     def explain(self, question: Question) -> Iterable[Finding]:
         """No DHCP server here."""
         raise _absent("explain", "DHCP server")
+
+    def unheard(self, phone: str) -> Iterable[str]:
+        """Nobody is expected to be heard."""
+        return ()
 
     def adopted(self) -> Iterable[Adoption]:
         """No DHCP server here."""
