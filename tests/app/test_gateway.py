@@ -17,13 +17,13 @@ from twisted.python.failure import Failure
 from tests.app.tlsfiles import write_made
 from voxpath.app.decode import decode
 from voxpath.app.event import BlockNotReserved, BlocksAstray, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
-from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
+from voxpath.app.gateway import LOOK_S, STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
 from voxpath.app.secret import secret_in
 from voxpath.core.effects import Datagram, Put
 from voxpath.core.errors import LocalError
-from voxpath.dhcp.event import DhcpDropped
+from voxpath.dhcp.event import DhcpDropped, PortsLow, PortsRecovered
 from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, Message
 from voxpath.dhcp.question import Question
 from voxpath.dhcp.wire import CHADDR_AT, encode
@@ -354,6 +354,25 @@ def test_release_of_an_address_waits_until_the_end_of_its_probation_is_stored(ro
     assert list(role.verified()) == []
     with pytest.raises(CommandError, match=r"10\.0\.0\.11 is not on probation; status lists those that are"):
         role.orders().end_probation(address)
+
+
+def test_the_end_of_a_quarantine_is_told_without_any_change_that_would_show_it(tmp_path: Path) -> None:
+    """DHC-24: an operator who waits for room hears of it; ``pools`` and the events agree."""
+    until = VirtualClock(MemoryReactorClock()).now() + 60
+    blocks = [PortBlock(IPv4Address("203.0.113.1"), 2048 + 1024 * number, 1024) for number in range(55)]
+    rows = [
+        PortBinding(f"02:00:00:00:0a:{number:02x}", block, None, "a", BindingState.RELEASED, until, number)
+        for number, block in enumerate(blocks)
+    ]
+    bench = Bench(tmp_path, rows=rows)
+    assert [event.threshold for event in bench.told(PortsLow)] == [80]
+    bench.reactor.pump([LOOK_S] * 20)
+    assert bench.told(PortsRecovered) == []
+    bench.reactor.pump([LOOK_S] * 20)
+    (told,) = bench.told(PortsRecovered)
+    (usage,) = bench.role.ledger.usage(bench.role.clock.now())
+    assert (told.used, told.threshold) == (usage.used, 80) == (0, 80)
+    bench.role.stopService()
 
 
 def test_dropped_discovers_are_counted_and_some_of_them_told(role: GatewayRole) -> None:

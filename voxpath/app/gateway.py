@@ -55,7 +55,7 @@ STORM_EVENTS_PER_SECOND = 10
 """Dropped DISCOVERs that become events; all are counted, and their clients repeat them."""
 
 LOOK_S = 2.0
-"""How often the interfaces are looked at."""
+"""How often the interfaces are looked at, and how full scopes and pools are."""
 
 
 class GatewayRole(Role):
@@ -357,8 +357,13 @@ class GatewayRole(Role):
             self.bus.publish(self.role, DhcpDropped(phone=_client(datagram), message="DISCOVER", reason=STORM))
 
     def _watch(self, ports: UdpPorts) -> None:
-        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes."""
+        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes.
+
+        It also frees what was in quarantine or on probation, without any change that would show it.
+        """
         self._clock_watch.look()
+        if self._driver is not None:
+            self._driver.act(self.server.pressure.look)
         self._link_watch.look(self.role)
         orphans = ports.orphans()
         if orphans:

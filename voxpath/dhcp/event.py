@@ -253,7 +253,7 @@ class AddressesLow(Event, frozen=True, kw_only=True):
 
     :ivar scope: its name, or the names of all scopes of the group.
     :ivar used: those that a new phone cannot get; remembered ones give way and are not counted once their ports are out of
-        quarantine.
+        quarantine, or at once if an operator ended the lease.
     """
 
     ID: ClassVar[str] = "ADDRESSES_LOW"
