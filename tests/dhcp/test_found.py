@@ -27,9 +27,9 @@ def moved(make_site, make_phone) -> tuple:
     return link, *phones
 
 
-def answer_of(link: Link, phone) -> str:
+def findings_of(link: Link, phone) -> dict[str, str]:
     question = Question(phone.mac, b"desk", interface="eth0")
-    return {found.step: found.result for found in link._server.explain(question, link.site.now)}["answer"]
+    return {found.step: found.result for found in link._server.explain(question, link.site.now)}
 
 
 def test_a_phone_is_offered_the_address_where_it_was_found(moved) -> None:
@@ -194,8 +194,23 @@ def test_the_address_of_a_machine_that_is_no_phone_of_ours_stays_nobodys(make_si
     assert phone.ask(phone.client.discover()) is None
 
 
-def test_a_dry_run_tells_it_and_ends_no_probation(moved) -> None:
+def test_a_dry_run_tells_all_of_it_and_ends_no_probation(moved) -> None:
     link, one, _ = moved
-    assert answer_of(link, one) == "an OFFER of 10.0.0.11, which it was found to use: its probation ends by that"
+    for _ in range(2):
+        told = findings_of(link, one)
+        assert told["answer"] == "OFFER 10.0.0.11 of scope lan"
+        assert told["found"] == "there before it asked; the probation of its address ends when it has that by a lease"
+        assert told["ports"]
     assert link._server.book.pool("lan").is_contested(at(11))
+    assert [each.address for each in link._server.book.demand.conflicts.of(one.mac, link.site.now)] == [at(11)]
     assert offer(link, one) == IPv4Address("10.0.0.11")
+
+
+def test_a_dry_run_says_that_no_ports_are_left_where_the_phone_was_found(make_site, make_phone) -> None:
+    link = Link(make_site(last=12, blocks=1))
+    other, phone = make_phone(link.site, 1), make_phone(link.site, 2)
+    other.boot()
+    link.hosts = {at(11): phone.mac}
+    link.wait(PROBED_S)
+    assert findings_of(link, phone)["answer"].startswith("nothing: ")
+    assert link._server.book.pool("lan").is_contested(at(11))

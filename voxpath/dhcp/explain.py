@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
+from voxpath.dhcp.conflicts import Conflict
 from voxpath.dhcp.found import found_at
 from voxpath.dhcp.layout import OWN_LAYOUT
 from voxpath.dhcp.links import NoLink
@@ -116,11 +117,9 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
             return
     else:
         wanted = request.message.address(code.REQUESTED_ADDRESS)
-        if (conflict := found_at(parts.book, request, wanted, fixed, now)) is not None:
-            yield Finding("answer", f"an OFFER of {conflict.address}, which it was found to use: its probation ends by that")
-            return
+        conflict = found_at(parts.book, request, wanted, fixed, now)
         try:
-            offer = _tried(parts, request, phone_class, fixed, scopes, now)
+            offer = _tried(parts, request, phone_class, fixed, scopes, conflict, now)
         except Exhausted as error:
             later = waiting(parts.book, request.link.members, now)
             yield Finding("answer", f"{NOTHING}: {error}{later}; {error.todo}")
@@ -130,15 +129,23 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
 
 
 def _tried(
-    parts: Parts, request: Request, phone_class: PhoneClass, fixed: IPv4Address | None, scopes: Iterable[Scope], now: float
+    parts: Parts,
+    request: Request,
+    phone_class: PhoneClass,
+    fixed: IPv4Address | None,
+    scopes: Iterable[Scope],
+    conflict: Conflict | None,
+    now: float,
 ) -> Offer:
     """The offer that would be made; it is let go of at once, and its address stands again where it stood.
+
+    :param conflict: where the phone was found.
 
     :raises Exhausted: there is none.
     """
     marks = [(pool, pool.mark()) for pool in (parts.book.pool(scope.name) for scope in scopes)]
     try:
-        offer = make_offer(parts, request, phone_class, fixed, now)
+        offer = make_offer(parts, request, phone_class, fixed, now, conflict)
         taken = parts.book.known(request.mac)
         assert taken is not None  # it has the offer
         parts.book.drop_offer(taken)
@@ -151,6 +158,9 @@ def _tried(
 def _verified(parts: Parts, offer: Offer) -> Iterator[Finding]:
     """Whether the address was found unused; of one that was the phone's before, or is reserved, no stock tells it (DHC-16)."""
     name, demand = offer.scope.name, parts.book.demand
+    if offer.found is not None:
+        yield Finding("found", "there before it asked; the probation of its address ends when it has that by a lease")
+        return
     if not offer.fresh and offer.victim is None:
         return
     if parts.book.pool(name).is_verified(offer.address):
