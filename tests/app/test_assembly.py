@@ -9,9 +9,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from trustme import CA
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from tests.app.tlsfiles import write_tls
+from voxpath.app import redundancy
 from voxpath.app.assembly import Process, make_service
 from voxpath.app.decode import decode
 from voxpath.app.facts import ProcessFacts
@@ -26,6 +29,7 @@ from voxpath.manage.facts import CommandError
 from voxpath.model.address import Mac
 from voxpath.model.media import MediaEnd, MediaSession
 from voxpath.model.ports import Mapping, PortBinding, Transaction
+from voxpath.natreactor.event import TableLeft
 
 BOTH = (Part.GATEWAY, Part.CONTROLLER)
 OWN_ADDRESS = """
@@ -253,6 +257,32 @@ def test_a_control_socket_that_another_process_listens_on_is_told_in_one_line(tm
         other.listen()
         with pytest.raises(SystemExit, match="another process listens on"):
             make_service(BOTH, options)
+
+
+@pytest.mark.parametrize("backend", ["auto", "memory"])
+async def test_a_standby_tells_of_the_kernel_table_that_is_left_of_its_time_as_the_active_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    """It changes nothing about it; as long as it is there it is shown."""
+    left: list[int | None] = [7]
+    monkeypatch.setattr(redundancy, "generation_left", lambda table: left[0] if table == "voxpath" else None)
+    pair = f'[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "HOST:2947"\n[nat]\nbackend = "{backend}"\n'
+    made = process(tmp_path, write_tls(tmp_path, CA(), "sg-b") + pair)
+    told: list[TableLeft] = []
+    made.node.bus.subscribe(lambda record: told.append(record.event) if isinstance(record.event, TableLeft) else None)
+    made.startService()
+    await until(lambda: running(made))
+    assert made.redundancy is not None
+    facts = dict(made.redundancy.facts())
+    if backend == "memory":
+        assert told == []
+        assert "NAT" not in facts
+    else:
+        assert [(event.table, event.generation) for event in told] == [("voxpath", 7)]
+        assert facts["NAT"].endswith("remove it: nft delete table ip voxpath")
+        left[0] = None
+        assert "NAT" not in dict(made.redundancy.facts()), "the operator has removed it"
+    await made.stopService()
 
 
 async def test_a_standby_shows_what_it_has_a_copy_of_and_says_where_to_ask_for_the_rest(tmp_path: Path) -> None:

@@ -20,13 +20,13 @@ from tests.natreactor.nat_packets import udp
 from voxpath.app.decode import decode
 from voxpath.app.event import BlockNotReserved, BlocksAstray, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
 from voxpath.app.facts import ProcessFacts
-from voxpath.app.gateway import STORM, STORM_EVENTS_PER_SECOND, GatewayRole
+from voxpath.app.gateway import LOOK_S, STORM, STORM_EVENTS_PER_SECOND, GatewayRole
 from voxpath.app.node import Node
 from voxpath.app.role import RoleState
 from voxpath.app.secret import secret_in
 from voxpath.core.effects import Datagram, Put
 from voxpath.core.errors import LocalError
-from voxpath.dhcp.event import DhcpDropped
+from voxpath.dhcp.event import DhcpDropped, PortsLow, PortsRecovered
 from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, Message
 from voxpath.dhcp.question import Question
 from voxpath.dhcp.wire import CHADDR_AT, encode
@@ -333,7 +333,50 @@ def test_declined_addresses_are_facts_for_commands_also_where_nothing_is_verifie
     now = role.clock.now()
     assert role.prober is None
     role.server.book.load_probations([Probation(IPv4Address("10.0.0.11"), "lan", MAC, now + 300)], now)
-    assert list(role.verified()) == [("probation of 10.0.0.11", f"declined by {MAC}; 300 s left")]
+    assert list(role.verified()) == [
+        ("on probation in lan", "1 address, the next one is free in 300 s"),
+        ("probation of 10.0.0.11", f"declined by {MAC}; 300 s left"),
+    ]
+
+
+def test_release_of_an_address_waits_until_the_end_of_its_probation_is_stored(role: GatewayRole) -> None:
+    now, address = role.clock.now(), IPv4Address("10.0.0.11")
+    store = role._node.store
+    assert isinstance(store, MemoryStore)
+    probation = Probation(address, "lan", MAC, now + 300)
+    store.commit((Put(probation),), lambda reason: None)
+    role.server.book.load_probations([probation], now)
+    store.refusal = "the disk is full"
+    refused: list[Failure] = []
+    role.orders().end_probation(address).addErrback(refused.append)
+    assert "could not be ended: the disk is full" in refused[0].getErrorMessage()
+    store.refusal = ""
+    done: list[str] = []
+    role.orders().end_probation(address).addCallback(done.append)
+    assert done == ["10.0.0.11 from its probation"]
+    assert store.load(Probation) == []
+    assert list(role.verified()) == []
+    with pytest.raises(CommandError, match=r"10\.0\.0\.11 is not on probation; status lists those that are"):
+        role.orders().end_probation(address)
+
+
+def test_the_end_of_a_quarantine_is_told_without_any_change_that_would_show_it(tmp_path: Path) -> None:
+    """DHC-24: an operator who waits for room hears of it; ``pools`` and the events agree."""
+    until = VirtualClock(MemoryReactorClock()).now() + 60
+    blocks = [PortBlock(IPv4Address("203.0.113.1"), 2048 + 1024 * number, 1024) for number in range(55)]
+    rows = [
+        PortBinding(f"02:00:00:00:0a:{number:02x}", block, None, "a", BindingState.RELEASED, until, number)
+        for number, block in enumerate(blocks)
+    ]
+    bench = Bench(tmp_path, rows=rows)
+    assert [event.threshold for event in bench.told(PortsLow)] == [80]
+    bench.reactor.pump([LOOK_S] * 20)
+    assert bench.told(PortsRecovered) == []
+    bench.reactor.pump([LOOK_S] * 20)
+    (told,) = bench.told(PortsRecovered)
+    (usage,) = bench.role.ledger.usage(bench.role.clock.now())
+    assert (told.used, told.threshold) == (usage.used, 80) == (0, 80)
+    bench.role.stopService()
 
 
 def test_dropped_discovers_are_counted_and_some_of_them_told(role: GatewayRole) -> None:

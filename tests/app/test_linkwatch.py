@@ -16,10 +16,16 @@ from voxpath.app.gateway import LOOK_S
 from voxpath.app.node import Node
 from voxpath.app.parts import Part
 from voxpath.app.role import FIRST_PAUSE_S, RoleState
+from voxpath.core.effects import Datagram
+from voxpath.dhcp.message import BOOTREQUEST, BROADCAST_FLAG, Message
+from voxpath.dhcp.wire import encode
 from voxpath.io.bus import EventBus
 from voxpath.io.carrier import LinkState
 from voxpath.io.ports import UdpPorts
+from voxpath.manage.commands import COMMANDS, Answer, Console
+from voxpath.manage.facts import CommandError
 from voxpath.manage.memory import Memory
+from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import Event
 from voxpath.store.memory import MemoryStore
 from voxpath.testing.clock import VirtualClock
@@ -56,14 +62,15 @@ realm = "a"
     + SCOPE.format(name="lan2", interface="eth1", net=1)
     + SCOPE.format(name="attic", interface="eth2", net=2)
 )
+PHONE = "02:00:00:00:0a:01"
 DOWN = "eth1 is down: no phone of lan, lan2 is heard"
 
 
 class Site:
     """A gateway with DHCP on two interfaces, whose states a test sets; its sockets are not opened."""
 
-    def __init__(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        config = decode(f'state = "{state}"\n{TEXT}'.encode()).config
+    def __init__(self, state: Path, monkeypatch: pytest.MonkeyPatch, text: str = TEXT) -> None:
+        config = decode(f'state = "{state}"\n{text}'.encode()).config
         assert config is not None
         self.states: dict[str, LinkState | OSError] = {}
         self.orphans: list[str] = []
@@ -86,6 +93,20 @@ class Site:
         """An interface changes, and some time passes."""
         self.states[interface] = state
         self.reactor.pump([LOOK_S] * 10)
+
+    def ask(self, verb: str, *arguments: str) -> Answer:
+        answer = COMMANDS[verb].run(Console(ProcessFacts(self.process), self.memory), arguments)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def explained(self, interface: str) -> dict[str, str]:
+        return {row.item: row.value for row in self.ask("explain", PHONE, "class=x", f"interface={interface}").rows}
+
+    def hear(self, interface: str) -> None:
+        """A DISCOVER comes by an interface; its Ethernet address is not served."""
+        (driver,) = self.process.node.drivers["dhcp"]
+        asking = encode(Message(BOOTREQUEST, 1, Mac.parse(PHONE), {53: b"\1"}, flags=BROADCAST_FLAG))
+        driver.feed(Datagram(asking, Endpoint("0.0.0.0", 68), interface=interface, port="dhcp"))
 
     def told(self, *kinds: type[Event]) -> list[str]:
         return [record.event.text for record in self.memory.last(100) if isinstance(record.event, kinds)]
@@ -136,6 +157,58 @@ def test_it_stands_in_status_and_roles_until_it_is_back(site: Site) -> None:
     (row,) = ProcessFacts(site.process).roles()
     assert (row.detail, site.status()) == ("", [])
     assert site.told(LinkBack) == ["eth1 is running again: phones of lan, lan2 are heard"]
+
+
+def test_why_tells_of_a_dead_interface_that_a_phone_which_was_not_heard_may_be_on(site: Site) -> None:
+    """It does not hint that the phone is to blame; where the phone was heard, only that interface counts."""
+    assert site.ask("why", PHONE).note == f"nothing was heard of {PHONE} since the start: its messages do not arrive here"
+    site.become(LinkState.DOWN)
+    assert site.ask("why", PHONE).note == f"nothing was heard of {PHONE} since the start; {DOWN}"
+    site.become(LinkState.GONE, "eth2")
+    attic = "eth2 is gone: no phone of attic is heard"
+    assert site.ask("why", PHONE).note.endswith(f"; {DOWN}; {attic}")
+    site.hear("eth2")
+    note = site.ask("why", PHONE).note
+    assert note.endswith(f"; {attic}")
+    assert DOWN not in note
+    site.become(LinkState.RUNNING, "eth2")
+    assert "eth" not in site.ask("why", PHONE).note
+
+
+def test_a_dry_run_on_a_dead_interface_says_first_that_nobody_is_heard_there(site: Site) -> None:
+    assert "interface" not in site.explained("eth1")
+    site.become(LinkState.GONE)
+    assert site.explained("eth1")["interface"] == "eth1 is gone: no phone of lan, lan2 is heard; if it were heard:"
+    assert "interface" not in site.explained("eth2")
+
+
+def test_while_the_gateway_does_not_run_why_tells_that(site: Site) -> None:
+    gateway = site.process.gateway
+    assert gateway is not None
+    gateway.restart("the disk is full")
+    assert site.ask("why", PHONE).note.endswith("; the service gateway is not running: the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (TEXT.replace("[dhcp]", "[dhcp]\nenabled = false"), "DHCP is off, by dhcp.enabled = false"),
+        (TEXT.partition("[[scope]]")[0], "DHCP is off, since no [[scope]] names an interface"),
+    ],
+    ids=["by the configuration", "without a scope"],
+)
+def test_while_dhcp_is_off_why_and_explain_tell_that_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    site = Site(tmp_path, monkeypatch, text)
+    site.process.startService()
+    assert site.ask("why", PHONE).note == f"nothing was heard of {PHONE} since the start; {reason}"
+    with pytest.raises(CommandError) as caught:
+        site.ask("explain", PHONE)
+    assert str(caught.value) == f"explain: {reason}: no phone hears an answer; see status for what is off"
+    (row,) = ProcessFacts(site.process).roles()
+    assert row.detail == f"ledger and NAT only: {reason}"
+    site.process.stopService()
 
 
 def test_another_trouble_of_the_same_interface_has_another_remedy(site: Site) -> None:

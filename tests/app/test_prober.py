@@ -13,7 +13,7 @@ from voxpath.app import values
 from voxpath.app.decode import decode
 from voxpath.app.node import Node
 from voxpath.app.prober import open_prober
-from voxpath.dhcp.event import DhcpProbeOff
+from voxpath.dhcp.event_probe import DhcpProbeOff
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT
 from voxpath.dhcp.server import DhcpServer
 from voxpath.io.bus import EventBus

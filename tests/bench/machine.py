@@ -13,12 +13,15 @@ from tests.bench.part import STATE_PARENT
 
 FLUSHES = 200
 
+WRITTEN = ("docs/performance.md", "docs/soak.md")
+"""What benches and proofs write themselves: a second part is not measured on another program for the first one's page."""
+
 
 def machine(versions: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """The facts by name; ``versions`` are the commands that tell those of the peers."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "voxpath": _first_line("git", "describe", "--always", "--dirty"),
+        "voxpath": commit(Path(__file__).parents[2]),
         **{name: _first_line(*command) for name, command in versions.items()},
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
@@ -42,6 +45,14 @@ def flush_s(directory: Path, clock: Callable[[], float] = time.perf_counter) -> 
             taken.append(clock() - before)
     path.unlink()
     return median(taken)
+
+
+def commit(root: Path) -> str:
+    """What was measured: the commit of the tree, with ``-dirty`` when anything else stands there than was committed."""
+    at = ("git", "-C", str(root))
+    pages = tuple(f":!{page}" for page in WRITTEN)
+    changed = subprocess.run((*at, "diff", "--quiet", "HEAD", "--", ".", *pages), timeout=10, check=False).returncode
+    return _first_line(*at, "describe", "--always") + ("-dirty" if changed else "")
 
 
 def _processor() -> str:

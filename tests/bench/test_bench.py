@@ -16,6 +16,7 @@ from tests.bench.dhcp.filled import FILLED
 from tests.bench.dhcp.goals import dhcp_goals
 from tests.bench.dhcp.part import DHCP, summed
 from tests.bench.goal import Goal, told
+from tests.bench.machine import WRITTEN, commit
 from tests.bench.part import Load, Measured, Server, medians, percentile
 from tests.bench.sip import load as sip_load
 from tests.bench.sip import part as sip
@@ -148,6 +149,20 @@ KEA_US = {500: 400, 1000: 328, 2000: 250, 3000: 200}
 def dhcp_table(*ours: tuple[int, float, bool, float]) -> list[Measured]:
     kea = [Measured("w", "Kea", rate, cpu_us, True, (0, 0, 0, 0, 3)) for rate, cpu_us in KEA_US.items()]
     return kea + [Measured("w", "voxpath", rate, cpu_us, kept_up, (0, 0, 0, 0, p99)) for rate, cpu_us, kept_up, p99 in ours]
+
+
+def test_a_page_that_a_bench_wrote_makes_no_other_program(tmp_path: Path) -> None:
+    page, code = tmp_path / WRITTEN[0], tmp_path / "code.py"
+    page.parent.mkdir()
+    page.touch()
+    code.touch()
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@example.org commit -qm tree"):
+        subprocess.run(["git", "-C", tmp_path, *command.split()], check=True)
+    clean = commit(tmp_path)
+    page.write_text("figures")
+    assert commit(tmp_path) == clean
+    code.write_text("change")
+    assert commit(tmp_path) == f"{clean}-dirty"
 
 
 def test_what_is_wanted_of_dhcp_fits_the_machine() -> None:

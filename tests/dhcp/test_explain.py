@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.dhcp.conftest import Phone, Site
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Offered
+from voxpath.dhcp.event import DhcpDropped
 from voxpath.dhcp.explain import NOTHING
-from voxpath.dhcp.links import NoLink
+from voxpath.dhcp.links import TRUST, NoLink
 from voxpath.dhcp.message import ANY
 from voxpath.dhcp.question import LastHeard, Origin, Question
 from voxpath.dhcp.relay import with_circuit
@@ -140,6 +141,45 @@ def test_a_renewal_past_the_relay_does_not_make_it_forgotten(branches, make_phon
     assert found["heard"].startswith("its REQUEST")
     assert found["comes by"] == "eth2, through relay 10.3.0.2, as heard"
     assert found["sends circuit"] == "port-7, as heard"
+
+
+@pytest.mark.parametrize(
+    ("relay", "source", "kind", "detail"),
+    [
+        ("10.9.0.9", "10.9.0.9", "its relay is none of those that are trusted on its interface", "10.9.0.9"),
+        (
+            "10.3.0.2",
+            "10.0.0.66",
+            "it was not sent by the relay that it names",
+            "10.3.0.2, sent from 10.0.0.66, which is none of the relays of that scope",
+        ),
+    ],
+    ids=["not trusted", "sent by another host"],
+)
+def test_a_relay_that_the_server_does_not_trust_is_not_trusted_in_a_dry_run_either(
+    branches, make_phone, relay: str, source: str, kind: str, detail: str
+) -> None:
+    """``explain`` tells the same reason as ``why``, also of a phone that was heard through a trusted relay before."""
+    phone = make_phone(branches, 1)
+    for heard_before in (False, True):
+        if heard_before:
+            branches.tell(through(phone, phone.client.discover()), "eth2")
+            assert told(branches, 1, None, interface="")["answer"] == "OFFER 10.3.0.99 of scope far"
+        assert branches.tell(through(phone, phone.client.discover(), relay), "eth2", source) == []
+        found = told(branches, 1, None, interface="")
+        assert branches.last_event(DhcpDropped).reason == f"{kind}: {detail}"
+        assert found["link"] == f"none: {kind}: {detail}; {TRUST}"
+        assert found["answer"] == f"{NOTHING}, since {kind}"
+        assert f"through relay {relay}" in found["comes by"]
+        assert (f"(sent from {source})" in found["comes by"]) == (relay != source)
+        assert list(found)[-1] == "answer", "there is nothing else to tell"
+        written = told(branches, 1, None, interface="", relay=IPv4Address("10.2.0.2"))
+        assert "OFFER" in written["answer"], "of a relay that is written nobody knows where it sends from"
+
+
+def test_a_relay_that_is_written_and_not_trusted_is_an_error_with_the_reason_of_the_server(branches) -> None:
+    with pytest.raises(NoLink, match=r"none of those that are trusted on its interface: 10\.9\.0\.9"):
+        told(branches, 1, interface="eth2", relay=IPv4Address("10.9.0.9"))
 
 
 def test_after_a_restart_the_relay_is_that_of_the_leases_scope(branches, make_phone) -> None:

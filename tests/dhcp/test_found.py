@@ -6,10 +6,15 @@ from ipaddress import IPv4Address
 import pytest
 
 from tests.dhcp.test_probe import PROBATION_S, PROBED_S, STRANGER, Link, at, offer
+from tests.dhcp.test_remembered import as_static
 from tests.dhcp.test_server import edited
 from voxpath.dhcp import options as code
 from voxpath.dhcp.client import Refused
+from voxpath.dhcp.message import MessageType
 from voxpath.dhcp.question import Question
+from voxpath.model.phone import Reservation
+
+QUARANTINE_S = 100.0
 
 
 @pytest.fixture
@@ -22,9 +27,9 @@ def moved(make_site, make_phone) -> tuple:
     return link, *phones
 
 
-def answer_of(link: Link, phone) -> str:
+def findings_of(link: Link, phone) -> dict[str, str]:
     question = Question(phone.mac, b"desk", interface="eth0")
-    return {found.step: found.result for found in link._server.explain(question, link.site.now)}["answer"]
+    return {found.step: found.result for found in link._server.explain(question, link.site.now)}
 
 
 def test_a_phone_is_offered_the_address_where_it_was_found(moved) -> None:
@@ -63,6 +68,103 @@ def test_an_offer_that_is_not_taken_leaves_the_address_to_be_looked_at_again(mov
     assert link._server.book.pool("lan").is_contested(at(11))
 
 
+@pytest.fixture
+def full(make_site, make_phone) -> tuple:
+    """A scope of one address, the phone that is on it already, and another phone."""
+    link = Link(make_site(last=10, blocks=1))
+    one, other = make_phone(link.site, 1), make_phone(link.site, 2)
+    link.hosts = {at(10): one.mac}
+    link.wait(PROBED_S)
+    return link, one, other
+
+
+def test_a_phone_that_takes_another_servers_offer_uses_the_address_still_so_that_nobody_gets_it(full) -> None:
+    """So it is while the former server is still there."""
+    _, one, other = full
+    lease = one.offer()
+    assert one.ask(edited(one.client.request(lease), options={code.SERVER_ID: at(99).packed})) is None
+    assert other.ask(other.client.discover()) is None
+    assert one.boot().address == at(10)
+
+
+def test_a_phone_that_gets_no_ports_uses_the_address_still_so_that_nobody_gets_it(full, make_phone) -> None:
+    """A phone whose class has a smaller block would get ports."""
+    link, one, _ = full
+    taker, other = make_phone(link.site, 3, "lobby"), make_phone(link.site, 4, "lobby")
+    lease = taker.boot("eth1")
+    assert one.ask(one.client.discover()) is None
+    assert other.ask(other.client.discover()) is None
+    taker.ask(taker.client.release(lease), "eth1")
+    link.wait(QUARANTINE_S)
+    assert one.boot().address == at(10)
+
+
+def test_a_phone_that_is_refused_uses_the_address_still_so_that_nobody_gets_it(make_site, make_phone) -> None:
+    link = Link(make_site(last=11, max_offers=1))
+    one, other = make_phone(link.site, 1), make_phone(link.site, 2)
+    link.hosts = {at(10): one.mac}
+    link.wait(PROBED_S)
+    lease = other.offer()
+    assert isinstance(one.ask(one.client.reboot(replace(lease, address=at(10)))), Refused), "too many offers are open"
+    assert link._server.book.pool("lan").is_contested(at(10))
+
+
+def test_an_address_that_only_a_person_can_choose_stays_on_probation(site, make_phone) -> None:
+    """It is outside of what the scope gives: who was found there gets another one."""
+    former, one = make_phone(site, 1), make_phone(site, 2)
+    site.tell(former.client.inform(at(200)))
+    as_static(former, MessageType.RELEASE, at(200))
+    site.now += 200
+    link = Link(site)
+    link.hosts = {at(200): one.mac}
+    link.wait(PROBED_S)
+    former.boot()
+    assert one.offer().address != at(200)
+    assert link._server.book.pool("lan").is_contested(at(200))
+
+
+def test_a_phone_does_not_get_an_address_again_when_another_machine_answers_for_it_too(moved) -> None:
+    link, one, _ = moved
+    assert one.offer().address == at(11)
+    link.hosts[at(11)] = STRANGER
+    link.wait(PROBED_S)
+    assert link._server.book.pool("lan").is_contested(at(11))
+    assert one.boot().address == at(10)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_phone_that_a_person_gave_the_address_where_it_was_found_gets_ports(moved, known: bool) -> None:
+    """Nobody but itself answered there; what it had before says nothing of where a person put it."""
+    link, one, _ = moved
+    if known:
+        one.ask(one.client.release(one.boot("eth1")), "eth1")
+    link.site.tell(one.client.inform(at(11)))
+    assert list(link.site.nat.values()) == [at(11)]
+    assert link.prober.conflicts.of(one.mac, link.site.now) == []
+
+
+def test_no_other_phone_gets_ports_there(moved, make_phone) -> None:
+    link, one, _ = moved
+    other = make_phone(link.site, 3)
+    link.site.tell(other.client.inform(at(11)))
+    assert link.site.nat == {}
+    assert one.boot().address == at(11)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_phone_gets_its_reserved_address_where_it_was_found_too(site, make_phone, by_hand: bool) -> None:
+    """Only a reservation by Ethernet address tells the prober whose the address is."""
+    site.reservations.append(Reservation(at(200), client_id=b"\1desk"))
+    site.start()
+    link, one = Link(site), make_phone(site, 1)
+    link.hosts = {at(200): one.mac}
+    link.wait(PROBED_S)
+    asking = one.client.inform(at(200)) if by_hand else one.client.discover()
+    sent = site.tell(edited(asking, options={code.CLIENT_ID: b"\1desk"}))
+    assert by_hand or one.client.read(sent[0].payload).lease.address == at(200)
+    assert list(site.nat.values()) == ([at(200)] if by_hand else [])
+
+
 def test_a_phone_that_is_known_here_gets_its_own_address_and_not_another_that_it_answers_for(make_site, make_phone) -> None:
     link = Link(make_site(last=12))
     link.wait(PROBED_S)
@@ -92,8 +194,23 @@ def test_the_address_of_a_machine_that_is_no_phone_of_ours_stays_nobodys(make_si
     assert phone.ask(phone.client.discover()) is None
 
 
-def test_a_dry_run_tells_it_and_ends_no_probation(moved) -> None:
+def test_a_dry_run_tells_all_of_it_and_ends_no_probation(moved) -> None:
     link, one, _ = moved
-    assert answer_of(link, one) == "an OFFER of 10.0.0.11, which it was found to use: its probation ends by that"
+    for _ in range(2):
+        told = findings_of(link, one)
+        assert told["answer"] == "OFFER 10.0.0.11 of scope lan"
+        assert told["found"] == "there before it asked; the probation of its address ends when it has that by a lease"
+        assert told["ports"]
     assert link._server.book.pool("lan").is_contested(at(11))
+    assert [each.address for each in link._server.book.demand.conflicts.of(one.mac, link.site.now)] == [at(11)]
     assert offer(link, one) == IPv4Address("10.0.0.11")
+
+
+def test_a_dry_run_says_that_no_ports_are_left_where_the_phone_was_found(make_site, make_phone) -> None:
+    link = Link(make_site(last=12, blocks=1))
+    other, phone = make_phone(link.site, 1), make_phone(link.site, 2)
+    other.boot()
+    link.hosts = {at(11): phone.mac}
+    link.wait(PROBED_S)
+    assert findings_of(link, phone)["answer"].startswith("nothing: ")
+    assert link._server.book.pool("lan").is_contested(at(11))

@@ -129,7 +129,7 @@ class History:
             for client in book._clients.values():
                 lease = client.lease
                 gives_way = lease is not None and lease.scope == name and pool.serves(lease.address) and client.gives_way
-                assert (client.mac in queue) == (gives_way and not book.holds(client))
+                assert (client.mac in queue) == (gives_way and not book.former.holds(client))
             assert pool.taken == sum(pool.serves(IPv4Address(number)) for number in pool._used)
             assert book.usage(name, self.site.now).free >= 0
 

@@ -195,6 +195,30 @@ def test_addresses_that_run_short_are_told_and_remembered_ones_do_not_count(make
     assert (usage.total, usage.used, usage.kept, usage.free) == (10, 5, 5, 0)
 
 
+@pytest.mark.parametrize("by_operator", [True, False], ids=["by an operator", "by the phone"])
+def test_scopes_and_events_agree_on_an_address_that_was_released(make_site, make_phone, by_operator: bool) -> None:
+    """By an operator it gives way at once; by its phone when the ports are out of quarantine, which a look at everything shows."""
+    site = make_site(last=19, blocks=32, quarantine_s=100.0)
+    phones = [make_phone(site, number) for number in range(1, 11)]
+    leases = [phone.boot() for phone in phones]
+    for phone, lease in list(zip(phones, leases, strict=True))[:3]:
+        if by_operator:
+            site.run(site.server.orders.withdraw_lease(phone.mac, site.now))
+        else:
+            site.tell(phone.client.release(lease))
+
+    def agreed() -> tuple[int, int, list[tuple[int, int]]]:
+        site.run(site.server.pressure.look(site.now))
+        (_, usage), _ = site.server.scopes(site.now)
+        told = [(event.used, event.threshold) for event in site.events if isinstance(event, AddressesRecovered)]
+        return usage.used, site.server.pressure.level_of_scope("lan"), told
+
+    at_once = (7, 0, [(8, 95), (7, 80)])
+    assert agreed() == (at_once if by_operator else (10, 95, []))
+    site.now += 101
+    assert agreed() == (at_once if by_operator else (7, 0, [(7, 95)]))
+
+
 def test_a_storm_of_newcomers_on_a_full_pool_starves_nobody_who_has_a_lease(make_site, make_phone) -> None:
     site = make_site(last=250, blocks=16, max_offers=4)
     phones = [make_phone(site, number) for number in range(1, 17)]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from random import Random
+from typing import Any
 
 import pytest
 from scapy.layers.inet import ICMP
@@ -17,20 +18,14 @@ from voxpath.dhcp import options as code
 from voxpath.dhcp.addresses import MAX_DOUBTS, Demand
 from voxpath.dhcp.client import Offered, Refused
 from voxpath.dhcp.conflicts import MAX_CONFLICTS, MAX_PER_MAC, Conflict, Conflicts
-from voxpath.dhcp.event import (
-    DhcpConflict,
-    DhcpExhausted,
-    DhcpNotBelieved,
-    DhcpOccupied,
-    DhcpProbeRestored,
-    DhcpProbeUnsent,
-    DhcpStaticRefused,
-)
+from voxpath.dhcp.event import DhcpExhausted, DhcpStaticRefused
+from voxpath.dhcp.event_probe import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, MAX_LOOKS, MAX_UNSENT, REQUESTS, RETRY_S, Prober, ProbeSettings
 from voxpath.dhcp.question import Question
+from voxpath.dhcp.remedy import remedy
 from voxpath.dhcp.verified import VerifiedServer
 from voxpath.model.address import Endpoint, Mac
-from voxpath.model.phone import Lease
+from voxpath.model.phone import Lease, Scope
 
 STRANGER = Mac.parse("06:00:00:00:00:01")
 WAIT_S, AGE_S, PROBATION_S = 1.0, 600.0, 3600.0
@@ -244,13 +239,12 @@ def test_a_former_address_that_was_occupied_meanwhile_is_not_given_again(link, m
     """It is looked at when the lease ends; the phone gets another one."""
     link.wait(PROBED_S)
     phone = make_phone(link.site, 1)
-    assert phone.boot().address == at(10)
+    lease = phone.boot()
+    assert lease.address == at(10)
     link.hosts[at(10)] = STRANGER
     link.wait(3600 + PROBED_S)
     assert [event.address for event in link.told(DhcpOccupied)] == ["10.0.0.10"]
-    assert isinstance(
-        phone.ask(phone.client.reboot(phone.client_lease)) if hasattr(phone, "client_lease") else Refused(""), Refused
-    )
+    assert isinstance(phone.ask(phone.client.reboot(lease)), Refused)
     assert phone.boot().address == at(11)
     assert link.site.leases[phone.mac].address == at(11)
 
@@ -356,22 +350,28 @@ def test_a_restart_gives_no_former_address_away_that_its_phone_still_uses(make_s
     assert phone.boot().address == at(10)
 
 
-def test_a_restart_gives_no_address_by_hand_away_that_its_phone_still_uses(make_site, make_phone) -> None:
-    """Before the first look another phone hears that it has to wait, and after it who is there."""
+def settled(make_site, make_phone, linked=Link) -> tuple[Link, Any, Any]:
+    """A phone whose address by hand is its own for an hour, and another phone."""
     site = make_site()
     site.scopes = [replace(scope, static_s=3600) for scope in site.scopes]
     site.start()
-    link = Link(site)
+    link = linked(site)
     one, two = make_phone(site, 1), make_phone(site, 2)
     one.ask(one.client.inform(at(100)))
+    return link, one, two
+
+
+def test_a_restart_gives_no_address_by_hand_away_that_its_phone_still_uses(make_site, make_phone) -> None:
+    """Before the first look another phone hears that it has to wait, and after it who is there."""
+    link, one, two = settled(make_site, make_phone)
     link.hosts[at(100)] = one.mac
-    link.wait(3600 + site.quarantine_s)
+    link.wait(3600 + link.site.quarantine_s)
     link = restarted(link)
     for reason in (f"is looked at first, since {one.mac} may use it", f"still used by {one.mac}, which answers for it"):
         two.ask(two.client.inform(at(100)))
         assert reason in link.told(DhcpStaticRefused)[-1].reason
         link.wait(PROBED_S)
-    assert two.mac not in site.leases
+    assert two.mac not in link.site.leases
 
 
 FORMER = MAX_DOUBTS + 500
@@ -410,6 +410,20 @@ def test_every_former_address_is_looked_at_before_another_phone_gets_it_however_
     assert not link._server.book.demand.unseen
 
 
+def test_the_looks_go_on_when_a_former_address_is_just_being_probed_as_a_free_one(make_site, make_phone) -> None:
+    """It was free when the probe began: a phone got it and gave it back since."""
+    link = Link(make_site(last=13))
+    one, two = make_phone(link.site, 1), make_phone(link.site, 2)
+    link.wait(PROBED_S)
+    before = two.boot()
+    link.wait(AGE_S + WAIT_S / 2)
+    one.ask(one.client.release(one.boot()))
+    two.ask(two.client.release(before))
+    link.asked.clear()
+    link.wait(2 * PROBED_S)
+    assert before.address in link.asked
+
+
 @pytest.mark.parametrize("change", ["none", "an order"])
 def test_a_former_address_that_cannot_be_put_on_probation_is_nobody_elses_until_a_later_look(make_site, make_phone, change) -> None:
     """For want of room, or during a change; it is not asked for again and again meanwhile."""
@@ -419,7 +433,7 @@ def test_a_former_address_that_cannot_be_put_on_probation_is_nobody_elses_until_
     link.wait(3600 - 1)
     link.hosts[at(10)] = STRANGER
     for number in range(MAX_CONFLICTS if change == "none" else 0):
-        link.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, link.site.now + 10), link.site.now)
+        link.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, link.site.now + 10))
     link.wait(1 - WAIT_S / 2)
     link.asked.clear()
     link.run(link._server.orders.withdraw_lease(one.mac, link.site.now))
@@ -651,8 +665,8 @@ def test_looks_and_doubts_are_bounded(make_site) -> None:
 def test_conflicts_are_bounded_and_counted_by_machine() -> None:
     conflicts = Conflicts()
     for number in range(MAX_CONFLICTS):
-        conflicts.add(Conflict(IPv4Address(number), "lan", STRANGER, 10.0 + number), 0.0)
-    conflicts.add(Conflict(IPv4Address(0), "lan", None, 11.0), 0.0)
+        conflicts.add(Conflict(IPv4Address(number), "lan", STRANGER, 10.0 + number))
+    conflicts.add(Conflict(IPv4Address(0), "lan", None, 11.0))
     assert (len(conflicts), conflicts.answers(STRANGER, 0.0)) == (MAX_CONFLICTS, MAX_CONFLICTS - 1)
     assert conflicts.answers(STRANGER, 10.0 + MAX_CONFLICTS) == 0
     assert len(conflicts) == 0
@@ -742,11 +756,29 @@ def test_beyond_a_relay_an_echo_asks(beyond) -> None:
     )
 
 
+def test_who_is_on_the_way_to_a_relay_cannot_claim_addresses_beyond_it_by_arp(beyond) -> None:
+    """He would keep phones from them, or get one that he answers for when he asks by that relay."""
+    beyond.wait(WAIT_S / 2)
+    beyond.claims(at(10), STRANGER)
+    beyond.wait(PROBED_S)
+    beyond.claims(at(10), STRANGER)
+    assert beyond.stock() == [at(10), at(11), at(12)]
+
+
+def test_who_is_beyond_a_relay_cannot_claim_addresses_of_the_own_link_by_echo(link) -> None:
+    """Nobody was asked so, and anybody can write such a reply."""
+    link.wait(WAIT_S / 2)
+    link.echoes(at(10))
+    link.wait(PROBED_S)
+    link.echoes(at(10))
+    assert link.stock() == [at(10), at(11), at(12)]
+
+
 def test_an_occupied_address_is_found_by_echo_when_as_many_as_there_is_room_for_have_ended(beyond) -> None:
     """Nobody else has looked at them meanwhile."""
     book, now = beyond._server.book, beyond.site.now
     for number in range(MAX_CONFLICTS):
-        beyond.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, now + PROBATION_S), now)
+        beyond.prober.conflicts.add(Conflict(IPv4Address(0x0B000000 + number), "lan", None, now + PROBATION_S))
     beyond.echoes(at(10))
     assert not book.pool("lan").is_contested(at(10)), "there is no room"
     beyond.wait(PROBATION_S + AGE_S)
@@ -767,12 +799,7 @@ def test_a_phone_that_answers_an_echo_at_its_former_address_keeps_it_from_others
 
 
 def test_a_phone_that_answers_an_echo_at_its_address_by_hand_keeps_it_from_others_and_gets_it_again(make_site, make_phone) -> None:
-    site = make_site()
-    site.scopes = [replace(scope, static_s=3600) for scope in site.scopes]
-    site.start()
-    link = relayed(site)
-    one, two = make_phone(site, 1), make_phone(site, 2)
-    one.ask(one.client.inform(at(100)))
+    link, one, two = settled(make_site, make_phone, relayed)
     link.beyond.add(at(100))
     link.wait(3600 + 200)
     two.ask(two.client.inform(at(100)))
@@ -819,7 +846,8 @@ def test_an_address_whose_probe_was_not_sent_does_not_count_as_verified(anywhere
     anywhere.wait(100 * PROBED_S)
     assert anywhere.stock() == []
     shown = dict(anywhere.prober.summary(anywhere.site.now))["free addresses of lan"]
-    assert shown == f"0 verified, 3 being probed, 0 were given unverified; probes are not sent: {NO_ROUTE}"
+    todo = remedy(anywhere._server.book.scopes["lan"])
+    assert shown == f"0 verified, 3 being probed, 0 were given unverified; probes are not sent: {NO_ROUTE}; {todo}"
 
 
 def test_one_event_for_each_scope_says_which_probe_was_not_sent_and_why_and_one_that_it_is_over(anywhere) -> None:
@@ -827,14 +855,28 @@ def test_one_event_for_each_scope_says_which_probe_was_not_sent_and_why_and_one_
     anywhere.wait(10 * RETRY_S)
     events = anywhere.told(DhcpProbeUnsent)
     assert sorted((event.scope, event.address) for event in events) == [("attic", "10.0.1.10"), ("lan", "10.0.0.10")]
+    todo = remedy(anywhere._server.book.scopes["lan"])
     assert next(event for event in events if event.scope == "lan").text == (
-        "the probe of 10.0.0.10 was not sent: No route to host; addresses of scope lan are offered unverified until that works"
+        "the probe of 10.0.0.10 was not sent: No route to host; "
+        f"{todo}; addresses of scope lan are offered unverified until that works"
     )
     anywhere.cut = ""
     anywhere.wait(RETRY_S + PROBED_S)
     assert len(anywhere.stock()) == 3
     assert sorted(event.scope for event in anywhere.told(DhcpProbeRestored)) == ["attic", "lan"]
     assert "not sent" not in dict(anywhere.prober.summary(anywhere.site.now))["free addresses of lan"]
+
+
+def test_beyond_a_relay_the_event_names_the_command_for_the_missing_route() -> None:
+    server, first, last = map(IPv4Address, ("10.9.0.1", "10.2.0.10", "10.2.0.20"))
+    lan = Scope("lan", "eth0", IPv4Network("10.2.0.0/24"), server, first, last, "site")
+    assert remedy(lan) == "see that eth0 is there and up"
+    far = replace(lan, relays=(IPv4Address("10.2.0.1"), IPv4Address("10.9.0.2")))
+    assert remedy(far) == (
+        "write the missing route, such as ip route replace 10.2.0.0/24 via 10.9.0.2 dev eth0, "
+        "or let this host's firewall pass ICMP echo"
+    )
+    assert "via ROUTER dev eth0" in remedy(replace(lan, relays=(IPv4Address("10.2.0.1"),))), "the side of its phones leads nowhere"
 
 
 def test_phones_are_served_while_no_probe_can_be_sent(link, make_phone) -> None:
@@ -890,7 +932,7 @@ def test_a_dry_run_tells_whether_the_address_is_verified_and_why_it_is_not(link,
     assert verified(link, 1) == "yes: nobody answered for 10.0.0.10 lately"
     link.cut = NO_ROUTE
     link.wait(AGE_S)
-    assert verified(link, 1) == f"no: its probe was not sent: {NO_ROUTE}"
+    assert verified(link, 1) == f"no: its probe was not sent: {NO_ROUTE}; see that eth0 is there and up"
     site = make_site()
     question = Question(Mac(b"\x02\0\0\0\x0a\1"), b"desk", interface="eth0")
     unprobed = {found.step: found.result for found in site.server.explain(question, site.now)}

@@ -788,7 +788,10 @@ def test_an_operator_sees_which_addresses_are_on_probation_by_whom_they_were_dec
     assert list(site.server.summary(site.now)) == []
     site.tell(phone.client.decline(phone.boot()))
     site.wait(400)
-    shown = [(f"probation of {FIRST}", f"declined by {phone.mac}; 600 s left")]
+    shown = [
+        ("on probation in lan", "1 address, the next one is free in 600 s"),
+        (f"probation of {FIRST}", f"declined by {phone.mac}; 600 s left"),
+    ]
     assert list(site.server.summary(site.now)) == shown
     site.start()
     assert list(site.server.summary(site.now)) == shown
@@ -803,7 +806,8 @@ def test_only_the_first_addresses_on_probation_are_listed_and_the_others_counted
         phone = make_phone(site, number)
         site.tell(phone.client.decline(phone.boot()))
     shown = list(site.server.summary(site.now))
-    assert len(shown) == MAX_LISTED + 1
+    assert len(shown) == MAX_LISTED + 3
+    assert shown[0] == ("on probation in lan", f"{MAX_LISTED + 3} addresses, the next one is free in 3600 s")
     assert shown[-1] == ("further probations", "3 addresses that phones declined")
 
 

@@ -66,19 +66,8 @@ class Bench(Stage):
 
         :param upwards: ``-U``: it names its side towards the server in giaddr, and the phones' link in sub-option 5 of option 82.
         """
-        argv = [
-            "dhcrelay",
-            "-4",
-            "-d",
-            "-a",
-            "-pf",
-            str(self.directory / "dhcrelay.pid"),
-            "-id",
-            CIRCUIT,
-            upwards,
-            "up0",
-            "10.9.0.1",
-        ]
+        pid = str(self.directory / "dhcrelay.pid")
+        argv = ["dhcrelay", "-4", "-d", "-a", "-pf", pid, "-id", CIRCUIT, upwards, "up0", "10.9.0.1"]
         return self.net.running(RELAY, argv)
 
     def configure(self, text: str) -> None:

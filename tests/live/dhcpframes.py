@@ -13,6 +13,8 @@ from tests.live.bench import Bench
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA, VLAN_VALID = 263, 8, 1 << 4
 XID = 0x1234
+CLASS = ("vendor_class_id", b"voxpath-phone")
+"""What a phone says that is served."""
 
 
 class Cable:
@@ -54,7 +56,7 @@ class Cable:
 
     def ask(self, tags: Packet | None, kind: str, *options: tuple[str, object], broadcast: bool = False) -> Packet:
         """Send a message of a phone that is served, and read the answer to it."""
-        self.tell(tags, kind, ("vendor_class_id", b"voxpath-phone"), *options, broadcast=broadcast)
+        self.tell(tags, kind, CLASS, *options, broadcast=broadcast)
         while True:
             answer = self.receive()
             if BOOTP in answer and answer[BOOTP].op == 2:

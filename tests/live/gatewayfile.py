@@ -71,5 +71,20 @@ realm = "{REALM}"
 """
 
 
+def far_scope(first: int = 11, last: int = 99) -> str:
+    """The scope ``far``: phones beyond the relay that :meth:`tests.live.bench.Bench.add_relay` puts behind ``trunk0``."""
+    return f"""
+[[scope]]
+name = "far"
+interface = "trunk0"
+subnet = "10.2.0.0/24"
+server = "10.9.0.1"
+router = "10.2.0.1"
+relays = ["10.2.0.1", "10.9.0.2"]
+range = ["10.2.0.{first}", "10.2.0.{last}"]
+realm = "{REALM}"
+"""
+
+
 def _list(texts: Iterable[str]) -> str:
     return "[" + ", ".join(f'"{text}"' for text in texts) + "]"

@@ -9,8 +9,8 @@ from tests.live import sites
 from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.capture import Capture
 from tests.live.dhcpclients import Phone
-from tests.live.gatewayfile import ONE_LINE, gateway, scope
-from tests.live.sites import SITE_A, until
+from tests.live.gatewayfile import ONE_LINE, far_scope, gateway, scope
+from tests.live.sites import PROVIDER, SITE_A, until
 
 pytestmark = pytest.mark.live
 
@@ -22,18 +22,7 @@ PROBING = f"probe_wait_s = 0.2\nprobe_stock = 2\nprobation_s = {PROBATION_S}"
 CONFIGURATION = gateway(LAN, dhcp=PROBING)
 
 FAR_SQUATTED = "10.2.0.11"
-FAR_CONFIGURATION = gateway(LAN, dhcp=PROBING, private=["10.0.0.0/8"], inside=["lan0", "trunk0"])
-FAR_CONFIGURATION += f"""
-[[scope]]
-name = "far"
-interface = "trunk0"
-subnet = "10.2.0.0/24"
-server = "10.9.0.1"
-router = "10.2.0.1"
-relays = ["10.2.0.1", "10.9.0.2"]
-range = ["{FAR_SQUATTED}", "10.2.0.14"]
-realm = "site"
-"""
+FAR_CONFIGURATION = gateway(LAN, far_scope(last=14), dhcp=PROBING, private=["10.0.0.0/8"], inside=["lan0", "trunk0"])
 
 
 @pytest.fixture(scope="module")
@@ -164,25 +153,39 @@ def test_beyond_a_relay_an_echo_finds_who_has_an_address(tmp_path: Path) -> None
         bench.is_sound()
 
 
-def test_without_a_route_to_the_phones_beyond_a_relay_nothing_counts_as_verified_and_they_are_served(tmp_path: Path) -> None:
-    """The kernel refuses each echo by EHOSTUNREACH; the relay itself can be reached."""
+WRONG_WAYS = {
+    "an unreachable route": (("unreachable",), "No route to host"),
+    "a route to the outside": (("via", PROVIDER), "Operation not permitted, since it would leave by wan0"),
+}
+
+
+@pytest.mark.parametrize(("way", "reason"), WRONG_WAYS.values(), ids=WRONG_WAYS)
+def test_without_a_route_to_the_phones_beyond_a_relay_nothing_counts_as_verified_and_they_are_served(
+    tmp_path: Path, way: tuple[str, ...], reason: str
+) -> None:
+    """The kernel, or the gateway's own table, refuses each echo; the relay itself can be reached."""
 
     def configure(made: Bench) -> None:
         made.add_relay()
-        made.net.ip(GATEWAY, "route", "replace", "unreachable", "10.2.0.0/24")
+        route = ("unreachable", "10.2.0.0/24") if way == ("unreachable",) else ("10.2.0.0/24", *way)
+        made.net.ip(GATEWAY, "route", "replace", *route)
         made.net.route(GATEWAY, "10.2.0.1/32", "10.9.0.2")
         made.configure(FAR_CONFIGURATION)
 
     with bench_of(tmp_path, configure) as bench, bench.relays():
         until(lambda: bench.events("DHCP_PROBE_UNSENT"), "the operator is told")
         (event,) = bench.events("DHCP_PROBE_UNSENT")
-        assert (event["address"], event["scope"], event["reason"]) == (FAR_SQUATTED, "far", "No route to host")
+        assert (event["address"], event["scope"], event["reason"]) == (FAR_SQUATTED, "far", reason)
+        command = "ip route replace 10.2.0.0/24 via 10.9.0.2 dev trunk0"
+        assert event["todo"].startswith(f"write the missing route, such as {command}, ")
         assert not bench.events("SEND_FAILED")
         until(lambda: bench.items().get("free addresses of lan", "").startswith("2 verified"), "the link is verified meanwhile")
         shown = bench.items()["free addresses of far"]
         assert shown.startswith("0 verified")
-        assert shown.endswith("probes are not sent: No route to host")
+        assert f"probes are not sent: {reason}; write the missing route, such as {command}" in shown
         assert bench.far_phone().udhcpc("-t", "6")["ip"] in {FAR_SQUATTED, "10.2.0.12", "10.2.0.13", "10.2.0.14"}
+        bench.net.ip(GATEWAY, *command.split()[1:])
+        assert "via 10.9.0.2 dev trunk0" in bench.net.ip(GATEWAY, "route", "get", FAR_SQUATTED), "what the event says mends it"
         bench.is_sound()
 
 

@@ -15,6 +15,7 @@ from tests.live.sites import PROVIDER, until
 pytestmark = pytest.mark.live
 
 STOP_S = 3.0
+UNHEARD = "02:00:00:00:0c:77"
 SQUATTED = "10.0.0.25"
 """One of the addresses that are verified first."""
 
@@ -159,6 +160,7 @@ def test_an_interface_that_is_gone_is_told_and_so_is_that_it_is_back(tmp_path: P
         until(lambda: lost_links(bench) == ["without carrier"], "nobody is plugged in")
         bench.net.ip(GATEWAY, "link", "delete", "lan0")
         until(lambda: lost_links(bench) == ["without carrier", "gone"], "the operator is told")
+        assert bench.items("explain", UNHEARD, "interface=lan0")["interface"].startswith("lan0 is gone: no phone of lan is heard")
         bench.add_lan("lan0", "10.0.0.1/24")
         phone = bench.phone()
         until(lambda: bool(bench.events("LINK_BACK")), "the operator is told that it is back")

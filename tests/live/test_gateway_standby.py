@@ -212,6 +212,29 @@ def test_whatever_a_phone_was_told_is_on_the_standby_when_the_active_is_killed(p
         pair.net.end(client)
 
 
+def test_a_former_active_that_comes_back_as_standby_tells_of_its_kernel_table_and_can_take_it_over_again(pair: Pair) -> None:
+    """RED-3: the kernel goes on translating, and nobody keeps the table up to date; it is shown until it is gone."""
+    pair.phone().udhcpc()
+    pair.end(STANDBY)
+    pair.end(GATEWAY)
+    before, path = pair.kernel(), pair.directory / f"{GATEWAY}.toml"
+    active = path.read_text()
+    standby = active.replace('role = "active"', 'role = "standby"').replace(f"{STANDBY_ADDRESS}:2947", f"{ACTIVE_ADDRESS}:2947")
+    path.write_text(standby)
+    pair.start(GATEWAY, "voxpath-sg")
+    pair.serving(GATEWAY)
+    remedy = "nft delete table ip voxpath"
+    (told,) = pair.texts(GATEWAY, "NAT_LEFT")
+    assert told.endswith(remedy)
+    assert pair.facts(GATEWAY)["NAT"] == told
+    assert pair.kernel() == before, "it is looked at, and nothing is changed"
+    pair.end(GATEWAY)
+    path.write_text(active)
+    pair.begin()
+    assert pair.texts(GATEWAY, "NAT_ADOPTED"), "as the active one it takes the table over"
+    assert pair.kernel() == before
+
+
 def bound(phone: Phone) -> str:
     """The address that a phone was told; empty: none."""
     return next((each["ip"] for each in phone.told if each["reason"] == "bound"), "")

@@ -9,28 +9,17 @@ from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.capture import Capture
 from tests.live.dhcpclients import dhclient_octets, ports_of
 from tests.live.dhcpframes import Cable, options_of
-from tests.live.gatewayfile import ONE_LINE, gateway, scope
+from tests.live.gatewayfile import ONE_LINE, far_scope, gateway, scope
 from tests.live.sites import until
 
 pytestmark = pytest.mark.live
 
 SERVER = "10.0.0.1"
-FAR = """
-[[scope]]
-name = "far"
-interface = "trunk0"
-subnet = "10.2.0.0/24"
-server = "10.9.0.1"
-router = "10.2.0.1"
-relays = ["10.2.0.1", "10.9.0.2"]
-range = ["10.2.0.11", "10.2.0.99"]
-realm = "site"
-"""
 CONFIGURATION = gateway(
     scope("first", "lan0", "10.0.0", 11, 200),
     scope("second", "lan1", "10.1.0", 21, 99),
     scope("upstream", "trunk0", "10.9.0", 11, 99, 'relays = ["10.9.0.2"]'),
-    FAR,
+    far_scope(),
     ONE_LINE,
     private=["10.0.0.0/8"],
     inside=["lan0", "lan1", "trunk0"],
@@ -50,13 +39,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with bench_of(tmp_path_factory.mktemp("states"), configure) as made:
         yield made
         made.is_sound()
-
-
-@pytest.fixture
-def cable(bench: Bench) -> Iterator[Cable]:
-    made = Cable(bench)
-    yield made
-    made.close()
 
 
 def kinds(capture: Capture) -> list[str]:
@@ -81,6 +63,10 @@ def test_a_declined_address_is_on_probation_and_the_phone_is_offered_another(ben
     assert address not in {entry[2] for entry in bench.kernel()}
     other = bench.phone()
     assert other.udhcpc("-r", address)["ip"] != address
+    bench.ask("release", address)
+    assert f"probation of {address}" not in bench.items(), "by the operator's word"
+    assert bench.why(cable.phone, "DHCP_PROBATION_ENDED")
+    assert bench.phone().udhcpc("-r", address)["ip"] == address
 
 
 def test_a_phone_on_another_link_hears_a_nak_and_gets_a_lease_there(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Who is served and with what: clients known by 60, 61, 55, MAC or circuit; super-scopes; a real relay; BOOTP; INFORM; a storm."""
+"""Who is served and with what: clients known by 60, 61, 55 or MAC; INFORM; BOOTP; dry runs and adoption; a storm."""
 
 import socket
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from tests.live.bench import CIRCUIT, GATEWAY, RELAY, Bench, bench_of
+from tests.live.bench import Bench, bench_of
 from tests.live.dhcpclients import Phone, Ports, ports_of
-from tests.live.gatewayfile import gateway
+from tests.live.gatewayfile import gateway, scope
 from tests.live.sites import SITE_A, until
 from voxpath.dhcp.wire import decode
 
@@ -26,38 +26,6 @@ TESTED = "02:00:00:00:0a:fe"
 STORM, STORMING, ROUNDS = 20_000, 16, 5
 """DISCOVERs at once, of how many phones, and how often at the most."""
 TABLES = f"""
-[[scope]]
-name = "first"
-interface = "lan0"
-subnet = "10.0.0.0/24"
-server = "10.0.0.1"
-range = ["10.0.0.11", "10.0.0.200"]
-realm = "site"
-[[scope]]
-name = "small"
-interface = "lan1"
-subnet = "10.1.0.0/24"
-server = "10.1.0.1"
-range = ["10.1.0.21", "10.1.0.21"]
-realm = "site"
-group = "floor"
-[[scope]]
-name = "spill"
-interface = "lan1"
-subnet = "10.1.1.0/24"
-server = "10.1.1.1"
-range = ["10.1.1.21", "10.1.1.99"]
-realm = "site"
-group = "floor"
-[[scope]]
-name = "far"
-interface = "trunk0"
-subnet = "10.2.0.0/24"
-server = "10.9.0.1"
-router = "10.2.0.1"
-relays = ["10.2.0.1", "10.9.0.2"]
-range = ["10.2.0.11", "10.2.0.99"]
-realm = "site"
 [[class]]
 name = "desk"
 vendor_classes = ["voxpath-*"]
@@ -84,19 +52,13 @@ class = "fixed"
 client_id = "{CLIENT}"
 address = "10.0.0.6"
 class = "fixed"
-[[reservation]]
-circuit_id = "{CIRCUIT}"
-address = "10.2.0.7"
 """
-CONFIGURATION = gateway(TABLES, private=["10.0.0.0/8"], ports=(20480, 30719), inside=["lan0", "lan1", "trunk0"])
+CONFIGURATION = gateway(scope("first", "lan0", "10.0.0", 11, 200), TABLES, ports=(20480, 30719))
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     def configure(made: Bench) -> None:
-        made.add_lan("lan1", "10.1.0.1/24")
-        made.net.address(GATEWAY, "lan1", "10.1.1.1/24")
-        made.add_relay()
         made.configure(CONFIGURATION)
 
     with bench_of(tmp_path_factory.mktemp("who"), configure) as made:
@@ -220,22 +182,6 @@ def test_a_static_phone_is_told_its_block_by_inform_and_keeps_it(bench: Bench) -
     assert row["expires"], "it ages"
 
 
-def test_a_static_phone_behind_a_relay_is_told_its_block_past_it(bench: Bench) -> None:
-    """RFC 2131 section 4.3.5: the ACK goes to ciaddr; isc-dhcp-relay would send it to yiaddr, which is 0."""
-    phone = bench.far_phone()
-    bench.net.address(phone.name, "eth0", "10.2.0.220/24")
-    bench.net.route(phone.name, "default", "10.2.0.1")
-    with bench.capture(GATEWAY, "trunk0", "udp port 67") as capture, bench.relays():
-        told = phone.dhcpcd("--inform", reasons=("INFORM",))
-        asked = until(lambda: capture.tshark("dhcp.type == 1", "dhcp.option.dhcp", "dhcp.ip.relay"), "the INFORM is seen")
-        answers = until(lambda: capture.tshark("dhcp.type == 2", "dhcp.option.dhcp", "ip.dst", "udp.dstport"), "the ACK is seen")
-        assert capture.complaints("dhcp") == []
-    assert set(asked) == {("8", "10.2.0.1")}
-    assert set(answers) == {("5", "10.2.0.220", "68")}
-    bench.has_block(phone, ports_of(bytes.fromhex(told["new_voxpath_ports"])), "10.2.0.220")
-    assert bench.row_of("leases", phone)["scope"] == "far"
-
-
 def test_nmap_discovers_the_server(bench: Bench) -> None:
     """`dhcp-discover`: an INFORM with a client identifier of type 0; a stranger's gets no answer."""
     phone = bench.phone()
@@ -304,60 +250,6 @@ def test_a_bootp_client_is_served_by_its_reservation_alone(bench: Bench) -> None
     assert "BOOTP carries no class" in bench.why(other)[-1]["text"]
 
 
-# Super-scopes and relays (DHC-14).
-
-
-def test_an_exhausted_scope_spills_over(bench: Bench) -> None:
-    phones = [bench.phone(lan="lan1") for _ in range(3)]
-    told = [phone.udhcpc() for phone in phones]
-    assert [each["ip"] for each in told] == ["10.1.0.21", "10.1.1.21", "10.1.1.22"]
-    assert [each["router"] for each in told] == ["10.1.0.1", "10.1.1.1", "10.1.1.1"]
-
-
-def test_a_relay_with_option_82(bench: Bench) -> None:
-    """isc-dhcp-relay adds the circuit: it is echoed, or the relay would not pass the answers on; the phone renews past it."""
-    phone = bench.far_phone()
-    with bench.capture(GATEWAY, "trunk0", "udp port 67") as capture, bench.relays():
-        process, told = phone.udhcpc_stays()
-        assert (told["ip"], told["router"], told["serverid"]) == ("10.2.0.7", "10.2.0.1", "10.9.0.1")
-        circuit = "dhcp.option.agent_information_option.agent_circuit_id"
-        answers = until(lambda: capture.tshark("dhcp.type == 2", "ip.dst", "udp.dstport", circuit), "answers")
-        assert {row[:2] for row in answers} == {("10.2.0.1", "67")}
-        assert {bytes.fromhex(row[2].replace(":", "")) for row in answers} == {CIRCUIT.encode()}
-        phone.udhcpc_renews(process)
-        assert until(lambda: capture.tshark("dhcp.type == 2 && ip.dst == 10.2.0.7", "dhcp.option.dhcp"), "renewal") == [("5",)]
-        assert capture.complaints("dhcp") == []
-        bench.net.end(process)
-    assert bench.row_of("leases", phone)["scope"] == "far"
-    bench.has_block(phone, ports_of(bytes.fromhex(told["opt224"])), "10.2.0.7")
-
-
-def test_a_relay_without_option_82(bench: Bench) -> None:
-    """dnsmasq as a relay."""
-    phone = bench.far_phone()
-    argv = ["dnsmasq", "--no-daemon", "--port=0", "--conf-file=/dev/null", "--pid-file=", "--dhcp-relay=10.2.0.1,10.9.0.1"]
-    relay = bench.net.spawn(RELAY, argv)
-    told = phone.udhcpc("-t", "6")
-    assert (bench.row_of("leases", phone)["scope"], bench.row_of("leases", phone)["address"]) == ("far", told["ip"])
-    bench.has_block(phone, ports_of(bytes.fromhex(told["opt224"])), told["ip"])
-    bench.net.end(relay)
-
-
-def test_a_rogue_relay_gets_nothing(bench: Bench) -> None:
-    """A phone that pretends to be a relay: wrong address, or the right one from the wrong side."""
-    phone = bench.phone()
-    bench.net.address(phone.name, "eth0", "10.0.0.223/24")
-    request = BOOTP(chaddr=bytes.fromhex(phone.mac.replace(":", "")), giaddr="10.2.0.1", options=b"c\x82Sc")
-    payload = bytes(request / DHCP(options=[("message-type", "discover"), ("vendor_class_id", b"voxpath-phone"), "end"]))
-    with bench.udp(phone.name, 67) as sender:
-        sender.sendto(payload, ("10.0.0.1", 67))
-        dropped = until(lambda: bench.why(phone, "DHCP_DROPPED"), "it is dropped")
-        sender.settimeout(0.5)
-        with pytest.raises(TimeoutError):
-            sender.recv(1000)
-    assert "relay" in dropped[-1]["text"]
-
-
 # Commands.
 
 
@@ -376,8 +268,6 @@ def test_explain_tells_what_happens_then(bench: Bench) -> None:
     heard = bench.items("explain", phone.mac)
     assert heard["sends class"] == "'voxpath-phone', as heard"
     assert (heard["answer"], heard["ports"]) == (found["answer"], found["ports"])
-    far = bench.items("explain", phone.mac, "class=voxpath-phone", "relay=10.2.0.1")
-    assert far["link"] == "scope far"
 
 
 def test_an_unknown_phone_is_adopted_and_disowned(bench: Bench) -> None:

@@ -1,59 +1,25 @@
 """Stock TFTP clients read from our server (TFT-1, TFT-2, TFT-4, TFT-9, PHN-16)."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from tests.live.namespaces import Namespaces
-from tests.live.sites import until
+from tests.live.tftpsite import IMAGE, SERVER, Site
 
 pytestmark = pytest.mark.live
 
-SERVER, PHONE, OTHER = "10.9.0.1", "10.9.0.2", "10.9.0.3"
-CONTENT = Random(1).randbytes(300_000)
-SCRIPT = Path(__file__).parent / "tftp_serve.py"
-
-
-class Site:
-    """A gateway that serves files, a phone that holds a lease, and another host that holds none."""
-
-    def __init__(self, net: Namespaces, log: Path) -> None:
-        self.net = net
-        self._log = log
-
-    def told(self) -> str:
-        return self._log.read_text()
-
-    def tells(self, text: str, times: int = 1) -> None:
-        """Wait until the server has told of something; the client may hear of it first."""
-        until(lambda: self.told().count(text) >= times, f"{text!r} {times} times in:\n{self.told()}", 5)
+EVEN = IMAGE[: 512 * 100]
+"""A file that ends with a whole block."""
 
 
 @pytest.fixture
 def site(net: Namespaces, tmp_path: Path) -> Iterator[Site]:
-    images = tmp_path / "images"
-    images.mkdir()
-    (images / "f.bin").write_bytes(CONTENT)
-    (images / "empty.bin").write_bytes(b"")
-    (images / "even.bin").write_bytes(CONTENT[: 512 * 100])
-    (images / "text.txt").write_bytes(b"one\ntwo\n")
-    (tmp_path / "secret").write_bytes(b"secret")
-    net.create("gw", "phone", "other")
-    net.veth("gw", "p1", "phone", "eth0")
-    net.veth("gw", "p2", "other", "eth0")
-    net.bridge("gw", "lan", "p1", "p2")
-    net.address("gw", "lan", f"{SERVER}/24")
-    net.address("phone", "eth0", f"{PHONE}/24")
-    net.address("other", "eth0", f"{OTHER}/24")
-    log = tmp_path / "log"
-    with log.open("w") as output:
-        net.spawn("gw", [sys.executable, str(SCRIPT), SERVER, str(images), PHONE], stdout=output, stderr=subprocess.STDOUT)
-        made = Site(net, log)
-        made.tells("ready")
+    made = Site(net, tmp_path)
+    (made.images / "even.bin").write_bytes(EVEN)
+    (made.images / "text.txt").write_bytes(b"one\ntwo\n")
+    with made.serving(read_only=True):
         yield made
 
 
@@ -71,7 +37,7 @@ CLIENTS: dict[str, Callable[[str, str], list[str]]] = {
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_reads_files_octet_by_octet(site: Site, tmp_path: Path, client: str) -> None:
-    for name, content in {"f.bin": CONTENT, "even.bin": CONTENT[: 512 * 100]}.items():
+    for name, content in {"f.bin": IMAGE, "even.bin": EVEN}.items():
         to = tmp_path / f"got-{name}"
         site.net.run("phone", CLIENTS[client](name, str(to)))
         assert to.read_bytes() == content

@@ -1,4 +1,4 @@
-"""The real TFTP server for one address: ``python tftp_serve.py ADDRESS DIRECTORY PHONE_ADDRESS [UPLOADS [SETTINGS]]``.
+"""The real TFTP server for one address: ``python tftp_serve.py ADDRESS DIRECTORY PHONE_ADDRESS UPLOADS SETTINGS``.
 
 One phone, 02:00:00:00:0a:01, holds PHONE_ADDRESS.
 UPLOADS is the directory of drop boxes, empty for none; SETTINGS are those of the server, as JSON.
@@ -54,8 +54,7 @@ class Residents:
 
 
 def main() -> None:
-    address, directory, phone, *more = sys.argv[1:]
-    boxes, settings = (*more, "", "{}")[:2] if len(more) < 2 else more
+    address, directory, phone, boxes, settings = sys.argv[1:]
     reactor: Any = global_reactor
     residents = Residents(address, phone)
     clock = ServerClock(reactor)

@@ -158,6 +158,10 @@ class Site(NoFacts):
     def release(self, phone: str) -> "Deferred[str]":
         return succeed(f"{phone} 10.0.0.11")
 
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        self.done.append(("end_probation", address))
+        return succeed("it")
+
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         self.done.append(("move", phone, public, first))
         return succeed("there")
@@ -310,6 +314,7 @@ def test_release_waits_for_the_store() -> None:
     [
         (f"move {PHONE} 203.0.113.2", ("move", PHONE, IPv4Address("203.0.113.2"), None)),
         (f"move {PHONE.upper()} 203.0.113.2:2048", ("move", PHONE, IPv4Address("203.0.113.2"), 2048)),
+        ("release 10.0.0.11", ("end_probation", IPv4Address("10.0.0.11"))),
         (f"reserve {PHONE}", ("reserve", PHONE, None)),
         (f"reserve {PHONE} 203.0.113.1:2048-2111", ("reserve", PHONE, PortBlock(PUBLIC, 2048, 64))),
         ("unreserve 02-00-00-00-0A-01", ("unreserve", PHONE)),
@@ -455,6 +460,7 @@ def test_why_tells_decisions_and_what_silence_means() -> None:
         ("blocks", ("state=held", "state=released"), "'state=released' is no filter here"),
         ("blocks", ("phone=zz",), "no phone begins with 'zz'"),
         ("release", ("x",), "'x' is no Ethernet address"),
+        ("release", ("10.0.0.256",), "'10.0.0.256' is no Ethernet address"),
         ("move", (PHONE, "x"), "'x' is no address; write PUBLIC or PUBLIC:FIRST"),
         ("move", (PHONE, "203.0.113.1:x"), "'x' is no port"),
         ("reserve", (PHONE, "203.0.113.1:2048-2110"), "1, 2, 4"),

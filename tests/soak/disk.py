@@ -204,19 +204,25 @@ def _prove_recovery(
     told = {entry.id for entry in answer(control, "events", "100000").entries}
     assert told & FAULT_EVENTS, f"{name}: the gateway told nothing of it"
     check(site, directory, dict(recorder.acked))
-    before = recorder.total
-    for _ in range(PATIENCE):
-        if recorder.total == before:
-            with _load(site, chance):
-                time.sleep(LOAD_S)
-            # As after a kill: the last acknowledgements may still be on their way.
-            time.sleep(LATEST_S)
-    assert recorder.total > before, f"{name}: no ACK after the disk was good again"
+    assert _acknowledges(site, recorder, chance), f"{name}: no ACK after the disk was good again"
     site.net.end(server, signal.SIGKILL)
     server = site.start(argv, directory.parent / "output")
     check(site, directory, dict(recorder.acked))
     assert not recorder.moved
     site.net.end(server)
+
+
+def _acknowledges(site: Site, recorder: Recorder, chance: Random) -> bool:
+    """Whether a gateway that runs acknowledges anything under a load, within :data:`PATIENCE` of them."""
+    before = recorder.total
+    for _ in range(PATIENCE):
+        with _load(site, chance):
+            time.sleep(LOAD_S)
+        # As after a kill: the last acknowledgements may still be on their way.
+        time.sleep(LATEST_S)
+        if recorder.total > before:
+            return True
+    return False
 
 
 # The site.

@@ -34,13 +34,9 @@ LATEST_S = 0.5
 """What was sent before the kill is read so long after it."""
 FILES = 'uploads = "uploads"\nupload_floor = 0\n'
 SERVER = "10.0.0.1"
-
 TOLD = re.compile(r"^done (\d+) tftp://\S+/(\S+)$", re.MULTILINE)
-
 Files: TypeAlias = dict[str, dict[str, bytes]]
 """Contents by phone and name."""
-
-
 ERRORS = {"EIO": "Input/output error", "ENOSPC": "No space left on device"}
 """What the gateway has to tell its operator of each error."""
 FAULTS = ({"fsync": "EIO", "write": "ENOSPC"}, {"fsync": "ENOSPC", "write": "EIO"})

@@ -1,7 +1,7 @@
 """One suite for every store: what is committed is there, all or nothing, and two owners are impossible."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from math import inf
 from pathlib import Path
@@ -253,6 +253,20 @@ async def test_a_row_that_the_model_refuses_is_left_out_and_reported(tmp_path: P
     await store.close()
 
 
+async def test_what_a_row_holds_that_was_left_out_is_nobody_elses(tmp_path: Path) -> None:
+    """Who was given it may use it still: others are refused, and nothing else."""
+    store = SqliteStore(tmp_path / "voxpath.db", reactor)
+    kept, others = binding("a", 2048), binding("b", 2048)
+    await commit(store, Put(kept))
+    with sqlite3.connect(tmp_path / "voxpath.db") as connection:
+        connection.execute("UPDATE block SET until = 1e300")
+    connection.close()
+    assert store.load(PortBinding) == []
+    assert "overlaps" in str(await commit(store, Put(others)))
+    assert await commit(store, Put(binding("b", 2112))) is None
+    await store.close()
+
+
 VALUES = (
     PortBinding("02:00:00:00:00:01", PortBlock(PUBLIC, 20480, 64), None, "site", BindingState.RELEASED, 5.0, 7),
     lease(1, "10.0.0.11"),
@@ -269,49 +283,71 @@ def test_there_is_a_value_for_each_table() -> None:
     assert {type(value) for value in VALUES} == set(TABLES)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_a_damaged_column_of_any_table_costs_its_row_and_no_other(tmp_path: Path, value: object) -> None:
-    """SQLite keeps a text, octets or a fraction in a column of numbers, and octets that are no text in one of texts."""
-    table = table_of(value)
-    path = tmp_path / "voxpath.db"
-    connection = open_file(path)
+@pytest.fixture
+def unchecked(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A store's file as a broken disk or another program changes it: what the schema forbids is written all the same."""
+    connection = open_file(tmp_path / "voxpath.db")
     connection.execute("PRAGMA ignore_check_constraints = ON")
-    connection.execute(table.put_sql, table.to_row(value))
-    assert load_rows(path, type(value), pytest.fail) == [value]
-    for column, kind in zip(table.columns, table.types, strict=True):
-        connection.execute("BEGIN")
-        damage = "'nonsense'" if kind in (int, float, bytes) else "CAST(x'ff' AS TEXT)"
-        connection.execute(f"UPDATE {table.name} SET {column} = {damage}")
-        connection.execute("COMMIT")
-        refused: list[tuple[str, str, str]] = []
-        assert load_rows(path, type(value), lambda *what, refused=refused: refused.append(what)) == []
-        assert refused[0][0] == table.name
-        assert refused[0][2] == f"what stands in {column} is of another type than the column"
-        connection.execute(f"DELETE FROM {table.name}")
-        connection.execute(table.put_sql, table.to_row(value))
+    yield connection
     connection.close()
 
 
+def complaint(path: Path, connection: sqlite3.Connection, value: object, column: str, damage: str) -> tuple[str, str]:
+    """Which table, and what about it, is told of the row of a value when one column of it is damaged; the row is not loaded."""
+    table = table_of(value)
+    connection.execute(f"DELETE FROM {table.name}")
+    connection.execute(table.put_sql, table.to_row(value))
+    connection.execute(f"UPDATE {table.name} SET {column} = {damage}")
+    refused: list[tuple[str, str, str]] = []
+    assert load_rows(path, type(value), lambda *what: refused.append(what)) == []
+    ((name, _, reason),) = refused
+    return name, reason
+
+
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_a_number_out_of_all_bounds_costs_its_row_and_no_other(tmp_path: Path, value: object) -> None:
-    """A clock of the year 10^300 would never be reached, and a generation at the end of SQLite's numbers is the last one."""
+def test_a_damaged_column_of_any_table_costs_its_row_and_is_told(
+    tmp_path: Path, unchecked: sqlite3.Connection, value: object
+) -> None:
+    """SQLite keeps a text, octets or a fraction in a column of numbers, and octets that are no text in one of texts."""
     table = table_of(value)
     path = tmp_path / "voxpath.db"
-    connection = open_file(path)
-    connection.execute("PRAGMA ignore_check_constraints = ON")
+    unchecked.execute(table.put_sql, table.to_row(value))
+    assert load_rows(path, type(value), pytest.fail) == [value]
+    for column, kind in zip(table.columns, table.types, strict=True):
+        damage = "'nonsense'" if kind in (int, float, bytes) else "CAST(x'ff' AS TEXT)"
+        told = complaint(path, unchecked, value, column, damage)
+        assert told == (table.name, f"what stands in {column} is of another type than the column")
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_a_number_out_of_all_bounds_costs_its_row_and_is_told(tmp_path: Path, unchecked: sqlite3.Connection, value: object) -> None:
+    """A clock of the year 10^300 would never be reached, and a generation at the end of SQLite's numbers is the last one."""
+    table = table_of(value)
     damages = {float: ("1e300", "-1e300", "-9e999"), int: ("9223372036854775807", "-9223372036854775807")}
     damaged = [
         (column, damage) for column, kind in zip(table.columns, table.types, strict=True) for damage in damages.get(kind, ())
     ]
+    assert damaged
     for column, damage in damaged:
+        told = complaint(tmp_path / "voxpath.db", unchecked, value, column, damage)
+        assert told == (table.name, f"what stands in {column} is out of all bounds")
+
+
+@pytest.mark.parametrize("value", [each for each in VALUES if isinstance(each, Registration | Contact)])
+def test_a_place_to_which_nothing_can_be_sent_costs_its_row_and_no_other(tmp_path: Path, value: object) -> None:
+    """A name would be looked up, which stops everything meanwhile, and a port of more than 16 bits is an exception."""
+    table = table_of(value)
+    path = tmp_path / "voxpath.db"
+    connection = open_file(path)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    for column in (name for name in table.columns if name.endswith(("_host", "_port"))):
         connection.execute(f"DELETE FROM {table.name}")
         connection.execute(table.put_sql, table.to_row(value))
-        connection.execute(f"UPDATE {table.name} SET {column} = {damage}")
+        connection.execute(f"UPDATE {table.name} SET {column} = ?", ("10.0.0.x" if column.endswith("host") else 70000,))
         refused: list[tuple[str, str, str]] = []
         assert load_rows(path, type(value), lambda *what, refused=refused: refused.append(what)) == []
-        assert refused[0][2] == f"what stands in {column} is out of all bounds"
+        assert refused[0][0] == table.name
     connection.close()
-    assert damaged
 
 
 def test_a_clock_that_never_ends_is_not_gone_on_from(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from random import Random
 
 import pytest
 
-from voxpath.core.effects import Put
 from voxpath.model.clock import ClockMark
 from voxpath.store.file import load_rows, open_file
 from voxpath.store.recovery import Recovery
@@ -18,9 +17,9 @@ COMMITS = 5
 
 
 def put(connection: sqlite3.Connection, seconds: float) -> None:
-    """Commit a row, or write it into the transaction that is under way."""
+    """Commit a row."""
     table = TABLES[ClockMark]
-    connection.execute(table.put_sql, table.to_row(Put(ClockMark("server", seconds)).value))
+    connection.execute(table.put_sql, table.to_row(ClockMark("server", seconds)))
 
 
 @pytest.fixture

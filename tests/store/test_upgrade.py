@@ -57,6 +57,18 @@ def test_a_newer_file_is_refused() -> None:
         upgrade(connection, (ONE,), PATH)
 
 
+@pytest.mark.parametrize("damage", ["DROP TABLE lease", "ALTER TABLE lease DROP COLUMN static"])
+def test_a_file_that_has_not_the_tables_of_its_schema_is_refused_at_once_and_in_one_line(tmp_path: Path, damage: str) -> None:
+    """Each role would fail to load it again and again."""
+    path = tmp_path / "voxpath.db"
+    open_file(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises(LocalError, match=r"voxpath.db is damaged: no such (table|column): .*; restore it from a copy"):
+        open_file(path)
+
+
 def test_leases_of_schema_4_are_kept_and_their_addresses_not_shared() -> None:
     connection = connect()
     upgrade(connection, steps()[:4], PATH)

@@ -8,6 +8,7 @@ from voxpath.core.effects import Ask, Burst, Close, Datagram, Direct, Done, Effe
 from voxpath.core.errors import RemoteError
 from voxpath.model.address import Endpoint
 from voxpath.model.event import Event, Malformed, MessageEvent
+from voxpath.tftp.content import ContentLost, Octets
 from voxpath.tftp.event import TftpAborted, TftpDropped, TftpRefused, TftpServed, TftpStray
 from voxpath.tftp.machine import ASKED_AGAIN
 from voxpath.tftp.message import Ack, Data, Error, Message, OptionAck, ReadRequest, WriteRequest
@@ -409,6 +410,22 @@ def test_a_read_takes_the_short_way_and_begins_and_ends_by_the_long_one(single_p
     assert isinstance(served, TftpServed)
     assert (served.octets, served.blocks, served.repeated) == (2000, 4, 0)
     assert last[-1] == (Direct(port, CLIENT, None, SERVER) if single_port else Close(port))
+
+
+@pytest.mark.parametrize("single_port", [False, True])
+def test_a_read_that_ends_before_it_began_leaves_no_short_way_behind(single_port: bool) -> None:
+    """The port of requests would keep it, and the file, until the role ends."""
+
+    class Changed(Octets):
+        def read(self, offset: int, length: int) -> memoryview:
+            raise ContentLost("it was changed while it was read")
+
+    core = server(single_port=single_port)
+    say(core, ReadRequest("f"))
+    effects = list(core.resolve("t1", Done(Changed(bytes(600))), 0.0))
+    assert sends(effects) == [Error(0, "the file cannot be read")]
+    assert [direct.reply for direct in directs(effects) if direct.reply is not None] == []
+    assert core.transfers == 0
 
 
 def test_what_the_short_way_sent_is_repeated_in_time() -> None:

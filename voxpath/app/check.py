@@ -9,11 +9,13 @@ from voxpath.app import (
     check_classes,
     check_files,
     check_manhole,
+    check_names,
     check_nat,
     check_options,
     check_phone,
     check_redundancy,
     check_roles,
+    check_route,
     check_scopes,
     check_shared,
     check_sip,
@@ -78,7 +80,7 @@ THOROUGH = (
     check_files.check_templates,
     check_tls.check_tls,
 )
-"""What an operator is told who asks for it, and what is no reason not to start: phones are served without the other host, too."""
+"""What an operator is told who asks for it, and what is no reason not to start: phones are served all the same."""
 
 
 def check(config: Config, machine: Machine, *, thorough: bool = False) -> tuple[Problem, ...]:
@@ -192,34 +194,52 @@ def notes(config: Config, file: Path | None = None) -> list[str]:
     :param file: where the configuration was read from; ``None``: from no file.
     """
     config = check_redundancy.as_run(config)
+    found = [
+        *_reachable(config),
+        *_without_controllers(config),
+        *_short_of_blocks(config),
+        *_readable_passwords(config, file),
+        *check_scopes.scope_notes(config),
+        *check_route.route_notes(config),
+        *check_names.name_notes(config),
+        *check_tftp.tftp_notes(config),
+        *check_classes.class_notes(config),
+        *check_files.image_notes(config),
+        *check_files.dated_notes(config),
+        *check_options.option_notes(config),
+        *check_nat.nat_notes(config),
+        *check_sip.sip_notes(config),
+        *check_files.files_notes(config),
+        *check_redundancy.redundancy_notes(config),
+        *check_manhole.manhole_notes(config),
+    ]
+    return [printable(line, LINE_LIMIT) for line in found]
+
+
+def _reachable(config: Config) -> Iterator[str]:
+    for name, local in check_addresses.listening(config):
+        if not IPv4Address(local.host).is_loopback:
+            yield f"{name}: {local} can be reached from beyond this machine"
+
+
+def _without_controllers(config: Config) -> Iterator[str]:
     # Users' phones are SIP phones, of whatever class: a controller is nothing to them.
     of_users = any(user.phone is not None for user in config.users)
-    found = [
-        f"{name}: {local} can be reached from beyond this machine"
-        for name, local in check_addresses.listening(config)
-        if not IPv4Address(local.host).is_loopback
-    ]
-    found += [
-        f"class[{place}].mgcs: is empty: phones of class {entry.name!r} are told of no controller by DHCP"
-        for place, entry in enumerate(config.classes)
-        if not entry.mgcs and (entry.image or not of_users)
-    ]
+    for place, entry in enumerate(config.classes):
+        if not entry.mgcs and (entry.image or not of_users):
+            yield f"class[{place}].mgcs: is empty: phones of class {entry.name!r} are told of no controller by DHCP"
+
+
+def _short_of_blocks(config: Config) -> Iterator[str]:
     for place, scope in enumerate(config.scopes):
         phones = int(scope.addresses[1]) - int(scope.addresses[0]) + 1
         for entry in config.classes:
             size = values.block_size(config, entry)
             blocks = sum(check_roles.capacity(config, pool, size) for pool in config.pools if pool.realm == scope.realm)
             if blocks < phones:
-                found.append(f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}")
+                yield f"scope[{place}]: {phones} addresses, but {blocks} blocks of {size} ports for class {entry.name!r}"
+
+
+def _readable_passwords(config: Config, file: Path | None) -> Iterator[str]:
     if file is not None and any(user.password for user in config.users) and file.stat().st_mode & check_roles.OTHERS:
-        found.append(f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}")
-    found += [
-        *check_scopes.scope_notes(config),
-        *check_tftp.tftp_notes(config),
-        *check_classes.class_notes(config),
-        *check_files.image_notes(config),
-        *check_files.dated_notes(config),
-    ]
-    found += [*check_options.option_notes(config), *check_nat.nat_notes(config), *check_sip.sip_notes(config)]
-    found += [*check_files.files_notes(config), *check_redundancy.redundancy_notes(config), *check_manhole.manhole_notes(config)]
-    return [printable(line, LINE_LIMIT) for line in found]
+        yield f"{file}: holds passwords, and every user of this machine can read it; write chmod o= {file}"

@@ -89,11 +89,16 @@ class StoreRecovered(Event, frozen=True, kw_only=True):
 
 
 class StoreRowRefused(Event, frozen=True, kw_only=True):
-    """A stored row that cannot be used was left out; it stays in the file."""
+    """A stored row that cannot be used was left out; it stays in the file.
+
+    Who had its address or its ports may use them still, so the database refuses them to everybody else as before.
+    """
 
     ID: ClassVar[str] = "STORE_ROW_REFUSED"
     LEVEL: ClassVar[Level] = Level.ERROR
-    TEXT: ClassVar[str] = "a row of table {table} is left out: {reason}; row: {row}"
+    TEXT: ClassVar[str] = (
+        "a row of table {table} is left out: {reason}; nobody else can get what it holds: stop voxpath and delete it; row: {row}"
+    )
 
     table: str
     row: str

@@ -57,7 +57,7 @@ class ProcessFacts(NoFacts):
         if self._node.memory.forgotten:
             yield "forgotten", f"the records of {self._node.memory.forgotten} phones, for want of room"
         if self._process.gateway is not None and self._process.gateway.ready:
-            for line in self._process.gateway.lost_links:
+            for line in self._process.gateway.lost_links.values():
                 yield "interface", line
             for pool in self._process.gateway.ledger.usage(self.now()):
                 yield "pool", str(pool)
@@ -157,7 +157,14 @@ class ProcessFacts(NoFacts):
 
     def explain(self, question: Question) -> Iterable[Finding]:
         """What a DISCOVER would lead to."""
-        return self._gateway("explain").serving().explain(question)
+        gateway = self._gateway("explain")
+        if gateway.off:
+            raise CommandError("explain", f"{gateway.off}: no phone hears an answer", "see status for what is off")
+        return gateway.serving().explain(question)
+
+    def unheard(self, phone: str) -> Iterable[str]:
+        """Why a phone cannot be heard at the moment."""
+        return self._process.gateway.unheard(phone) if self._process.gateway is not None else ()
 
     def adopted(self) -> Iterable[Adoption]:
         """The adopted Ethernet addresses; a standby tells those of its copy."""
@@ -184,6 +191,10 @@ class ProcessFacts(NoFacts):
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and block away from a phone."""
         return self._gateway("release").orders().release(phone)
+
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        """Let an address be given again."""
+        return self._gateway("release").orders().end_probation(address)
 
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         """Give a phone another block."""

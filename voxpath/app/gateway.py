@@ -59,7 +59,7 @@ STORM_EVENTS_PER_SECOND = 10
 """Dropped DISCOVERs that become events; all are counted, and their clients repeat them."""
 
 LOOK_S = 2.0
-"""How often the interfaces are looked at."""
+"""How often the interfaces are looked at, and how full scopes and pools are."""
 
 
 class GatewayRole(Role):
@@ -92,8 +92,14 @@ class GatewayRole(Role):
     @property
     def detail(self) -> str:
         """Without DHCP the role still keeps ledger and NAT; without a link it runs and hears nobody."""
-        dhcp = self._node.config.dhcp.enabled and self._node.config.scopes
-        return "; ".join(self.lost_links) if dhcp else "ledger and NAT only: DHCP is off"
+        return f"ledger and NAT only: {self.off}" if self.off else "; ".join(self.lost_links.values())
+
+    @property
+    def off(self) -> str:
+        """Why no phone gets an answer by DHCP, whatever it asks; empty: DHCP is on."""
+        if not self._node.config.dhcp.enabled:
+            return "DHCP is off, by dhcp.enabled = false"
+        return "" if self._node.config.scopes else "DHCP is off, since no [[scope]] names an interface"
 
     async def begin(self) -> None:
         """Adopt the kernel's tables, load the store, make them equal, then listen."""
@@ -155,9 +161,23 @@ class GatewayRole(Role):
     # What the other roles and the commands ask.
 
     @property
-    def lost_links(self) -> list[str]:
+    def lost_links(self) -> dict[str, str]:
         """Interfaces on which no phone can be heard at the moment, a line for each."""
-        return self._link_watch.lost if self.ready else []
+        return self._link_watch.lost if self.ready else {}
+
+    def unheard(self, phone: str) -> list[str]:
+        """Why a phone cannot be heard at the moment, whatever it says, in lines; where it is not known, that of any link."""
+        if self.off:
+            return [self.off]
+        if not self.ready:
+            return [f"the service gateway is not running{f': {self.trouble}' if self.trouble else ''}"]
+        lost, place = self._deaf(), self.server.place_of(Mac.parse(phone))
+        return list(dict.fromkeys(lost.values() if not place else [lost[place]] if place in lost else []))
+
+    def _deaf(self) -> dict[str, str]:
+        """The lost links by their own names: a VLAN goes with the interface that carries it."""
+        lost = self.lost_links
+        return {values.link_of(scope): lost[scope.interface] for scope in self._node.config.scopes if scope.interface in lost}
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this inside address, or to this port of a shared one; empty: nobody."""
@@ -205,7 +225,7 @@ class GatewayRole(Role):
     def serving(self) -> Serving:
         """What an operator may have it do about whom it serves; only while it is ready."""
         assert self._driver is not None
-        return Serving(self.server, self._driver, self.bus, self.clock)
+        return Serving(self.server, self._driver, self.bus, self.clock, self._deaf())
 
     # Starting.
 
@@ -358,8 +378,13 @@ class GatewayRole(Role):
             self.bus.publish(self.role, DhcpDropped(phone=_client(datagram), message="DISCOVER", reason=STORM))
 
     def _watch(self, ports: UdpPorts) -> None:
-        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes."""
+        """A bridge or VLAN that is made anew takes the sockets of its predecessor with it; and time is stored as it passes.
+
+        It also frees what was in quarantine or on probation, without any change that would show it.
+        """
         self._clock_watch.look()
+        if self._driver is not None:
+            self._driver.act(self.server.pressure.look)
         self._link_watch.look(self.role)
         orphans = ports.orphans()
         if orphans:

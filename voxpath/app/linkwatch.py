@@ -28,12 +28,12 @@ class LinkWatch:
         self._lost: dict[str, LinkState] = {}
 
     @property
-    def lost(self) -> list[str]:
+    def lost(self) -> dict[str, str]:
         """What cannot be heard at the moment, a line for each interface."""
-        return [
-            f"{interface} is {state.value}: no phone of {', '.join(self._scopes[interface])} is heard"
+        return {
+            interface: f"{interface} is {state.value}: no phone of {', '.join(self._scopes[interface])} is heard"
             for interface, state in self._lost.items()
-        ]
+        }
 
     def look(self, role: str) -> None:
         """Look at every interface, and tell what has changed since the last time; at first all are taken to be well."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import IO
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTCP, IReactorThreads, IReactorUNIX
 from twisted.internet.threads import deferToThreadPool
 
@@ -80,29 +81,11 @@ class Node:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _locked(in_state(config, LOCK))
 
-        def refused(table: str, row: str, reason: str) -> None:
-            bus.publish("store", StoreRowRefused(table=table, row=row, reason=reason))
-
-        def recovered(found: Recovery) -> None:
-            rest = "and the rest, of a commit that was under way, is dropped" if found.cut else "and there is nothing else"
-            bus.publish("store", StoreRecovered(octets=found.octets, pages=found.pages, rest=rest))
-
         def reopened(failure: str) -> None:
             node.on_reopened(failure)
 
-        entropy, path = SystemRandom(), in_state(config, DATABASE)
-        store: Store
-        if config.redundancy.role == "standby":
-            store = SqliteCopy(
-                path,
-                lambda commit: deferToThreadPool(reactor, reactor.getThreadPool(), commit),
-                refused_row=refused,
-                recovered=recovered,
-            )
-        else:
-            # An epoch is never used twice, so that a standby can tell histories apart.
-            epoch = f"{entropy.getrandbits(64):016x}" if config.redundancy.role == "active" else ""
-            store = SqliteStore(path, reactor, epoch=epoch, refused_row=refused, reopened=reopened, recovered=recovered)
+        entropy = SystemRandom()
+        store = _store(config, reactor, bus, entropy, reopened)
         node = cls(config, reactor, clock, bus, memory, entropy, store, lock=lock)
         return node
 
@@ -121,6 +104,28 @@ class Node:
         await self.store.close()
         if self.lock is not None:
             self.lock.close()
+
+
+def _store(config: Config, reactor: Reactor, bus: EventBus, entropy: SystemRandom, reopened: Callable[[str], None]) -> Store:
+    """Open the store of this host's role, which tells what it found by events."""
+    path = in_state(config, DATABASE)
+
+    def refused(table: str, row: str, reason: str) -> None:
+        bus.publish("store", StoreRowRefused(table=table, row=row, reason=reason))
+
+    def recovered(found: Recovery) -> None:
+        rest = "and the rest, of a commit that was under way, is dropped" if found.cut else "and there is nothing else"
+        bus.publish("store", StoreRecovered(octets=found.octets, pages=found.pages, rest=rest))
+
+    if config.redundancy.role == "standby":
+
+        def in_thread(commit: Callable[[], None]) -> "Deferred[None]":
+            return deferToThreadPool(reactor, reactor.getThreadPool(), commit)
+
+        return SqliteCopy(path, in_thread, refused_row=refused, recovered=recovered)
+    # An epoch is never used twice, so that a standby can tell histories apart.
+    epoch = f"{entropy.getrandbits(64):016x}" if config.redundancy.role == "active" else ""
+    return SqliteStore(path, reactor, epoch=epoch, refused_row=refused, reopened=reopened, recovered=recovered)
 
 
 def _locked(path: Path) -> IO[bytes]:

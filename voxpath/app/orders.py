@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from voxpath.core.effects import Effect
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.event import BlockLoosened, BlockMoved, BlockReserved, DhcpEnded, DhcpFailed
+from voxpath.dhcp.event_probe import DhcpProbationEnded, DhcpProbationKept
 from voxpath.dhcp.server import DhcpServer
 from voxpath.io.bus import EventBus, Record
 from voxpath.io.clock import Clock
@@ -40,6 +41,17 @@ class PhoneOrders:
             raise CommandError("release", f"{phone} holds no lease", "see leases")
         ended = self._order("release", phone, DhcpEnded, lambda now: self._server.orders.withdraw_lease(mac, now))
         return ended.addCallback(lambda _: str(binding.block))
+
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        """Let an address be given again that is on probation; fires with it once that is stored."""
+        try:
+            effects = self._server.probations.end(address, self._clock.now())
+        except LocalError as error:
+            holder = self._server.phone_at(str(address))
+            todo = f"it is leased to {holder}: release {holder} takes the lease" if holder else "status lists those that are"
+            raise CommandError("release", str(error), todo) from None
+        ended = self._outcome("release", effects, lambda event: _is_end_of(event, str(address)))
+        return ended.addCallback(lambda _: f"{address} from its probation")
 
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         """Give a phone another block of its size."""
@@ -78,8 +90,7 @@ class PhoneOrders:
         return f"FORCERENEW sent to {lease.address}; {rest}"
 
     def _order(self, verb: str, phone: str, told: type[Event], order: Callable[[float], list[Effect]]) -> "Deferred[Event]":
-        """Give an order, and wait for the event that tells its end."""
-        outcome: Deferred[Event] = Deferred()
+        """Give an order about a phone, and wait for the event that tells its end."""
         try:
             effects = order(self._clock.now())
         except Taken as error:
@@ -88,13 +99,18 @@ class PhoneOrders:
             raise CommandError(verb, str(error), LATER) from None
         if not effects:
             raise CommandError(verb, f"a change for {phone} is under way", LATER)
+        return self._outcome(verb, effects, lambda event: event.phone == phone and isinstance(event, told | DhcpFailed))
+
+    def _outcome(self, verb: str, effects: list[Effect], tells: Callable[[Event], bool]) -> "Deferred[Event]":
+        """Carry out an order, and wait for the event that tells its end."""
+        outcome: Deferred[Event] = Deferred()
 
         def heard(record: Record) -> None:
             event = record.event
-            if event.phone != phone or not isinstance(event, told | DhcpFailed):
+            if not tells(event):
                 return
             unsubscribe()
-            if isinstance(event, DhcpFailed):
+            if isinstance(event, DhcpFailed | DhcpProbationKept):
                 outcome.errback(CommandError(verb, event.text, "see events for the reason, then try again"))
             else:
                 outcome.callback(event)
@@ -102,6 +118,10 @@ class PhoneOrders:
         unsubscribe = self._bus.subscribe(heard)
         self._driver.act(lambda now: effects)
         return outcome
+
+
+def _is_end_of(event: Event, address: str) -> bool:
+    return isinstance(event, DhcpProbationEnded | DhcpProbationKept) and event.address == address
 
 
 def scope_rows(server: DhcpServer, now: float) -> Iterator[ScopeRow]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from voxpath.app import values
 from voxpath.app.node import Node
 from voxpath.core.effects import Datagram
-from voxpath.dhcp.event import DhcpProbeOff
+from voxpath.dhcp.event_probe import DhcpProbeOff
 from voxpath.dhcp.probe import ARP_PORT, ECHO_PORT, Prober
 from voxpath.dhcp.server import DhcpServer
 from voxpath.io.ports import UdpPorts

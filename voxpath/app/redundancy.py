@@ -16,6 +16,8 @@ from voxpath.manage.facts import CommandError
 from voxpath.manage.rows import when
 from voxpath.model.event import Event
 from voxpath.model.phone import Provision
+from voxpath.natreactor.event import TableLeft
+from voxpath.natreactor.leftover import generation_left
 from voxpath.replica.active import Active
 from voxpath.replica.connection import CONNECT_S, Connection
 from voxpath.replica.filesync import FileSync
@@ -131,6 +133,9 @@ class StandbyRole(Redundancy):
         self._factory = StandbyFactory(options.peer, self._standby, files, node.clock, self.tell)
         reactor: Any = node.reactor
         self._port = await SSL4ServerEndpoint(reactor, port, tls, interface=host).listen(self._factory)
+        left = self._table_left()
+        if left is not None:
+            self.tell(left)
 
     async def end(self) -> None:
         """End the connection, after what the disk has begun."""
@@ -149,6 +154,15 @@ class StandbyRole(Redundancy):
         yield from self._standby.facts()
         yield "since", when(self._standby.since)
         yield "last snapshot", when(self._standby.last_snapshot)
+        left = self._table_left()
+        if left is not None:
+            yield "NAT", left.text
+
+    def _table_left(self) -> TableLeft | None:
+        """What is left in the kernel of this host's time as the active one: nothing here changes it, nor removes it."""
+        nat = self._node.config.nat
+        generation = generation_left(nat.table) if nat.backend != "memory" else None
+        return TableLeft(table=nat.table, generation=generation) if generation is not None else None
 
     def sync(self) -> "Deferred[None]":
         """The active sends; it has to be asked."""

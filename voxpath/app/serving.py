@@ -1,6 +1,6 @@
 """Whom a gateway serves, on an operator's word: adopted Ethernet addresses, and dry runs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from twisted.internet.defer import Deferred
 
@@ -23,13 +23,17 @@ TOLD = DhcpAdopted | DhcpDisowned | DhcpAdoptionFailed
 
 
 class Serving:
-    """What an operator may ask of, and have done by, a running DHCP server."""
+    """What an operator may ask of, and have done by, a running DHCP server.
 
-    def __init__(self, server: DhcpServer, driver: Driver, bus: EventBus, clock: Clock) -> None:
+    :param deaf: links on which no phone is heard at the moment, each with the reason.
+    """
+
+    def __init__(self, server: DhcpServer, driver: Driver, bus: EventBus, clock: Clock, deaf: Mapping[str, str]) -> None:
         self._server = server
         self._driver = driver
         self._bus = bus
         self._clock = clock
+        self._deaf = deaf
 
     def adopted(self) -> Iterable[Adoption]:
         """The adopted addresses."""
@@ -48,7 +52,7 @@ class Serving:
     def explain(self, question: Question) -> Iterable[Finding]:
         """Tell what would become of a DISCOVER."""
         try:
-            return self._server.explain(question, self._clock.now())
+            return self._server.explain(question, self._clock.now(), self._deaf)
         except NoLink as error:
             raise CommandError("explain", str(error), "name another one by interface= or relay=") from None
         except RemoteError as error:

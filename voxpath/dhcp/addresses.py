@@ -27,7 +27,7 @@ class Demand:
     :ivar overlooked: how many were not noted, for want of room.
     :ivar probed: the names of the scopes whose addresses are verified; the prober writes it.
     :ivar conflicts: addresses that others answered for; the prober writes it, and a phone that was one of those others ends it.
-    :ivar unsent: why the last probe of a scope did not leave, by the scope's name; the prober writes it, too.
+    :ivar unsent: why the last probe of a scope did not leave, and what to do, by the scope's name; the prober writes it, too.
     """
 
     __slots__ = ("conflicts", "doubts", "overlooked", "probed", "scopes", "unseen", "unsent")

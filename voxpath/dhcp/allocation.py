@@ -10,8 +10,9 @@ from voxpath.core.errors import LocalError
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import bind, fixed_address, make_offer
+from voxpath.dhcp.conflicts import Conflict
 from voxpath.dhcp.event import DhcpNak, DhcpOffer
-from voxpath.dhcp.found import claim, found_at
+from voxpath.dhcp.found import found_at
 from voxpath.dhcp.message import ANY, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Refusal
@@ -49,7 +50,7 @@ class Allocation:
         try:
             offer = make_offer(parts, request, phone_class, fixed, now, self._found(request, None, fixed, now))
         except Exhausted as error:
-            return self._silence.exhausted(request, phone_class, error)
+            return self._parts.exhausted(request, phone_class, error, now)
         request = request.about(offer.address)
         name = host_name(request.message, request.mac)
         answer = parts.answer(MessageType.OFFER, request, phone_class, name, offer.block, offer.address)
@@ -94,7 +95,7 @@ class Allocation:
                 return self._nak(request, address, owner)
             return bind(self._parts, request, owner, phone_class, address, now)
         except (Exhausted, LocalError) as error:
-            return self._silence.exhausted(request, phone_class, error)
+            return self._parts.exhausted(request, phone_class, error, now)
 
     def _entitled(self, request: Request, phone_class: PhoneClass, address: IPv4Address, now: float) -> Client | str:
         """The client whose offer or lease this address is, or why it is not.
@@ -106,7 +107,7 @@ class Allocation:
             return "the address belongs to another network"
         fixed = fixed_address(self._parts, request)
         found = self._found(request, address, fixed, now)
-        if not self._book.selection.entitled(fixed, request.scope, address):
+        if found is None and not self._book.selection.entitled(fixed, request.scope, address):
             return "the address is not for this phone"
         client = self._book.known(request.mac)
         if client is not None and not client.displaced:
@@ -115,7 +116,7 @@ class Allocation:
                 return client
             if lease is not None and lease_fits(lease, request.scope) and lease.address == address:
                 return client
-        if (code.SERVER_ID in request.message.options or found == address) and self._has_room(client):
+        if (code.SERVER_ID in request.message.options or found is not None) and self._has_room(client):
             offer = make_offer(self._parts, request, phone_class, fixed, now, found)
             client = self._book.known(request.mac)
             assert client is not None
@@ -125,13 +126,11 @@ class Allocation:
             self._book.drop_offer(client)
         return "the address is not leased to this phone"
 
-    def _found(self, request: Request, asked: IPv4Address | None, fixed: IPv4Address | None, now: float) -> IPv4Address | None:
-        """The address where the phone was found, free for it by now; ``None``: it was found nowhere, or not where it asks for."""
+    def _found(self, request: Request, asked: IPv4Address | None, fixed: IPv4Address | None, now: float) -> Conflict | None:
+        """Where the phone was found; ``None``: nowhere that it could have, or not where it asks for."""
         wanted = asked or request.message.address(code.REQUESTED_ADDRESS)
-        conflict = found_at(self._book, request, wanted, fixed, now)
-        if conflict is None or asked not in (None, conflict.address):
-            return None
-        return claim(self._book, conflict)
+        found = found_at(self._book, request, wanted, fixed, now)
+        return found if found is not None and asked in (None, found.address) else None
 
     def _with_ports(
         self, request: Request, client: Client, phone_class: PhoneClass, address: IPv4Address, now: float

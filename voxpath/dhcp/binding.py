@@ -6,7 +6,9 @@ from math import inf
 
 from voxpath.core.effects import Effect, Emit
 from voxpath.dhcp import options as code
+from voxpath.dhcp.conflicts import Conflict
 from voxpath.dhcp.event import DhcpAck
+from voxpath.dhcp.found import claim
 from voxpath.dhcp.message import INFINITE_S, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.record import Client, Kind, Offer, Step, Timer
@@ -30,17 +32,38 @@ def make_offer(
     phone_class: PhoneClass,
     fixed: IPv4Address | None,
     now: float,
-    found: IPv4Address | None = None,
+    found: Conflict | None = None,
 ) -> Offer:
-    """Keep an address and a block for a phone, in the first scope of its link that has both (super-scopes, DHC-14).
+    """Keep an address and a block for a phone; the address where it was found, if that is free but for the phone itself.
+
+    :param fixed: the only address that it may have on this link; ``None``: any.
+    :param found: where it was found; its probation goes on if it does not get that address.
+    :raises Exhausted: no scope has both; it tells why each has not.
+    """
+    if found is None:
+        return _first_offer(parts, request, phone_class, fixed, now, request.message.address(code.REQUESTED_ADDRESS))
+    claim(parts.book, found)
+    try:
+        offer = _first_offer(parts, request, phone_class, fixed, now, found.address)
+    except Exhausted:
+        parts.book.resume(found)
+        raise
+    if offer.address == found.address:
+        offer.found = found
+    else:
+        parts.book.resume(found)
+    return offer
+
+
+def _first_offer(
+    parts: Parts, request: Request, phone_class: PhoneClass, fixed: IPv4Address | None, now: float, wanted: IPv4Address | None
+) -> Offer:
+    """Keep both in the first scope of its link that has both (super-scopes, DHC-14).
 
     An address that is remembered for another phone gives way only when no scope has a free one.
 
-    :param fixed: the only address that it may have on this link; ``None``: any.
-    :param found: the address that it uses already, which it gets if that is free; ``None``: the one that it asks for.
-    :raises Exhausted: no scope has both; it tells why each has not.
+    :param wanted: what it gets if that is free.
     """
-    wanted = found or request.message.address(code.REQUESTED_ADDRESS)
     scopes = tuple(candidates(parts, request, fixed, wanted))
     refused: dict[Scope, Exhausted] = {}
     for others in (False, True) if len(scopes) > 1 else (True,):

@@ -42,4 +42,4 @@ class Bootp:
             assert client is not None  # it has an offer now
             return bind(parts, request, client, admitted.phone_class, offer.address, now)
         except (Exhausted, LocalError) as error:
-            return parts.silence.exhausted(request, admitted.phone_class, error)
+            return parts.exhausted(request, admitted.phone_class, error, now)

@@ -7,7 +7,7 @@ from voxpath.core.timers import TimerHeap
 from voxpath.model.address import Mac
 
 MAX_CONFLICTS = 4096
-"""Addresses that are on probation at once since somebody answered for them."""
+"""Addresses that are on probation at once since somebody answered for them, but for those that were on offer meanwhile."""
 
 MAX_PER_MAC = 16
 """Addresses that one machine can be believed to have.
@@ -60,14 +60,18 @@ class Conflicts:
         self._end(now)
         return [self._standing[address] for address in self._by.get(mac, ())]
 
+    def at(self, address: IPv4Address, now: float) -> Conflict | None:
+        """The conflict about an address; ``None``: there is none."""
+        self._end(now)
+        return self._standing.get(address)
+
     def end(self, address: IPv4Address) -> None:
         """The conflict about an address is over before its time."""
         self._ends.disarm(address)
         self._remove(address)
 
-    def add(self, conflict: Conflict, now: float) -> None:
+    def add(self, conflict: Conflict) -> None:
         """Enter one; the caller has looked whether there is room."""
-        self._end(now)
         self._remove(conflict.address)
         self._standing[conflict.address] = conflict
         self._ends.arm(conflict.address, conflict.until)

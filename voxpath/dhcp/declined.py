@@ -23,6 +23,10 @@ class Declined:
         """All of them, in the order in which they were declined or loaded."""
         return self._standing.values()
 
+    def at(self, address: IPv4Address) -> Probation | None:
+        """The probation of an address; ``None``: nobody has declined it."""
+        return self._standing.get(address)
+
     def by(self, mac: Mac) -> int:
         """How many addresses are on probation because this phone declined them."""
         return self._by.get(mac, 0)

@@ -12,8 +12,10 @@ from ipaddress import IPv4Address
 from voxpath.dhcp import options as code
 from voxpath.dhcp import shared
 from voxpath.dhcp.binding import candidates, fixed_address, make_offer
+from voxpath.dhcp.conflicts import Conflict
 from voxpath.dhcp.found import found_at
 from voxpath.dhcp.layout import OWN_LAYOUT
+from voxpath.dhcp.links import NoLink
 from voxpath.dhcp.message import INFINITE_S, Message, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Admitted, Check, Refusal
@@ -21,6 +23,7 @@ from voxpath.dhcp.question import Finding
 from voxpath.dhcp.record import Client, Offer
 from voxpath.dhcp.reply import host_name
 from voxpath.dhcp.request import Request
+from voxpath.dhcp.scarcity import waiting
 from voxpath.dhcp.shown import shown
 from voxpath.dhcp.wire import decode
 from voxpath.model.event import printable
@@ -57,6 +60,12 @@ def explain(parts: Parts, request: Request, now: float, *, unsaid: bool = False)
         yield Finding("answer", f"{NOTHING}, since too many offers are open")
     else:
         yield from _offer(parts, request, admitted.phone_class, client, now)
+
+
+def unheard(error: NoLink) -> Iterator[Finding]:
+    """Tell why a message from where the phone was heard is of no link, as the server does (``DHCP_DROPPED``)."""
+    yield Finding("link", "; ".join(filter(None, (f"none: {error}", error.todo))))
+    yield Finding("answer", f"{NOTHING}, since {error.kind}")
 
 
 def _sharing(message: Message) -> Message:
@@ -108,28 +117,35 @@ def _offer(parts: Parts, request: Request, phone_class: PhoneClass, client: Clie
             return
     else:
         wanted = request.message.address(code.REQUESTED_ADDRESS)
-        if (conflict := found_at(parts.book, request, wanted, fixed, now)) is not None:
-            yield Finding("answer", f"an OFFER of {conflict.address}, which it was found to use: its probation ends by that")
-            return
+        conflict = found_at(parts.book, request, wanted, fixed, now)
         try:
-            offer = _tried(parts, request, phone_class, fixed, scopes, now)
+            offer = _tried(parts, request, phone_class, fixed, scopes, conflict, now)
         except Exhausted as error:
-            yield Finding("answer", f"{NOTHING}: {error}; {error.todo}")
+            later = waiting(parts.book, request.link.members, now)
+            yield Finding("answer", f"{NOTHING}: {error}{later}; {error.todo}")
             return
         yield from _verified(parts, offer)
     yield from _answer(parts, request.about(offer.address), phone_class, offer)
 
 
 def _tried(
-    parts: Parts, request: Request, phone_class: PhoneClass, fixed: IPv4Address | None, scopes: Iterable[Scope], now: float
+    parts: Parts,
+    request: Request,
+    phone_class: PhoneClass,
+    fixed: IPv4Address | None,
+    scopes: Iterable[Scope],
+    conflict: Conflict | None,
+    now: float,
 ) -> Offer:
     """The offer that would be made; it is let go of at once, and its address stands again where it stood.
+
+    :param conflict: where the phone was found.
 
     :raises Exhausted: there is none.
     """
     marks = [(pool, pool.mark()) for pool in (parts.book.pool(scope.name) for scope in scopes)]
     try:
-        offer = make_offer(parts, request, phone_class, fixed, now)
+        offer = make_offer(parts, request, phone_class, fixed, now, conflict)
         taken = parts.book.known(request.mac)
         assert taken is not None  # it has the offer
         parts.book.drop_offer(taken)
@@ -142,6 +158,9 @@ def _tried(
 def _verified(parts: Parts, offer: Offer) -> Iterator[Finding]:
     """Whether the address was found unused; of one that was the phone's before, or is reserved, no stock tells it (DHC-16)."""
     name, demand = offer.scope.name, parts.book.demand
+    if offer.found is not None:
+        yield Finding("found", "there before it asked; the probation of its address ends when it has that by a lease")
+        return
     if not offer.fresh and offer.victim is None:
         return
     if parts.book.pool(name).is_verified(offer.address):

@@ -2,6 +2,7 @@
 
 The prober has found somebody there and put the address on probation.
 Who asks from the Ethernet address that answered is the one, and gets it.
+Until it has it by a lease the probation only rests: a phone that is offered it and takes another server's offer uses it still.
 """
 
 from ipaddress import IPv4Address
@@ -16,21 +17,20 @@ def found_at(book: Book, request: Request, wanted: IPv4Address | None, fixed: IP
     """Where a phone was found that has nothing here yet; ``None``: nowhere that it could have.
 
     :param wanted: is preferred if it was found at several addresses.
-    :param fixed: the only one that it may have; ``None``: any.
+    :param fixed: the only one that it may have, by a reservation or by hand, whatever it has here; ``None``: any.
     """
     client = book.known(request.mac)
-    if client is not None and client.known:
+    if fixed is None and client is not None and client.known:
         return None
-    names = {scope.name for scope in request.link.members}
+    names = {scope.name for scope in (request.link.members if fixed is None else request.link.scopes)}
     found = [each for each in book.demand.conflicts.of(request.mac, now) if each.scope in names and fixed in (None, each.address)]
     # What is remembered or reserved for another phone stays that one's matter.
     found = [each for each in found if book.holder(each.address) is None and (fixed or not book.is_reserved(each.address))]
     return next((each for each in found if each.address == wanted), found[0] if found else None)
 
 
-def claim(book: Book, conflict: Conflict) -> IPv4Address:
-    """End the probation of an address for the phone that was found there."""
+def claim(book: Book, conflict: Conflict) -> None:
+    """End the probation of an address for the phone that was found there; :meth:`Book.resume` undoes it."""
     book.demand.conflicts.end(conflict.address)
     book.timers.disarm(Timer("probation", scope=conflict.scope, address=conflict.address))
     book.end_probation(conflict.scope, conflict.address, None)
-    return conflict.address

@@ -6,6 +6,7 @@ from voxpath.core.effects import Effect, Emit
 from voxpath.core.errors import LocalError
 from voxpath.dhcp.binding import bind, fixed_address, make_offer
 from voxpath.dhcp.event import DhcpStaticRefused
+from voxpath.dhcp.found import found_at
 from voxpath.dhcp.message import ANY, MessageType
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Refusal
@@ -72,11 +73,12 @@ class Inform:
         parts = self._parts
         try:
             self._refuse_taken(request, address)
-            named = self._is_named(request, address)
+            named, found = self._is_named(request, address), found_at(parts.book, request, address, address, now)
             if not named:
-                self._refuse_used(request, address, now)
+                if found is None:
+                    self._refuse_used(request, address, now)
                 self._refuse_more(request, now)
-            make_offer(parts, request, phone_class, address, now)
+            make_offer(parts, request, phone_class, address, now, found)
             client = parts.book.known(request.mac)
             assert client is not None  # it has an offer now
             effects = bind(parts, request, client, phone_class, address, now, 0 if named else request.scope.static_s)

@@ -17,16 +17,20 @@ from voxpath.model.address import text_of
 from voxpath.model.event import printable
 from voxpath.model.phone import Scope
 
+TRUST = "if it is yours, name it in relays of its [[scope]]"
+
 
 class NoLink(VoxpathError):
     """A message came from nowhere that is served; the text says why in one line.
 
     :ivar kind: the same without what a stranger may choose, for counting.
+    :ivar todo: what there is to do if it should be served; empty: that depends.
     """
 
-    def __init__(self, kind: str, detail: str = "") -> None:
+    def __init__(self, kind: str, detail: str = "", todo: str = "") -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind = kind
+        self.todo = todo
 
 
 class Link(NamedTuple):
@@ -144,10 +148,10 @@ class Links:
     def _relayed(self, giaddr: IPv4Address, interface: str, source: str) -> Link:
         link = self._behind.get(interface, {}).get(giaddr)
         if link is None:
-            raise NoLink("its relay is none of those that are trusted on its interface", str(giaddr))
+            raise NoLink("its relay is none of those that are trusted on its interface", str(giaddr), TRUST)
         if source and source not in self._senders[interface][giaddr]:
             detail = f"{giaddr}, sent from {printable(source)}, which is none of the relays of that scope"
-            raise NoLink("it was not sent by the relay that it names", detail)
+            raise NoLink("it was not sent by the relay that it names", detail, TRUST)
         return link
 
     def _direct(self, ciaddr: IPv4Address, interface: str) -> Link:

@@ -2,7 +2,7 @@
 
 A client is *offered* something, then *bound*, then unbound again when its lease was released or ran out.
 An unbound client's lease is remembered, and its address is given to another phone only when no free one is left
-(:mod:`voxpath.dhcp.remembered`, :mod:`voxpath.dhcp.selection`).
+(:mod:`voxpath.dhcp.former`, :mod:`voxpath.dhcp.selection`).
 
 This module decides nothing about messages and makes no effects; :mod:`voxpath.dhcp.server` does.
 """
@@ -13,14 +13,15 @@ from ipaddress import IPv4Address
 
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp.addresses import AddressPool, AddressUsage, Demand
+from voxpath.dhcp.conflicts import Conflict
 from voxpath.dhcp.declined import Declined
+from voxpath.dhcp.former import Former
 from voxpath.dhcp.record import OF_BLOCKS, Client, Kind, Offer, Step, Timer, is_shared
-from voxpath.dhcp.remembered import Remembered, quarantine_end
+from voxpath.dhcp.remembered import Remembered
 from voxpath.dhcp.selection import Selection
 from voxpath.dhcp.statics import Statics
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Probation, Scope
-from voxpath.model.ports import BindingState
 from voxpath.ports.change import Exhausted
 from voxpath.ports.ledger import Ledger
 
@@ -45,7 +46,10 @@ class Book:
         # Those of shared scopes are several phones', and are not here.
         self._offered: dict[IPv4Address, Client] = {}
         self.declined = Declined()
+        # When those of each scope end, the declined and the contested ones.
+        self.probations: dict[str, TimerHeap[IPv4Address]] = {name: TimerHeap() for name in self.scopes}
         self._unbound = {name: Remembered(name) for name in self.scopes}
+        self.former = Former(self._unbound, self._pools, self._clients, self._owners, ledger, self.demand)
         self.selection = Selection(ledger, self._pools, self._unbound, self._clients, self._owners, self.demand, reserved)
 
     # Look-ups.
@@ -125,7 +129,7 @@ class Book:
             if lease.scope in self._pools and not is_shared(lease):
                 self._pools[lease.scope].take_exactly(lease.address)
                 self._owners[lease.address] = client
-            held = self.holds(client)
+            held = self.former.holds(client)
             client.bound = held and lease.expires > now and lease.scope in self._pools
             if lease.static:
                 self.statics.sort(client, lease)
@@ -133,7 +137,7 @@ class Book:
                 # One that ran out while we were down is due at once, and then gives its block back.
                 self._arm_lease(client)
             else:
-                self._remember(client)
+                self.former.remember(client)
 
     # Offers.
 
@@ -172,13 +176,13 @@ class Book:
             raise
         if choice.victim is not None:
             choice.victim.displaced = True
-            self._sort(choice.victim)
+            self.former.sort(choice.victim)
         if choice.unverified:
             pool.note_unverified(choice.address)
         client.offer = Offer(scope, choice.address, phone_class, block, choice.fresh, choice.victim)
         self._offered[choice.address] = client
         self._clients[mac] = client
-        self._sort(client)
+        self.former.sort(client)
         self.offers += 1
         return client
 
@@ -189,7 +193,7 @@ class Book:
         block = self.ledger.reserve(client.phone, phone_class.ports, scope.realm, now)
         client.offer = Offer(scope, block.public, phone_class, block, False, None)
         self._clients[client.mac] = client
-        self._sort(client)
+        self.former.sort(client)
         self.offers += 1
         return client
 
@@ -202,14 +206,25 @@ class Book:
         self.ledger.unreserve(client.phone)
         if offer.fresh:
             self._pools[offer.scope.name].give(offer.address)
+        if offer.found is not None:
+            self.resume(offer.found)
         if client.lease is None:
             del self._clients[client.mac]
 
     def take_back(self, address: IPv4Address) -> None:
-        """Drop the offer of an address, unless its phone has asked for it already: what is being stored is not undone."""
+        """Drop the offer of an address, unless its phone has asked for it already: what is being stored is not undone.
+
+        It was another machine that answered: no probation for the sake of this phone goes on.
+        """
         client = self._offered.get(address)
-        if client is not None and not client.pending:
+        if client is not None and client.offer is not None and not client.pending:
+            client.offer.found = None
             self.drop_offer(client)
+
+    def resume(self, conflict: Conflict) -> None:
+        """An address where a phone was found does not become that phone's, which may use it still: its probation goes on."""
+        if self.contest(conflict.scope, conflict.address, conflict.until):
+            self.demand.conflicts.add(conflict)
 
     def _end_offer(self, client: Client) -> None:
         assert client.offer is not None
@@ -217,22 +232,17 @@ class Book:
         victim, client.offer = client.offer.victim, None
         if victim is not None:
             victim.displaced = False
-            self._sort(victim)
-        self._sort(client)
+            self.former.sort(victim)
+        self.former.sort(client)
         self.offers -= 1
         self.timers.disarm(Timer("offer", client.mac))
-
-    def holds(self, client: Client) -> bool:
-        """Whether a phone holds its block; by a lease of no scope it does so without being bound."""
-        row = self.ledger.binding_of(client.phone)
-        return row is not None and row.state is BindingState.HELD
 
     # Changes.
 
     def begin(self, client: Client, number: int) -> None:
         """A change is under way: until it is over, nobody else gets what is remembered for this phone."""
         client.pending = number
-        self._sort(client)
+        self.former.sort(client)
 
     def settle(self, step: Step) -> None:
         """The change is stored and applied."""
@@ -264,7 +274,7 @@ class Book:
         if client.bound:
             self._arm_lease(client)
         else:
-            self._remember(client)
+            self.former.remember(client)
 
     def _settle_block(self, client: Client, lease: Lease | None) -> None:
         if lease is not None and lease.static:
@@ -273,14 +283,14 @@ class Book:
             self.timers.disarm(Timer("lease", client.mac))
             if client.bound:
                 self._arm_lease(client)
-        self._sort(client)
+        self.former.sort(client)
         self.leave(client)
 
     def withdraw(self, step: Step) -> None:
         """The change failed: everything is as it was before it; an offer still stands."""
         self.ledger.withdraw(step.ledger)
         step.client.pending = 0
-        self._sort(step.client)
+        self.former.sort(step.client)
         if step.touches_static:
             self.statics.sort(step.client, step.client.lease or step.lease)
         if step.kind in OF_BLOCKS:
@@ -296,29 +306,10 @@ class Book:
             return False
         pool.contest(address)
         if owner is not None:
-            self._unbound[scope].linger(owner.mac, found=False)
-            self._sort(owner)
+            self.former.looked_at(address, found=False)
         self.timers.arm(Timer("probation", scope=scope, address=address), until)
+        self.probations[scope].arm(address, until)
         return True
-
-    def looked_at(self, address: IPv4Address, *, found: bool) -> None:
-        """A look at an address is over: a former phone that was found there keeps it from all others, one that was not does not."""
-        owner = self._owners.get(address)
-        if owner is not None and owner.lease is not None and not owner.bound:
-            self._unbound[owner.lease.scope].linger(owner.mac, found=found)
-            self._sort(owner)
-
-    def unseen(self, scope: str) -> IPv4Address | None:
-        """A former address that nobody has looked at since its lease ended, each in turn; ``None``: there is none."""
-        mac = self._unbound[scope].unseen()
-        lease = self._clients[mac].lease if mac is not None else None
-        return lease.address if lease is not None else None
-
-    def lingers_in(self, address: IPv4Address) -> str:
-        """The scope of an address whose former phone was found to use it still; empty: none was."""
-        owner = self._owners.get(address)
-        lease = owner.lease if owner is not None else None
-        return lease.scope if lease is not None and self._unbound[lease.scope].lingers(lease.mac) else ""
 
     def load_probations(self, probations: Iterable[Probation], now: float) -> list[Probation]:
         """Take those of the store, after the leases; return those that are over, or whose address is of no scope or leased."""
@@ -336,18 +327,21 @@ class Book:
         """Its address is used by nobody's lease, and stays so."""
         self.timers.arm(Timer("probation", probation.mac, probation.scope, probation.address), probation.until)
         self.declined.add(probation)
+        if probation.scope in self.probations:
+            self.probations[probation.scope].arm(probation.address, probation.until)
 
     def end_probation(self, scope: str, address: IPv4Address, declined_by: Mac | None) -> None:
         """A declined or contested address may be given again; one that is remembered for a phone stays so."""
         if declined_by is not None:
             self.declined.end(address)
         if scope in self._pools:
+            self.probations[scope].disarm(address)
             self._pools[scope].trust(address)
             owner = self._owners.get(address)
             if owner is None:
                 self._pools[scope].give(address)
             else:
-                self._sort(owner)
+                self.former.sort(owner)
             if address in self._reserved:
                 self.demand.doubt(scope, address)
 
@@ -368,31 +362,6 @@ class Book:
             self._unbound[victim.lease.scope].forget(victim.mac)
             del self._owners[victim.lease.address]
             del self._clients[victim.mac]
-
-    def _remember(self, client: Client) -> None:
-        """A phone whose lease has ended may be on its address: others get it after a look, or at once on an operator's word."""
-        lease = client.lease
-        if lease is None or lease.scope not in self._unbound or is_shared(lease):
-            return
-        if client.withdrawn:
-            self.demand.doubt(lease.scope, lease.address)
-        else:
-            self._unbound[lease.scope].suspect(client.mac)
-            self.demand.unseen[lease.scope] = None
-        self._sort(client)
-
-    def _sort(self, client: Client) -> None:
-        """Let a remembered address give way, or not while it is on offer, its phone is back, or a machine answers for it."""
-        lease = client.lease
-        if lease is None or lease.scope not in self._unbound or is_shared(lease):
-            return
-        queue = self._unbound[lease.scope]
-        # A lease that ran out while we were down holds its block until its expiry is stored.
-        free = client.gives_way and not self.holds(client) and not queue.lingers(client.mac)
-        if not (free and self._pools[lease.scope].serves(lease.address)):
-            queue.remove(client.mac)
-        else:
-            queue.add(client.mac, lease.expires, quarantine_end(client, self.ledger))
 
     def _arm_lease(self, client: Client) -> None:
         assert client.lease is not None

@@ -34,7 +34,7 @@ class Orders:
     def withdraw_lease(self, mac: Mac, now: float) -> list[Effect]:
         """End a phone's lease, also one of no scope; nothing happens when it has none or a change is under way."""
         client = self._book.known(mac)
-        if client is None or client.pending or client.lease is None or not (client.bound or self._book.holds(client)):
+        if client is None or client.pending or client.lease is None or not (client.bound or self._book.former.holds(client)):
             return []
         return self._steps.end(client, Kind.WITHDRAW, "withdrawn", now)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Effect, Emit
+from voxpath.core.errors import VoxpathError
 from voxpath.dhcp.destination import address_reply
 from voxpath.dhcp.machine import Book
 from voxpath.dhcp.message import MessageType
@@ -11,6 +12,7 @@ from voxpath.dhcp.policy import Policy
 from voxpath.dhcp.recall import Recall
 from voxpath.dhcp.reply import NOTHING_MORE, Answer, Replies
 from voxpath.dhcp.request import Request
+from voxpath.dhcp.scarcity import waiting
 from voxpath.dhcp.settings import DhcpSettings
 from voxpath.dhcp.silence import Silence
 from voxpath.dhcp.steps import Steps
@@ -53,6 +55,10 @@ class Parts:
         """
         more = self.recall.options(request.message, request.mac) if kind is MessageType.ACK else NOTHING_MORE
         return self.replies.answer(kind, request.message, request.scope, phone_class, name, block, address, more)
+
+    def exhausted(self, request: Request, phone_class: PhoneClass, error: VoxpathError, now: float) -> list[Effect]:
+        """A valid phone cannot be given anything: no answer, and the operator is told why and until when (DHC-24)."""
+        return self.silence.exhausted(request, phone_class, error, waiting(self.book, request.link.members, now))
 
     def send(self, request: Request, answer: Answer, given: IPv4Address | None, summary: str) -> list[Effect]:
         """Send a reply, and tell of it; without an address given it is a NAK."""

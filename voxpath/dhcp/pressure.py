@@ -1,4 +1,7 @@
-"""Warns before anything runs out: thresholds with hysteresis, looked at with each change, for the same cost at any size."""
+"""Warns before anything runs out: thresholds with hysteresis, looked at with each change, for the same cost at any size.
+
+What only time changes, such as the end of a quarantine, is seen by a look at everything, now and then.
+"""
 
 from collections.abc import Hashable, Iterable
 
@@ -77,7 +80,7 @@ class Pressure:
         return mark.level if mark is not None else 0
 
     def look(self, now: float) -> list[Effect]:
-        """What is to be told at the start: shares that were passed before, or in another process."""
+        """What is to be told of all scopes and pools: shares that were passed before the start, or since the last change."""
         effects = [effect for group in dict.fromkeys(self._groups.values()) for effect in self._group(group, now)]
         for usage in self._book.ledger.usage(now):
             effects += self._told(usage.pool, usage.total, usage.used)

@@ -18,9 +18,10 @@ from voxpath.core.effects import Datagram, Effect, Emit, Failed, Outcome, Send
 from voxpath.core.timers import TimerHeap
 from voxpath.dhcp import arp, echo
 from voxpath.dhcp.conflicts import MAX_PER_MAC, Conflict
-from voxpath.dhcp.event import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
+from voxpath.dhcp.event_probe import DhcpConflict, DhcpNotBelieved, DhcpOccupied, DhcpProbeRestored, DhcpProbeUnsent
 from voxpath.dhcp.listing import probations
 from voxpath.dhcp.machine import Book
+from voxpath.dhcp.remedy import remedy
 from voxpath.model.address import BROADCAST_HOST, Endpoint, Mac
 from voxpath.model.phone import Scope
 
@@ -157,10 +158,11 @@ class Prober:
         if probe is None or not isinstance(outcome, Failed):
             return []
         name, unsent = probe.scope.name, self._book.demand.unsent
-        known = name in unsent
-        unsent[name] = outcome.reason
+        known, todo = name in unsent, remedy(probe.scope)
+        unsent[name] = f"{outcome.reason}; {todo}"
         self._postpone(probe, now)
-        return [] if known else [Emit(DhcpProbeUnsent(address=str(probe.address), scope=name, reason=outcome.reason))]
+        told = DhcpProbeUnsent(address=str(probe.address), scope=name, reason=outcome.reason, todo=todo)
+        return [] if known else [Emit(told)]
 
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
         """What an operator may want to know: a line for each scope, and for each of the first conflicts."""
@@ -198,7 +200,7 @@ class Prober:
         while demand.unseen and self._looks < MAX_LOOKS:
             name = next(iter(demand.unseen))
             del demand.unseen[name]
-            address = self._book.unseen(name) if demand.verifies(name) else None
+            address = self._book.former.unseen(name) if demand.verifies(name) else None
             if address is not None and address not in self._under_way:
                 demand.unseen[name] = None
                 self._looks += 1
@@ -206,7 +208,7 @@ class Prober:
 
     def _probe_again(self, address: IPv4Address, now: float) -> Iterable[Effect]:
         """The last answer is old, but better than none: an address of the stock stays in it meanwhile."""
-        if name := self._book.lingers_in(address):
+        if name := self._book.former.lingers_in(address):
             # Its former phone was found there; when there is no room for a look now, there is later.
             self._watch(address, now)
             self._book.demand.doubt(name, address)
@@ -269,7 +271,7 @@ class Prober:
     def _silent(self, probe: Probe, now: float) -> None:
         """Nobody else answered."""
         self._end(probe)
-        self._book.looked_at(probe.address, found=probe.owner)
+        self._book.former.looked_at(probe.address, found=probe.owner)
         self._watch(probe.address, now)
         if self._book.pool(probe.scope.name).verify(probe.address):
             self._scopes[probe.address] = probe.scope
@@ -277,14 +279,15 @@ class Prober:
 
     def _watch(self, address: IPv4Address, now: float) -> None:
         """Look again after a while at an address whose former phone uses it still."""
-        if self._book.lingers_in(address):
+        if self._book.former.lingers_in(address):
             self._timers.arm(address, now + self._settings.probation_s)
 
     def _answered(self, address: IPv4Address, mac: Mac | None, interface: str, now: float) -> list[Effect]:
         """Somebody uses an address; most of what is heard is about addresses that nobody asked for."""
         probe = self._under_way.get(address)
         scope = probe.scope if probe is not None else self._scopes.get(address)
-        if scope is None or (mac is not None and scope.interface != interface):
+        if scope is None or (mac is None) != bool(scope.relays) or (mac is not None and scope.interface != interface):
+            # Whoever is on the way to a relay knows nothing of the link beyond it, and one beyond it nothing of ours.
             return []
         if mac is not None and self._book.is_of(address, mac):
             # The phone itself; somebody else may answer as well.
@@ -327,10 +330,10 @@ class Prober:
             book.take_back(address)
         if former or not (room and book.contest(scope.name, address, now + lasts_s)):
             # Whoever is there: a former address is nobody else's until a later look.
-            book.looked_at(address, found=True)
+            book.former.looked_at(address, found=True)
             self._watch(address, now)
             return effects
-        self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s), now)
+        self.conflicts.add(Conflict(address, scope.name, mac, now + lasts_s))
         told = DhcpOccupied(phone=by, address=str(address), scope=scope.name, by=by or BEYOND, probation_s=lasts_s)
         return [*effects, Emit(told)]
 
@@ -356,5 +359,5 @@ class Prober:
                 self._unsent[probe.scope.name].discard(probe.address)
             self._timers.disarm(probe.address)
             self._looks -= probe.look
-            if probe.look:
-                self._book.demand.unseen[probe.scope.name] = None
+            # Also a free address may have become a former one meanwhile, whose turn was this.
+            self._book.demand.unseen[probe.scope.name] = None

@@ -35,11 +35,17 @@ class Origin(NamedTuple):
     :ivar interface: by which its message arrives; empty: not known.
     :ivar relay: giaddr; ``ANY``: it asks on the link itself.
     :ivar agent: option 82, as a relay or a switch added it; ``None``: it has none.
+    :ivar source: the address that a relay's message was sent from; empty: it is not known, and nothing is concluded from it.
     """
 
     interface: str
     relay: IPv4Address = ANY
     agent: bytes | None = None
+    source: str = ""
+
+    def is_way_of(self, said: "Said | None") -> bool:
+        """Whether a phone was heard by just this interface and relay."""
+        return said is not None and said.origin is not None and said.origin[:2] == self[:2]
 
 
 class Said(NamedTuple):
@@ -65,11 +71,11 @@ class LastHeard:
         self._young: dict[Mac, Said] = {}
         self._old: dict[Mac, Said] = {}
 
-    def note(self, mac: Mac, message: Message, now: float, interface: str = "") -> None:
+    def note(self, mac: Mac, message: Message, now: float, interface: str = "", source: str = "") -> None:
         """Remember a DISCOVER or a REQUEST; others tell less of a phone, and are passed over."""
         if message.type not in _SAID_IN:
             return
-        origin: Origin | None = Origin(interface, message.giaddr, message.options.get(code.RELAY_AGENT))
+        origin: Origin | None = Origin(interface, message.giaddr, message.options.get(code.RELAY_AGENT), source)
         if message.giaddr == ANY and message.ciaddr != ANY:
             before = self.of(mac)
             origin = before.origin if before is not None else None
@@ -128,7 +134,7 @@ class Question(NamedTuple):
         if self.relay is not None and self.relay != known.relay:
             known = Origin(self.interface, self.relay)
         agent = known.agent if self.circuit_id is None else with_circuit(known.agent, self.circuit_id)
-        return Origin(self.interface or known.interface, known.relay, agent)
+        return Origin(self.interface or known.interface, known.relay, agent, known.source)
 
     def message(self, said: Said | None, origin: Origin) -> Message:
         """The DISCOVER that such a client sends."""
@@ -170,6 +176,8 @@ class Question(NamedTuple):
     def _places(self, origin: Origin, source: str, circuit: bytes | None) -> Iterator[Finding]:
         """Where it comes from."""
         way = "on the link itself" if origin.relay == ANY else f"through relay {origin.relay}"
+        if origin.relay != ANY and origin.source not in ("", str(origin.relay)):
+            way += f" (sent from {printable(origin.source)})"
         yield Finding("comes by", f"{printable(origin.interface) or 'the only interface'}, {way}, {source}")
         if circuit is not None or self.circuit_id is not None:
             shown = "none" if circuit is None else printable(write_octets(circuit))

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from msgspec import Struct
 
 from voxpath.core.effects import Change, Delete, Put
+from voxpath.dhcp.conflicts import Conflict
 from voxpath.model.address import Mac
 from voxpath.model.phone import Lease, PhoneClass, Probation, Scope
 from voxpath.model.ports import PortBlock
@@ -43,6 +44,7 @@ class Offer(Struct, gc=False):
 
     :ivar fresh: the address was free before the offer, and is free again if nothing comes of it.
     :ivar victim: the unbound client that the address is remembered for.
+    :ivar found: the probation that rests while its phone, which was found at the address, may ask for it.
     """
 
     scope: Scope
@@ -51,6 +53,7 @@ class Offer(Struct, gc=False):
     block: PortBlock
     fresh: bool
     victim: "Client | None"
+    found: Conflict | None = None
 
 
 class Client(Struct, gc=False, eq=False):

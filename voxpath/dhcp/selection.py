@@ -93,14 +93,9 @@ class Selection:
             return Choice(lease.address, False)
         if fixed is not None and fixed in scope.subnet:
             return self._choose_fixed(client, scope, fixed, now)
-        if wanted is not None and pool.serves(wanted):
-            stocked = pool.is_verified(wanted)
-            if pool.take_exactly(wanted):
-                return Choice(wanted, True, stocked=stocked)
-        stocked = pool.stocked > 0
-        free = pool.take()
+        free = _take(pool, wanted)
         if free is not None:
-            return Choice(free, True, stocked=stocked)
+            return free
         if not others:
             raise Exhausted(f"no address of scope {scope.name} is free")
         victim = self._victim(scope, now)
@@ -149,3 +144,14 @@ class Selection:
             pool.doubt(fixed)
             raise Exhausted(f"{fixed} is looked at first, since {owner.phone} may use it still though its lease has ended", WAIT)
         return owner
+
+
+def _take(pool: AddressPool, wanted: IPv4Address | None) -> Choice | None:
+    """Take the address that is asked for if it is free, else one of the stock, else any; ``None``: none is free."""
+    if wanted is not None and pool.serves(wanted):
+        stocked = pool.is_verified(wanted)
+        if pool.take_exactly(wanted):
+            return Choice(wanted, True, stocked=stocked)
+    stocked = pool.stocked > 0
+    free = pool.take()
+    return Choice(free, True, stocked=stocked) if free is not None else None

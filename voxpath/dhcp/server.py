@@ -6,17 +6,18 @@ This module takes messages in; what becomes of them stands in :mod:`~voxpath.dhc
 :mod:`~voxpath.dhcp.inform` and :mod:`~voxpath.dhcp.bootp`.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 
 from voxpath.core.effects import Commit, Datagram, Delete, Effect, Effects, Emit, Outcome, Put
 from voxpath.core.rate import PerSecond
+from voxpath.dhcp import scarcity
 from voxpath.dhcp.addresses import AddressUsage
 from voxpath.dhcp.adoption import Adoptions, AdoptionToken
 from voxpath.dhcp.allocation import Allocation
 from voxpath.dhcp.bootp import Bootp
 from voxpath.dhcp.ending import Ending
-from voxpath.dhcp.explain import explain
+from voxpath.dhcp.explain import explain, unheard
 from voxpath.dhcp.homes import find_homes
 from voxpath.dhcp.inform import Inform
 from voxpath.dhcp.keeping import Keeping, keeping
@@ -28,6 +29,7 @@ from voxpath.dhcp.orders import Orders
 from voxpath.dhcp.parts import Parts
 from voxpath.dhcp.policy import Applicant, Policy
 from voxpath.dhcp.pressure import Pressure
+from voxpath.dhcp.probation import Probations, ProbationToken
 from voxpath.dhcp.question import Finding, LastHeard, Question
 from voxpath.dhcp.recall import Recall
 from voxpath.dhcp.relay import RelayAgent, relay_agent
@@ -50,12 +52,16 @@ Memory holds a thousand phones: if a storm were told in full, it would push out 
 """
 
 
+NOWHERE: Mapping[str, str] = {}
+
+
 class DhcpServer:
     """The core; several scopes, on links that an interface or a relay has.
 
     :ivar adoptions: the Ethernet addresses that an operator lets be served.
     :ivar pressure: which thresholds are passed.
     :ivar orders: what an operator may have it do with a phone's lease and block.
+    :ivar probations: ends of probations on an operator's word.
     :ivar recall: has phones boot anew.
     """
 
@@ -73,6 +79,7 @@ class DhcpServer:
         self._ladders = PerSecond(MESSAGES_TOLD)
         self.recall = Recall(self._book, policy, settings.secret, settings.client_port)
         self.orders = Orders(self._book, self._steps)
+        self.probations = Probations(self._book)
         replies = Replies(settings.enterprise)
         self._parts = Parts(policy, ledger, settings, self._book, self._steps, replies, self._silence, self.recall)
         allocation, self._ending = Allocation(self._parts), Ending(self._parts)
@@ -131,9 +138,10 @@ class DhcpServer:
         return [(scope, self._book.usage(name, now)) for name, scope in self._book.scopes.items()]
 
     def summary(self, now: float) -> Iterator[tuple[str, str]]:
-        """What an operator may want to know: a line for each of the first declined addresses."""
+        """What an operator may want to know: what nobody gets for a while, and a line for each of the first declined addresses."""
+        yield from scarcity.summary(self._book, now)
         standing = [(each.address, f"declined by {each.mac}", each.until) for each in self._book.declined.standing()]
-        return probations("that phones declined", standing, now)
+        yield from probations("that phones declined", standing, now)
 
     def phone_at(self, address: str, port: int = 0) -> str:
         """The phone that is bound to this address, or to this port of it where several have it; empty: nobody."""
@@ -163,20 +171,41 @@ class DhcpServer:
         """Whether a DISCOVER or REQUEST of it is remembered."""
         return self._last.of(mac) is not None
 
-    def explain(self, question: Question, now: float) -> list[Finding]:
+    def place_of(self, mac: Mac) -> str:
+        """The interface by which a phone was heard last, or that of its lease; empty: neither is known."""
+        said, scope = self._last.of(mac), self._scope_of(mac)
+        if said is not None and said.origin is not None:
+            return said.origin.interface
+        return scope.interface if scope is not None else ""
+
+    def _scope_of(self, mac: Mac) -> Scope | None:
+        """That of the lease which a phone has or had last."""
+        client = self._book.known(mac)
+        return self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
+
+    def explain(self, question: Question, now: float, deaf: Mapping[str, str] = NOWHERE) -> list[Finding]:
         """Tell what would become of a DISCOVER, and change nothing.
 
-        :raises NoLink: it would come from nowhere that is served, or from one of several interfaces.
+        :param deaf: interfaces on which nobody is heard at the moment, each with the reason in words.
+        :raises NoLink: by what is written it would come from nowhere that is served, or from one of several interfaces.
         :raises RemoteError: what the phone said last is malformed.
         """
-        said, client = self._last.of(question.mac), self._book.known(question.mac)
-        scope = self._book.scopes.get(client.lease.scope) if client is not None and client.lease is not None else None
+        said, scope = self._last.of(question.mac), self._scope_of(question.mac)
         origin = question.origin(said, scope)
         if not origin.interface:
             origin = origin._replace(interface=self._links.only(None if origin.relay == ANY else origin.relay))
-        request = self._request_of(question.message(said, origin), question.mac, str(question.mac), origin.interface)
+        found = list(question.findings(said, scope, origin, now))
+        if origin.interface in deaf:
+            found.append(Finding("interface", f"{deaf[origin.interface]}; if it were heard:"))
+        message, mac = question.message(said, origin), question.mac
+        try:
+            request = self._request_of(message, mac, str(mac), origin.interface, source=origin.source)
+        except NoLink as error:
+            if not origin.is_way_of(said):
+                raise
+            return [*found, *unheard(error)]
         unsaid = said is None and not question.selects
-        return [*question.findings(said, scope, origin, now), *explain(self._parts, request, now, unsaid=unsaid)]
+        return [*found, *explain(self._parts, request, now, unsaid=unsaid)]
 
     # The core.
 
@@ -197,8 +226,9 @@ class DhcpServer:
         try:
             request = self._request_of(message, mac, phone, datagram.interface, datagram.port, told, datagram.source.host)
         except NoLink as error:
+            self._last.note(mac, message, now, datagram.interface, datagram.source.host)
             return heard + self._silence.drop_unread(phone, message.summary, str(error), error.kind)
-        self._last.note(mac, message, now, datagram.interface)
+        self._last.note(mac, message, now, datagram.interface, datagram.source.host)
         return heard + answer(request, now)
 
     def next_due(self) -> float | None:
@@ -216,6 +246,8 @@ class DhcpServer:
         """Take the outcome of a commit or of a NAT change."""
         if isinstance(token, AdoptionToken):
             return self.adoptions.resolve(token, outcome)
+        if isinstance(token, ProbationToken):
+            return self.probations.resolve(token, outcome)
         return self._steps.resolve(token, outcome, now)
 
     def _request_of(

@@ -36,14 +36,18 @@ class Silence:
         self._count(kind or reason)
         return [Emit(DhcpDropped(phone=phone, message=name, reason=reason))]
 
-    def exhausted(self, request: Request, phone_class: PhoneClass, error: VoxpathError) -> list[Effect]:
-        """A valid phone cannot be given anything."""
+    def exhausted(self, request: Request, phone_class: PhoneClass, error: VoxpathError, waiting: str) -> list[Effect]:
+        """A valid phone cannot be given anything.
+
+        :param waiting: what could be given later, as :func:`~voxpath.dhcp.scarcity.waiting` tells it.
+        """
         self._count("nothing is left")
         told = DhcpExhausted(
             phone=request.phone,
             scope=request.scope.name,
             phone_class=phone_class.name,
             reason=str(error),
+            waiting=waiting,
             todo=error.todo if isinstance(error, Exhausted) else MAKE_ROOM,
         )
         return [Emit(told)]

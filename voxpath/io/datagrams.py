@@ -141,10 +141,10 @@ class UdpPort(LocalPort):
         Each datagram leaves by a system call of its own: the peer reads the first ones while the others are on their way.
         One call for all (UDP_SEGMENT) takes no less time of the processors, and lets the peer sleep until its end.
         """
-        send, octets, size = self._socket.sendto, train.octets, train.size
+        send = self._socket.sendto
         try:
-            for at in range(0, len(octets), size):
-                send(octets[at : at + size], peer)
+            for datagram in train.datagrams():
+                send(datagram, peer)
         except OSError:
             return
 

@@ -3,9 +3,11 @@
 import errno
 import socket
 from collections.abc import Callable
+from ipaddress import IPv4Address
 
 from voxpath.core.effects import Datagram, Send
 from voxpath.io.local import LocalPort, Readers
+from voxpath.io.route import way_to
 from voxpath.model.address import ANY_HOST, MAC_LENGTH, Endpoint
 
 ETH_P_ARP = 0x0806
@@ -84,8 +86,14 @@ class EchoPort(LocalPort):
         super().__init__(reactor, name, opened, Endpoint(ANY_HOST, 0), receive, "", on_lost)
 
     def send(self, send: Send) -> None:
-        """Send a message; the kernel writes the IP header."""
-        self._socket.sendto(send.payload, send.destination)
+        """Send a message; the kernel writes the IP header.
+
+        :raises OSError: it did not leave; where a firewall refused it, such as this gateway's own table, the text tells the way.
+        """
+        try:
+            self._socket.sendto(send.payload, send.destination)
+        except PermissionError as error:
+            raise PermissionError(error.errno, f"{error.strerror}{_way(send.destination.host)}") from None
 
     def reader(self) -> Callable[[], Datagram]:
         """How one message is read, without its IP header."""
@@ -94,6 +102,14 @@ class EchoPort(LocalPort):
     def _read(self) -> Datagram:
         packet, (host, _) = self._socket.recvfrom(LARGEST_PACKET)
         return Datagram(packet[(packet[0] & 15) * 4 :], Endpoint(host, 0), "", "", self.name)
+
+
+def _way(host: str) -> str:
+    try:
+        interface = way_to(IPv4Address(host))
+    except OSError:
+        return ""
+    return f", since it would leave by {interface}" if interface else ""
 
 
 def _prepared(opened: socket.socket) -> socket.socket:

@@ -12,7 +12,7 @@ from voxpath.manage.ending import ending_of
 from voxpath.manage.entry import Entry, entry_of
 from voxpath.manage.facts import CommandError, Facts
 from voxpath.manage.subject import Subject, subject_of
-from voxpath.manage.why import check_subject, holdings, note_of
+from voxpath.manage.why import check_subject, holdings, note_of, unheard
 from voxpath.model.address import Mac, mac_beginning
 from voxpath.model.call import KEYS, LONGEST_NUMBER
 from voxpath.model.event import Level, printable
@@ -159,7 +159,8 @@ def _why(console: Console, arguments: Sequence[str]) -> Answer:
         check_subject("why", subject)
     # Looked for among all leases and bindings, so only if it is told.
     held = () if known else tuple(holdings(console.facts, subject))
-    note = "; ".join(filter(None, (note_of(subject, known, user, held), _ending(console.facts, subject, known))))
+    told = note_of(subject, known, user, held, unheard(console.facts, subject))
+    note = "; ".join(filter(None, (told, _ending(console.facts, subject, known))))
     return Answer(rows.EventRow, event_rows(entry for entry in known if not entry.is_message), note=note)
 
 

@@ -50,7 +50,7 @@ class Completion:
         if not ASKED.intersection(names):
             return []
         # Nothing but a phone with a lease can be released.
-        return [f"{name} " for name in self._names(_leased if names == ["MAC"] else _known, word.lower())]
+        return [f"{name} " for name in self._names(_leased if names[0] == "MAC" and "AOR" not in names else _known, word.lower())]
 
     def _names(self, source: Source, prefix: str) -> list[str]:
         asked, names = self._found.get((source, prefix), (0.0, []))

@@ -179,6 +179,9 @@ class Facts(Protocol):
     def explain(self, question: Question) -> Iterable[Finding]:
         """What a DISCOVER would lead to, step by step; nothing is changed."""
 
+    def unheard(self, phone: str) -> Iterable[str]:
+        """Why DHCP cannot hear a phone at the moment, or does not listen; empty: nothing is known to be in its way."""
+
     def adopted(self) -> Iterable[Adoption]:
         """The adopted Ethernet addresses, the oldest first."""
 
@@ -196,6 +199,9 @@ class Facts(Protocol):
 
     def release(self, phone: str) -> "Deferred[str]":
         """Take lease and port block away from a phone; the Deferred fires with what was released, once it is stored."""
+
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        """Let an address be given again that is on probation; the Deferred fires with it, once that is stored."""
 
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         """Give a phone another port block; the Deferred fires with it, once it is stored and in the NAT."""
@@ -328,6 +334,10 @@ class NoFacts:
         """No DHCP server here."""
         raise _absent("explain", "DHCP server")
 
+    def unheard(self, phone: str) -> Iterable[str]:
+        """Nobody is expected to be heard."""
+        return ()
+
     def adopted(self) -> Iterable[Adoption]:
         """No DHCP server here."""
         raise _absent("adopted", "DHCP server")
@@ -351,6 +361,10 @@ class NoFacts:
     def release(self, phone: str) -> "Deferred[str]":
         """No port ledger here."""
         raise _absent("release", "port ledger")
+
+    def end_probation(self, address: IPv4Address) -> "Deferred[str]":
+        """No DHCP server here."""
+        raise _absent("release", "DHCP server")
 
     def move(self, phone: str, public: IPv4Address, first: int | None) -> "Deferred[str]":
         """No port ledger here."""

@@ -173,15 +173,21 @@ def _pools(console: Console, arguments: Sequence[str]) -> Answer:
 # Orders.
 
 
-def _mac(verb: str, text: str) -> str:
+def _mac(verb: str, text: str, more: str = "") -> str:
     try:
         return str(Mac.parse(text))
     except ValueError:
-        raise CommandError(verb, f"{printable(text, 40)!r} is no Ethernet address", "write for example 02:00:00:00:0a:01") from None
+        what, todo = f"{printable(text, 40)!r} is no Ethernet address", f"write for example 02:00:00:00:0a:01{more}"
+        raise CommandError(verb, what, todo) from None
 
 
 def _release(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
-    return _told("released", console.facts.release(_mac("release", arguments[0])))
+    try:
+        address = IPv4Address(arguments[0])
+    except AddressValueError:
+        phone = _mac("release", arguments[0], ", or an address that is on probation")
+        return _told("released", console.facts.release(phone))
+    return _told("released", console.facts.end_probation(address))
 
 
 def _move(console: Console, arguments: Sequence[str]) -> "Deferred[Answer]":
@@ -232,7 +238,9 @@ BLOCKS = Command(
 )
 SCOPES = Command("scopes", (), "how full the scopes are, and which threshold is passed", _scopes)
 POOLS = Command("pools", (), "how full the port pools are, and which threshold is passed", _pools)
-RELEASE = Command("release", ("MAC",), "take lease and port block away from a phone", _release)
+RELEASE = Command(
+    "release", ("MAC|ADDRESS",), "take lease and port block away from a phone, or end the probation of an address", _release
+)
 MOVE = Command("move", ("MAC", "PUBLIC[:FIRST]"), "give a phone another port block now; it hears of it when it renews", _move)
 RESERVE = Command(
     "reserve", ("MAC", "[PUBLIC:FIRST-LAST]"), "keep a port block for a phone for ever: its own, or this one", _reserve

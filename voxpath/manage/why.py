@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from voxpath.manage.entry import Entry
 from voxpath.manage.facts import CommandError, Facts, UserFacts
@@ -15,7 +16,7 @@ HIDDEN = (
     "or ACK and BYE go to a private address and are lost; see showing of [[user]]"
 )
 HOLDINGS = 4
-"""Leases and bindings that a note tells."""
+"""Leases and bindings that a note tells, and reasons why a phone is not heard."""
 
 BINDINGS = frozenset({"CONTACT_BOUND", "CONTACT_UNBOUND"})
 """Events that tell of a registration."""
@@ -43,23 +44,33 @@ def holdings(facts: Facts, subject: Subject) -> Iterator[str]:
             yield f"a SIP binding of {printable(contact.aor, 64)} until {contact.expires}"
 
 
-def note_of(subject: Subject, known: Sequence[Entry], user: UserFacts | None, held: Sequence[str] = ()) -> str:
+def unheard(facts: Facts, subject: Subject) -> tuple[str, ...]:
+    """Why DHCP cannot hear the subject's first phone at the moment."""
+    phone = subject.identities[0]
+    return tuple(islice(facts.unheard(phone), HOLDINGS)) if is_mac(phone) else ()
+
+
+def note_of(
+    subject: Subject, known: Sequence[Entry], user: UserFacts | None, held: Sequence[str] = (), deaf: Sequence[str] = ()
+) -> str:
     """What is to be said beside the decisions, in one line; empty: nothing.
 
     :param known: all that is remembered, messages included.
     :param held: what the phone or user holds; without a word of it since the start, it is older than that.
+    :param deaf: why it cannot be heard.
     """
     notes = list(_of_user(subject, known, user)) if user is not None else []
     name = printable(subject.name, 64)
     decisions = [entry for entry in known if not entry.is_message]
     if not known:
         older = f", but from before it there is {' and '.join(held[:HOLDINGS])}: it need not say anything until it renews that"
-        notes.append(f"nothing was heard of {name} since the start{older if held else ': its messages do not arrive here'}")
+        silent = "" if deaf else ": its messages do not arrive here"
+        notes.append(f"nothing was heard of {name} since the start{older if held else silent}")
     elif not decisions:
         notes.append(f"{len(known)} messages and no decision: see ladder {name}")
     elif decisions[-1].id == "DHCP_IGNORED_MAC":
         notes.append(f"adopt {name} lets it be served; explain {name} tells what it would get")
-    return "; ".join(notes)
+    return "; ".join([*notes, *deaf])
 
 
 def _of_user(subject: Subject, known: Iterable[Entry], user: UserFacts) -> Iterable[str]:

@@ -15,10 +15,24 @@ def claim(table: str) -> socket.socket:
     """
     claimed = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        claimed.bind(f"\0voxpath-nat-{table}")
+        claimed.bind(_name(table))
     except OSError as error:
         claimed.close()
         if error.errno == errno.EADDRINUSE:
             raise LocalError(f"another process keeps the kernel table {table}: stop it, or name another nat.table") from None
         raise LocalError(f"the kernel table {table} cannot be claimed: {error.strerror}") from None
     return claimed
+
+
+def is_claimed(table: str) -> bool:
+    """Whether a process keeps this table."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(_name(table))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
+def _name(table: str) -> str:
+    return f"\0voxpath-nat-{table}"

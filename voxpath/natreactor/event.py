@@ -67,6 +67,24 @@ class PeersNotAdmitted(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class TableLeft(Event, frozen=True, kw_only=True):
+    """This host is a standby, and its kernel still has the table of when it was the active one: it translates by it, and nobody
+    keeps it up to date.
+
+    It is not removed by itself: only the operator knows whether calls still pass here.
+    """
+
+    ID: ClassVar[str] = "NAT_LEFT"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = (
+        "the kernel table {table}, of generation {generation}, still translates here as when this host was the active one; "
+        "when no call passes here any more remove it: nft delete table ip {table}"
+    )
+
+    table: str
+    generation: int
+
+
 class TableAdopted(Event, frozen=True, kw_only=True):
     """The kernel's table of a previous run goes on being used, so running calls never stopped."""
 

@@ -93,6 +93,10 @@ class Ledger:
         space = self._pools.holding(block)
         return (space, self._room.usage.used(space, now)) if space is not None else None
 
+    def quarantined(self, realm: str, now: float) -> tuple[int, float | None]:
+        """How many blocks for phones of a realm are in quarantine, and when the next one is over; ``None``: there is none."""
+        return self._room.usage.quarantined(realm, now)
+
     def gives(self, row: PortBinding) -> bool:
         """Whether its holder could get a row's block today: it lies in a pool of the realm, and in none that was taken out."""
         return self._pools.serves(row.block, row.realm)

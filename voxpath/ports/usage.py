@@ -44,13 +44,15 @@ class PoolUsage:
 class Usage:
     """Counts of one ledger."""
 
-    __slots__ = ("_counts", "_ends", "_pools", "_uses")
+    __slots__ = ("_counts", "_ends", "_pools", "_quarantines", "_uses")
 
     def __init__(self, pools: Pools) -> None:
         self._pools = pools
         self._counts = {space: dict.fromkeys((HELD, RESERVED, QUARANTINED, KEPT), 0) for space in pools.spaces}
         self._uses: dict[str, tuple[PortBinding, str]] = {}
         self._ends: TimerHeap[str] = TimerHeap()
+        # The same by whose pools they are of, for who asks when one is over.
+        self._quarantines: dict[str, TimerHeap[str]] = {}
 
     def add(self, row: PortBinding, lasting: bool) -> None:
         """Count a row; ``lasting``: its block is reserved for its holder."""
@@ -59,17 +61,25 @@ class Usage:
         self._count(row, use, 1)
         if use == QUARANTINED:
             self._ends.arm(row.holder, row.until)
+            self._quarantines.setdefault(self._pools.store_of(row.realm), TimerHeap()).arm(row.holder, row.until)
 
     def remove(self, row: PortBinding) -> None:
         """Count a row no longer."""
         self._count(row, self._uses.pop(row.holder)[1], -1)
-        self._ends.disarm(row.holder)
+        if self._ends.disarm(row.holder):
+            self._quarantines[self._pools.store_of(row.realm)].disarm(row.holder)
 
     def used(self, space: Space, now: float) -> int:
         """Ports of one pool that a new phone cannot get now."""
         self._end_quarantines(now)
         free = space.free
         return free.total - free.free - self._counts[space][KEPT]
+
+    def quarantined(self, realm: str, now: float) -> tuple[int, float | None]:
+        """How many blocks for phones of a realm are in quarantine, and when the next one is over; ``None``: there is none."""
+        self._end_quarantines(now)
+        ends = self._quarantines.get(self._pools.store_of(realm))
+        return (len(ends), ends.next_due()) if ends is not None else (0, None)
 
     def of(self, space: Space, now: float) -> PoolUsage:
         """What one pool is used for."""
@@ -82,6 +92,7 @@ class Usage:
         for holder in self._ends.due(now):
             row = self._uses[holder][0]
             self._uses[holder] = row, KEPT
+            self._quarantines[self._pools.store_of(row.realm)].disarm(holder)
             self._count(row, QUARANTINED, -1)
             self._count(row, KEPT, 1)
 

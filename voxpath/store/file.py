@@ -66,7 +66,17 @@ def open_file(path: Path, recovered: Callable[[Recovery], None] = lambda found: 
     if verdict != "ok":
         raise LocalError(f"the store {path} is damaged: {verdict}; restore it from a copy")
     upgrade(connection, steps(), path)
+    _check_tables(connection, path)
     return connection
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """A file can be sound and have the number of a schema whose tables it has not; nobody can load such a one."""
+    for table in TABLES.values():
+        try:
+            connection.execute(f"{table.load_sql} LIMIT 0")
+        except sqlite3.Error as error:
+            raise LocalError(f"the store {path} is damaged: {error}; restore it from a copy") from error
 
 
 def try_write(connection: sqlite3.Connection) -> None:

@@ -101,6 +101,17 @@ def _clock_mark(row: Row) -> ClockMark:
     return mark
 
 
+def _contact(row: Row) -> Contact:
+    contact = Contact._make(row)
+    _endpoint(*contact.source)
+    return contact
+
+
+def _endpoint(host: str, port: int) -> Endpoint:
+    """Where datagrams are sent: a host that is no address would be asked for by name, which stops the reactor meanwhile."""
+    return Endpoint.parse(f"{host}:{port}")
+
+
 def _address(text: str | None) -> IPv4Address | None:
     return None if text is None else IPv4Address(text)
 
@@ -159,8 +170,8 @@ def _registration(row: Row) -> Registration:
     mid, host, port, contact_host, contact_port, private, realm, phone, terminations, since, version = row
     return Registration(
         mid=mid,
-        public=Endpoint(host, port),
-        contact=Endpoint(contact_host, contact_port),
+        public=_endpoint(host, port),
+        contact=_endpoint(contact_host, contact_port),
         private=_address(private),
         realm=realm,
         phone=phone,
@@ -201,7 +212,7 @@ TABLES: dict[type, Table] = {
     Adoption: Table("adoption", ("mac", "since"), 1, (str, float), _adoption_row, _adoption),
     Probation: Table("probation", ("address", "scope", "mac", "until"), 1, (str, str, str, float), _probation_row, _probation),
     ClockMark: Table("clock", ClockMark._fields, 1, tuple(ClockMark.__annotations__.values()), tuple, _clock_mark),
-    Contact: Table("contact", Contact._fields, 2, tuple(Contact.__annotations__.values()), tuple, Contact._make),
+    Contact: Table("contact", Contact._fields, 2, tuple(Contact.__annotations__.values()), tuple, _contact),
 }
 
 

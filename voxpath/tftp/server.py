@@ -336,9 +336,11 @@ class TftpServer:
 
 
 def _direct(session: Session) -> list[Effect]:
-    """Most of a read takes the short way."""
+    """Most of a read takes the short way; not one that has ended before it began, since its file was changed meanwhile."""
     transfer = session.transfer
-    return [Direct(session.outlet, session.client, transfer.reply, session.local)] if isinstance(transfer, Sending) else []
+    if not isinstance(transfer, Sending) or transfer.ending is not None:
+        return []
+    return [Direct(session.outlet, session.client, transfer.reply, session.local)]
 
 
 def _keep(session: Session, writing: Writing) -> Ask:

@@ -77,7 +77,7 @@ def test_a_command_that_takes_time_is_shown_when_it_is_done() -> None:
     [
         (f"ctl('release', '{OTHER}')", f"release: {OTHER} holds no lease; see leases\n"),
         ("ctl('leasse')", "leasse: there is no such verb; use one of status"),
-        ("ctl('release')", "release: does not take 0 arguments; write release MAC\n"),
+        ("ctl('release')", "release: does not take 0 arguments; write release MAC|ADDRESS\n"),
         ("ctl('nat')", "nat: this process runs no NAT; ask another process by --socket\n"),
         ("calls", "calls: this process runs no "),
         ("input()", "this would read the terminal of the server"),
