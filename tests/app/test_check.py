@@ -193,6 +193,11 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
             "nobody here knows of calls",
         ),
         ("[nat]", '[nat]\ntrusted = ["192.0.2.9"]', "nat.trusted", "says nothing in the open mode"),
+        ("[nat]", '[nat]\nnapt = "203.0.113.1:29999-30005"', "nat.napt", "overlaps pool[0] on 203.0.113.1"),
+        ("[nat]", '[nat]\nnapt = "10.0.0.9:60000-60005"', "nat.napt", "an inside address of realm[0]"),
+        ("[nat]", '[nat]\nnapt = "203.0.113.300:60000-60005"', "nat.napt", "begins with no address"),
+        ("[nat]", '[nat]\nnapt = "203.0.113.1:60005-60000"', "nat.napt", "do not lie within"),
+        ("[nat]", "[nat]\nmss = 100", "nat.mss", "less than what every path carries"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ncount = 2\n[nat]', "phone.count", "for one phone"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ndhcp = false\n[nat]', "phone.dhcp", "made from a lease"),
     ],
@@ -413,6 +418,14 @@ def test_overlapping_pools_and_realms() -> None:
     realm = '[[realm]]\nname = "b"\nprivate = ["10.0.0.0/16"]\npublic = ["203.0.113.1"]\n'
     assert "both stand behind 203.0.113.1" in found(SITE + realm)["realm[1].private[0]"]
     assert found(SITE + realm.replace("113.1", "113.2")) == {}, "two customers may use the same prefix"
+
+
+def test_the_gateways_own_outgoing_ports_must_not_be_the_ordinary_napts() -> None:
+    """NAP-15."""
+    site = SITE.replace("[nat]", '[nat]\nnapt = "203.0.113.1:60000-60005"')
+    assert found(site) == {}
+    own = replace(MACHINE, addresses=frozenset({IPv4Address("203.0.113.1")}), ephemeral=(60005, 60999))
+    assert "ip_local_port_range" in found(site, own)["nat.napt"]
 
 
 def test_the_gateways_own_outgoing_ports_must_not_be_phones() -> None:

@@ -16,6 +16,7 @@ from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_with
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from tests.natreactor.nat_conformance import MEDIA, OUTSIDE, NatConformance, pinhole, result_of, settings
 from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, cut, mapping, ping, pong, udp
+from tests.natreactor.pool_conformance import PoolConformance
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.pinhole import PinholeChange
@@ -51,7 +52,7 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestNftables(NatConformance, GatewayConformance):
+class TestNftables(NatConformance, PoolConformance, GatewayConformance):
     """All of it, in the kernel."""
 
 

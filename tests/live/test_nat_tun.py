@@ -17,6 +17,7 @@ from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_with
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
 from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, mapping, udp
+from tests.natreactor.pool_conformance import PoolConformance
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.natreactor.event import SlowPathLost, TableAdopted, TableLost
@@ -51,7 +52,7 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestTun(NatConformance, GatewayConformance):
+class TestTun(NatConformance, PoolConformance, GatewayConformance):
     """All of it, in a process behind the kernel."""
 
 

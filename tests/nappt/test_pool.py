@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxpath.nappt.packet import ICMP, TCP, UDP
-from voxpath.nappt.pool import ICMP_S, MOST_OF_ONE, MOST_PEERS, TCP_S, TCP_TRANSITORY_S, UDP_S, NaptPool, Place
+from voxpath.nappt.pool import ICMP_S, MOST_OF_ONE, MOST_PEERS, TCP_S, TCP_TRANSITORY_S, UDP_S, NaptPool, Place, PoolPorts
 
 PUBLIC, PHONE, OTHER, PEER, STRANGER = 0xCB007101, 0x0A00000B, 0x0A00000C, 0xC6336402, 0xC6336403
 HERE = Place(UDP, PHONE, 40000)
 
 
 def pool(first: int = 50000, last: int = 50999) -> NaptPool:
-    return NaptPool(PUBLIC, first, last, Random(1))
+    return NaptPool(PoolPorts(PUBLIC, first, last), Random(1))
 
 
 def test_an_answer_finds_its_phone_and_a_stranger_nobody() -> None:
@@ -25,6 +25,22 @@ def test_an_answer_finds_its_phone_and_a_stranger_nobody() -> None:
     assert here.entering(TCP, port, PEER, 1.0) is None
     assert here.holds(PUBLIC, port)
     assert not here.holds(PUBLIC, 49999)
+
+
+def test_a_port_that_is_somebody_elses_is_never_given() -> None:
+    """A block that is older than the pool."""
+    here = NaptPool(PoolPorts(PUBLIC, 50000, 50003), Random(1), lambda port: port < 50003)
+    assert here.leaving(HERE, PEER, 0.0) == 50003
+    assert here.leaving(HERE._replace(address=OTHER), PEER, 0.0) is None
+
+
+def test_it_tells_who_has_any_of_it() -> None:
+    here = pool()
+    here.leaving(HERE, PEER, 0.0)
+    here.leaving(HERE._replace(address=OTHER), PEER, 0.0)
+    here.withdraw(PHONE)
+    here.withdraw(PHONE)
+    assert here.addresses() == (OTHER,)
 
 
 def test_one_inside_port_is_one_outside_port_whoever_is_spoken_to() -> None:

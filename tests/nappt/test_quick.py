@@ -16,6 +16,7 @@ from tests.natreactor.nat_packets import (
     PUBLIC2,
     UNUSED_PUBLIC,
     Case,
+    announcing,
     checksum,
     tcp,
     udp,
@@ -109,6 +110,19 @@ def test_between_two_hops_of_a_kernel_the_packet_leaves_as_by_one(ttl: int) -> N
         assert (octets[8], verdict.packet[8]) == (ttl, ttl - 1)
         assert checksum(octets[:20]) == 0
         assert bytes(octets[12:]) == verdict.packet[12:]
+
+
+def test_what_announces_segments_is_left_where_they_are_limited() -> None:
+    """To the translation that lowers them; the builder makes a SYN."""
+    here = table()
+    for make, way, packet in (
+        (quick_outbound, outbound, (PHONE1, 2048, FAR, 9)),
+        (quick_inbound, inbound, (FAR, 9, PUBLIC1, 2048)),
+    ):
+        limited = make(here, clamped=True)
+        assert limited(tcp(*packet)) is None
+        for other in (udp(*packet), announcing(*packet, b"", flags=16)):
+            assert way(here, other) == Translated(bytes(limited(other) or b""))
 
 
 def test_between_two_hops_no_ttl_overflows() -> None:

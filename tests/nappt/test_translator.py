@@ -20,6 +20,7 @@ from tests.natreactor.nat_packets import (
     SENT,
     UNUSED_PUBLIC,
     WHOLES,
+    announcing,
     checksum,
     checksums_hold,
     cut,
@@ -33,7 +34,7 @@ from tests.natreactor.nat_packets import (
 )
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.fragments import LIFE_S, MOST_HELD, MOST_HELD_OF_ONE, MOST_PACKETS
-from voxpath.nappt.pool import MOST_OF_ONE, TCP_TRANSITORY_S, NaptPool
+from voxpath.nappt.pool import MOST_OF_ONE, TCP_TRANSITORY_S, NaptPool, PoolPorts
 from voxpath.nappt.table import Table
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Held, Local, Reason, Translated, Verdict
@@ -221,12 +222,7 @@ def test_the_oldest_packet_gives_way_to_one_too_many() -> None:
 
 def syn(options: bytes, flags: int = 2) -> bytes:
     """A TCP SYN with these options."""
-    plain = tcp(PHONE1, 2048, FAR, 80, options)
-    body = bytearray(plain[20:])
-    body[12], body[13], body[16:18] = (20 + len(options)) // 4 << 4, flags, b"\0\0"
-    pseudo = plain[12:20] + bytes((0, 6)) + len(body).to_bytes(2, "big")
-    body[16:18] = checksum(pseudo + bytes(body)).to_bytes(2, "big")
-    return plain[:20] + bytes(body)
+    return announcing(PHONE1, 2048, FAR, 80, options, flags)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +265,7 @@ NTP = 40123
 
 def pooled() -> Translator:
     here = translator()
-    pool = NaptPool(int(IPv4Address(UNUSED_PUBLIC)), POOL.start, POOL.stop - 1, Random(1))
+    pool = NaptPool(PoolPorts(int(IPv4Address(UNUSED_PUBLIC)), POOL.start, POOL.stop - 1), Random(1))
     return Translator(here.table, pool=pool)
 
 

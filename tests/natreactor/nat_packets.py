@@ -85,6 +85,15 @@ def tcp(source: str, port: int, destination: str, to: int, payload: bytes = b"",
     return ip(source, destination, body[:16] + struct.pack("!H", sum_) + body[18:], 6, **more)
 
 
+def announcing(source: str, port: int, destination: str, to: int, options: bytes, flags: int = 2) -> bytes:
+    """A TCP packet with options, by default a SYN."""
+    plain = tcp(source, port, destination, to, options)
+    body = bytearray(plain[20:])
+    body[12], body[13], body[16:18] = (20 + len(options)) // 4 << 4, flags, b"\0\0"
+    body[16:18] = checksum(_pseudo(source, destination, 6, len(body)) + bytes(body)).to_bytes(2, "big")
+    return plain[:20] + bytes(body)
+
+
 def sctp(source: str, port: int, destination: str, to: int, **more: object) -> bytes:
     """An SCTP packet; its checksum does not cover the addresses, so any value shows that it is left alone."""
     return ip(source, destination, struct.pack("!HHII", port, to, 0x11223344, 0x55667788), 132, **more)

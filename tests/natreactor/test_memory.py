@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 
 from tests.natreactor.nat_conformance import NatConformance, result_of, settings
 from tests.natreactor.nat_packets import FAR, MAPPINGS, udp
+from tests.natreactor.pool_conformance import PoolConformance
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
 from voxpath.nappt.verdict import Reason
@@ -47,7 +48,7 @@ def rig() -> Iterator[MemoryRig]:
     assert not made.clock.getDelayedCalls()
 
 
-class TestMemory(NatConformance):
+class TestMemory(NatConformance, PoolConformance):
     """All of it."""
 
 

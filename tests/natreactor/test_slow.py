@@ -2,6 +2,7 @@
 
 from ipaddress import IPv4Address
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from tests.natreactor.nat_packets import (
     STRANGER,
     UNUSED_PUBLIC,
     Case,
+    announcing,
     checksum,
     cut,
     error,
@@ -26,6 +28,7 @@ from tests.natreactor.nat_packets import (
 )
 from voxpath.core.errors import RemoteError
 from voxpath.nappt.pinhole import Pinhole
+from voxpath.nappt.pool import PoolPorts
 from voxpath.nappt.translate import inbound, outbound
 from voxpath.nappt.verdict import Drop, Reason, Translated
 from voxpath.natreactor.offence import MOST_SUBJECTS
@@ -210,6 +213,23 @@ def test_only_the_peers_of_calls_are_let_in_in_the_call_aware_mode() -> None:
     answer(made, Admit((MEDIA,), ()), 0.0)
     answer(made, Apply(8, (), ROWS[:1]), 0.0)
     assert answer(made, Ask(), 0.0) == Kept(VERSION, aware, 8, ROWS[1:], ())
+
+
+def test_the_pool_outlives_another_table_and_segments_are_limited() -> None:
+    """A restart of voxpath, or a change of other settings, ends no connection."""
+    made, ports = carrier(), PoolPorts(PUBLIC[2], 60000, 60000)
+    pooled = Plan((PREFIX,), PUBLIC, (), 64, pool=ports)
+    asked, answered = udp(PHONE1, 40123, FAR, 123), udp(FAR, 123, UNUSED_PUBLIC, 60000)
+    for plan in (pooled, msgspec.structs.replace(pooled, block_size=1, mss=1300)):
+        assert answer(made, Configure(plan, 7, ROWS, ()), 0.0) == Done()
+        assert [hop(bytes(octets)) for octets in made.carry(hop(asked), True, 0.0)] == [udp(UNUSED_PUBLIC, 60000, FAR, 123, ttl=63)]
+    assert [hop(bytes(octets)) for octets in made.carry(hop(answered), False, 0.0)] == [udp(FAR, 123, PHONE1, 40123, ttl=63)]
+    (octets,) = made.carry(hop(announcing(PHONE1, 2048, FAR, 80, b"\x02\x04\x05\xb4")), True, 0.0)
+    assert bytes(octets[40:44]) == b"\x02\x04\x05\x14"
+    assert answer(made, ReplaceAll(8, ROWS[1:]), 0.0) == Done()
+    assert made.carry(hop(answered), False, 0.0) == []
+    assert answer(made, Configure(PLAN, 9, ROWS, ()), 0.0) == Done()
+    assert made.carry(hop(asked), True, 0.0) == []
 
 
 def test_it_tells_what_it_holds() -> None:

@@ -16,7 +16,7 @@ from voxpath.app.decode import LINE_LIMIT, Decoded
 from voxpath.app.event import PartOff, Started
 from voxpath.app.facts import ProcessFacts
 from voxpath.app.files import FileRole
-from voxpath.app.gateway import CALL_AWARE, GatewayRole
+from voxpath.app.gateway import GatewayRole
 from voxpath.app.manhole import ManholeRole
 from voxpath.app.node import Node, Reactor
 from voxpath.app.options import Options
@@ -26,6 +26,7 @@ from voxpath.app.redundancy import ActiveRole, NoLeases, Redundancy, StandbyRole
 from voxpath.app.role import Role, RoleState
 from voxpath.app.schema import Config
 from voxpath.app.sip import SipRole
+from voxpath.app.values_nat import CALL_AWARE
 from voxpath.core.errors import LocalError
 from voxpath.io.driver import Sessions
 from voxpath.manage.commands import Console

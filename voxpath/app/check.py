@@ -1,6 +1,7 @@
 """All that can be wrong with a configuration, told at once, and all that is off, with the reason."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from voxpath.app.schema import Config, Mgc
 from voxpath.app.schema_sip import Sip
 from voxpath.app.schema_tftp import Tftp
 from voxpath.app.unread import as_far_as_read, each_read
+from voxpath.app.values_nat import pool_ports
 from voxpath.model.event import printable
 
 CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
@@ -56,6 +58,8 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_nat.check_backend,
     check_nat.check_nat,
     check_nat.check_mode,
+    check_nat.check_napt,
+    check_nat.check_mss,
     check_roles.check_numbers,
     check_roles.check_mgc,
     check_sip.check_sip,
@@ -104,6 +108,10 @@ def machine_for(config: Config) -> Machine:
 def _public(config: Config) -> Iterator[IPv4Address]:
     for _, public in each_read(config.pools, lambda pool: pool.public):
         yield public
+    with suppress(ValueError):  # check_napt tells
+        napt = pool_ports(config)
+        if napt is not None:
+            yield IPv4Address(napt.public)
 
 
 def load(path: Path, *, thorough: bool = False) -> Decoded:

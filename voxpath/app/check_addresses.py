@@ -104,10 +104,15 @@ def check_pools_apart(config: Config, machine: Machine) -> Iterator[Problem]:
     A reserved port may lie within a pool: no block contains it.
     """
     for place, pool in enumerate(config.pools):
-        yield from as_far_as_read(_pool_against_gateway(config, machine, pool, f"pool[{place}]"))
+        path = f"pool[{place}]"
+        yield from as_far_as_read(against_gateway(config, machine, pool, path, f"{path}.ports"))
 
 
-def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: str) -> Iterator[Problem]:
+def against_gateway(config: Config, machine: Machine, pool: Pool, path: str, ports: str) -> Iterator[Problem]:
+    """Tell what of the gateway itself lies among the ports of a pool.
+
+    :param path: of the pool; ``ports``: of what says its ports.
+    """
     first, last = pool.ports
     reserved = frozenset(config.ports.reserved)
     for place, service in enumerate(config.ports.services):
@@ -120,7 +125,7 @@ def _pool_against_gateway(config: Config, machine: Machine, pool: Pool, path: st
     low, high = machine.ephemeral
     if pool.public in machine.addresses and not pool.public.is_loopback and first <= high and low <= last:
         what = f"overlaps this machine's own outgoing ports {low}-{high} on {pool.public}"
-        yield Problem(f"{path}.ports", what, "move the pool, or narrow net.ipv4.ip_local_port_range by sysctl")
+        yield Problem(ports, what, "move the pool, or narrow net.ipv4.ip_local_port_range by sysctl")
 
 
 def check_services(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -131,7 +136,7 @@ def check_services(config: Config, machine: Machine) -> Iterator[Problem]:
     if config.nat.backend == "memory" or not config.nat.outside:
         return
     services = {(str(service.public), service.port) for service in config.ports.services}
-    public = {str(pool.public) for pool in config.pools}
+    public = {config.nat.napt.partition(":")[0], *(str(pool.public) for pool in config.pools)}
     for name, local in listening(config):
         of_phones = local.port not in config.ports.reserved and any(
             local.host == str(pool.public) and pool.ports[0] <= local.port <= pool.ports[1] for pool in config.pools

@@ -1,14 +1,23 @@
 """Checks of ``[nat]``: its back end, and the interfaces on both of its sides."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
+from voxpath.app.check_addresses import against_gateway
 from voxpath.app.decode import Problem
 from voxpath.app.machine import Machine
-from voxpath.app.schema import Config
+from voxpath.app.schema import Config, Pool
 from voxpath.app.unread import each_read
 from voxpath.app.values import link_of
+from voxpath.app.values_nat import pool_ports
 from voxpath.model.event import printable
+from voxpath.model.ports import LOWEST_PORT
 from voxpath.natreactor.registry import AUTO, AUTOMATIC, back_ends
+
+LAST_PORT = 0xFFFF
+
+LEAST_MSS = 536
+"""What a host may send that was told nothing (RFC 9293 section 3.7.1)."""
 
 
 def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
@@ -27,6 +36,36 @@ def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:
         yield Problem("nat.mode", what, 'run mgc or sip here, name a controller in [[subscriber]], or write mode = "open"')
     if nat.mode == "open" and nat.trusted:
         yield Problem("nat.trusted", "says nothing in the open mode", 'leave it out, or write mode = "call-aware"')
+
+
+def check_napt(config: Config, machine: Machine) -> Iterator[Problem]:
+    """The ordinary NAPT has an address and ports of its own (NAP-15)."""
+    path, todo = "nat.napt", 'write for example napt = "203.0.113.1:60000-64999"'
+    try:
+        pool = pool_ports(config)
+    except ValueError as error:
+        yield Problem(path, f"begins with no address: {error}", todo)
+        return
+    if pool is None:
+        return
+    public, first, last = IPv4Address(pool.public), pool.first, pool.last
+    if not LOWEST_PORT <= first <= last <= LAST_PORT:
+        yield Problem(path, f"ports {first} to {last} do not lie within {LOWEST_PORT} to {LAST_PORT}", todo)
+        return
+    for place, (address, ports) in each_read(config.pools, lambda pool: (pool.public, pool.ports)):
+        if address == public and first <= ports[1] and ports[0] <= last:
+            yield Problem(path, f"overlaps pool[{place}] on {public}", "give each port to one of them")
+    for place, prefixes in each_read(config.realms, lambda realm: realm.private):
+        if any(public in prefix for prefix in prefixes):
+            yield Problem(path, f"{public} is an inside address of realm[{place}]", "name a public address")
+    yield from against_gateway(config, machine, Pool(public, (first, last), ""), path, path)
+
+
+def check_mss(config: Config, machine: Machine) -> Iterator[Problem]:
+    """A limit leaves segments that every host takes."""
+    if 0 < config.nat.mss < LEAST_MSS:
+        what = f"{config.nat.mss} octets are less than what every path carries"
+        yield Problem("nat.mss", what, f"write at least {LEAST_MSS}, or 0 for no limit")
 
 
 def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from voxpath.app.orders import PhoneOrders
 from voxpath.app.prober import open_prober
 from voxpath.app.role import Role
 from voxpath.app.serving import Serving
+from voxpath.app.values_nat import CALL_AWARE, nat_settings
 from voxpath.core.effects import Datagram, Effect
 from voxpath.core.errors import LocalError
 from voxpath.core.rate import PerSecond
@@ -41,7 +42,7 @@ from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.group import TransactionGroup
-from voxpath.natreactor.interface import Adopted, Capabilities, Outside
+from voxpath.natreactor.interface import Adopted, Capabilities
 from voxpath.natreactor.registry import Selection, back_ends, select
 from voxpath.natreactor.sessions import MediaSessions
 from voxpath.natreactor.settings import NatSettings
@@ -50,9 +51,6 @@ from voxpath.ports.change import LedgerChange, Taken
 from voxpath.ports.ledger import Ledger
 
 PORT = "dhcp"
-
-CALL_AWARE = "call-aware"
-"""The mode of the NAT in which calls open ports (FWL-4)."""
 
 STORM = "more came than could be served, and the oldest DISCOVERs were dropped"
 STORM_EVENTS_PER_SECOND = 10
@@ -230,27 +228,7 @@ class GatewayRole(Role):
     # Starting.
 
     def _nat_settings(self) -> NatSettings:
-        config = self._node.config
-        # Phones that share public addresses have them themselves: nothing of theirs is translated.
-        shared = {scope.realm for scope in config.scopes if scope.shared}
-        private = tuple(
-            dict.fromkeys(str(prefix) for realm in config.realms if realm.name not in shared for prefix in realm.private)
-        )
-        public = tuple(dict.fromkeys(pool.public for pool in config.pools if pool.realm not in shared))
-        services = tuple(values.service_blocks(config).values())
-        outside = Outside(config.nat.inside, config.nat.outside, private, public, services)
-
-        def identify(address: IPv4Address) -> str:
-            return self.phone_at(str(address))
-
-        return NatSettings(
-            outside,
-            self._node.reactor,
-            table=config.nat.table,
-            identify=identify,
-            call_aware=config.nat.mode == CALL_AWARE,
-            trusted=values.trusted(config),
-        )
+        return nat_settings(self._node.config, self._node.reactor, lambda address: self.phone_at(str(address)))
 
     async def _claim_own_ports(self) -> None:
         """Enter the ports of the gateway itself, so that no phone can get them (decision D18)."""

@@ -107,6 +107,25 @@ class Nat(Section, frozen=True):
             ["198.51.100.10"],
         ),
     ] = ()
+    napt: Annotated[
+        str,
+        doc(
+            "Public address and ports, of no pool, for an ordinary NAPT of what phones send from ports outside their blocks (DNS, "
+            "NTP, HTTPS); empty: that is dropped.",
+            "203.0.113.1:60000-64999",
+            "an address, a colon, first and last port with a hyphen between",
+            pattern=r"^([0-9]{1,3}(\.[0-9]{1,3}){3}:[0-9]{1,5}-[0-9]{1,5})?\Z",
+        ),
+    ] = ""
+    mss: Annotated[
+        int,
+        doc(
+            "Octets of a TCP segment that may be announced at the most, for tunnels with a smaller MTU; 0: any.",
+            1360,
+            ge=0,
+            le=65495,
+        ),
+    ] = 0
     table: Annotated[
         str,
         doc(

@@ -4,6 +4,7 @@ from voxpath.nappt.packet import HEADER_LENGTH, TCP, WORD, Header
 from voxpath.nappt.rewrite import adjust_at, word_delta
 
 SYN = 0x02
+"""Of the TCP flags."""
 FLAGS_AT, DATA_OFFSET_AT, CHECKSUM_AT = 13, 12, 16
 END_OF_OPTIONS, NO_OPERATION, MAXIMUM_SEGMENT_SIZE = 0, 1, 2
 MSS_LENGTH = 4

@@ -9,6 +9,7 @@ A connection whose end was seen, or whose beginning was not answered, is forgott
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from voxpath.nappt.packet import ICMP, TCP, UDP
@@ -39,6 +40,22 @@ class Draws(Protocol):
         """A number from ``start`` on and below ``stop``."""
 
 
+class PoolPorts(NamedTuple):
+    """The ports of a pool.
+
+    :ivar public: their address, as a number.
+    """
+
+    public: int
+    first: int
+    last: int
+
+
+def nobody(_: int) -> bool:
+    """No port of the pool is anybody else's."""
+    return False
+
+
 class Place(NamedTuple):
     """One side of a mapping."""
 
@@ -67,14 +84,14 @@ class Mapping:
 class NaptPool:
     """The mappings of one pool.
 
-    :param public: its address.
-    :param first: its first port; ``last`` its last.
+    :param is_taken: whether a port is somebody's nevertheless, such as a phone's whose block is older than the pool.
     """
 
-    def __init__(self, public: int, first: int, last: int, draws: Draws) -> None:
-        self.public = public
-        self.ports = range(first, last + 1)
+    def __init__(self, ports: PoolPorts, draws: Draws, is_taken: Callable[[int], bool] = nobody) -> None:
+        self.public = ports.public
+        self.ports = range(ports.first, ports.last + 1)
         self._draws = draws
+        self._is_taken = is_taken
         # In the order of their last use, so that the first ones are looked at for their end.
         self._inside: OrderedDict[Place, Mapping] = OrderedDict()
         self._outside: dict[tuple[int, int], Mapping] = {}
@@ -123,8 +140,14 @@ class NaptPool:
         """Whether a public address and port belong to the pool."""
         return address == self.public and port in self.ports
 
+    def addresses(self) -> tuple[int, ...]:
+        """The inside addresses that have mappings."""
+        return tuple(self._held)
+
     def withdraw(self, address: int) -> None:
         """Forget all mappings of an inside address: its lease has ended."""
+        if address not in self._held:
+            return
         for mapping in [mapping for place, mapping in self._inside.items() if place.address == address]:
             self._forget(mapping)
 
@@ -141,9 +164,12 @@ class NaptPool:
     def _free(self, protocol: int) -> int | None:
         for _ in range(TRIES):
             port = self._draws.randrange(self.ports.start, self.ports.stop)
-            if (protocol, port) not in self._outside:
+            if self._is_free(protocol, port):
                 return port
-        return next((port for port in self.ports if (protocol, port) not in self._outside), None)
+        return next((port for port in self.ports if self._is_free(protocol, port)), None)
+
+    def _is_free(self, protocol: int, port: int) -> bool:
+        return (protocol, port) not in self._outside and not self._is_taken(port)
 
     def _use(self, mapping: Mapping, now: float) -> None:
         mapping.until = now + _life_s(mapping)

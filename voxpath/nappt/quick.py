@@ -9,6 +9,7 @@ from struct import Struct
 from typing import Final, NamedTuple, TypeAlias
 
 from voxpath.nappt.checksum import HOP_DELTA
+from voxpath.nappt.mss import SYN
 from voxpath.nappt.packet import FRAGMENT_BITS, HEADER_LENGTH, TCP, UDP
 from voxpath.nappt.table import Row, Table
 
@@ -42,12 +43,16 @@ LEAST, NEVER = 24, 0x10000
 _PACKET = Struct("!BxHxxHBBxxIIHH")
 _ADDRESS = Struct("!I")
 _WORD = Struct("!H")
+_FLAGS_AT = 33
 _TRANSPORT_SUM_AT = {UDP: 26, TCP: 36}
 _SHORTEST = {protocol: 20 + length for protocol, length in HEADER_LENGTH.items() if protocol in _TRANSPORT_SUM_AT}
 
 
-def quick_outbound(table: Table, hop: Hop = ALONE) -> Quick:
-    """A function that translates what leaves by a table, which may change meanwhile."""
+def quick_outbound(table: Table, hop: Hop = ALONE, *, clamped: bool = False) -> Quick:
+    """A function that translates what leaves by a table, which may change meanwhile.
+
+    :param clamped: whether the segments that a TCP SYN announces are limited: it is left to the whole translation then.
+    """
     find, is_public, unpack = table.by_private, table.is_public, _PACKET.unpack_from
     least, most = hop.least, hop.most
 
@@ -63,6 +68,8 @@ def quick_outbound(table: Table, hop: Hop = ALONE) -> Quick:
             or total < _SHORTEST.get(protocol, NEVER)
         ):
             return None
+        if clamped and protocol == TCP and packet[_FLAGS_AT] & SYN:
+            return None
         first = destination >> 24
         if not 0 < first < 0xE0 or first == 0x7F or is_public(destination):
             return None
@@ -72,8 +79,8 @@ def quick_outbound(table: Table, hop: Hop = ALONE) -> Quick:
     return translate
 
 
-def quick_inbound(table: Table, hop: Hop = ALONE) -> Quick:
-    """A function that translates what comes in by a table, which may change meanwhile."""
+def quick_inbound(table: Table, hop: Hop = ALONE, *, clamped: bool = False) -> Quick:
+    """A function that translates what comes in by a table, as :func:`quick_outbound`."""
     find, unpack = table.by_public, _PACKET.unpack_from
     least, most = hop.least, hop.most
     is_inside, is_public, is_service = table.is_inside, table.is_public, table.is_service
@@ -90,6 +97,8 @@ def quick_inbound(table: Table, hop: Hop = ALONE) -> Quick:
             or total != len(packet)
             or total < _SHORTEST.get(protocol, NEVER)
         ):
+            return None
+        if clamped and protocol == TCP and packet[_FLAGS_AT] & SYN:
             return None
         first = source >> 24
         if not 0 < first < 0xE0 or first == 0x7F or is_inside(source) or is_public(source) or is_service(destination, port):

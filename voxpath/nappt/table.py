@@ -146,6 +146,10 @@ class Table:
         """Whether a role of the gateway itself serves this port of this public address."""
         return address << 16 | port in self._services
 
+    def is_taken(self, public: int, port: int) -> bool:
+        """Whether a port of a public address is a phone's or a service's."""
+        return self.is_service(public, port) or self.by_public(public, port) is not None
+
     def is_phone(self, address: int) -> bool:
         """Whether any mapping has this inside address."""
         return address in self._phones

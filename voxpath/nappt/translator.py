@@ -1,5 +1,6 @@
 """The whole translation: what needs no memory (:mod:`voxpath.nappt.translate`), and what needs a little for a short time."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -67,6 +68,17 @@ class Translator:
     def expire(self, now: float) -> int:
         """Forget fragmented packets that took too long; give how many fragments are dropped by that."""
         return sum(side.expire(now) for side in self._sides.values())
+
+    def withdraw(self, addresses: Iterable[int] | None = None) -> None:
+        """Take from the pool what inside addresses have of it that are no phone's any more.
+
+        :param addresses: those that may be concerned; ``None``: all.
+        """
+        if self._pool is None:
+            return
+        for address in self._pool.addresses() if addresses is None else set(addresses):
+            if not self.table.is_phone(address):
+                self._pool.withdraw(address)
 
     def _carry(self, packet: bytes, way: Way, now: float) -> tuple[Verdict, ...]:
         header = admitted(self.table, packet, way)

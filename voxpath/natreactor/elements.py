@@ -13,7 +13,7 @@ from voxpath.core.errors import LocalError
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.table import Table, cells
-from voxpath.natreactor import filtering
+from voxpath.natreactor import filtering, napt
 from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, explained, name
 from voxpath.natreactor.ruleset import MAPS, STATE_KEY, note_of, state_of
 from voxpath.natreactor.settings import NatSettings
@@ -78,13 +78,18 @@ def _parts(settings: NatSettings, table: Table, done: Transaction) -> Iterator[P
         for chosen, elements in _mapped(mappings, size, data=kind == NFT_MSG_NEWSETELEM).items():
             yield from _listed(kind, settings.table, chosen, elements)
         yield from _listed(kind, settings.table, "phones", [_PHONE.pack(_PHONE_HEAD, phone) for phone in phones])
-    if settings.call_aware:
-        for kind, mappings in ((NFT_MSG_DELSETELEM, done.remove), (NFT_MSG_NEWSETELEM, done.add)):
-            for chosen, keys in filtering.held(mappings, size).items():
-                yield from _listed(kind, settings.table, chosen, [_PLAIN_KEY.pack(_KEY_HEAD, *key) for key in keys])
+    for kind, mappings in ((NFT_MSG_DELSETELEM, done.remove), (NFT_MSG_NEWSETELEM, done.add)):
+        for chosen, keys in _sets(settings, mappings).items():
+            yield from _listed(kind, settings.table, chosen, [_PLAIN_KEY.pack(_KEY_HEAD, *key) for key in keys])
     yield NFT_MSG_DELSETELEM, elements_of(settings.table, "state")
     state = _element(_MARK.pack(STATE_KEY), note=state_of(settings, table.generation))
     yield from _listed(NFT_MSG_NEWSETELEM, settings.table, "state", [state])
+
+
+def _sets(settings: NatSettings, mappings: Iterable[Mapping]) -> dict[str, list[filtering.Key]]:
+    """The keys of the sets beside the maps, as far as these settings use any."""
+    held = filtering.held(mappings, settings.block_size) if settings.call_aware else {}
+    return held | (napt.own(mappings, settings.block_size) if settings.pool is not None else {})
 
 
 def _pinholes(kind: int, settings: NatSettings, table: Table, pinholes: ReadOnly[Pinhole, int]) -> Iterator[Part]:

@@ -94,7 +94,7 @@ def fill(settings: NatSettings, table: Table) -> str:
             **held(table, settings.block_size),
         }
         for name, keys in of_table.items():
-            lines += _added(settings, name, [_text(key) for key in keys])
+            lines += added(settings, name, keys)
     return "\n".join(lines) + "\n"
 
 
@@ -130,9 +130,11 @@ def parse(objects: Iterable[Mapping[str, Any]]) -> Iterator[Pinhole]:
             yield Pinhole(int(IPv4Address(public)), int(port), int(IPv4Address(peer)))
 
 
-def _added(settings: NatSettings, name: str, keys: list[str]) -> Iterator[str]:
-    for at in range(0, len(keys), MOST_LISTED):
-        yield f"add element ip {settings.table} {name} {{ {', '.join(keys[at : at + MOST_LISTED])} }}"
+def added(settings: NatSettings, name: str, keys: Iterable[tuple[int, ...]]) -> Iterator[str]:
+    """Commands that enter keys into a set."""
+    texts = list(map(_text, keys))
+    for at in range(0, len(texts), MOST_LISTED):
+        yield f"add element ip {settings.table} {name} {{ {', '.join(texts[at : at + MOST_LISTED])} }}"
 
 
 def _text(key: tuple[int, ...]) -> str:

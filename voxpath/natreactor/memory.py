@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as ReadOnly
+from functools import partial
 from ipaddress import IPv4Address
+from random import SystemRandom
 
 from twisted.internet.defer import Deferred, execute, succeed
 from zope.interface import implementer
@@ -11,6 +13,7 @@ from zope.interface import implementer
 from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.pinhole import Pinhole, PinholeChange
+from voxpath.nappt.pool import NaptPool
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters
@@ -29,7 +32,9 @@ class MemoryNAT:
     def __init__(self, settings: NatSettings) -> None:
         self._settings = settings
         self._table = settings.make_table()
-        self._translator = Translator(self._table)
+        ports = settings.pool
+        pool = NaptPool(ports, SystemRandom(), partial(self._table.is_taken, ports.public)) if ports is not None else None
+        self._translator = Translator(self._table, settings.mss, pool)
         self._listeners: list[Callable[[Event], None]] = []
         self._notices = Notices(settings.clock, settings.poll_s, self._tell)
         self._drops: Counter[Reason] = Counter()
@@ -112,7 +117,9 @@ class MemoryNAT:
             listener(event)
 
     def _apply(self, transaction: Transaction) -> None:
-        self._table.shut(self._table.apply(transaction).remove)
+        removed = self._table.apply(transaction).remove
+        self._table.shut(removed)
+        self._translator.withdraw(int(mapping.private) for mapping in removed)
         self._tally.forget()
 
     def _admit(self, change: PinholeChange) -> None:
@@ -120,4 +127,5 @@ class MemoryNAT:
 
     def _replace_all(self, generation: int, mappings: tuple[Mapping, ...]) -> None:
         self._table.replace_all(generation, mappings)
+        self._translator.withdraw()
         self._tally.forget()

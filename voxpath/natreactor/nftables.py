@@ -15,7 +15,7 @@ from voxpath.model.event import Event
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
-from voxpath.natreactor import elements, filtering, host, kernelcounters, ruleset
+from voxpath.natreactor import elements, filtering, host, kernelcounters, napt, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.dynamicset import DynamicSet
@@ -204,9 +204,9 @@ class NftablesNAT:
         table.admit(PinholeChange(open=self._find_pinholes()))
         self._punts = self._punt.start()
         if whole and found.block_size == self._settings.block_size:
-            # The mode may be another one than before.
+            # The mode may be another one than before, and there may have been no pool.
             install = ruleset.install(self._settings, table, punt=self._punts)
-            self._kernel.run(install + filtering.fill(self._settings, table))
+            self._kernel.run(install + filtering.fill(self._settings, table) + napt.fill(self._settings, table))
         else:
             self._rebuild()
         return Adopted(table.generation, frozenset(table), self.pinholes())

@@ -24,7 +24,7 @@ from voxpath.model.address import text_of
 from voxpath.model.ports import Mapping, PortBlock
 from voxpath.nappt.table import Table, cells
 from voxpath.nappt.verdict import Reason
-from voxpath.natreactor import filtering
+from voxpath.natreactor import filtering, napt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.steering import Mark
@@ -67,18 +67,22 @@ $counters
   set turning { type ipv4_addr . inet_service . ipv4_addr; }
   set held_block { type ipv4_addr . inet_service; }
   set held_port { type ipv4_addr . inet_service; }
+  set own_block { type ipv4_addr . inet_service; }
+  set own_port { type ipv4_addr . inet_service; }
   set offenders { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
   set strangers { type ipv4_addr . inet_service; size $most_offenders; flags dynamic,timeout; timeout ${offender_s}s; }
 
 $filtering
+$punt
+$napt
   chain receive_port {
 $services
+$napt_received
 $admit
     ip daddr set ip daddr . (th dport & $mask) map @in_block accept
     ip daddr set ip daddr . th dport map @in_port accept
     counter name drop_unleased_port drop
   }
-$punt
   chain receive {
     # Where the TTL ends the packet stays as it is, so that the kernel's ICMP error shows the sender what it sent;
     # what the kernel would deliver to this host instead is dropped.
@@ -86,6 +90,7 @@ $punt
     ip ttl 0-1 counter name drop_ttl_expired accept
 $punt_received
     ip frag-off & 0x3fff != 0 counter name drop_fragment drop
+$clamp
     # The last octets of the header hold any value: only an incomplete header fails here.
     meta l4proto udp @th,48,16 0-65535 goto receive_port
     meta l4proto tcp @th,144,16 0-65535 goto receive_port
@@ -103,6 +108,7 @@ $punt_received
     notrack
 $punt_departed
     ip daddr { $public } meta mark set meta mark | $hairpin goto receive
+$napt_departed
     ip ttl 0-1 fib daddr oifname { $outside } counter name drop_ttl_expired
   }
   chain pre {
@@ -125,6 +131,7 @@ $punt_returned
   }
   chain send {
     ip frag-off & 0x3fff != 0 counter name drop_fragment drop
+$clamp
     meta l4proto udp @th,48,16 0-65535 goto send_port
     meta l4proto tcp @th,144,16 0-65535 goto send_port
     meta l4proto sctp @th,80,16 0-65535 goto send_port
@@ -175,6 +182,9 @@ _SPEAK = Template("""chain speak {
     icmp type { 3, 11, 12 } ip daddr { $public } meta mark set meta mark | $mark_outside
 $errors
   }""")
+
+# The kernel lowers what is announced, and never raises it.
+_CLAMP = Template("    tcp flags & syn != 0 tcp option maxseg size set $most")
 
 _REFUSE = """meta l4proto { udp, tcp, sctp } counter name drop_truncated drop
     meta l4proto icmp counter name drop_icmp drop
@@ -234,6 +244,7 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         "hairpin": f"{HAIRPIN_MARK:#x}",
         "mark_inside": f"{PUNTED.inside:#x}",
         "mark_outside": f"{PUNTED.outside:#x}",
+        "mask": f"{0x10000 - settings.block_size:#x}",
     }
     prefixes = [(int(prefix.netmask), int(prefix.network_address)) for prefix in table.private]
     about = [_ABOUT_INSIDE % ("{ 3, 11, 12 }", *prefix) for prefix in prefixes]
@@ -244,9 +255,10 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         counters="\n".join(f"  counter {counter(reason)} {{ }}" for reason in COUNTED),
         most_offenders=MOST_OFFENDERS,
         offender_s=OFFENDER_S,
-        mask=f"{0x10000 - settings.block_size:#x}",
         services=_services(outside.services),
         **filtering.rules(settings, HAIRPIN_MARK),
+        **napt.rules(settings, words, punt=punt),
+        clamp=_CLAMP.substitute(most=settings.mss) if settings.mss else "",
         refuse=_REFUSE,
         errors="\n".join(f"    {each} counter name drop_icmp drop" for each in about),
         punt=_PUNT.substitute(words) if punt else "",
@@ -287,7 +299,7 @@ def fill(settings: NatSettings, table: Table) -> str:
     lines.extend(_elements(settings, table))
     if phones := {text_of(mapping.private) for mapping in table}:
         lines.append(f"add element ip {settings.table} phones {{ {', '.join(phones)} }}")
-    return "\n".join([*lines, filtering.fill(settings, table), _state(settings, table.generation)])
+    return "\n".join([*lines, filtering.fill(settings, table), napt.fill(settings, table), _state(settings, table.generation)])
 
 
 def note_of(block: PortBlock, block_size: int) -> str:

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from voxpath.core.errors import LocalError
 from voxpath.nappt.pinhole import Pinholes
+from voxpath.nappt.pool import PoolPorts
 from voxpath.nappt.table import DEFAULT_BLOCK_SIZE, Table
 from voxpath.natreactor.interface import Outside
 
@@ -30,6 +31,9 @@ class NatSettings:
     :ivar poll_s: how often drops are looked at, and the least time between two events of one kind, in seconds.
     :ivar call_aware: whether peers from outside reach a leased port only while a call lets them (FWL-4); else everybody does.
     :ivar trusted: addresses that reach every leased port in that mode, too: the controllers and the SIP servers.
+    :ivar pool: of the ordinary NAPT for what phones send from outside their blocks (NAP-15); its address is one of the public ones.
+        ``None``: that is dropped.
+    :ivar mss: octets of a TCP segment that may be announced at the most, for tunnels with a smaller MTU; 0: any.
     :ivar identify: names the phone that has an inside address; empty text for none.
     """
 
@@ -41,6 +45,8 @@ class NatSettings:
     identify: Callable[[IPv4Address], str] = nobody
     call_aware: bool = False
     trusted: tuple[IPv4Address, ...] = ()
+    pool: PoolPorts | None = None
+    mss: int = 0
 
     def make_table(self) -> Table:
         """An empty table with these prefixes and addresses.

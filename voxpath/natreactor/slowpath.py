@@ -86,6 +86,8 @@ class SlowPath:
             settings.call_aware,
             tuple(map(int, settings.trusted)),
             (outside.inside, outside.outside) if watched else ((), ()),
+            settings.pool,
+            settings.mss,
         )
         self._socket: socket.socket | None = None
         self._faults = 0

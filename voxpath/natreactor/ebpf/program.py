@@ -39,6 +39,8 @@ def check(settings: NatSettings) -> None:
     """
     ruleset.check(settings)
     outside = settings.outside
+    if settings.pool is not None or settings.mss:
+        raise LocalError("eBPF translates no ports outside the blocks and limits no segments: leave out nat.napt and nat.mss")
     if sys.byteorder != "little":
         raise LocalError("the eBPF object is for processors with the least significant octet first")
     if both := set(outside.inside) & set(outside.outside):

@@ -8,12 +8,14 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
+from random import SystemRandom
 
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.checksum import delta
 from voxpath.nappt.icmp import BEFORE_EMBEDDED
 from voxpath.nappt.packet import ADDRESS, CHECKSUM_AT, DESTINATION_AT, SHORTEST_HEADER, SOURCE_AT, TTL_AT, header_of, is_error
 from voxpath.nappt.pinhole import Pinhole, PinholeChange, Pinholes
+from voxpath.nappt.pool import NaptPool
 from voxpath.nappt.quick import BETWEEN, Quick, quick_inbound, quick_outbound
 from voxpath.nappt.rewrite import adjust_at
 from voxpath.nappt.table import Table
@@ -46,16 +48,25 @@ class Carrier:
         self._drops: Counter[Reason] = Counter()
         self._offenders: dict[Subject, int] = {}
         self._faults, self._fault = 0, ""
+        self._pool: NaptPool | None = None
         table = Table((), ())
         self._tally = PhoneTally(table)
-        self._begin(Plan(), table)
+        self.plan = Plan()
+        self._begin(self.plan, table)
 
     def _begin(self, plan: Plan, table: Table) -> None:
+        if plan.pool != self.plan.pool:
+            self._pool = NaptPool(plan.pool, SystemRandom(), self._is_taken) if plan.pool is not None else None
         self.plan = plan
         self.table = table
-        self._translator = Translator(table)
-        self._outbound: Quick = quick_outbound(table, BETWEEN)
-        self._inbound: Quick = quick_inbound(table, BETWEEN)
+        self._translator = Translator(table, plan.mss, self._pool)
+        self._translator.withdraw()
+        clamped = plan.mss > 0
+        self._outbound: Quick = quick_outbound(table, BETWEEN, clamped=clamped)
+        self._inbound: Quick = quick_inbound(table, BETWEEN, clamped=clamped)
+
+    def _is_taken(self, port: int) -> bool:
+        return self.plan.pool is not None and self.table.is_taken(self.plan.pool.public, port)
 
     # The table.
 
@@ -81,6 +92,7 @@ class Carrier:
         done = self.table.apply(Transaction(generation, mappings_of(add), mappings_of(remove)))
         if done.remove:
             self.table.shut(done.remove)
+            self._translator.withdraw(int(mapping.private) for mapping in done.remove)
             self._tally.forget()
 
     def replace_all(self, generation: int, rows: Iterable[Row]) -> None:
@@ -89,6 +101,7 @@ class Carrier:
         :raises LocalError, ValueError: they contradict each other; then nothing is changed.
         """
         self.table.replace_all(generation, mappings_of(rows))
+        self._translator.withdraw()
         self._tally.forget()
 
     def pinholes(self) -> tuple[Pinhole, ...]:

@@ -13,6 +13,7 @@ from msgspec import DecodeError, Struct, ValidationError, msgpack
 from voxpath.core.errors import RemoteError
 from voxpath.model.ports import Mapping, PortBlock
 from voxpath.nappt.pinhole import Pinhole
+from voxpath.nappt.pool import PoolPorts
 
 VERSION: Final = 1
 """A process that speaks another one is ended, and started again."""
@@ -36,6 +37,8 @@ class Plan(Struct, frozen=True, array_like=True):
     :ivar trusted: addresses that need none.
     :ivar watched: names of the inside and of the outside interfaces, if packets whose TTL ends there are counted here, since the
         kernel discards them before it gives them to this process.
+    :ivar pool: of the ordinary NAPT for what phones send from outside their blocks (NAP-15); ``None``: that is dropped.
+    :ivar mss: octets of a TCP segment that may be announced at the most; 0: any.
     """
 
     private: tuple[str, ...] = ()
@@ -45,6 +48,8 @@ class Plan(Struct, frozen=True, array_like=True):
     call_aware: bool = False
     trusted: tuple[int, ...] = ()
     watched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    pool: PoolPorts | None = None
+    mss: int = 0
 
 
 class Ask(Struct, frozen=True, tag=True, array_like=True):
