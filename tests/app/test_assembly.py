@@ -279,7 +279,7 @@ async def test_a_standby_tells_of_the_kernel_table_that_is_left_of_its_time_as_t
         assert "NAT" not in facts
     else:
         assert [(event.table, event.generation) for event in told] == [("voxpath", 7)]
-        assert facts["NAT"].endswith("remove it: nft delete table ip voxpath")
+        assert facts["NAT"].endswith("remove it: python -m voxpath.natreactor.withdraw voxpath")
         left[0] = None
         assert "NAT" not in dict(made.redundancy.facts()), "the operator has removed it"
     await made.stopService()

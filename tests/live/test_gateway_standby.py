@@ -223,7 +223,7 @@ def test_a_former_active_that_comes_back_as_standby_tells_of_its_kernel_table_an
     path.write_text(standby)
     pair.start(GATEWAY, "voxpath-sg")
     pair.serving(GATEWAY)
-    remedy = "nft delete table ip voxpath"
+    remedy = "python -m voxpath.natreactor.withdraw voxpath lan0"
     (told,) = pair.texts(GATEWAY, "NAT_LEFT")
     assert told.endswith(remedy)
     assert pair.facts(GATEWAY)["NAT"] == told

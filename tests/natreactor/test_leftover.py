@@ -29,6 +29,12 @@ class Kernel:
         self.asked.append("closed")
 
 
+@pytest.fixture(autouse=True)
+def nftables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are asked in live tests."""
+    monkeypatch.setattr(leftover, "LOOKS", leftover.LOOKS[:1])
+
+
 def state(comment: str) -> list[dict[str, Any]]:
     return [{"set": {"name": "state", "elem": [{"elem": {"val": 1, "comment": comment}}]}}]
 
@@ -64,4 +70,16 @@ def test_without_nftables_nobody_tells(monkeypatch) -> None:
         raise LocalError("libnftables.so.1 is missing")
 
     monkeypatch.setattr(leftover, "Nftables", missing)
+    assert leftover.generation_left("tried_left") is None
+
+
+def test_it_is_asked_what_every_back_end_may_have_left(monkeypatch) -> None:
+    """Where one cannot tell, for want of rights, the next one is asked."""
+
+    def refused(_: str) -> int | None:
+        raise LocalError("Operation not permitted")
+
+    monkeypatch.setattr(leftover, "LOOKS", (refused, lambda _: None, {"tried_left": 7}.get))
+    assert leftover.generation_left("tried_left") == 7
+    monkeypatch.setattr(leftover, "LOOKS", (refused, lambda _: None))
     assert leftover.generation_left("tried_left") is None

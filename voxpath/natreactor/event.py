@@ -68,8 +68,7 @@ class PeersNotAdmitted(Event, frozen=True, kw_only=True):
 
 
 class TableLeft(Event, frozen=True, kw_only=True):
-    """This host is a standby, and its kernel still has the table of when it was the active one: it translates by it, and nobody
-    keeps it up to date.
+    """This host is a standby, and still translates by the table of when it was the active one; nobody keeps it up to date.
 
     It is not removed by itself: only the operator knows whether calls still pass here.
     """
@@ -77,12 +76,13 @@ class TableLeft(Event, frozen=True, kw_only=True):
     ID: ClassVar[str] = "NAT_LEFT"
     LEVEL: ClassVar[Level] = Level.WARNING
     TEXT: ClassVar[str] = (
-        "the kernel table {table}, of generation {generation}, still translates here as when this host was the active one; "
-        "when no call passes here any more remove it: nft delete table ip {table}"
+        "the NAT table {table}, of generation {generation}, still translates here as when this host was the active one; "
+        "when no call passes here any more remove it: {remedy}"
     )
 
     table: str
     generation: int
+    remedy: str
 
 
 class TableAdopted(Event, frozen=True, kw_only=True):

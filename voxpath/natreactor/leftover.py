@@ -1,28 +1,40 @@
-"""A kernel table that nobody keeps any more, and that translates as it did: looked at, and left as it is."""
+"""What translates in the kernel and is kept by nobody any more: it goes on as it did, is looked at, and left as it is."""
+
+from contextlib import suppress
 
 from voxpath.core.errors import LocalError
-from voxpath.natreactor import ruleset
+from voxpath.natreactor import ruleset, slowpath
 from voxpath.natreactor.claim import is_claimed
+from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.libnftables import Nftables
 
 
 def generation_left(table: str) -> int | None:
-    """The generation of a table of ours in this network namespace.
+    """The generation of what a back end of ours has left in this network namespace, whichever it was.
 
-    It costs the same however many mappings there are: only the element that says what stands there is read.
-
-    :return: ``None``: there is none, a process keeps it, or nobody tells, for want of rights or of nftables.
+    :return: ``None``: there is nothing, a process keeps it, or nobody tells, for want of rights or of libraries.
     """
     if is_claimed(table):
         return None
-    try:
-        nft = Nftables()
-    except LocalError:
-        return None
+    # The slow path stands beside the others, too, so that is asked last.
+    for look in LOOKS:
+        with suppress(LocalError):
+            generation = look(table)
+            if generation is not None:
+                return generation
+    return None
+
+
+def _of_nftables(table: str) -> int | None:
+    """It costs the same however many mappings there are: only the element that says what stands there is read."""
+    nft = Nftables()
     try:
         found = ruleset.parse(nft.read(f"list set ip {table} state"))
-    except (LocalError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
     finally:
         nft.close()
     return found.generation if found is not None else None
+
+
+LOOKS = (_of_nftables, program.generation_left, slowpath.generation_left)

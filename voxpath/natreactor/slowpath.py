@@ -258,6 +258,22 @@ def end_process(table: str) -> None:
         connection.recv(1)
 
 
+def generation_left(table: str) -> int | None:
+    """The generation of what the process of a table translates by; ``None``: there is none, or it does not answer.
+
+    :raises LocalError: another user's process is in its place.
+    """
+    try:
+        connection = _connected(table)
+    except SlowPathGone:
+        return None
+    with connection, suppress(OSError, RemoteError, SlowPathGone):
+        kept = _exchanged(connection, Ask())
+        if isinstance(kept, Kept) and kept.version == VERSION:
+            return kept.generation
+    return None
+
+
 def _connected(table: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(ANSWER_S)
@@ -273,15 +289,21 @@ def _connected(table: str) -> socket.socket:
     return connection
 
 
-def _answered(connection: socket.socket, request: Request) -> Answer:
+def _exchanged(connection: socket.socket, request: Request) -> Answer:
     buffer = bytearray()
+    connection.sendall(framed(request))
+    while (said := take(buffer, answers)) is None:
+        octets = connection.recv(RECEIVED)
+        if not octets:
+            raise SlowPathGone("it has ended")
+        buffer += octets
+    return said
+
+
+def _answered(connection: socket.socket, request: Request) -> Answer:
+    """The answer of a process that is ended if it does not give one."""
     try:
-        connection.sendall(framed(request))
-        while (said := take(buffer, answers)) is None:
-            octets = connection.recv(RECEIVED)
-            if not octets:
-                raise SlowPathGone("it has ended")
-            buffer += octets
+        return _exchanged(connection, request)
     except TimeoutError:
         _kill(connection)
         raise SlowPathGone(f"it did not answer for {ANSWER_S:g} s") from None
@@ -290,7 +312,6 @@ def _answered(connection: socket.socket, request: Request) -> Answer:
         raise SlowPathGone(str(error)) from None
     except OSError as error:
         raise SlowPathGone(f"it has ended: {error.strerror or error}") from None
-    return said
 
 
 def _kill(connection: socket.socket) -> None:

@@ -15,6 +15,11 @@ from voxpath.natreactor.slowpath import end_process
 from voxpath.natreactor.steering import remove_steering
 
 
+def command(table: str, inside: tuple[str, ...]) -> str:
+    """What an operator types to withdraw."""
+    return " ".join(("python -m voxpath.natreactor.withdraw", table, *inside))
+
+
 def withdraw(table: str, inside: tuple[str, ...]) -> None:
     """End the slow path, and remove rules, routes, devices, programs and the table of nftables; what is not there is no error.
 

@@ -81,6 +81,43 @@ def withdraw(table: str) -> None:
         links.close()
 
 
+def generation_left(table: str) -> int | None:
+    """The generation of what programs of a table translate by; ``None``: there are none.
+
+    :raises LocalError: the kernel does not tell.
+    """
+    links = Links(handle_of(table))
+    try:
+        maps = _found(links)
+    finally:
+        links.close()
+    try:
+        if not is_whole(maps):
+            return None
+        state = maps["state"].get(layout.INDEX.pack(0)) or bytes(layout.STATE_OCTETS)
+        live = layout.INDEX.unpack_from(state, layout.LIVE_AT)[0] & 1
+        return int(layout.COUNT.unpack_from(state, layout.GENERATION_AT + live * layout.COUNT.size)[0])
+    finally:
+        for each in maps.values():
+            each.close()
+
+
+def _found(links: Links) -> dict[str, BpfMap]:
+    maps: dict[str, BpfMap] = {}
+    try:
+        for link in links.all():
+            for hook in Hook:
+                if number := links.attached(link.number, hook):
+                    for each in maps_of(number):
+                        if maps.setdefault(each.name, each) is not each:
+                            each.close()
+    except OSError as error:
+        for each in maps.values():
+            each.close()
+        raise LocalError(f"the kernel does not tell which programs it runs: {error.strerror}") from None
+    return maps
+
+
 class Program:
     """The program, its maps, and the interfaces that run it.
 
@@ -115,19 +152,7 @@ class Program:
 
         :raises LocalError: the kernel refuses to tell.
         """
-        maps: dict[str, BpfMap] = {}
-        try:
-            for link in self._links.all():
-                for hook in Hook:
-                    if number := self._links.attached(link.number, hook):
-                        for each in maps_of(number):
-                            if maps.setdefault(each.name, each) is not each:
-                                each.close()
-        except OSError as error:
-            for each in maps.values():
-                each.close()
-            raise LocalError(f"the kernel does not tell which programs it runs: {error.strerror}") from None
-        return maps
+        return _found(self._links)
 
     def load(self, reused: Maps) -> None:
         """Load the program into the kernel.
