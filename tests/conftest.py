@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, settings
 from twisted.internet import reactor
 from twisted.logger import LogEvent, globalLogPublisher
 
+# Its asserts tell what they found, as those of all tests do.
+pytest.register_assert_rewrite("voxpath.testing.nat")
+
 # Tests assert what holds, never how fast: a busy machine is no reason to fail.
 settings.register_profile("voxpath", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("voxpath")

@@ -16,7 +16,6 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tests.app.tlsfiles import write_made
-from tests.natreactor.nat_packets import udp
 from voxpath.app.decode import decode
 from voxpath.app.event import BlockNotReserved, BlocksAstray, ClockBehind, FeedFailed, OwnPortsTaken, StoreRowRefused
 from voxpath.app.facts import ProcessFacts
@@ -45,6 +44,7 @@ from voxpath.model.ports import BindingState, Mapping, PortBinding, PortBlock
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.store.memory import MemoryStore
 from voxpath.testing.clock import VirtualClock
+from voxpath.testing.nat.packets import udp
 
 TEXT = """
 [control]

@@ -18,13 +18,13 @@ import pytest
 
 from tests.live.namespaces import Namespaces
 from tests.live.nat_rig import LAN, WAN, KernelRig
-from tests.natreactor.nat_conformance import OUTSIDE, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, checksums_hold, cut, ping, pong, udp
 from voxpath.model.ports import Transaction
 from voxpath.natreactor.event import HostSetting, TableAdopted
 from voxpath.natreactor.interface import Adopted, INATReactor
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.withdraw import withdraw
+from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, checksums_hold, cut, ping, pong, udp
+from voxpath.testing.nat.rig import OUTSIDE, result_of, settings
 
 STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
@@ -35,8 +35,8 @@ import sys
 from importlib import import_module
 from twisted.internet.task import Clock
 sys.path.insert(0, sys.argv[1])
-from tests.natreactor.nat_conformance import settings
-from tests.natreactor.nat_packets import MAPPINGS
+from voxpath.testing.nat.rig import settings
+from voxpath.testing.nat.packets import MAPPINGS
 from voxpath.model.ports import Transaction
 nat = getattr(import_module(sys.argv[2]), sys.argv[3])(settings(Clock()))
 nat.start()

@@ -12,12 +12,12 @@ from twisted.internet.task import Clock
 
 from tests.live.namespaces import Namespaces
 from tests.live.wires import OneProcessor, Wire
-from tests.natreactor.nat_conformance import result_of, settings
-from tests.natreactor.nat_packets import FAR
 from voxpath.model.event import Event
 from voxpath.natreactor.interface import Adopted, INATReactor
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.address import peer_of, socket_name
+from voxpath.testing.nat.packets import FAR
+from voxpath.testing.nat.rig import result_of, settings
 
 LAN, WAN = "10.0.0.1", "198.51.100.1"
 

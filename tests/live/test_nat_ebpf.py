@@ -18,22 +18,6 @@ from twisted.internet.task import Clock
 from tests.live.namespaces import Namespaces
 from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
-from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, oracle, result_of, settings
-from tests.natreactor.nat_packets import (
-    CASES,
-    FAR,
-    MAPPINGS,
-    PHONE1,
-    PHONE2,
-    PUBLIC1,
-    PUBLIC2,
-    Case,
-    checksum,
-    cut,
-    mapping,
-    ping,
-    udp,
-)
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.packet import is_unicast
@@ -50,6 +34,23 @@ from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.slow.device import open_device
 from voxpath.natreactor.tun import TunNAT
 from voxpath.natreactor.withdraw import withdraw
+from voxpath.testing.nat.conformance import NatConformance
+from voxpath.testing.nat.packets import (
+    CASES,
+    FAR,
+    MAPPINGS,
+    PHONE1,
+    PHONE2,
+    PUBLIC1,
+    PUBLIC2,
+    Case,
+    checksum,
+    cut,
+    mapping,
+    ping,
+    udp,
+)
+from voxpath.testing.nat.rig import OUTSIDE, oracle, result_of, settings
 
 pytestmark = pytest.mark.live
 
@@ -396,7 +397,7 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig, missing: str) -> None:
         assert probe(settings(rig.clock)).usable
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.natreactor.nat_conformance import settings\nfrom twisted.internet.task import Clock\n"
+        "from voxpath.testing.nat.rig import settings\nfrom twisted.internet.task import Clock\n"
         "from voxpath.natreactor.ebpf.nat import probe\nprint(probe(settings(Clock())))"
     )
     argv = ["setpriv", f"--bounding-set=-{missing}", f"--inh-caps=-{missing}", sys.executable, "-c", script, ROOT]

@@ -10,12 +10,13 @@ import pytest
 
 from tests.live.namespaces import Namespaces
 from tests.live.nat_rig import KernelRig, gateway_site
-from tests.natreactor.nat_conformance import NatConformance, result_of
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, udp
 from voxpath.model.ports import Transaction
 from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.ebpf.nat import EbpfNAT
 from voxpath.natreactor.withdraw import withdraw
+from voxpath.testing.nat.conformance import NatConformance
+from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, udp
+from voxpath.testing.nat.rig import result_of
 
 pytestmark = pytest.mark.live
 

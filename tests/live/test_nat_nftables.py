@@ -14,9 +14,6 @@ from twisted.internet.task import Clock
 from tests.live.namespaces import Namespaces
 from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
-from tests.natreactor.nat_conformance import MEDIA, OUTSIDE, NatConformance, pinhole, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, cut, mapping, ping, pong, udp
-from tests.natreactor.pool_conformance import PoolConformance
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.pinhole import PinholeChange
@@ -24,6 +21,11 @@ from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableLost, Unwatc
 from voxpath.natreactor.interface import Adopted, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT, probe
 from voxpath.natreactor.withdraw import withdraw
+from voxpath.testing.nat.calls import MEDIA, pinhole
+from voxpath.testing.nat.conformance import NatConformance
+from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, cut, mapping, ping, pong, udp
+from voxpath.testing.nat.pool import PoolConformance
+from voxpath.testing.nat.rig import OUTSIDE, result_of, settings
 
 pytestmark = pytest.mark.live
 
@@ -279,8 +281,8 @@ def test_it_runs_in_a_user_namespace_too(rig: KernelRig) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from dataclasses import replace\nfrom twisted.internet.task import Clock\n"
-        "from tests.natreactor.nat_conformance import OUTSIDE, result_of, settings\n"
-        "from tests.natreactor.nat_packets import MAPPINGS\nfrom voxpath.model.ports import Transaction\n"
+        "from voxpath.testing.nat.rig import OUTSIDE, result_of, settings\n"
+        "from voxpath.testing.nat.packets import MAPPINGS\nfrom voxpath.model.ports import Transaction\n"
         "from voxpath.natreactor.nftables import NftablesNAT, probe\nfrom voxpath.natreactor.withdraw import withdraw\n"
         "chosen = replace(settings(Clock()), outside=replace(OUTSIDE, inside=('lo',), outside=('lo',)))\n"
         "assert probe(chosen).usable\nnat = NftablesNAT(chosen)\nresult_of(nat.start())\n"
@@ -297,7 +299,7 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig) -> None:
         assert probe(settings(rig.clock)).usable
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.natreactor.nat_conformance import settings\nfrom twisted.internet.task import Clock\n"
+        "from voxpath.testing.nat.rig import settings\nfrom twisted.internet.task import Clock\n"
         "from voxpath.natreactor.nftables import probe\nprint(probe(settings(Clock())))"
     )
     argv = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", script, ROOT]

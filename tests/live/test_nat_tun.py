@@ -15,9 +15,6 @@ from twisted.internet.task import Clock
 from tests.live.namespaces import Namespaces
 from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
-from tests.natreactor.nat_conformance import OUTSIDE, NatConformance, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, mapping, udp
-from tests.natreactor.pool_conformance import PoolConformance
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.natreactor.event import SlowPathLost, TableAdopted, TableLost
@@ -25,6 +22,10 @@ from voxpath.natreactor.interface import Adopted
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.tun import TunNAT, probe
 from voxpath.natreactor.withdraw import withdraw
+from voxpath.testing.nat.conformance import NatConformance
+from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, mapping, udp
+from voxpath.testing.nat.pool import PoolConformance
+from voxpath.testing.nat.rig import OUTSIDE, result_of, settings
 
 pytestmark = pytest.mark.live
 
@@ -226,7 +227,7 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig) -> None:
         assert probe(settings(rig.clock)).usable
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.natreactor.nat_conformance import settings\nfrom twisted.internet.task import Clock\n"
+        "from voxpath.testing.nat.rig import settings\nfrom twisted.internet.task import Clock\n"
         "from voxpath.natreactor.tun import probe\nprint(probe(settings(Clock())))"
     )
     argv = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", script, ROOT]

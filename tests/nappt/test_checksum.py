@@ -5,8 +5,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.natreactor.nat_packets import checksum
 from voxpath.nappt.checksum import adjust, delta, total
+from voxpath.testing.nat.packets import checksum
 
 
 def test_the_example_of_the_rfc() -> None:

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.natreactor.nat_packets import (
+from voxpath.model.ports import PortBlock, Transaction
+from voxpath.nappt.quick import BETWEEN, quick_inbound, quick_outbound
+from voxpath.nappt.table import Table
+from voxpath.nappt.translate import inbound, outbound
+from voxpath.nappt.verdict import Drop, Reason, Translated
+from voxpath.testing.nat.packets import (
     CASES,
     FAR,
     MAPPINGS,
@@ -21,11 +26,6 @@ from tests.natreactor.nat_packets import (
     tcp,
     udp,
 )
-from voxpath.model.ports import PortBlock, Transaction
-from voxpath.nappt.quick import BETWEEN, quick_inbound, quick_outbound
-from voxpath.nappt.table import Table
-from voxpath.nappt.translate import inbound, outbound
-from voxpath.nappt.verdict import Drop, Reason, Translated
 
 KERNELS_OWN = {Reason.BAD_HEADER, Reason.BAD_OPTIONS}
 """The kernel has dropped such packets before."""

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.natreactor.nat_packets import MAPPINGS, PHONE1, PHONE2, PREFIX, PUBLIC1, PUBLIC2, mapping
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt import table as table_module
 from voxpath.nappt.table import Table
+from voxpath.testing.nat.packets import MAPPINGS, PHONE1, PHONE2, PREFIX, PUBLIC1, PUBLIC2, mapping
 
 PUBLICS = (IPv4Address(PUBLIC1), IPv4Address(PUBLIC2))
 

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.natreactor.nat_packets import (
+from voxpath.model.ports import Mapping, PortBlock, Transaction
+from voxpath.nappt.pinhole import Pinhole, PinholeChange, Pinholes
+from voxpath.nappt.table import Table
+from voxpath.nappt.translate import inbound, outbound
+from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
+from voxpath.testing.nat.packets import (
     CASES,
     FAR,
     MAPPINGS,
@@ -22,11 +27,6 @@ from tests.natreactor.nat_packets import (
     tcp,
     udp,
 )
-from voxpath.model.ports import Mapping, PortBlock, Transaction
-from voxpath.nappt.pinhole import Pinhole, PinholeChange, Pinholes
-from voxpath.nappt.table import Table
-from voxpath.nappt.translate import inbound, outbound
-from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
 
 PUBLICS = tuple(IPv4Address(text) for text in (PUBLIC1, PUBLIC2, UNUSED_PUBLIC))
 

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.natreactor.nat_packets import (
+from voxpath.model.ports import PortBlock, Transaction
+from voxpath.nappt.fragments import LIFE_S, MOST_HELD, MOST_HELD_OF_ONE, MOST_PACKETS
+from voxpath.nappt.pool import MOST_OF_ONE, TCP_TRANSITORY_S, NaptPool, PoolPorts
+from voxpath.nappt.table import Table
+from voxpath.nappt.translator import Translator
+from voxpath.nappt.verdict import Drop, Held, Local, Reason, Translated, Verdict
+from voxpath.testing.nat.packets import (
     FAR,
     LONG,
     MAPPINGS,
@@ -32,12 +38,6 @@ from tests.natreactor.nat_packets import (
     tcp,
     udp,
 )
-from voxpath.model.ports import PortBlock, Transaction
-from voxpath.nappt.fragments import LIFE_S, MOST_HELD, MOST_HELD_OF_ONE, MOST_PACKETS
-from voxpath.nappt.pool import MOST_OF_ONE, TCP_TRANSITORY_S, NaptPool, PoolPorts
-from voxpath.nappt.table import Table
-from voxpath.nappt.translator import Translator
-from voxpath.nappt.verdict import Drop, Held, Local, Reason, Translated, Verdict
 
 
 def translator(mss: int = 0, services: tuple[PortBlock, ...] = ()) -> Translator:

@@ -5,13 +5,13 @@ from ipaddress import IPv4Address
 
 from twisted.internet.task import Clock
 
-from tests.natreactor.nat_conformance import settings
-from tests.natreactor.nat_packets import PHONE1
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.event import Dropped, SpoofedPort
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import nobody
+from voxpath.testing.nat.packets import PHONE1
+from voxpath.testing.nat.rig import settings
 
 
 def test_counters_that_begin_again_lose_nothing() -> None:

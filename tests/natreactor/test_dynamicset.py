@@ -7,7 +7,6 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from tests.natreactor.nat_packets import PHONE1, PHONE2
 from voxpath.core.errors import LocalError
 from voxpath.natreactor import kernelcounters
 from voxpath.natreactor.dynamicset import DynamicSet
@@ -22,6 +21,7 @@ from voxpath.natreactor.elements import (
     elements_of,
 )
 from voxpath.natreactor.netlink import NESTED, attribute
+from voxpath.testing.nat.packets import PHONE1, PHONE2
 
 ONE, OTHER = int(IPv4Address(PHONE1)), int(IPv4Address(PHONE2))
 MOST = 4

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.natreactor.ebpf_maps import MemoryMap, Packets
-from tests.natreactor.nat_packets import PHONE1, PHONE2, PUBLIC1, PUBLIC2, UNUSED_PUBLIC, mapping
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Mapping, PortBlock, Transaction
 from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.table import Table
 from voxpath.natreactor.ebpf import layout
 from voxpath.natreactor.ebpf.table import KernelTable
+from voxpath.testing.nat.packets import PHONE1, PHONE2, PUBLIC1, PUBLIC2, UNUSED_PUBLIC, mapping
 
 PUBLICS = tuple(IPv4Address(text) for text in (PUBLIC1, PUBLIC2, UNUSED_PUBLIC))
 PHONES = tuple(IPv4Address(f"10.0.0.{host}") for host in range(11, 15))

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 from twisted.internet.task import Clock
 
-from tests.natreactor.nat_conformance import settings
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Transaction
 from voxpath.natreactor import elements
+from voxpath.testing.nat.rig import settings
 
 
 class Refusing:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.natreactor.nat_conformance import OUTSIDE
 from voxpath.core.errors import LocalError
 from voxpath.natreactor.host import plan, prepare, prepare_device
+from voxpath.testing.nat.rig import OUTSIDE
 
 
 def kernel(root: Path, **values: str) -> Path:

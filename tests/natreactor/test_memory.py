@@ -6,9 +6,6 @@ from ipaddress import IPv4Address
 import pytest
 from twisted.internet.task import Clock
 
-from tests.natreactor.nat_conformance import NatConformance, result_of, settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, udp
-from tests.natreactor.pool_conformance import PoolConformance
 from voxpath.model.event import Event
 from voxpath.model.ports import Transaction
 from voxpath.nappt.verdict import Reason
@@ -16,6 +13,10 @@ from voxpath.natreactor import notices
 from voxpath.natreactor.event import Dropped
 from voxpath.natreactor.interface import Adopted, PhoneCounters
 from voxpath.natreactor.memory import MemoryNAT
+from voxpath.testing.nat.conformance import NatConformance
+from voxpath.testing.nat.packets import FAR, MAPPINGS, udp
+from voxpath.testing.nat.pool import PoolConformance
+from voxpath.testing.nat.rig import result_of, settings
 
 
 class MemoryRig:

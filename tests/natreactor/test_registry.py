@@ -4,7 +4,6 @@ import pytest
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from tests.natreactor.nat_conformance import settings
 from voxpath.core.errors import LocalError
 from voxpath.natreactor import registry
 from voxpath.natreactor.interface import Capabilities, INATReactor
@@ -12,6 +11,7 @@ from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.registry import BackEnd, back_ends, select
 from voxpath.natreactor.tun import TunNAT
+from voxpath.testing.nat.rig import settings
 
 ABLE = BackEnd("nftables", lambda _: Capabilities("nftables", True, "fine"), NftablesNAT)
 UNABLE = BackEnd("nftables", lambda _: Capabilities("nftables", False, "no rights"), NftablesNAT)

@@ -6,8 +6,6 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
-from tests.natreactor.nat_conformance import settings
-from tests.natreactor.nat_packets import FAR, MAPPINGS, PHONE1, PUBLIC1
 from voxpath.core.errors import LocalError
 from voxpath.flow import pinholes
 from voxpath.flow.pinholes import UNKNOWN_S
@@ -19,6 +17,8 @@ from voxpath.natreactor.event import PeersAdmitted, PeersNotAdmitted
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.sessions import MediaSessions
 from voxpath.ports.directory import NoDirectory
+from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1
+from voxpath.testing.nat.rig import settings
 
 PHONE = "02:00:00:00:00:01"
 MEDIA = MediaSession(

@@ -7,25 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.natreactor.nat_packets import (
-    CASES,
-    FAR,
-    MAPPINGS,
-    PHONE1,
-    PHONE2,
-    PREFIX,
-    PUBLIC1,
-    PUBLIC2,
-    STRANGER,
-    UNUSED_PUBLIC,
-    Case,
-    announcing,
-    checksum,
-    cut,
-    error,
-    ping,
-    udp,
-)
 from voxpath.core.errors import RemoteError
 from voxpath.nappt.pinhole import Pinhole
 from voxpath.nappt.pool import PoolPorts
@@ -59,6 +40,25 @@ from voxpath.natreactor.slow.frames import (
     requests,
     rows_of,
     take,
+)
+from voxpath.testing.nat.packets import (
+    CASES,
+    FAR,
+    MAPPINGS,
+    PHONE1,
+    PHONE2,
+    PREFIX,
+    PUBLIC1,
+    PUBLIC2,
+    STRANGER,
+    UNUSED_PUBLIC,
+    Case,
+    announcing,
+    checksum,
+    cut,
+    error,
+    ping,
+    udp,
 )
 
 WAN = "198.51.100.1"

@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Any
 
 from voxpath.model.ports import Mapping, PortBlock
 from voxpath.nappt.verdict import Reason
@@ -15,6 +16,7 @@ PREFIX = "10.0.0.0/24"
 
 
 def mapping(private: str, public: str, first: int, size: int) -> Mapping:
+    """A mapping by texts."""
     return Mapping(IPv4Address(private), PortBlock(IPv4Address(public), first, size))
 
 
@@ -32,7 +34,7 @@ def checksum(octets: bytes) -> int:
     """The Internet checksum, computed afresh and slowly."""
     if len(octets) % 2:
         octets += b"\0"
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -68,7 +70,7 @@ def _pseudo(source: str, destination: str, protocol: int, length: int) -> bytes:
 
 
 def udp(
-    source: str, port: int, destination: str, to: int, payload: bytes = b"voxpath", *, sum_: int | None = None, **more: object
+    source: str, port: int, destination: str, to: int, payload: bytes = b"voxpath", *, sum_: int | None = None, **more: Any
 ) -> bytes:
     """A UDP packet; ``sum_`` overrides its checksum."""
     length = 8 + len(payload)
@@ -78,7 +80,7 @@ def udp(
     return ip(source, destination, body[:6] + struct.pack("!H", sum_) + body[8:], **more)
 
 
-def tcp(source: str, port: int, destination: str, to: int, payload: bytes = b"", **more: object) -> bytes:
+def tcp(source: str, port: int, destination: str, to: int, payload: bytes = b"", **more: Any) -> bytes:
     """A TCP SYN."""
     body = struct.pack("!HHIIBBHHH", port, to, 1, 0, 0x50, 2, 1000, 0, 0) + payload
     sum_ = checksum(_pseudo(source, destination, 6, len(body)) + body)
@@ -94,30 +96,28 @@ def announcing(source: str, port: int, destination: str, to: int, options: bytes
     return plain[:20] + bytes(body)
 
 
-def sctp(source: str, port: int, destination: str, to: int, **more: object) -> bytes:
+def sctp(source: str, port: int, destination: str, to: int, **more: Any) -> bytes:
     """An SCTP packet; its checksum does not cover the addresses, so any value shows that it is left alone."""
     return ip(source, destination, struct.pack("!HHII", port, to, 0x11223344, 0x55667788), 132, **more)
 
 
-def icmp(source: str, destination: str, kind: int, code: int, rest: bytes, data: bytes, sum_: int = 0, **more: object) -> bytes:
+def icmp(source: str, destination: str, kind: int, code: int, rest: bytes, data: bytes, sum_: int = 0, **more: Any) -> bytes:
     """An ICMP message; ``sum_`` damages its checksum."""
     body = struct.pack("!BBH", kind, code, 0) + rest + data
     return ip(source, destination, body[:2] + struct.pack("!H", (checksum(body) + sum_) % 0xFFFF) + body[4:], 1, **more)
 
 
-def ping(source: str, destination: str, identifier: int, **more: object) -> bytes:
+def ping(source: str, destination: str, identifier: int, **more: Any) -> bytes:
     """An echo request."""
     return icmp(source, destination, 8, 0, struct.pack("!HH", identifier, 1), b"voxpath", **more)
 
 
-def pong(source: str, destination: str, identifier: int, **more: object) -> bytes:
+def pong(source: str, destination: str, identifier: int, **more: Any) -> bytes:
     """An echo reply."""
     return icmp(source, destination, 0, 0, struct.pack("!HH", identifier, 1), b"voxpath", **more)
 
 
-def error(
-    source: str, destination: str, about: bytes, kind: int = 3, code: int = 3, rest: bytes = bytes(4), **more: object
-) -> bytes:
+def error(source: str, destination: str, about: bytes, kind: int = 3, code: int = 3, rest: bytes = bytes(4), **more: Any) -> bytes:
     """An ICMP error about a packet, with as much of that as RFC 1812 section 4.3.2.3 lets it have."""
     return icmp(source, destination, kind, code, rest, about[:548], **more)
 
@@ -159,19 +159,23 @@ class Case:
 
 
 def passes(name: str, packet: bytes, source: str, destination: str) -> Case:
+    """A packet that goes on with these addresses."""
     return Case(name, packet[12:15] == bytes((10, 0, 0)), packet, leaves=(source, destination))
 
 
 def becomes(name: str, packet: bytes, behind: bytes) -> Case:
+    """A packet that goes on as this one."""
     addresses = (str(IPv4Address(behind[12:16])), str(IPv4Address(behind[16:20])))
     return Case(name, packet[12:15] == bytes((10, 0, 0)), packet, leaves=addresses, becomes=behind)
 
 
 def out(name: str, packet: bytes, reason: Reason, *, counted: bool = True) -> Case:
+    """A packet from inside that is dropped."""
     return Case(name, True, packet, reason, counted=counted)
 
 
 def into(name: str, packet: bytes, reason: Reason, *, counted: bool = True) -> Case:
+    """A packet from outside that is dropped."""
     return Case(name, False, packet, reason, counted=counted)
 
 

@@ -1,6 +1,6 @@
 """What every NAT back end has to do that has an ordinary NAPT (NAP-15) or limits segments, beside what all of them have to do.
 
-A test module subclasses :class:`PoolConformance` and provides a :class:`tests.natreactor.nat_conformance.Rig`.
+A test module subclasses :class:`PoolConformance` and provides a fixture ``rig``, a :class:`voxpath.testing.nat.rig.Rig`.
 """
 
 from collections.abc import Callable
@@ -8,8 +8,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from tests.natreactor.nat_conformance import Rig, result_of
-from tests.natreactor.nat_packets import (
+from voxpath.model.ports import Transaction
+from voxpath.nappt.pool import PoolPorts
+from voxpath.natreactor.interface import Adopted
+from voxpath.testing.nat.packets import (
     FAR,
     LONG,
     MAPPINGS,
@@ -27,9 +29,7 @@ from tests.natreactor.nat_packets import (
     tcp,
     udp,
 )
-from voxpath.model.ports import Transaction
-from voxpath.nappt.pool import PoolPorts
-from voxpath.natreactor.interface import Adopted
+from voxpath.testing.nat.rig import Rig, result_of
 
 STRANGER = "198.51.100.7"
 POOL = range(60000, 60100)
@@ -40,6 +40,7 @@ MSS = 1300
 
 
 def port_of(packet: bytes) -> int:
+    """The source port of a packet without IP options."""
     return int.from_bytes(packet[20:22], "big")
 
 
