@@ -6,6 +6,7 @@ from zope.interface.verify import verifyObject
 
 from voxpath.core.errors import LocalError
 from voxpath.natreactor import registry
+from voxpath.natreactor.ebpf.nat import EbpfNAT
 from voxpath.natreactor.interface import Capabilities, INATReactor
 from voxpath.natreactor.memory import MemoryNAT
 from voxpath.natreactor.nftables import NftablesNAT
@@ -20,7 +21,8 @@ NO_TUN = BackEnd("tun", lambda _: Capabilities("tun", False, "no device"), TunNA
 (MEMORY,) = (each for each in registry.OWN if each.name == "memory")
 
 
-def test_both_provide_the_interface() -> None:
+def test_all_provide_the_interface() -> None:
+    assert verifyObject(INATReactor, EbpfNAT(settings(Clock())))
     assert verifyObject(INATReactor, MemoryNAT(settings(Clock())))
     assert verifyObject(INATReactor, NftablesNAT(settings(Clock())))
     assert verifyObject(INATReactor, TunNAT(settings(Clock())))
