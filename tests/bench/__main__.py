@@ -10,6 +10,7 @@ from tests.bench.dhcp.filled import FILLED
 from tests.bench.dhcp.part import DHCP
 from tests.bench.dhcp.relayed import RELAY
 from tests.bench.machine import machine
+from tests.bench.nat.part import NAT
 from tests.bench.page import section, write
 from tests.bench.part import ROOT, Load, Measured, Part, medians
 from tests.bench.sip.part import SIP
@@ -17,7 +18,7 @@ from tests.bench.tftp.part import TFTP
 from tests.live.namespaces import end_on_signals
 
 PAGE = ROOT / "docs/performance.md"
-PARTS = {part.name: part for part in (DHCP, RELAY, FILLED, SIP, TFTP)}
+PARTS = {part.name: part for part in (DHCP, RELAY, FILLED, SIP, TFTP, NAT)}
 
 GIVE_UP_AFTER = 2
 """A server is not asked for more after so many rates in a row at which it did not keep up."""

@@ -17,6 +17,10 @@ from tests.bench.dhcp.goals import dhcp_goals
 from tests.bench.dhcp.part import DHCP, summed
 from tests.bench.goal import Goal, told
 from tests.bench.machine import WRITTEN, commit
+from tests.bench.nat import traffic
+from tests.bench.nat.goals import ARRIVED, nat_goals
+from tests.bench.nat.part import FROM_PHONES, NAT
+from tests.bench.nat.site import PATHS
 from tests.bench.part import Load, Measured, Server, medians, percentile
 from tests.bench.sip import load as sip_load
 from tests.bench.sip import part as sip
@@ -269,6 +273,51 @@ def test_a_part_without_rates_of_its_own_names_none() -> None:
     text = page.section(TFTP, {}, "c", "l", table)
     assert "| clients | server | complete |" in text
     assert "highest rate" not in text
+
+
+def carried(server: str, phones: int, kpps: float, lease_ms: float = float("nan")) -> Measured:
+    return Measured(FROM_PHONES, server, phones, 1000 / kpps, True, (kpps, 1.0, 5.0, 20.0, lease_ms))
+
+
+def test_back_ends_are_held_against_masquerading_and_leases_against_the_clock() -> None:
+    table = [
+        carried("plain forwarding", 1000, 1000.0),
+        carried("masquerade", 1000, 500.0),
+        carried("ebpf", 1000, 900.0, 0.1),
+        carried("ebpf", 10_000, 900.0, 2.0),
+        carried("tun", 1000, 100.0, 0.1),
+    ]
+    text = told(nat_goals(table))
+    assert "ebpf, packets a second, x masquerade | 1.80 | at least 1.50: met | at least 1.70: met |" in text
+    assert "ebpf, packets a second, x plain forwarding | 0.90 |  | at least 0.95: **missed by 5%** |" in text
+    assert "ebpf, ms until a lease is visible beside 10000 | 2.00 | at most 1.00: **missed by 100%** |  |" in text
+    assert "tun, packets a second, x masquerade | 0.20 | at least 0.30: **missed by 33%** |  |" in text
+    assert "tun, us for 99 % of the packets | 20.00 | at most 5000: met |  |" in text
+    assert "plain forwarding, us" not in text
+
+
+def test_without_masquerading_beside_them_no_rate_is_judged() -> None:
+    assert "masquerade" not in told(nat_goals([carried("ebpf", 1000, 900.0)]))
+
+
+def test_the_phones_of_the_traffic_fill_their_public_addresses() -> None:
+    mappings = [traffic.mapping(phone) for phone in range(2000)]
+    assert len({(row.block.public, row.block.first) for row in mappings}) == len({row.private for row in mappings}) == 2000
+    assert (str(mappings[999].private), str(mappings[999].block.public), mappings[999].block.last) == (
+        "10.1.4.250",
+        "203.0.113.1",
+        65535,
+    )
+    assert (str(mappings[1000].private), str(mappings[1000].block.public)) == ("10.1.5.1", "203.0.113.2")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("server", PATHS)
+def test_each_back_end_carries_the_packets_of_some_phones(server: str) -> None:
+    with NAT.ready(FROM_PHONES, Server(server, lambda _: [])) as loaded:
+        seen = loaded(10, 1)
+    assert seen.figures[ARRIVED] > 0.01
+    assert seen.cpu_us > 0
 
 
 @pytest.mark.live

@@ -1,15 +1,12 @@
 """The eBPF back end where drivers run it (XDP): here those of virtual cables, which are asked for it on purpose."""
 
-import fcntl
-import socket
-import struct
-from array import array
 from collections.abc import Iterator
 
 import pytest
 
 from tests.live.namespaces import Namespaces
 from tests.live.nat_rig import KernelRig, gateway_site
+from tests.live.wires import receive_frames
 from voxpath.model.ports import Transaction
 from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.ebpf.nat import EbpfNAT
@@ -19,15 +16,6 @@ from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, udp
 from voxpath.testing.nat.rig import result_of
 
 pytestmark = pytest.mark.live
-
-SIOCETHTOOL, ETHTOOL_SGRO = 0x8946, 0x2C
-
-
-def receive_frames(net: Namespaces, name: str, interface: str) -> None:
-    """Let the end of a virtual cable take frames that the other end's XDP program sends: it does so while GRO is on."""
-    wanted = array("I", [ETHTOOL_SGRO, 1])
-    with net.entered(name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kernel:
-        fcntl.ioctl(kernel, SIOCETHTOOL, struct.pack("16sQ16x", interface.encode(), wanted.buffer_info()[0]))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 """Raw Ethernet at the two ends of a gateway, so that tests see exactly what leaves it and what does not."""
 
+import fcntl
 import os
 import select
 import socket
 import struct
+from array import array
 from ipaddress import IPv4Address
 from types import TracebackType
 
@@ -15,6 +17,15 @@ ETH_ARP = b"\x08\x06"
 OUTGOING = 4
 ANSWER_S = 2.0
 MOST = 65536
+
+SIOCETHTOOL, ETHTOOL_SGRO = 0x8946, 0x2C
+
+
+def receive_frames(net: Namespaces, name: str, interface: str) -> None:
+    """Let an end of a virtual cable take frames that an XDP program sends at the other end: it does so while GRO is on."""
+    wanted = array("I", [ETHTOOL_SGRO, 1])
+    with net.entered(name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kernel:
+        fcntl.ioctl(kernel, SIOCETHTOOL, struct.pack("16sQ16x", interface.encode(), wanted.buffer_info()[0]))
 
 
 class Wire:
