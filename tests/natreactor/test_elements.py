@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
@@ -10,6 +11,8 @@ from twisted.internet.task import Clock
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Transaction
 from voxpath.natreactor import elements
+from voxpath.testing.nat.packets import MAPPINGS
+from voxpath.testing.nat.pool import PORTS
 from voxpath.testing.nat.rig import settings
 
 
@@ -38,3 +41,34 @@ def test_a_refusal_tells_what_to_do_about_it(number: int, said: str) -> None:
     with pytest.raises(LocalError) as refused:
         elements.change(Refusing(number), chosen, chosen.make_table(), Transaction(1))
     assert str(refused.value).endswith(said)
+
+
+class Accepting:
+    """A kernel that takes every change."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, bytes]] = []
+
+    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
+        """Take it."""
+        self.parts += parts
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, set()),
+        ({"call_aware": True}, {"held_block", "held_port"}),
+        ({"pool": PORTS}, {"own_block", "own_port"}),
+        ({"pool": PORTS, "call_aware": True}, {"held_block", "held_port", "own_block", "own_port"}),
+    ],
+)
+def test_sets_beside_the_maps_are_kept_only_where_rules_look_into_them(more: dict[str, Any], expected: set[str]) -> None:
+    """What comes and what goes, in the step of the mappings themselves."""
+    chosen, kernel = settings(Clock(), **more), Accepting()
+    table = chosen.make_table()
+    for transaction in (Transaction(1, MAPPINGS), Transaction(2, (), MAPPINGS)):
+        kernel.parts = []
+        elements.change(kernel, chosen, table, table.apply(transaction))
+        told = b"".join(content for _, content in kernel.parts)
+        assert {each for each in ("held_block", "held_port", "own_block", "own_port") if each.encode() + b"\0" in told} == expected
