@@ -311,6 +311,11 @@ def test_the_phones_of_the_traffic_fill_their_public_addresses() -> None:
     assert (str(mappings[1000].private), str(mappings[1000].block.public)) == ("10.1.5.1", "203.0.113.2")
 
 
+@pytest.mark.parametrize(("phones", "ports"), [(10, 32), (1000, 32), (1001, 16), (10_000, 2), (32_000, 1)])
+def test_there_are_no_more_flows_than_connection_tracking_has_room_for(phones: int, ports: int) -> None:
+    assert traffic.ports_of(phones) == ports
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("server", PATHS)
 def test_each_back_end_carries_the_packets_of_some_phones(server: str) -> None:

@@ -36,8 +36,8 @@ METHOD = (
 - One run measures all back ends in turn, each with the mappings of so many phones; every figure is the median over the runs.
   Only the ratios of one table mean anything: machines differ.
 - Phones, gateway and outside are network namespaces with veth cables between them.
-  A program in the kernel makes the packets (`tests/bench/nat/traffic.bpf.c`), 172 octets of payload, of all phones and all ports
-  of their blocks in turn.
+  A program in the kernel makes the packets (`tests/bench/nat/traffic.bpf.c`), 172 octets of payload, of all phones in turn, and
+  of as many of their ports as make 32 000 flows at the most.
   They reach the gateway as frames, as from the driver of a network card, and end in the driver of the other side.
 - *CPU* is the time for each packet that arrived: the one processor does all of it, the making too, apart from *tun*, whose process
   has another one.

@@ -17,6 +17,7 @@
 struct order {
 	__u32 phones;
 	__u32 block;
+	__u32 ports; /* of each block that send and receive: a power of two */
 	__u32 inward;
 	__u32 ifindex;
 	__u32 ip_sum; /* of what is the same in all headers */
@@ -62,7 +63,7 @@ int generate(struct xdp_md *xdp)
 		return XDP_DROP;
 	number = (*count)++;
 	phone = number % order->phones;
-	port = FIRST_PORT + phone % 1000 * order->block + (number / order->phones & (order->block - 1));
+	port = FIRST_PORT + phone % 1000 * order->block + (number / order->phones & (order->ports - 1));
 	source = INSIDE + (phone / 250 << 8) + phone % 250;
 	destination = PEER;
 	if (order->inward) {

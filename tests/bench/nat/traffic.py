@@ -24,6 +24,7 @@ FIRST_PORT = 1536
 PHONES_OF_ONE = 1000
 """Phones behind one public address: all blocks that it has from the first port on."""
 PEER, PEER_PORT = "198.51.100.9", 40000
+MOST_PORTS, MOST_FLOWS = 32, 32_000
 PAYLOAD = 172
 """Octets of an RTP packet of 20 ms of G.711."""
 
@@ -33,7 +34,7 @@ WAYS = (OUTWARD, INWARD, UNTRANSLATED)
 
 LIVE_FRAMES, BATCH = 2, 64
 ETHERNET, HEADERS = 14, 42
-ORDER = Struct("=IIIIII6s2x")
+ORDER = Struct("=IIIIIII6s2x")
 
 
 class RunOptions(ctypes.Structure):
@@ -102,6 +103,11 @@ def template() -> bytes:
     return bytes(12) + b"\x08\x00" + bytes(plain)
 
 
+def ports_of(phones: int) -> int:
+    """How many ports of each phone send and receive: a power of two, and not more flows than connection tracking has room for."""
+    return 1 << min(MOST_PORTS, MOST_FLOWS // phones).bit_length() - 1
+
+
 def sum_of(octets: bytes) -> int:
     """The sum of words that a checksum begins with."""
     return sum(int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2))
@@ -112,7 +118,7 @@ def send(made: BpfObject, interface: str, mac: bytes, way: str, phones: int, pac
     frame = template()
     length = 8 + PAYLOAD
     sums = sum_of(frame[ETHERNET : ETHERNET + 20]), socket.IPPROTO_UDP + 2 * length
-    order = ORDER.pack(phones, BLOCK, WAYS.index(way), socket.if_nametoindex(interface), *sums, mac)
+    order = ORDER.pack(phones, BLOCK, ports_of(phones), WAYS.index(way), socket.if_nametoindex(interface), *sums, mac)
     made.map("orders").put(bytes(4), order)
     library = ctypes.CDLL(LIBRARY)
     options = RunOptions(
