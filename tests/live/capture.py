@@ -17,6 +17,11 @@ BROADCAST = "255.255.255.255"
 RTP_OCTETS = 12 + 160
 """A header, and 20 ms of G.711."""
 LAN = IPv4Network("10.0.0.0/24")
+MOST_OCTETS, BUFFER_KIB = 65535, 16384
+"""Of one packet, for each of which the kernel keeps so much room, and of those that tcpdump has not taken yet: some 256.
+
+By default it is eight, which a window of sixteen overruns while tcpdump waits for a processor.
+"""
 TRACEROUTE = re.compile(r"Possible traceroute: hop #\d+, attempt #\d+,?")
 """What tshark guesses from nothing but a port of 33434 to 33523, which a kernel may have chosen for a client."""
 
@@ -76,7 +81,7 @@ class Capture:
         self._log = directory / f"{name}-{interface}.tcpdump"
         self._net = net
         self._name = name
-        options = ["-U", "--immediate-mode", "-Z", "root", "-s", "0", "-n"]
+        options = ["-U", "--immediate-mode", "-Z", "root", "-s", str(MOST_OCTETS), "-B", str(BUFFER_KIB), "-n"]
         self._argv = ["tcpdump", *options, "-i", interface, "-w", str(self._file), *expression.split()]
 
     def __enter__(self) -> "Capture":
