@@ -60,6 +60,7 @@ def test_an_answer_without_an_interface_names_none(monkeypatch: pytest.MonkeyPat
 class Refused(socket.socket):
     """A socket whose packets a firewall drops."""
 
+    # The overloads of typeshed are of no use to one that always fails.
     def sendto(self, *what: object) -> int:  # type: ignore[override]
         raise PermissionError(errno.EPERM, "Operation not permitted")
 

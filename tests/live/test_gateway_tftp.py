@@ -122,8 +122,9 @@ def asked_from(wire: Capture, name: str) -> int:
 
 def errors_to(wire: Capture, port: int) -> list[str]:
     """Codes of the errors that were sent to a client's port; there is nothing else that it was sent."""
-    until(lambda: [frame for frame in wire.frames() if frame.destination_port == port], "an answer")
-    seen = wire.tshark(f"tftp && udp.dstport == {port}", "tftp.opcode", "tftp.error.code")
+    # A port of the server's may have the same number.
+    until(lambda: [frame for frame in wire.frames() if (frame.source, frame.destination_port) == (SERVER, port)], "an answer")
+    seen = wire.tshark(f"tftp && ip.src == {SERVER} && udp.dstport == {port}", "tftp.opcode", "tftp.error.code")
     assert {opcode for opcode, _ in seen} == {"5"}
     return [code for _, code in seen]
 

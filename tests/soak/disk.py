@@ -217,6 +217,7 @@ def _acknowledges(site: Site, recorder: Recorder, chance: Random) -> bool:
     before = recorder.total
     for _ in range(PATIENCE):
         with _load(site, chance):
+            # The load is of so many seconds; how many phones it serves in them is not asked for.
             time.sleep(LOAD_S)
         # As after a kill: the last acknowledgements may still be on their way.
         time.sleep(LATEST_S)

@@ -139,8 +139,7 @@ def _tried(
 ) -> Offer:
     """The offer that would be made; it is let go of at once, and its address stands again where it stood.
 
-    :param conflict: where the phone was found.
-
+    :param conflict: where the phone was found; ``None``: nowhere.
     :raises Exhausted: there is none.
     """
     marks = [(pool, pool.mark()) for pool in (parts.book.pool(scope.name) for scope in scopes)]
