@@ -680,7 +680,7 @@ def test_each_option_of_the_controller_has_its_effect() -> None:
 
 def test_a_nat_back_end_may_be_a_plugin_but_has_to_be_there() -> None:
     assert found('[nat]\nbackend = "iptables"') == {
-        "nat.backend": "nat.backend: there is no NAT back end 'iptables'; choose one of auto, nftables, tun, memory"
+        "nat.backend": "nat.backend: there is no NAT back end 'iptables'; choose one of auto, nftables, ebpf, tun, memory"
     }
 
 
