@@ -18,6 +18,7 @@ from tests.soak.fuzz import CODECS, MOST_OCTETS, MOST_S, fuzz
 from tests.soak.fuzz_dhcp_server import fuzz_server as fuzz_dhcp_server
 from tests.soak.fuzz_sip_server import fuzz_server
 from tests.soak.guided import guided
+from tests.soak.silence import silence
 from tests.soak.storm import storm
 from tests.soak.uploads import uploads
 
@@ -167,6 +168,13 @@ PROOFS = (
         "kill -9 of the gateway at its n-th flush of uploads, and EIO and ENOSPC on write and flush, lose no acknowledged file.",
         100,
         uploads,
+        live=True,
+    ),
+    Proof(
+        "silence",
+        "A phone that says nothing for so many seconds, longer than connection tracking remembers, is still reached from outside.",
+        400,
+        silence,
         live=True,
     ),
     Proof(

@@ -84,6 +84,7 @@ $admit
     counter name drop_unleased_port drop
   }
   chain receive {
+    $usual ip ttl > 1 goto receive_port
     # Where the TTL ends the packet stays as it is, so that the kernel's ICMP error shows the sender what it sent;
     # what the kernel would deliver to this host instead is dropped.
     ip ttl 0-1 fib daddr type local counter name drop_ttl_expired drop
@@ -101,11 +102,12 @@ $clamp
     notrack
     ip saddr { $private } counter name drop_bogon drop
     ip saddr { $public } counter name drop_bogon drop
-    ip daddr { $private } counter name drop_bogon drop
     ip daddr { $public } goto receive
+    ip daddr { $private } counter name drop_bogon drop
   }
   chain depart {
     notrack
+$usual_departed
 $punt_departed
     ip daddr { $public } meta mark set meta mark | $hairpin goto receive
 $napt_departed
@@ -130,6 +132,7 @@ $punt_returned
     counter name drop_unknown_phone goto offence
   }
   chain send {
+    $usual goto send_port
     ip frag-off & 0x3fff != 0 counter name drop_fragment drop
 $clamp
     meta l4proto udp @th,48,16 0-65535 goto send_port
@@ -152,6 +155,11 @@ $errors
   $speak
 }
 """)
+
+_USUAL = "ip frag-off & 0x3fff == 0 meta l4proto udp @th,48,16 0-65535"
+"""Nearly all packets are those of calls: they pass by the rules about all others."""
+
+_USUAL_DEPARTED = Template(f"    {_USUAL} ip ttl > 1 ip daddr != {{ $public }} accept")
 
 _PUNT = Template("""
   chain punt {
@@ -259,6 +267,9 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         **filtering.rules(settings, HAIRPIN_MARK),
         **napt.rules(settings, words, punt=punt),
         clamp=_CLAMP.substitute(most=settings.mss) if settings.mss else "",
+        usual=_USUAL,
+        # An ordinary NAPT has to look at them here.
+        usual_departed=_USUAL_DEPARTED.substitute(words) if settings.pool is None else "",
         refuse=_REFUSE,
         errors="\n".join(f"    {each} counter name drop_icmp drop" for each in about),
         punt=_PUNT.substitute(words) if punt else "",
