@@ -37,7 +37,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             made.start(site.gateway, "voxpath-sg")
         for name in (made.server, *(site.gateway for site in SITES)):
             made.serving(name)
-        assert {nat(made, site.gateway)["back end"] for site in SITES} == {request.param}
+        assert {nat(made, site.gateway)["backend"] for site in SITES} == {request.param}
         made.boot(CALLER, CALLEE)
         yield made
         made.is_sound()
