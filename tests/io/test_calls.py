@@ -84,6 +84,28 @@ def test_both_gateways_of_a_call_are_told_and_no_other_one() -> None:
     assert c.told == []
 
 
+@pytest.mark.parametrize("moved", [MediaSession("1", HERE, HERE), MediaSession("1", HERE, THERE, inside=True)])
+def test_a_call_that_leaves_a_gateway_is_over_there(moved: MediaSession) -> None:
+    """It was transferred, or goes by inside addresses now: what was open for it would stay so for ever."""
+    b = Link()
+    sessions = two_sites(b=b)
+    sessions.connect("mgc", CALL)
+    sessions.connect("mgc", moved)
+    sessions.disconnect("mgc", "1")
+    assert [name for name, _ in b.told] == ["CallBegins", "CallEnds"]
+
+
+def test_a_call_is_over_where_it_was_told_whoever_has_its_ports_by_then() -> None:
+    """The lease ended first, and nobody can tell any more which gateway it was."""
+    gateways, a = {PUBLIC: "a"}, Link()
+    sessions = RemoteSessions(lambda public, port: gateways.get(public, ""))
+    sessions.linked("a", a)
+    sessions.connect("mgc", CALL)
+    gateways.clear()
+    sessions.disconnect("mgc", "1")
+    assert [name for name, _ in a.told] == ["CallBegins", "CallEnds"]
+
+
 def test_calls_within_a_site_and_ends_without_ports_concern_nobody() -> None:
     a, b = Link(), Link()
     sessions = two_sites(a=a, b=b)

@@ -81,13 +81,16 @@ class RemoteSessions:
         self._gateway_of = gateway_of
         self._links: dict[str, amp.AMP] = {}
         self._sessions: dict[tuple[str, str], MediaSession] = {}
+        self._knowing: dict[tuple[str, str], set[str]] = {}
 
     def linked(self, gateway: str, link: amp.AMP) -> None:
         """A gateway's ledger is known from now on: it gets the calls that go on."""
         self._links[gateway] = link
-        for (role, _), session in self._sessions.items():
+        for key, session in self._sessions.items():
+            # What it knew of calls ended with its former connection.
+            self._knowing[key].discard(gateway)
             if gateway in self._gateways(session):
-                self._tell([gateway], CallBegins, role=role, session=encode(session))
+                self._begin(key, session, {gateway})
 
     def unlinked(self, gateway: str, link: amp.AMP) -> None:
         """A connection is lost; a newer one of that gateway stays."""
@@ -95,22 +98,33 @@ class RemoteSessions:
             del self._links[gateway]
 
     def connect(self, role: str, session: MediaSession) -> None:
-        """A session of a role begins, or has changed."""
-        if not session.limit_s:
-            self._sessions[role, session.key] = session
-        self._tell(self._gateways(session), CallBegins, role=role, session=encode(session))
+        """A session of a role begins, or has changed: for a gateway that it has left it is over."""
+        gateways, key = self._gateways(session), (role, session.key)
+        if session.limit_s:
+            self._tell(gateways, CallBegins, role=role, session=encode(session))
+            return
+        self._sessions[key] = session
+        self._end(key, self._knowing.setdefault(key, set()) - gateways)
+        self._begin(key, session, gateways)
 
     def disconnect(self, role: str, key: str) -> None:
-        """A session of a role is over; where its ends were is asked anew, since a gateway may have connected meanwhile."""
-        session = self._sessions.pop((role, key), None)
-        if session is not None:
-            self._tell(self._gateways(session), CallEnds, role=role, key=key)
+        """A session of a role is over: all hear it that heard of it, whoever has its ports by now."""
+        if self._sessions.pop((role, key), None) is not None:
+            self._end((role, key), self._knowing.pop((role, key)))
 
     def abandon(self, role: str) -> None:
         """A role forgets its sessions."""
         for known in [known for known in self._sessions if known[0] == role]:
-            del self._sessions[known]
+            del self._sessions[known], self._knowing[known]
         self._tell(self._links, CallsForgotten, role=role)
+
+    def _begin(self, key: tuple[str, str], session: MediaSession, gateways: set[str]) -> None:
+        self._knowing[key] |= gateways & self._links.keys()
+        self._tell(gateways, CallBegins, role=key[0], session=encode(session))
+
+    def _end(self, key: tuple[str, str], gateways: set[str]) -> None:
+        self._knowing.get(key, set()).difference_update(gateways)
+        self._tell(gateways, CallEnds, role=key[0], key=key[1])
 
     def _gateways(self, session: MediaSession) -> set[str]:
         if session.inside:
