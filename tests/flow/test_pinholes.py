@@ -136,6 +136,14 @@ def test_calls_of_a_run_before_stay_for_some_hours() -> None:
     assert len(calls) == 0
 
 
+def test_what_a_lease_has_closed_meanwhile_is_not_opened_to_the_next_phone() -> None:
+    """The gateway begins anew in this process, and found less open than was left before."""
+    calls = CallPinholes(Ledger())
+    calls.renew((hole(2050), hole(2051)), 0.0)
+    assert set(calls.renew((hole(2051),), 60.0).open) == {hole(2051)}
+    assert calls.tick(UNKNOWN_S) == PinholeChange(close=(hole(2051),))
+
+
 def test_calls_of_a_role_that_begins_anew_go_on_likewise() -> None:
     """Its numbers begin anew, too, and a new call is not one of before."""
     calls = CallPinholes(Ledger())

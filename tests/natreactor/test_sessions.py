@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address
 
 import pytest
+from msgspec import structs
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
@@ -113,6 +114,20 @@ def test_what_a_run_before_let_in_ends_by_time() -> None:
     bench.clock.advance(UNKNOWN_S - 1)
     assert bench.nat.pinholes() == OPEN
     bench.clock.advance(1)
+    assert bench.nat.pinholes() == set()
+    assert not bench.clock.getDelayedCalls()
+
+
+def test_a_session_whose_end_nobody_signals_is_watched_no_longer_than_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else there were more and more to look at, and a phone's next call would never be its only one."""
+    monkeypatch.setattr(pinholes, "MOST_LIMITED", 2)
+    bench = Bench()
+    bench.attach()
+    for key in "123":
+        bench.sessions.connect("sip", structs.replace(MEDIA, key=key, limit_s=100.0))
+    assert len(bench.sessions._watch) == 2
+    bench.clock.pump([10.0] * 10)
+    assert len(bench.sessions._watch) == 0
     assert bench.nat.pinholes() == set()
     assert not bench.clock.getDelayedCalls()
 

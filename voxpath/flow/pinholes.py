@@ -53,6 +53,7 @@ class CallPinholes:
         self._needed: Counter[Pinhole] = Counter()
         self._timers: TimerHeap[Key | Pinhole] = TimerHeap()
         self._left: set[Pinhole] = set()
+        self._over: list[Key] = []
 
     def __len__(self) -> int:
         return len(self._needed) + len(self._left)
@@ -64,8 +65,12 @@ class CallPinholes:
     def renew(self, adopted: Iterable[Pinhole], now: float) -> PinholeChange:
         """A gateway begins: its ledger is there only now.
 
-        :param adopted: what it found open.
+        :param adopted: what it found open; of calls that nobody here knows nothing else is opened, since another phone may have
+            their ports by now.
         """
+        adopted = frozenset(adopted)
+        for gone in self._left - adopted:
+            self._forget_left(gone)
         for key, session in self._sessions.items():
             self._need(key, session)
         self.adopt(adopted, now)
@@ -85,7 +90,7 @@ class CallPinholes:
             self._limited[key] = None
             self._timers.arm(key, now + session.limit_s)
             if len(self._limited) > MOST_LIMITED:
-                closed += self._end(next(iter(self._limited)))
+                closed += self._expire(next(iter(self._limited)))
         return PinholeChange(self._opened.get(key, ()), closed)
 
     def disconnect(self, role: str, key: str) -> PinholeChange:
@@ -112,8 +117,13 @@ class CallPinholes:
                 self._left.discard(due)
                 closed += (due,)
             else:
-                closed += self._end(due)
+                closed += self._expire(due)
         return PinholeChange(close=closed)
+
+    def take_over(self) -> list[Key]:
+        """The sessions that ended here, and that nobody will tell the end of, since this was asked last."""
+        over, self._over = self._over, []
+        return over
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
@@ -140,6 +150,10 @@ class CallPinholes:
     def _is_own(self, end: MediaEnd, port: int) -> bool:
         binding = self._directory.holder_of(end.address, port)
         return binding is not None and (binding.holder == end.phone or (end.private is not None and binding.private == end.private))
+
+    def _expire(self, key: Key) -> tuple[Pinhole, ...]:
+        self._over.append(key)
+        return self._end(key)
 
     def _end(self, key: Key) -> tuple[Pinhole, ...]:
         self._limited.pop(key, None)

@@ -97,6 +97,7 @@ class MediaSessions:
             refused(str(error))
             return
         self._watch.connect(role, session, self._clock.seconds())
+        self._forget()
         if change.open and not known and any(each.call_aware for each in self._nats):
             self._tell(PeersAdmitted(phone=first, peer=second, pinholes=_named(change.open)))
         self._admit(change, refused)
@@ -139,9 +140,16 @@ class MediaSessions:
     def _tick(self) -> None:
         self._timer = None
         now = self._clock.seconds()
+        change = self._pinholes.tick(now)
+        self._forget()
         for event in self._watch.tick(now, self._read):
             self._tell(event)
-        self._admit(self._pinholes.tick(now))
+        self._admit(change)
+
+    def _forget(self) -> None:
+        """Watch no session any more whose time is over."""
+        for role, key in self._pinholes.take_over():
+            self._watch.disconnect(role, key)
 
     def _read(self, end: MediaEnd) -> PhoneCounters | None:
         """The counters of a phone, if it is behind one of these gateways."""
