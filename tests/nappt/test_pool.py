@@ -91,6 +91,18 @@ def test_one_phone_cannot_take_the_pool() -> None:
     assert here.leaving(HERE._replace(port=39999), PEER, UDP_S) is not None, "the old ones have ended"
 
 
+def test_a_long_connection_keeps_nothing_that_has_ended() -> None:
+    """Somebody else's, which was used before all of it, and lives on."""
+    here, inside = pool(), Place(TCP, OTHER, 40000)
+    port = here.leaving(inside, PEER, 0.0)
+    assert port is not None
+    here.entering(TCP, port, PEER, 0.0)
+    for number in range(MOST_OF_ONE):
+        here.leaving(HERE._replace(port=40000 + number), PEER, 1.0)
+    assert here.leaving(HERE._replace(port=39999), PEER, 1.0 + UDP_S) is not None
+    assert len(here) == 2
+
+
 def test_a_full_pool_gives_no_port_twice_and_goes_on_when_one_has_ended() -> None:
     here = pool(50000, 50003)
     places = [HERE._replace(address=PHONE + number) for number in range(5)]

@@ -21,6 +21,7 @@ TCP_TRANSITORY_S: Final = 240.0
 """RFC 5382 REQ-5."""
 ICMP_S: Final = 60.0
 """RFC 5508 REQ-2."""
+LIVES: Final = (UDP_S, TCP_S, TCP_TRANSITORY_S, ICMP_S)
 
 MOST_OF_ONE: Final = 64
 """Mappings of one phone: a phone asks few servers, and none may take the whole pool."""
@@ -67,16 +68,16 @@ class Place(NamedTuple):
 class Mapping:
     """One inside port at one outside port.
 
-    :ivar until: when it is forgotten, unless it is used before.
+    :ivar until: when it is forgotten, unless it is used before; ``life`` is how long that is after its last use.
     :ivar closing: an end of the TCP connection was seen, or its beginning was not answered yet.
     """
 
-    __slots__ = ("closing", "inside", "peers", "port", "until")
+    __slots__ = ("closing", "inside", "life", "peers", "port", "until")
 
     def __init__(self, inside: Place, port: int) -> None:
         self.inside = inside
         self.port = port
-        self.until = 0.0
+        self.until = self.life = 0.0
         self.closing = True
         self.peers: OrderedDict[int, None] = OrderedDict()
 
@@ -92,8 +93,9 @@ class NaptPool:
         self.ports = range(ports.first, ports.last + 1)
         self._draws = draws
         self._is_taken = is_taken
-        # In the order of their last use, so that the first ones are looked at for their end.
-        self._inside: OrderedDict[Place, Mapping] = OrderedDict()
+        self._inside: dict[Place, Mapping] = {}
+        # By how long they live, each in the order of their last use: the first ones end first.
+        self._queues: dict[float, OrderedDict[Place, Mapping]] = {life: OrderedDict() for life in LIVES}
         self._outside: dict[tuple[int, int], Mapping] = {}
         self._held: dict[int, int] = {}
 
@@ -172,21 +174,21 @@ class NaptPool:
         return (protocol, port) not in self._outside and not self._is_taken(port)
 
     def _use(self, mapping: Mapping, now: float) -> None:
-        mapping.until = now + _life_s(mapping)
-        self._inside.move_to_end(mapping.inside)
+        if mapping.life:
+            del self._queues[mapping.life][mapping.inside]
+        mapping.life = _life_s(mapping)
+        mapping.until = now + mapping.life
+        self._queues[mapping.life][mapping.inside] = mapping
 
     def _expire(self, now: float) -> None:
-        """Forget what has ended, if room is needed; a long-lived one keeps nothing behind it in the queue for ever."""
-        if len(self._outside) < len(self.ports):
-            while self._inside and (first := next(iter(self._inside.values()))).until <= now:
+        """Forget what has ended."""
+        for queue in self._queues.values():
+            while queue and (first := next(iter(queue.values()))).until <= now:
                 self._forget(first)
-            return
-        for mapping in [mapping for mapping in self._inside.values() if mapping.until <= now]:
-            self._forget(mapping)
 
     def _forget(self, mapping: Mapping) -> None:
         inside = mapping.inside
-        del self._inside[inside], self._outside[inside.protocol, mapping.port]
+        del self._inside[inside], self._outside[inside.protocol, mapping.port], self._queues[mapping.life][inside]
         self._held[inside.address] -= 1
         if not self._held[inside.address]:
             del self._held[inside.address]
