@@ -23,6 +23,7 @@ from voxpath.testing.nat.packets import (
     UNUSED_PUBLIC,
     Case,
     checksums_hold,
+    error,
     ip,
     tcp,
     udp,
@@ -182,5 +183,7 @@ def test_a_port_of_the_gateways_own_service_is_left_to_the_host_from_both_sides(
     assert outbound(table, build(PHONE1, 2048, PUBLIC1, 5060)) == Local()
     assert inbound(table, build(FAR, 7, PUBLIC2, 5060)) == Drop(Reason.UNLEASED_PORT)
     assert inbound(table, build(PUBLIC2, 7, PUBLIC1, 5060)) == Drop(Reason.BOGON)
+    assert inbound(table, error(FAR, PUBLIC1, build(PUBLIC1, 5060, FAR, 7))) == Local(), "such as: its packet was too long"
+    assert inbound(table, error(FAR, PUBLIC2, build(PUBLIC1, 5060, FAR, 7))) == Drop(Reason.ICMP)
     table.replace_all(2, ())
     assert inbound(table, build(FAR, 7, PUBLIC1, 5060)) == Local()

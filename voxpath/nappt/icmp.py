@@ -31,7 +31,7 @@ from voxpath.nappt.rewrite import (
     rewritten,
 )
 from voxpath.nappt.table import Row, Table
-from voxpath.nappt.verdict import Drop, Reason, Translated, Verdict
+from voxpath.nappt.verdict import Drop, Local, Reason, Translated, Verdict
 
 BEFORE_EMBEDDED = 8
 """Octets of an ICMP error before the packet that it carries."""
@@ -65,12 +65,15 @@ def nobody(_: Embedded) -> None:
 def error_outbound(table: Table, packet: bytes, header: Header) -> Verdict:
     """Translate an error from inside about a packet that came in: a phone's own, or that of a router on the way to it.
 
+    It goes to who sent that packet: another sender in it may be an inside address, which nobody outside is to see.
     Both leave with the public address that the packet was sent to.
     If that came from another phone of ours by way of its public address, both directions are translated.
     """
     embedded = _embedded(packet, header)
     if isinstance(embedded, Drop):
         return embedded
+    if header.destination != embedded.source:
+        return Drop(Reason.ICMP)
     destination = _outside_row(table, header, embedded) if table.is_public(header.destination) else None
     if isinstance(destination, Drop):
         return destination
@@ -79,13 +82,15 @@ def error_outbound(table: Table, packet: bytes, header: Header) -> Verdict:
 
 
 def error_inbound(table: Table, packet: bytes, header: Header, pooled: Pooled = nobody) -> Verdict:
-    """Translate an error from outside about a packet that a phone sent.
+    """Translate an error from outside about a packet that a phone sent; one about a service's packet is for the service.
 
     :param pooled: is asked about what the table does not know.
     """
     embedded = _embedded(packet, header)
     if isinstance(embedded, Drop):
         return embedded
+    if header.destination == embedded.source and table.is_service(embedded.source, embedded.ports.source):
+        return Local()
     row, ports = _outside_row(table, header, embedded), UNCHANGED
     if row == Drop(Reason.UNLEASED_PORT):
         found = pooled(embedded)

@@ -271,6 +271,7 @@ ICMP_CASES = (
     into("an error about IPv6", error(FAR, PUBLIC1, bytes((0x60,)) + SEEN[1:]), R.ICMP),
     into("an error about a header of four words", error(FAR, PUBLIC1, bytes((0x44,)) + SEEN[1:]), R.ICMP),
     out("an error about a packet to another phone", error(PHONE2, FAR, GOT), R.SPOOFED_PORT),
+    out("an error that shows the outside another phone", error(PHONE1, FAR, udp(PHONE2, 9, PHONE1, 2048)), R.ICMP),
     out("an error about a port that its phone does not hold", error(PHONE1, FAR, udp(FAR, 9, PHONE1, 2112)), R.SPOOFED_PORT),
     out("an error about an address without a lease", error(STRANGER, FAR, udp(FAR, 9, STRANGER, 2048)), R.UNKNOWN_PHONE),
     out(
