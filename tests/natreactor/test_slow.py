@@ -150,6 +150,26 @@ def test_a_flood_of_offenders_fills_no_memory() -> None:
     assert told[-1] == Offender("spoofed_port", 0, 0, 5)
 
 
+def test_nothing_is_kept_of_routers_that_speak_of_phones() -> None:
+    """Any inside host can give any address as its own."""
+    made = carrier()
+    for router in ("10.0.0.201", "10.0.0.202"):
+        assert made.carry(hop(error(router, FAR, udp(FAR, 9, PHONE1, 2048))), True, 0.0)
+    for router in ("10.0.0.201", "10.0.0.202"):
+        assert answer(made, Count(int(IPv4Address(router))), 0.0) == Counted()
+
+
+def test_the_end_of_a_lease_among_fragments_is_no_fault() -> None:
+    """The last one holds no octet."""
+    made, large = carrier(), ping(PHONE1, FAR, 2050, fragment=0)
+    first, last = cut(large + b"\0", len(large) - 20)
+    assert len(made.carry(hop(first[:6] + b"\x20" + first[7:]), True, 0.0)) == 1
+    answer(made, Apply(8, (), ROWS[:1]), 0.0)
+    assert made.carry(hop(last[:2] + b"\0\x14" + last[4:20]), True, 0.0) == []
+    assert seen(made).faults == 0
+    assert seen(made).drops["unknown_phone"] == 1
+
+
 def test_what_the_kernel_says_of_a_translated_packet_it_says_in_the_phones_name() -> None:
     made, came = carrier(), udp(FAR, 9, PHONE1, 2048)
     (octets,) = made.carry(hop(error(WAN, FAR, came)), True, 0.0)

@@ -36,9 +36,10 @@ def subject_of(packet: bytes, reason: Reason) -> Subject:
     if isinstance(header, Drop):
         return Subject(reason)
     at, port = header.length, 0
-    if header.protocol == ICMP:
-        if packet[at] == ECHO_REQUEST:
-            (port,) = WORD.unpack_from(packet, at + ECHO_IDENTIFIER_AT)
-    elif not header.fragment & FRAGMENT_OFFSET:
+    if header.fragment & FRAGMENT_OFFSET:
+        pass
+    elif header.protocol != ICMP:
         port, _ = PORTS.unpack_from(packet, at)
+    elif packet[at] == ECHO_REQUEST:
+        (port,) = WORD.unpack_from(packet, at + ECHO_IDENTIFIER_AT)
     return Subject(reason, header.source, port)

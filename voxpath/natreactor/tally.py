@@ -34,14 +34,17 @@ class PhoneTally:
         return {reason.value: out[reason] for reason in out}, {reason.value: into[reason] for reason in into}
 
     def passed(self, before: bytes, after: bytes) -> None:
-        """A packet was translated: an address that changed is a phone's, the source before, the destination after."""
+        """A packet was translated: an address that changed is a phone's, the source before, the destination after.
+
+        Only that of a router before the phone, who speaks of its packet, is nobody's: of that nothing is kept, as of all strangers.
+        """
         old_source, old_destination = _ADDRESSES.unpack_from(before, SOURCE_AT)
         source, destination = _ADDRESSES.unpack_from(after, SOURCE_AT)
         for phone, at in (
             (old_source if source != old_source else 0, 0),
             (destination if destination != old_destination else 0, 2),
         ):
-            if phone:
+            if phone and self._table.is_phone(phone):
                 self.count(phone, at, len(after))
 
     def count(self, phone: int, at: int, octets: int) -> None:
