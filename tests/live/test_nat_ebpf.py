@@ -18,6 +18,7 @@ from twisted.internet.task import Clock
 from tests.live.namespaces import Namespaces
 from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_withdrawn_completely
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
+from tests.live.wires import Wire
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.packet import is_unicast
@@ -232,6 +233,41 @@ def test_an_interface_that_is_gone_is_told_once_and_found_again(loaded: KernelRi
     loaded.clock.advance(1)
     assert [event for event in loaded.events if isinstance(event, TableLost)]
     assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+
+
+def test_an_outside_interface_that_is_made_anew_lets_no_inside_address_out(loaded: KernelRig) -> None:
+    """Its guard went with the old one; until the next look nothing leaves by it."""
+
+    def plug() -> Wire:
+        loaded.net.veth("out", "eth1", "gw", "wan1")
+        loaded.net.address("gw", "wan1", "192.0.2.1/24")
+        loaded.net.mac("out", "eth1", "02:00:00:00:bb:02")
+        loaded.net.ip("gw", "neigh", "add", "192.0.2.2", "lladdr", "02:00:00:00:bb:02", "dev", "wan1")
+        return Wire(loaded.net, "out", "eth1", "192.0.2.1")
+
+    def leaves(wire: Wire) -> list[bytes]:
+        for packet in (udp(PHONE1, 2048, "192.0.2.2", 9), udp("10.0.0.99", 2048, "192.0.2.2", 9)):
+            loaded.phone.send(packet)
+        loaded.phone.settle()
+        wire.settle()
+        return wire.heard()
+
+    translated = [udp(PUBLIC1, 2048, "192.0.2.2", 9, ttl=63)]
+    wire = plug()
+    try:
+        loaded.restart(outside=replace(OUTSIDE, outside=("wan0", "wan1")))
+        assert leaves(wire) == translated
+        wire.close()
+        loaded.net.ip("gw", "link", "del", "wan1")
+        wire = plug()
+        assert leaves(wire) == []
+        with loaded.net.entered("gw"):
+            loaded.clock.advance(1)
+        assert leaves(wire) == translated
+        loaded.restart(outside=OUTSIDE)
+    finally:
+        wire.close()
+        loaded.net.ip("gw", "link", "del", "wan1")
 
 
 def test_an_interface_that_is_configured_no_longer_runs_no_program(loaded: KernelRig) -> None:

@@ -123,6 +123,8 @@ static __always_inline int send(struct __sk_buff *skb, __u32 l2, const struct pa
 	struct bpf_redir_neigh hop = {};
 	struct iphdr *ip;
 
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return dropped(TRUNCATED);
 	if (skb->len > l2 + packet->octets && bpf_skb_change_tail(skb, l2 + packet->octets, 0))
 		return dropped(TRUNCATED);
 	/* The helper knows what a device has left undone of the checksum. One that is missing stays so, but TCP has no such. */
@@ -214,8 +216,20 @@ static __always_inline int carry(struct __sk_buff *skb, const struct state *now,
 
 static __always_inline bool is_ip(const struct __sk_buff *skb)
 {
-	/* A frame with a tag belongs to another link, whose own program sees it. */
-	return skb->protocol == bpf_htons(ETH_P_IP) && !skb->vlan_present;
+	/* A frame with a tag belongs to another link, whose own program sees it; that of VLAN 0 tells of a priority alone. */
+	return skb->protocol == bpf_htons(ETH_P_IP) && !(skb->vlan_present && skb->vlan_tci & VLAN_NUMBER);
+}
+
+/* Whether all outside links are those that we know; one that was made anew has no guard before the process sees it. */
+static __always_inline bool is_guarded(struct __sk_buff *skb, const struct state *now, const struct packet *packet)
+{
+	struct bpf_fib_lookup fib;
+
+	for (__u32 n = 0; n < MOST_LINKS && n < now->links; n++)
+		if (now->link[n].flags & IS_OUTSIDE &&
+		    route(skb, &fib, packet, packet->destination, now->link[n].ifindex, 0) == -ENODEV)
+			return false;
+	return true;
 }
 
 static __always_inline int from_inside(struct __sk_buff *skb, __u32 l2)
@@ -239,7 +253,9 @@ static __always_inline int from_inside(struct __sk_buff *skb, __u32 l2)
 		if (!is_routed(routed))
 			return TC_ACT_UNSPEC;
 		link = link_of(now, fib.ifindex);
-		if (!link || !(link->flags & IS_OUTSIDE))
+		if (!link)
+			return is_guarded(skb, now, &packet) ? TC_ACT_UNSPEC : dropped(UNKNOWN_PHONE);
+		if (!(link->flags & IS_OUTSIDE))
 			return TC_ACT_UNSPEC;
 	}
 	if (!is_inside(now, packet.source))

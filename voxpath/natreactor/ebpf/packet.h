@@ -24,6 +24,7 @@ struct change {
 	__u32 receiver;
 };
 
+#define VLAN_NUMBER 0x0FFF
 #define FRAGMENT_BITS bpf_htons(0x3FFF)
 #define DONT_FRAGMENT bpf_htons(0x4000)
 #define SHORTEST_HEADER 20
