@@ -11,19 +11,33 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 
 from tests.live.namespaces import Namespaces
 from tests.live.nat_rig import LAN, WAN, KernelRig
+from tests.live.wires import Wire
 from voxpath.model.ports import Transaction
 from voxpath.natreactor.event import HostSetting, TableAdopted
 from voxpath.natreactor.interface import Adopted, INATReactor
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.withdraw import withdraw
-from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, checksums_hold, cut, ping, pong, udp
+from voxpath.testing.nat.packets import (
+    FAR,
+    MAPPINGS,
+    PHONE1,
+    PHONE2,
+    PREFIX,
+    PUBLIC1,
+    checksums_hold,
+    cut,
+    error,
+    ping,
+    pong,
+    udp,
+)
 from voxpath.testing.nat.rig import OUTSIDE, result_of, settings
 
 STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
@@ -101,6 +115,33 @@ class GatewayConformance:
             assert answer[20] == 11
             assert answer[28 : 28 + 20][12:20] == packet[12:20]
             assert loaded.nat.drops()["ttl_expired"] == counted
+
+    def test_a_frame_that_tells_its_priority_is_like_any_other(self, loaded: KernelRig) -> None:
+        """A tag of the VLAN 0, as many phones send it (IEEE 802.1p)."""
+        priority = b"\x81\x00\xa0\x00\x08\x00"
+        loaded.phone.send_frame(None, priority + udp(PHONE1, 2048, FAR, 9))
+        loaded.settle()
+        assert loaded.out.heard() == [udp(PUBLIC1, 2048, FAR, 9, ttl=63)]
+        loaded.out.send_frame(None, priority + udp(FAR, 9, PUBLIC1, 2048))
+        loaded.settle()
+        assert loaded.phone.heard() == [udp(FAR, 9, PHONE1, 2048, ttl=63)]
+
+    def test_an_interface_that_nobody_named_lets_no_inside_address_out(self, loaded: KernelRig) -> None:
+        """Such as one that was plugged in, and not configured yet."""
+        loaded.net.veth("phone", "eth9", "gw", "lan9")
+        try:
+            loaded.net.address("gw", "lan9", "192.168.9.1/24")
+            loaded.net.sysctl("gw", "net.ipv4.conf.lan9.rp_filter", "0")
+            wire = Wire(loaded.net, "phone", "eth9", "192.168.9.1")
+            for packet in (udp(PHONE1, 2048, FAR, 9), udp("10.0.0.99", 2048, FAR, 9), ping(PHONE1, FAR, 2050)):
+                wire.send(packet)
+            wire.settle()
+            loaded.settle()
+            wire.close()
+            inside = IPv4Network(PREFIX)
+            assert [packet for packet in loaded.out.heard() if IPv4Address(packet[12:16]) in inside] == []
+        finally:
+            loaded.net.ip("gw", "link", "del", "lan9")
 
     def test_traffic_between_inside_addresses_is_not_translated(self, loaded: KernelRig) -> None:
         """Decision D21: only what leaves by an outside interface is."""
@@ -273,6 +314,10 @@ def gets_its_packets(rig: KernelRig) -> None:
             assert rig.carry(udp(PHONE1, 2048, PUBLIC1, 5060, b"from inside"), True) is None
             data, address = service.recvfrom(100)
             assert (data, address) == (b"from inside", (PHONE1, 2048))
+            service.connect((FAR, 9))
+            assert rig.carry(error(FAR, PUBLIC1, udp(PUBLIC1, 5060, FAR, 9)), False) is None
+            with pytest.raises(ConnectionRefusedError):
+                service.recv(100)
     finally:
         rig.net.ip("gw", "addr", "del", f"{PUBLIC1}/32", "dev", "lo")
 

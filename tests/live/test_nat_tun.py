@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -17,8 +17,10 @@ from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_with
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
+from voxpath.natreactor.ebpf.nat import EbpfNAT
+from voxpath.natreactor.ebpf.program import Program
 from voxpath.natreactor.event import SlowPathLost, TableAdopted, TableLost
-from voxpath.natreactor.interface import Adopted
+from voxpath.natreactor.interface import Adopted, INATReactor
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.tun import TunNAT, probe
 from voxpath.natreactor.withdraw import withdraw
@@ -197,6 +199,34 @@ def test_the_other_back_end_takes_everything_over_and_leaves_nothing_of_it(loade
         loaded.begin(settings(loaded.clock))
     assert "voxpath" not in loaded.net.run("gw", ["nft", "list", "tables"]).stdout
     assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+
+
+@pytest.mark.parametrize(("kind", "step"), [(NftablesNAT, (NftablesNAT, "_rebuild")), (EbpfNAT, (Program, "attach"))])
+def test_nothing_leaks_before_another_back_end_stands(
+    loaded: KernelRig, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., INATReactor], step: tuple[type, str]
+) -> None:
+    """What leads all packets into the process goes only then."""
+    result_of(loaded.nat.stop())
+    install = getattr(*step)
+    came: list[bytes] = []
+
+    def look(*arguments: Any) -> None:
+        loaded.phone.send(udp(PHONE1, 2048, FAR, 9))
+        loaded.phone.settle()
+        loaded.out.settle()
+        came.extend(loaded.out.heard())
+        install(*arguments)
+
+    monkeypatch.setattr(*step, look)
+    other = kind(settings(Clock()))
+    with loaded.net.entered("gw"):
+        result_of(other.start())
+    loaded.nat = other
+    assert all(packet[12:16] == IPv4Address(PUBLIC1).packed for packet in came)
+    assert "iif lan0" not in loaded.net.ip("gw", "rule")
+    result_of(other.replace_all(5, MAPPINGS))
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+    assert loaded.carry(udp(FAR, 9, PUBLIC1, 2048), False) is not None
 
 
 def test_nothing_is_left_when_it_is_withdrawn(site: Namespaces) -> None:

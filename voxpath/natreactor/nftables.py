@@ -167,6 +167,7 @@ class NftablesNAT:
         try:
             planned = host.plan(self._settings.outside)
             adopted = self._adopt()
+            self._punt.settle()
             self._take_drops()
             remove_programs(self._settings.table)
             for each in (self._offenders, self._strangers):

@@ -20,7 +20,7 @@ from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.slowpath import SlowPath
-from voxpath.natreactor.steering import Mark, Steering
+from voxpath.natreactor.steering import Mark, Steering, remove_steering
 
 
 class Punt:
@@ -43,17 +43,30 @@ class Punt:
         self._stale = False
 
     def start(self) -> bool:
-        """Find or start the slow path, fill it, and lead marked packets there; false: it cannot run here."""
+        """Find or start the slow path, fill it, and lead marked packets there; false: it cannot run here.
+
+        What led all packets there before still does, until the fast path says by :meth:`settle` that it stands.
+        """
         try:
             kept = self._slow.start()
             if not self._slow.holds(kept):
                 self._slow.fill()
-            self._steer()
+            self._steer(begin=True)
         except LocalError as error:
             self.close()
             self._say(error)
             return False
         return True
+
+    def settle(self) -> None:
+        """Lead nothing to the slow path any more but what is marked; nothing at all if it cannot run here."""
+        if self._steering is not None:
+            self._attempt(self._steer)
+            return
+        try:
+            remove_steering(self._settings.table, self._settings.outside.inside)
+        except LocalError as error:
+            self._say(error)
 
     def close(self) -> None:
         """Let go of it; it goes on."""
@@ -105,12 +118,12 @@ class Punt:
         self._reason = ""
         return seen
 
-    def _steer(self) -> None:
+    def _steer(self, *, begin: bool = False) -> None:
         for name in device_names(self._settings.table):
             host.prepare_device(name)
         if self._steering is None:
             self._steering = Steering(self._settings, self._marks)
-        for setting in self._steering.install():
+        for setting in self._steering.install(begin=begin):
             self._tell(setting)
 
     def _attempt(self, action: Callable[[], None]) -> None:

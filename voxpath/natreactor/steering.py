@@ -76,14 +76,16 @@ class Steering:
         self._devices = device_names(settings.table)
         self._kernel = Rtnetlink()
 
-    def install(self) -> list[HostSetting]:
+    def install(self, *, begin: bool = False) -> list[HostSetting]:
         """Make rules and routes right; those that are stay untouched.
 
+        :param begin: leave in place what leads all packets here, if it does, until this is called again: whoever takes them over
+            has to stand before they go another way.
         :returns: what was changed that is not our own.
         :raises LocalError: an interface or a right is missing.
         """
         inside, outside = self._set_up()
-        changed = self._group()
+        changed = [] if begin else self._group()
         wanted = self._wanted(inside.index, outside.index)
         routes = self._kernel.routes(self._tables)
         for route in sorted(wanted.routes - routes, key=lambda route: -route.metric):
@@ -92,6 +94,8 @@ class Steering:
         for rule in sorted(wanted.rules - rules):
             self._kernel.add_rule(rule)
         changed += self._move_local(rules)
+        if begin:
+            return changed
         for rule in rules - wanted.rules:
             if self._is_ours(rule):
                 self._kernel.remove_rule(rule)
@@ -192,6 +196,7 @@ class Steering:
         own = own_address(self._kernel, self._outside)
         routes = self._into(HAIRPIN, inside, public)
         routes |= self._into(FROM_OUTSIDE, outside, (*public, *private))
+        routes |= self._into(INTO_OUTSIDE, outside, everything)
         routes |= self._into(ERRORS_IN, outside, public, own)
         routes |= self._into(ERRORS_OUT, inside, everything, own)
         # Of what stays inside the rule before has taken care.
@@ -201,13 +206,18 @@ class Steering:
         return Wanted(frozenset(self._rules(private)), frozenset(routes))
 
     def _rules(self, private: Iterable[IPv4Network]) -> set[Rule]:
-        """All that crosses the gateway: what the host itself sends from an inside address, and its errors, are a part of it."""
+        """All that crosses the gateway; what the host itself sends from an inside address, and its errors, are a part of it.
+
+        So is what has an inside source and comes by an interface that nobody named.
+        """
         rules = {self._rule(BEFORE_LOCAL, HAIRPIN, arriving=name) for name in self._outside.inside}
         rules |= {self._rule(BEFORE_LOCAL, FROM_OUTSIDE, arriving=name) for name in self._outside.outside}
+        for name in self._outside.outside:
+            rules |= {Rule(BEFORE_LOCAL, self._tables[INTO_OUTSIDE], name, prefix) for prefix in private}
         rules |= {self._rule(BEFORE_LOCAL, ERRORS_IN, arriving="lo", protocol=ICMP, ports=each) for each in ERRORS}
         rules |= {self._rule(self._last, BACK, arriving=name) for name in self._devices}
         leaving = [Rule(0, INTO_INSIDE, name) for name in self._outside.inside]
-        leaving += [Rule(0, INTO_INSIDE, "lo", prefix) for prefix in private]
+        leaving += [Rule(0, INTO_INSIDE, "", prefix) for prefix in private]
         leaving += [Rule(0, ERRORS_OUT, "lo", NO_SOURCE, protocol=ICMP, ports=each) for each in ERRORS]
         for rule in leaving:
             # What leaves by an interface that is not outside leaves as it is (decision D21).

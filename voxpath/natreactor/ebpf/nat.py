@@ -156,6 +156,7 @@ class EbpfNAT:
             opened.callback(kernel.close)
             opened.callback(self._punt.close)
             attached.attach(PUNTED if self._punt.start() else None)
+            self._punt.settle()
             remove_tables(settings.table)
             host.prepare(planned)  # the program stands before the first packet is forwarded
             self._open = Open(attached, kernel, opened.pop_all())
