@@ -191,8 +191,12 @@ _SPEAK = Template("""chain speak {
 $errors
   }""")
 
-# The kernel lowers what is announced, and never raises it.
-_CLAMP = Template("    tcp flags & syn != 0 tcp option maxseg size set $most")
+# The kernel lowers what is announced, and never raises it; at an odd place it would damage the checksum.
+# So it does that only where all hosts announce it, at the beginning of the options: 512 + 4 are kind and length.
+_CLAMP = Template("    tcp flags & syn != 0 @th,160,16 516 tcp option maxseg size set $most")
+
+_ELSEWHERE = "tcp flags & syn != 0 tcp option maxseg exists @th,160,16 != 516"
+"""What announces a size behind other options: the slow path sees to it."""
 
 _REFUSE = """meta l4proto { udp, tcp, sctp } counter name drop_truncated drop
     meta l4proto icmp counter name drop_icmp drop
@@ -257,6 +261,10 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
     prefixes = [(int(prefix.netmask), int(prefix.network_address)) for prefix in table.private]
     about = [_ABOUT_INSIDE % ("{ 3, 11, 12 }", *prefix) for prefix in prefixes]
     unreachable = [_ABOUT_INSIDE % ("3", *prefix) for prefix in prefixes]
+
+    def elsewhere(then: str) -> tuple[str, ...]:
+        return (f"    ip ttl > 1 {_ELSEWHERE} {then}",) if settings.mss else ()
+
     return _TABLE.substitute(
         words,
         table=settings.table,
@@ -273,8 +281,8 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         refuse=_REFUSE,
         errors="\n".join(f"    {each} counter name drop_icmp drop" for each in about),
         punt=_PUNT.substitute(words) if punt else "",
-        punt_received=_PUNT_RECEIVED if punt else "",
-        punt_departed=_PUNT_DEPARTED if punt else "",
+        punt_received="\n".join((_PUNT_RECEIVED, *elsewhere("goto punt"))) if punt else "",
+        punt_departed="\n".join((_PUNT_DEPARTED, *elsewhere("jump punt_departing"))) if punt else "",
         punt_returned=_PUNT_RETURNED.substitute(words) if punt else "",
         speak=_SPEAK.substitute(
             words,

@@ -153,3 +153,19 @@ class PoolConformance:
                 assert checksums_hold(came)
                 expected = announced if told is None or not flags & 2 else announced[:2] + told.to_bytes(2, "big")
                 assert came[40:44] == expected
+
+    @pytest.mark.parametrize("before", [b"\x01", b"\x01\x01", b"\x03\x03\x07"])
+    def test_wherever_a_size_is_announced_the_checksum_holds(self, rig: Rig, before: bytes) -> None:
+        """An odd place has its octets in two words of the sum."""
+        rig.restart(mss=MSS)
+        result_of(rig.nat.apply(Transaction(1, MAPPINGS)))
+        announced = (before + b"\x02\x04\x05\xb4").ljust(8, b"\x01")
+        for packet, inside in (
+            (announcing(PHONE1, 2048, FAR, 80, announced), True),
+            (announcing(FAR, 80, PUBLIC1, 2048, announced), False),
+            (announcing(PHONE1, 2048, PUBLIC1, 2112, announced), True),
+        ):
+            came = rig.carry(packet, inside)
+            assert came is not None
+            assert checksums_hold(came)
+            assert came[40:48] == announced.replace(b"\x05\xb4", MSS.to_bytes(2, "big"))
