@@ -125,6 +125,31 @@ def test_of_sessions_without_an_end_the_oldest_gives_way(monkeypatch: pytest.Mon
     assert closed == [(), (), (hole(2050),)]
 
 
+def test_who_calls_everybody_ends_no_other_ones_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinholes, "MOST_LIMITED", 3)
+    calls = CallPinholes(Ledger())
+    calls.connect("sip", MediaSession("other", end(TWO, 2112), FAR, limit_s=9.0), 0.0)
+    closed = [calls.connect("sip", MediaSession(str(key), end(ONE, 2050 + key), FAR, limit_s=9.0), 0.0).close for key in range(4)]
+    assert closed == [(), (), (hole(2050),), (hole(2051),)]
+
+
+def test_a_call_that_is_made_again_is_a_young_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinholes, "MOST_LIMITED", 2)
+    calls = CallPinholes(Ledger())
+    for key in (0, 1, 0, 2):
+        change = calls.connect("sip", MediaSession(str(key), end(ONE, 2050 + key), FAR, limit_s=9.0), 0.0)
+    assert change.close == (hole(2051),)
+
+
+def test_sessions_without_an_end_leave_room_however_large_their_blocks_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinholes, "MOST_LIMITED_PINHOLES", 40)
+    calls = CallPinholes(Ledger())
+    for key in range(3):
+        calls.connect("sip", MediaSession(str(key), end(ONE, *range(2048 + 16 * key, 2064 + 16 * key)), FAR, limit_s=9.0), 0.0)
+    assert len(calls) == 32
+    assert calls.take_over() == [("sip", "0")]
+
+
 def test_calls_of_a_run_before_stay_for_some_hours() -> None:
     """Nobody will tell their end; a known call that uses the same pinhole does."""
     calls = CallPinholes(Ledger())

@@ -11,12 +11,13 @@ Their pinholes stay for a while, since their media must not stop; each is closed
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 from typing import Final, NamedTuple
 
 from voxpath.core.errors import LocalError
 from voxpath.core.timers import TimerHeap
 from voxpath.model.media import MediaEnd, MediaSession
-from voxpath.nappt.pinhole import Pinhole, PinholeChange
+from voxpath.nappt.pinhole import MOST_PINHOLES, Pinhole, PinholeChange
 from voxpath.ports.directory import Directory
 
 UNKNOWN_S: Final = 4 * 3600.0
@@ -26,7 +27,11 @@ MOST_SESSIONS: Final = 65_536
 """Of all roles, here and elsewhere, that tell of calls."""
 
 MOST_LIMITED: Final = 400
-"""Sessions without a signalled end: the oldest one gives way, so that they leave room for those with one."""
+MOST_LIMITED_PINHOLES: Final = MOST_PINHOLES // 2
+"""Of sessions without a signalled end, so that they leave room for those with one.
+
+The oldest one gives way of whoever began most: most likely it is over, and who calls everybody ends no other one's call.
+"""
 
 
 class Key(NamedTuple):
@@ -49,7 +54,7 @@ class CallPinholes:
         self._directory = directory
         self._sessions: dict[Key, MediaSession] = {}
         self._opened: dict[Key, tuple[Pinhole, ...]] = {}
-        self._limited: dict[Key, None] = {}
+        self._limited: dict[Key, tuple[IPv4Address, IPv4Address | None]] = {}
         self._needed: Counter[Pinhole] = Counter()
         self._timers: TimerHeap[Key | Pinhole] = TimerHeap()
         self._left: set[Pinhole] = set()
@@ -87,10 +92,11 @@ class CallPinholes:
         self._sessions[key] = session
         closed = self._need(key, session)
         if session.limit_s:
-            self._limited[key] = None
+            self._limited.pop(key, None)
+            self._limited[key] = session.first.address, session.first.private
             self._timers.arm(key, now + session.limit_s)
-            if len(self._limited) > MOST_LIMITED:
-                closed += self._expire(next(iter(self._limited)))
+            while len(self._limited) > MOST_LIMITED or self._limited_pinholes() > MOST_LIMITED_PINHOLES:
+                closed += self._expire(self._oldest_of_most())
         return PinholeChange(self._opened.get(key, ()), closed)
 
     def disconnect(self, role: str, key: str) -> PinholeChange:
@@ -128,6 +134,14 @@ class CallPinholes:
     def next_due(self) -> float | None:
         """When :meth:`tick` is due."""
         return self._timers.next_due()
+
+    def _limited_pinholes(self) -> int:
+        return sum(len(self._opened[key]) for key in self._limited)
+
+    def _oldest_of_most(self) -> Key:
+        """The session without a signalled end that gives way."""
+        [(caller, _)] = Counter(self._limited.values()).most_common(1)
+        return next(key for key, each in self._limited.items() if each == caller)
 
     def _need(self, key: Key, session: MediaSession) -> tuple[Pinhole, ...]:
         """Note what a session needs now; give what it does not need any more."""
