@@ -17,13 +17,15 @@ from tests.live.nat_gateway import GatewayConformance, gets_its_packets, is_with
 from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
+from voxpath.nappt.pinhole import PinholeChange
 from voxpath.natreactor.ebpf.nat import EbpfNAT
 from voxpath.natreactor.ebpf.program import Program
 from voxpath.natreactor.event import SlowPathLost, TableAdopted, TableLost
-from voxpath.natreactor.interface import Adopted, INATReactor
+from voxpath.natreactor.interface import Adopted, INATReactor, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.tun import TunNAT, probe
 from voxpath.natreactor.withdraw import withdraw
+from voxpath.testing.nat.calls import MEDIA
 from voxpath.testing.nat.conformance import NatConformance
 from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PHONE2, PUBLIC1, mapping, udp
 from voxpath.testing.nat.pool import PoolConformance
@@ -88,6 +90,35 @@ def test_a_killed_process_is_started_again_and_filled(loaded: KernelRig) -> None
     assert [type(event) for event in loaded.events if isinstance(event, SlowPathLost)] == [SlowPathLost]
     assert loaded.carry(packet, True) is not None
     assert loaded.nat.generation() == 1
+
+
+def test_a_process_of_another_release_is_replaced_and_what_it_knew_goes_on(
+    loaded: KernelRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a fault that was mended would stay until the machine is started again."""
+    loaded.restart(call_aware=True)
+    result_of(loaded.nat.admit(PinholeChange(open=(MEDIA,))))
+    before = process_of(loaded)
+    with monkeypatch.context() as another:
+        # What the former one says of itself.
+        another.setattr("voxpath.natreactor.slowpath.VERSION", "0")
+        assert loaded.restart() == Adopted(1, frozenset(MAPPINGS), frozenset({MEDIA}))
+    assert process_of(loaded) != before
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+    assert loaded.carry(udp(str(IPv4Address(MEDIA.peer)), 9, PUBLIC1, MEDIA.port), False) is not None
+
+
+def test_who_asks_after_its_end_changes_nothing(loaded: KernelRig) -> None:
+    """Such as a command that goes through all phones meanwhile: the next run may know more."""
+    old = loaded.nat
+    result_of(old.stop())
+    loaded.begin(settings(loaded.clock))
+    result_of(loaded.nat.apply(Transaction(2, (mapping(PHONE1, PUBLIC1, 8192, 64),))))
+    with loaded.net.entered("gw"):
+        assert old.counters(IPv4Address(PHONE1)) == PhoneCounters()
+        assert not any(old.drops().values())
+    assert [event for event in loaded.events if isinstance(event, SlowPathLost)] == []
+    assert loaded.carry(udp(PHONE1, 8192, FAR, 9), True) is not None
 
 
 def test_a_change_starts_a_killed_process_again(loaded: KernelRig) -> None:

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 import voxpath
 from voxpath.core.errors import LocalError, RemoteError
@@ -98,18 +98,19 @@ class SlowPath:
 
         :raises LocalError: it cannot be started.
         """
-        kept = self._find()
-        if kept is not None and kept.version == VERSION:
-            return kept
-        if kept is not None:
-            # Of another version of voxpath.
+        former = self._find()
+        if former is not None and former.version == VERSION:
+            return former
+        if former is not None:
+            # Of another version of voxpath, whose faults it would have for ever.
             self.close()
             end_process(self._name)
         self._spawn()
         kept = self._find()
         if kept is None:
             raise LocalError("the slow path was started and does not answer")
-        return kept
+        # What the former one knew goes on; the new one has to be filled, since its plan is empty.
+        return kept if former is None else replace(former, version=kept.version, plan=kept.plan)
 
     def fill(self) -> None:
         """Make the process's table equal to ours.
@@ -227,7 +228,8 @@ class SlowPath:
 
     def _spawn(self) -> None:
         """Start the process; it leaves us as soon as it can be reached."""
-        argv = [sys.executable, "-m", "voxpath.natreactor.slow", self._name]
+        # Nothing is to be found where we happen to have been started.
+        argv = [sys.executable, "-P", "-m", "voxpath.natreactor.slow", self._name]
         root = str(Path(voxpath.__file__).parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         try:
@@ -269,7 +271,7 @@ def generation_left(table: str) -> int | None:
         return None
     with connection, suppress(OSError, RemoteError, SlowPathGone):
         kept = _exchanged(connection, Ask())
-        if isinstance(kept, Kept) and kept.version == VERSION:
+        if isinstance(kept, Kept):
             return kept.generation
     return None
 
@@ -317,6 +319,8 @@ def _answered(connection: socket.socket, request: Request) -> Answer:
 def _kill(connection: socket.socket) -> None:
     """End a process that cannot be spoken to, and wait until it has gone."""
     process, _ = peer_of(connection)
+    if process <= 0:
+        return  # it is in another container, where nobody here can end it; all of ours would be meant by that
     with suppress(OSError):
         os.kill(process, signal.SIGKILL)
         while connection.recv(RECEIVED):

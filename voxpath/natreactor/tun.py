@@ -101,14 +101,16 @@ class TunNAT:
 
     def counters(self, private: IPv4Address) -> PhoneCounters:
         """What went through for one phone since it has a mapping."""
-        with suppress(LocalError):
-            return self._slow.counters(private)
+        if self._open is not None:  # else this copy of the table would be given to the process, which may have a newer one
+            with suppress(LocalError):
+                return self._slow.counters(private)
         return PhoneCounters()
 
     def drops(self) -> ReadOnly[str, int]:
         """Dropped packets by reason."""
-        with suppress(LocalError):  # while the process is lost the last known numbers hold; the next look tells and repairs
-            self._dropped.add(self._slow.drops())
+        if self._open is not None:  # as above
+            with suppress(LocalError):  # while the process is lost the last known numbers hold; the next look tells and repairs
+                self._dropped.add(self._slow.drops())
         return self._dropped.drops()
 
     def watch(self, listener: Callable[[Event], None]) -> None:

@@ -56,8 +56,8 @@ class ExpiredPackets:
         for _ in range(most):
             try:
                 packet, (interface, _, kind, *_) = self.socket.recvfrom(MOST_OCTETS)
-            except BlockingIOError:
-                return
+            except OSError:
+                return  # there is none, or an interface went away: packets count for more
             if (
                 kind == PACKET_HOST
                 and len(packet) >= SHORTEST_HEADER

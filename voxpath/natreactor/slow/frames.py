@@ -10,13 +10,14 @@ from typing import Final, TypeVar
 
 from msgspec import DecodeError, Struct, ValidationError, msgpack
 
+import voxpath
 from voxpath.core.errors import RemoteError
 from voxpath.model.ports import Mapping, PortBlock
 from voxpath.nappt.pinhole import Pinhole
 from voxpath.nappt.pool import PoolPorts
 
-VERSION: Final = 1
-"""A process that speaks another one is ended, and started again."""
+VERSION: Final = f"1 of {voxpath.__version__}"
+"""Of the messages, and of the translation: a process of another one is ended, and started again."""
 
 MOST_OCTETS: Final = 32 * 1024 * 1024
 """Of one frame: twice what a full table takes."""
@@ -122,7 +123,7 @@ class Refused(Struct, frozen=True, tag=True, array_like=True):
 class Kept(Struct, frozen=True, tag=True, array_like=True):
     """What the process holds."""
 
-    version: int
+    version: str
     plan: Plan
     generation: int
     rows: tuple[Row, ...]
