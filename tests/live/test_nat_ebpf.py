@@ -28,7 +28,7 @@ from voxpath.natreactor.ebpf.libbpf import BpfObject
 from voxpath.natreactor.ebpf.nat import EbpfNAT, probe
 from voxpath.natreactor.ebpf.program import FILE
 from voxpath.natreactor.ebpf.table import KernelTable
-from voxpath.natreactor.event import SlowPathLost, TableLost, Unwatched
+from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, INATReactor, PhoneCounters
 from voxpath.natreactor.nftables import NftablesNAT
 from voxpath.natreactor.punt import Punt
@@ -277,6 +277,34 @@ def test_an_interface_that_is_configured_no_longer_runs_no_program(loaded: Kerne
     loaded.restart(outside=OUTSIDE)
     assert "voxpath" not in loaded.net.run("gw", ["tc", "filter", "show", "dev", "lan1", "ingress"]).stdout
     loaded.net.ip("gw", "link", "del", "lan1")
+
+
+def test_a_slow_path_that_could_not_be_started_is_tried_again(loaded: KernelRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as on a machine that had too much to do, or whose module was not loaded."""
+    tried: list[object] = []
+
+    def unable(path: object) -> None:
+        tried.append(path)
+        raise LocalError("there is no memory")
+
+    result_of(loaded.nat.stop())
+    with loaded.net.entered("gw"):
+        withdraw("voxpath", ("lan0",))
+    with monkeypatch.context() as full:
+        full.setattr("voxpath.natreactor.slowpath.SlowPath._spawn", unable)
+        loaded.begin(settings(loaded.clock))
+        result_of(loaded.nat.apply(Transaction(1, MAPPINGS)))
+        assert loaded.carry(ping(PHONE1, FAR, 2050), True) is None
+        with loaded.net.entered("gw"):
+            loaded.clock.pump([1] * 40)
+        assert len(tried) == 2
+    assert [event.reason for event in loaded.events if isinstance(event, NoSlowPath)] == ["there is no memory"]
+    with loaded.net.entered("gw"):
+        loaded.clock.pump([1] * 60)
+    assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+    [told] = [event.reason for event in loaded.events if isinstance(event, SlowPathLost)]
+    assert "there is no memory" in told
 
 
 def test_nothing_is_left_when_it_is_withdrawn(site: Namespaces) -> None:

@@ -181,6 +181,34 @@ def test_a_service_of_the_gateway_gets_its_fragments(loaded: KernelRig) -> None:
     gets_its_packets(loaded)
 
 
+def test_a_slow_path_that_could_not_be_started_is_tried_again(loaded: KernelRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as on a machine that had too much to do, or whose module was not loaded."""
+    tried: list[object] = []
+
+    def unable(path: object) -> None:
+        tried.append(path)
+        raise LocalError("there is no memory")
+
+    result_of(loaded.nat.stop())
+    with loaded.net.entered("gw"):
+        withdraw("voxpath", ("lan0",))
+    with monkeypatch.context() as full:
+        full.setattr("voxpath.natreactor.slowpath.SlowPath._spawn", unable)
+        loaded.begin(settings(loaded.clock))
+        result_of(loaded.nat.apply(Transaction(1, MAPPINGS)))
+        assert loaded.carry(ping(PHONE1, FAR, 2050), True) is None
+        with loaded.net.entered("gw"):
+            loaded.clock.pump([1] * 40)
+        assert len(tried) == 2
+    assert [event.reason for event in loaded.events if isinstance(event, NoSlowPath)] == ["there is no memory"]
+    with loaded.net.entered("gw"):
+        loaded.clock.pump([1] * 60)
+    assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+    assert loaded.carry(udp(PHONE1, 2048, FAR, 9), True) is not None
+    [told] = [event.reason for event in loaded.events if isinstance(event, SlowPathLost)]
+    assert "there is no memory" in told
+
+
 def test_nothing_is_left_when_it_is_withdrawn(site: Namespaces) -> None:
     is_withdrawn_completely(site, NftablesNAT)
     assert site.run("gw", ["nft", "list", "tables"]).stdout == ""

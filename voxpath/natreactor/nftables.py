@@ -309,6 +309,7 @@ class NftablesNAT:
             self._take_drops()
             offenders = self._take_offenders()
             strangers = self._take_strangers()
+            self._punt_late()
         except LocalError as cause:
             self._recover(cause)
             return
@@ -322,6 +323,13 @@ class NftablesNAT:
         self._dropped.add(grown)
         for event in self._dropped.tell([*offenders, *more], self._table, self._settings.identify):
             self._tell(event)
+
+    def _punt_late(self) -> None:
+        """Let the rules mark packets for a slow path that could not be started before."""
+        if self._punt.start_late():
+            self._punts = True
+            self._kernel.run(ruleset.install(self._settings, self._table, punt=True))
+            self._punt.settle()
 
     def _recover(self, cause: LocalError) -> None:
         try:

@@ -1,6 +1,7 @@
 """What the kernel's tables cannot translate goes to the slow path; what they can never depends on it.
 
 So nothing here fails: while the slow path is lost, ICMP and fragments are dropped, and an event says so; each look tries again.
+If it could not be started in the beginning that is tried more and more rarely, since it takes its time.
 """
 
 from collections import Counter
@@ -14,13 +15,16 @@ from voxpath.nappt.pinhole import PinholeChange
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import host
-from voxpath.natreactor.event import NoSlowPath, TableLost
+from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableLost
 from voxpath.natreactor.interface import PhoneCounters
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.slowpath import SlowPath
 from voxpath.natreactor.steering import Mark, Steering, remove_steering
+
+FIRST_LOOKS, MOST_LOOKS = 30, 3840
+"""After so many looks a slow path is tried that could not be started; then after twice as many each time."""
 
 
 class Punt:
@@ -38,6 +42,7 @@ class Punt:
         self._slow = SlowPath(settings, table, tell, watched=False)
         self._steering: Steering | None = None
         self._reason = ""
+        self._looks, self._next_try = 0, FIRST_LOOKS
         # Until the next look nothing is tried: a change of the table must not wait for a process that cannot be started.
         self._lost = False
         self._stale = False
@@ -56,6 +61,20 @@ class Punt:
             self.close()
             self._say(error)
             return False
+        return True
+
+    def start_late(self) -> bool:
+        """At a look: try it again if it could not be started; true: it runs now, and the fast path may mark packets for it."""
+        if self._steering is not None:
+            return False
+        self._looks += 1
+        if self._looks < self._next_try:
+            return False
+        self._looks, self._next_try = 0, min(2 * self._next_try, MOST_LOOKS)
+        if not self.start():
+            return False
+        self._tell(SlowPathLost(reason=f"it could not run before ({self._reason})"))
+        self._reason = ""
         return True
 
     def settle(self) -> None:

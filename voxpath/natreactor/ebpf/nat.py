@@ -253,13 +253,17 @@ class EbpfNAT:
     def _look(self) -> None:
         """Tell of drops since the last look; attach the program again where somebody took it away."""
         attached = self._opened().program
-        if lost := attached.lost():
+        late = PUNTED if self._punt.start_late() else None
+        lost = attached.lost()
+        if lost or late is not None:
             try:
-                attached.attach_again()
+                attached.attach_again(late)
             except LocalError as error:
-                self._tell_once(f"{lost}: {error}")
+                self._tell_once(f"{lost or 'the slow path cannot be used'}: {error}")
             else:
-                self._tell(TableLost(reason=lost))
+                self._punt.settle()
+                if lost:
+                    self._tell(TableLost(reason=lost))
         else:
             self._broken = ""
         self._take_drops()

@@ -183,11 +183,13 @@ class Program:
         except OSError as error:
             raise LocalError(f"the kernel refuses the eBPF program at an interface: {error.strerror}") from None
 
-    def attach_again(self) -> None:
+    def attach_again(self, marks: Mark | None = None) -> None:
         """As :meth:`attach`, after somebody made interfaces anew, or took the program from them.
 
+        :param marks: of a slow path that there was not before; ``None``: as it was.
         :raises LocalError: an interface is missing, or the kernel refuses.
         """
+        self._marks = marks or self._marks
         self._named = self._find_links()
         self.attach(self._marks)
 
