@@ -65,6 +65,11 @@ def prepare_device(name: str, root: Path = SYSCTL) -> None:
         (root.parent / "ipv6/conf" / name / "disable_ipv6").write_text("1", encoding="ascii")
 
 
+def is_forwarding(root: Path = SYSCTL) -> bool:
+    """Whether packets are forwarded, which is left as it is when a NAT is withdrawn."""
+    return _get(root, "ip_forward") == "1"
+
+
 def _name(key: str) -> str:
     """As :manpage:`sysctl(8)` accepts it; interface names may hold dots, so the slashes stay."""
     return PREFIX + key

@@ -10,6 +10,7 @@ from voxpath.core.errors import LocalError
 from voxpath.natreactor import ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.ebpf import program
+from voxpath.natreactor.host import is_forwarding
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.slowpath import end_process
 from voxpath.natreactor.steering import remove_steering
@@ -58,6 +59,9 @@ def main() -> int:
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
+    if is_forwarding():
+        # Somebody else may need that; but nothing holds inside addresses back any more.
+        print("this host still forwards packets, from inside addresses too: set net.ipv4.ip_forward to 0 if nobody else needs it")
     return 0
 
 
