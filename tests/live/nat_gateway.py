@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.namespaces import Namespaces
-from tests.live.nat_rig import LAN, WAN, KernelRig
+from tests.live.nat_rig import LAN, WAN, KernelRig, kill, process_of
 from tests.live.wires import Wire
 from voxpath.model.ports import Transaction
 from voxpath.natreactor.event import HostSetting, TableAdopted
@@ -329,9 +329,12 @@ def is_withdrawn_completely(site: Namespaces, make: Callable[[NatSettings], INAT
         return [site.run("gw", ["ip", "-4", *what]).stdout for what in (("rule",), ("link",), ("route", "show", "table", "all"))]
 
     before = there()
-    rig = KernelRig(site, make)
-    assert there() != before
-    rig.close()
-    with site.entered("gw"):
-        withdraw("voxpath", ("lan0",))
-    assert there() == before
+    for dead in (False, True):
+        rig = KernelRig(site, make)
+        assert there() != before
+        if dead:
+            kill(process_of(rig))
+        rig.close()
+        with site.entered("gw"):
+            withdraw("voxpath", ("lan0",))
+        assert there() == before

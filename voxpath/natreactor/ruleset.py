@@ -171,6 +171,7 @@ _PUNT = Template("""
     fib daddr oifname { $outside } meta mark set meta mark | $mark_inside accept
   }
   chain returned {
+    notrack
     # A service that this host does not have: the packet would only be sent round.
     ip daddr { $public } fib daddr type != local counter name drop_unleased_port drop
     accept

@@ -12,8 +12,10 @@ from voxpath.natreactor.claim import claim
 from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.host import is_forwarding
 from voxpath.natreactor.libnftables import Nftables
+from voxpath.natreactor.rtnetlink import Rtnetlink
+from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.slowpath import end_process
-from voxpath.natreactor.steering import remove_steering
+from voxpath.natreactor.steering import links_of, remove_steering
 
 
 def command(table: str, inside: tuple[str, ...]) -> str:
@@ -30,8 +32,22 @@ def withdraw(table: str, inside: tuple[str, ...]) -> None:
     with claim(table):
         remove_steering(table, inside)
         end_process(table)
+        remove_devices(table)
         remove_tables(table)
         remove_programs(table)
+
+
+def remove_devices(table: str) -> None:
+    """Remove the devices that a process left which did not end by itself.
+
+    :raises LocalError: the kernel refuses.
+    """
+    kernel = Rtnetlink()
+    try:
+        for link in links_of(kernel, device_names(table)):
+            kernel.remove_link(link.index)
+    finally:
+        kernel.close()
 
 
 def remove_tables(table: str) -> None:
