@@ -23,7 +23,7 @@ from voxpath.natreactor.nftables import NftablesNAT, probe
 from voxpath.natreactor.withdraw import withdraw
 from voxpath.testing.nat.calls import MEDIA, pinhole
 from voxpath.testing.nat.conformance import NatConformance
-from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, cut, mapping, ping, pong, udp
+from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2, cut, error, mapping, ping, pong, udp
 from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import OUTSIDE, result_of, settings
 
@@ -79,6 +79,23 @@ def test_no_flow_is_remembered(loaded: KernelRig) -> None:
     assert "ct " not in loaded.net.run("gw", ["nft", "list", "ruleset"]).stdout
     count = loaded.net.run("gw", ["sysctl", "-n", "net.netfilter.nf_conntrack_count"], check=False)
     assert count.stdout.strip() in ("", "0")
+
+
+def test_a_firewall_that_follows_connections_follows_none_of_these(loaded: KernelRig) -> None:
+    """Neither what the kernel translates nor what comes back from the slow path: it would find it invalid, and drop it."""
+    loaded.net.run("gw", ["nft", "add table ip fw; add chain ip fw c { type filter hook forward priority 0; }"])
+    try:
+        loaded.net.run("gw", ["nft", "add rule ip fw c ct state invalid drop"])
+        for packet, inside in (
+            (udp(PHONE1, 2048, FAR, 9), True),
+            (ping(PHONE1, FAR, 2050), True),
+            (pong(FAR, PUBLIC1, 2050), False),
+            (error(FAR, PUBLIC1, udp(PUBLIC1, 2048, FAR, 9)), False),
+        ):
+            assert loaded.carry(packet, inside) is not None
+        assert loaded.net.run("gw", ["sysctl", "-n", "net.netfilter.nf_conntrack_count"]).stdout.strip() == "0"
+    finally:
+        loaded.net.run("gw", ["nft", "delete table ip fw"])
 
 
 def test_pings_and_fragments_go_on_while_the_process_is_stopped(loaded: KernelRig) -> None:
