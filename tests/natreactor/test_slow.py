@@ -41,6 +41,7 @@ from voxpath.natreactor.slow.frames import (
     rows_of,
     take,
 )
+from voxpath.natreactor.slowpath import ANSWER_S, patience_with
 from voxpath.testing.nat.packets import (
     CASES,
     FAR,
@@ -306,3 +307,10 @@ def test_what_is_no_message_is_refused(octets: bytes) -> None:
 def test_an_endless_frame_is_refused_before_it_has_come() -> None:
     with pytest.raises(RemoteError, match="too long"):
         take(bytearray(LENGTH.pack(MOST_OCTETS + 1)), requests)
+
+
+def test_a_large_table_may_take_its_time() -> None:
+    """A process that was ended for that would be started again and again."""
+    crowd = ROWS[:1] * 100_000
+    assert patience_with(Look(True)) == ANSWER_S
+    assert patience_with(ReplaceAll(1, crowd)) == patience_with(Configure(PLAN, 1, crowd, ())) > 5 * ANSWER_S

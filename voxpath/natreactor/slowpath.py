@@ -57,7 +57,8 @@ from voxpath.natreactor.slow.frames import (
 START_S: Final = 10.0
 """How long the process may take to start; a tenth of a second is usual."""
 ANSWER_S: Final = 2.0
-"""How long it may take to answer; then it is ended."""
+ROW_S: Final = 0.0001
+"""How long it may take to answer, and for each mapping of a whole table beside that; then it is ended."""
 RECEIVED: Final = 262144
 FAULT_LETTERS: Final = 1000
 
@@ -276,6 +277,11 @@ def generation_left(table: str) -> int | None:
     return None
 
 
+def patience_with(request: Request) -> float:
+    """How long the process may take, in seconds: a table of all that it can hold takes several."""
+    return ANSWER_S + ROW_S * len(request.rows if isinstance(request, Configure | ReplaceAll) else ())
+
+
 def _connected(table: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(ANSWER_S)
@@ -293,6 +299,7 @@ def _connected(table: str) -> socket.socket:
 
 def _exchanged(connection: socket.socket, request: Request) -> Answer:
     buffer = bytearray()
+    connection.settimeout(patience_with(request))
     connection.sendall(framed(request))
     while (said := take(buffer, answers)) is None:
         octets = connection.recv(RECEIVED)
