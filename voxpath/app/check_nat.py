@@ -12,6 +12,7 @@ from voxpath.app.values import link_of
 from voxpath.app.values_nat import pool_ports
 from voxpath.model.event import printable
 from voxpath.model.ports import LOWEST_PORT
+from voxpath.natreactor import nftables
 from voxpath.natreactor.ebpf import nat as ebpf
 from voxpath.natreactor.registry import AUTO, AUTOMATIC, back_ends
 
@@ -30,6 +31,12 @@ def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
     if name == ebpf.NAME and (config.nat.napt or config.nat.mss):
         what = f"{name} translates no ports outside the blocks, and limits no segments"
         yield Problem("nat.backend", what, 'write backend = "nftables", or leave out nat.napt and nat.mss')
+
+
+def check_fast(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Only one back end has a fast form beside its usual one."""
+    if config.nat.fast and config.nat.backend not in (AUTO, nftables.NAME):
+        yield Problem("nat.fast", f"means nothing to {config.nat.backend}", 'leave it out, or write backend = "nftables"')
 
 
 def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:

@@ -246,9 +246,9 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
     words = {
         "private": ", ".join(map(str, table.private)),
         "public": ", ".join(map(str, outside.public)),
-        "inside": _quoted(outside.inside),
-        "outside": _quoted(outside.outside),
-        "devices": _quoted(device_names(settings.table)),
+        "inside": quoted(outside.inside),
+        "outside": quoted(outside.outside),
+        "devices": quoted(device_names(settings.table)),
         "hairpin": f"{HAIRPIN_MARK:#x}",
         "mark_inside": f"{PUNTED.inside:#x}",
         "mark_outside": f"{PUNTED.outside:#x}",
@@ -288,7 +288,8 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
     )
 
 
-def _quoted(names: Iterable[str]) -> str:
+def quoted(names: Iterable[str]) -> str:
+    """Names of interfaces, as elements of a set."""
     return ", ".join(f'"{name}"' for name in names)
 
 
@@ -307,10 +308,11 @@ def fill(settings: NatSettings, table: Table) -> str:
     """Commands that make the kernel's mappings equal to the table's."""
     lines = [f"flush map ip {settings.table} {name}" for name in MAPS]
     lines.append(f"flush set ip {settings.table} phones")
-    lines.extend(_elements(settings, table))
+    lines.extend(elements_text(f"ip {settings.table}", settings, table))
     if phones := {text_of(mapping.private) for mapping in table}:
         lines.append(f"add element ip {settings.table} phones {{ {', '.join(phones)} }}")
-    return "\n".join([*lines, filtering.fill(settings, table), napt.fill(settings, table), _state(settings, table.generation)])
+    said = state_text(f"ip {settings.table}", state_of(settings, table.generation))
+    return "\n".join([*lines, filtering.fill(settings, table), napt.fill(settings, table), said])
 
 
 def note_of(block: PortBlock, block_size: int) -> str:
@@ -323,8 +325,11 @@ def state_of(settings: NatSettings, generation: int) -> str:
     return f"{LAYOUT} {settings.block_size} {generation}"
 
 
-def _elements(settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
-    """One command for each map that is concerned."""
+def elements_text(where: str, settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
+    """Commands that enter mappings into the maps of a table, one for each map that is concerned.
+
+    :param where: family and name of the table.
+    """
     found: dict[str, list[str]] = {name: [] for name in MAPS}
     for mapping in mappings:
         block = mapping.block
@@ -337,13 +342,12 @@ def _elements(settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[st
             found[f"out_{kind}"].append(f"{private} . {port} : {public}")
     for name, elements in found.items():
         if elements:
-            yield f"add element ip {settings.table} {name} {{ {', '.join(elements)} }}"
+            yield f"add element {where} {name} {{ {', '.join(elements)} }}"
 
 
-def _state(settings: NatSettings, generation: int) -> str:
-    """The one element of ``state``; it changes in the transaction that it speaks of."""
-    name = f"ip {settings.table} state"
-    return f'flush set {name}\nadd element {name} {{ {STATE_KEY} comment "{state_of(settings, generation)}" }}\n'
+def state_text(where: str, note: str) -> str:
+    """Commands that let a table say this of itself, in the transaction that it speaks of."""
+    return f'flush set {where} state\nadd element {where} state {{ {STATE_KEY} comment "{note}" }}\n'
 
 
 def parse(objects: Iterable[dict[str, Any]]) -> Found | None:

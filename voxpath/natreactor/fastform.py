@@ -1,0 +1,255 @@
+"""The fast form of the nftables back end: packets of calls go from interface to interface, before the kernel routes anything.
+
+A second table, of the family ``netdev``, stands at the ingress of the interfaces and has the inward and outward maps, too.
+It carries the usual packets: UDP and TCP that is whole, without options, and short enough for the other side.
+All others, and all that it knows no way for, it leaves as they are to the rules of the usual form, which stay (``ruleset``).
+
+What it carries passes no routing table, no routing rule and no other rules of the host; so an operator has to ask for it.
+It is not possible where packets need more than one default route: with routing rules of others (policy routing, tunnels), with a
+default route that names no router, or with phones that are not reached by plain routes.
+
+The kernel checks a header's checksum after the ingress: a packet whose header is broken leaves with one that is as broken.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from string import Template
+from zlib import crc32
+
+from voxpath.core.errors import LocalError
+from voxpath.nappt.table import Table
+from voxpath.natreactor.rtnetlink import LOCAL, MAIN, Link, Route, Rtnetlink
+from voxpath.natreactor.ruleset import MAPS, elements_text, quoted, state_text
+from voxpath.natreactor.settings import NatSettings
+from voxpath.natreactor.steering import EVERYTHING, links_of, numbers
+
+DEFAULT_TABLE = 253
+MOST_WAYS = 16
+"""Routes to each side."""
+MOST_OTHERS = 64
+"""Prefixes that packets of phones go to by the usual way."""
+
+SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
+"""Destinations that are never forwarded by the default route (RFC 6890)."""
+
+_TABLE = Template("""
+table netdev $table {
+  map in_block { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  map in_port { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  map out_block { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  map out_port { type ipv4_addr . inet_service : ipv4_addr; counter; }
+  set state { type mark; }
+
+  chain lead_in {
+$inward
+    drop
+  }
+  chain lead_out {
+$outward
+    drop
+  }
+  chain inward {
+    ip daddr set ip daddr . (th dport & $mask) map @in_block goto lead_in
+    ip daddr set ip daddr . th dport map @in_port goto lead_in
+  }
+  chain outward {
+    ip saddr set ip saddr . (th sport & $mask) map @out_block goto lead_out
+    ip saddr set ip saddr . th sport map @out_port goto lead_out
+  }
+$arrive
+  chain depart {
+    type filter hook ingress devices = { $insides } priority 0; policy accept;
+    ip daddr { $elsewhere } accept
+    $usual meta l4proto udp @th,48,16 0-65535 goto outward
+    $usual meta l4proto tcp $segments @th,144,16 0-65535 goto outward
+  }
+}
+""")
+
+_ARRIVE = Template("""\
+  chain arrive {
+    type filter hook ingress devices = { $outsides } priority 0; policy accept;
+    ip saddr { $private } accept
+    ip saddr { $public } accept
+    ip daddr != { $public } accept
+    $usual meta l4proto udp @th,48,16 0-65535 goto inward
+    $usual meta l4proto tcp $segments @th,144,16 0-65535 goto inward
+  }""")
+
+# For this host, untagged, without options, whole, not at its end, and short enough.
+_USUAL = Template("""meta pkttype host @ll,96,16 0x0800 @nh,0,8 0x45 ip ttl > 1 ip frag-off & 0x3fff == 0 ip length <= $mtu""")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How some addresses are reached.
+
+    :ivar via: the router; ``None``: they are neighbours.
+    """
+
+    prefix: IPv4Network
+    device: str
+    via: IPv4Address | None
+
+    def __str__(self) -> str:
+        return f"to {self.prefix} by {self.device}" + (f" and {self.via}" if self.via is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ways of the packets that the fast form carries.
+
+    :ivar inward: the ways to phones, longest prefix first; ``outward`` those to everybody else.
+    :ivar elsewhere: destinations that phones reach by the usual way.
+    :ivar mtu: of all interfaces the smallest.
+    :ivar indexes: of the interfaces: one that was made anew has lost its rules.
+    """
+
+    inward: tuple[Way, ...]
+    outward: tuple[Way, ...]
+    elsewhere: tuple[IPv4Network, ...]
+    mtu: int
+    indexes: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, (*self.inward, *self.outward)))
+
+
+def plan(kernel: Rtnetlink, settings: NatSettings) -> Plan:
+    """See how packets of calls have to go, from the kernel's routes.
+
+    :raises LocalError: the fast form cannot do that; the reason tells what is in the way.
+    """
+    _check_rules(kernel, settings)
+    inside, outside = (
+        {link.index: link for link in _ethernet(kernel, names)} for names in (settings.outside.inside, settings.outside.outside)
+    )
+    routes = _best(kernel.routes((MAIN,)))
+    private = tuple(map(IPv4Network, settings.outside.private))
+    inward = tuple(_inward(routes.values(), private, inside))
+    outward = tuple(_outward(routes.values(), outside))
+    if not outward or outward[-1].prefix != EVERYTHING or outward[-1].via is None:
+        raise LocalError("there is no default route that leads to one router by an outside interface")
+    ways = {way.prefix for way in outward}
+    own = (route.prefix for route in kernel.routes((LOCAL,)))
+    elsewhere = _apart([*SPECIAL, *private, *map(IPv4Network, settings.outside.public), *own, *(set(routes) - ways)])
+    for what, found, most in (("ways", inward, MOST_WAYS), ("ways", outward, MOST_WAYS), ("exceptions", elsewhere, MOST_OTHERS)):
+        if len(found) > most:
+            raise LocalError(f"the routes make {len(found)} {what}, which are more than {most}")
+    links = [*inside.values(), *outside.values()]
+    return Plan(inward, outward, elsewhere, min(link.mtu for link in links), tuple(link.index for link in links))
+
+
+def _check_rules(kernel: Rtnetlink, settings: NatSettings) -> None:
+    own, _ = numbers(settings.table)
+    for rule in kernel.rules():
+        if rule.table not in {LOCAL, MAIN, DEFAULT_TABLE, *own}:
+            raise LocalError(f"a routing rule of priority {rule.priority} leads into the table {rule.table}")
+
+
+def _ethernet(kernel: Rtnetlink, names: Iterable[str]) -> list[Link]:
+    links = links_of(kernel, names)
+    if missing := set(names) - {link.name for link in links}:
+        raise LocalError(f"the interface {min(missing)} is not there")
+    for link in links:
+        if not link.ethernet:
+            raise LocalError(f"{link.name} is no Ethernet interface")
+    return links
+
+
+def _best(routes: Iterable[Route]) -> dict[IPv4Network, Route]:
+    """Of each prefix the route that counts."""
+    found: dict[IPv4Network, Route] = {}
+    for route in sorted(routes, key=lambda route: route.metric):
+        found.setdefault(route.prefix, route)
+    return found
+
+
+def _inward(routes: Iterable[Route], private: Iterable[IPv4Network], inside: dict[int, Link]) -> Iterable[Way]:
+    """Routes to all phones."""
+    for prefix in private:
+        covered = False
+        for route in _longest_first(routes):
+            if route.prefix == EVERYTHING or not route.prefix.overlaps(prefix):
+                continue
+            if route.link not in inside:
+                raise LocalError(f"the route to {route.prefix} leads to no single inside interface")
+            within = route.prefix.subnet_of(prefix)
+            yield Way(route.prefix if within else prefix, inside[route.link].name, route.via)
+            covered = covered or prefix.subnet_of(route.prefix)
+        if not covered:
+            raise LocalError(f"no route leads to all of {prefix}")
+
+
+def _outward(routes: Iterable[Route], outside: dict[int, Link]) -> Iterable[Way]:
+    """Routes by an outside interface."""
+    for route in _longest_first(routes):
+        if route.link in outside:
+            yield Way(route.prefix, outside[route.link].name, route.via)
+
+
+def _longest_first(routes: Iterable[Route]) -> list[Route]:
+    return sorted(routes, key=lambda route: (-route.prefix.prefixlen, route.prefix))
+
+
+def _apart(prefixes: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
+    """Without those that lie within others: the kernel's sets of intervals know no overlaps."""
+    found: list[IPv4Network] = []
+    for prefix in sorted(set(prefixes), key=lambda prefix: prefix.prefixlen):
+        if prefix != EVERYTHING and not any(prefix.subnet_of(each) for each in found):
+            found.append(prefix)
+    return tuple(sorted(found))
+
+
+def rules(settings: NatSettings, plan: Plan) -> str:
+    """The table without its elements."""
+    outside = settings.outside
+    words = {
+        "table": settings.table,
+        "private": ", ".join(outside.private),
+        "public": ", ".join(map(str, outside.public)),
+        "insides": quoted(outside.inside),
+        "outsides": quoted(outside.outside),
+        "elsewhere": ", ".join(map(str, plan.elsewhere)),
+        "mask": f"{0x10000 - settings.block_size:#x}",
+        "usual": _USUAL.substitute(mtu=plan.mtu),
+        # What a connection begins with has to be changed if segments are limited.
+        "segments": "tcp flags & syn == 0" if settings.mss else "",
+        "inward": "\n".join(map(_lead, plan.inward)),
+        "outward": "\n".join(map(_lead, plan.outward)),
+    }
+    # In the call-aware mode the usual form decides who may come in.
+    arrive = "" if settings.call_aware else _ARRIVE.substitute(words)
+    return _TABLE.substitute(words, arrive=arrive)
+
+
+def _lead(way: Way) -> str:
+    to = f"ip daddr {way.prefix} " if way.prefix != EVERYTHING else ""
+    return f'    {to}fwd ip to {way.via or "ip daddr"} device "{way.device}"'
+
+
+def digest(settings: NatSettings, plan: Plan) -> str:
+    """Tells tables of other rules or interfaces apart."""
+    return f"{crc32(f'{rules(settings, plan)}{plan.indexes}'.encode()):08x}"
+
+
+def remove(table: str) -> str:
+    """Commands that remove the table, whether it exists or not."""
+    return f"add table netdev {table}\ndelete table netdev {table}\n"
+
+
+def install(settings: NatSettings, plan: Plan, table: Table, note: str) -> str:
+    """Commands that put a new table with these mappings in the place of whatever is there.
+
+    :param note: what the table says of itself: which mappings it has, and which rules.
+    """
+    return remove(settings.table) + rules(settings, plan) + fill(settings, table, note)
+
+
+def fill(settings: NatSettings, table: Table, note: str) -> str:
+    """Commands that make the mappings equal to the table's; parameters as above."""
+    where = f"netdev {settings.table}"
+    lines = [f"flush map {where} {name}" for name in MAPS]
+    lines += elements_text(where, settings, table)
+    return "\n".join([*lines, state_text(where, note)])
