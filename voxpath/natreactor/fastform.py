@@ -30,6 +30,9 @@ MOST_WAYS = 16
 MOST_OTHERS = 64
 """Prefixes that packets of phones go to by the usual way."""
 
+UNPADDED = 46
+"""Octets of the shortest packet that fills an Ethernet frame (IEEE 802.3)."""
+
 SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
 """Destinations that are never forwarded by the default route (RFC 6890)."""
 
@@ -70,15 +73,14 @@ $arrive
 _ARRIVE = Template("""\
   chain arrive {
     type filter hook ingress devices = { $outsides } priority 0; policy accept;
-    ip saddr { $private } accept
-    ip saddr { $public } accept
+    ip saddr { $elsewhere } accept
     ip daddr != { $public } accept
     $usual meta l4proto udp @th,48,16 0-65535 goto inward
     $usual meta l4proto tcp $segments @th,144,16 0-65535 goto inward
   }""")
 
-# For this host, untagged, without options, whole, not at its end, and short enough.
-_USUAL = Template("""meta pkttype host @ll,96,16 0x0800 @nh,0,8 0x45 ip ttl > 1 ip frag-off & 0x3fff == 0 ip length <= $mtu""")
+# For this host, untagged, without options, whole, not at its end, short enough, and so long that Ethernet has added nothing.
+_USUAL = Template("meta pkttype host @ll,96,16 0x0800 @nh,0,8 0x45 ip ttl > 1 ip frag-off & 0x3fff == 0 ip length $least-$mtu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Plan:
     """The ways of the packets that the fast form carries.
 
     :ivar inward: the ways to phones, longest prefix first; ``outward`` those to everybody else.
-    :ivar elsewhere: destinations that phones reach by the usual way.
+    :ivar elsewhere: what phones reach by the usual way, and what comes from there.
     :ivar mtu: of all interfaces the smallest.
     :ivar indexes: of the interfaces: one that was made anew has lost its rules.
     """
@@ -207,13 +209,12 @@ def rules(settings: NatSettings, plan: Plan) -> str:
     outside = settings.outside
     words = {
         "table": settings.table,
-        "private": ", ".join(outside.private),
         "public": ", ".join(map(str, outside.public)),
         "insides": quoted(outside.inside),
         "outsides": quoted(outside.outside),
         "elsewhere": ", ".join(map(str, plan.elsewhere)),
         "mask": f"{0x10000 - settings.block_size:#x}",
-        "usual": _USUAL.substitute(mtu=plan.mtu),
+        "usual": _USUAL.substitute(least=UNPADDED, mtu=plan.mtu),
         # What a connection begins with has to be changed if segments are limited.
         "segments": "tcp flags & syn == 0" if settings.mss else "",
         "inward": "\n".join(map(_lead, plan.inward)),
