@@ -19,10 +19,11 @@ from zlib import crc32
 
 from voxpath.core.errors import LocalError
 from voxpath.nappt.table import Table
+from voxpath.natreactor.devices import links_of
 from voxpath.natreactor.rtnetlink import LOCAL, MAIN, Link, Route, Rtnetlink
 from voxpath.natreactor.ruleset import MAPS, elements_text, quoted, state_text
 from voxpath.natreactor.settings import NatSettings
-from voxpath.natreactor.steering import EVERYTHING, links_of, numbers
+from voxpath.natreactor.steering import EVERYTHING, numbers
 
 DEFAULT_TABLE = 253
 MOST_WAYS = 16
@@ -87,11 +88,13 @@ _USUAL = Template("meta pkttype host @ll,96,16 0x0800 @nh,0,8 0x45 ip ttl > 1 ip
 class Way:
     """How some addresses are reached.
 
+    :ivar device: the interface, and ``index`` its number.
     :ivar via: the router; ``None``: they are neighbours.
     """
 
     prefix: IPv4Network
     device: str
+    index: int
     via: IPv4Address | None
 
     def __str__(self) -> str:
@@ -178,7 +181,7 @@ def _inward(routes: Iterable[Route], private: Iterable[IPv4Network], inside: dic
             if route.link not in inside:
                 raise LocalError(f"the route to {route.prefix} leads to no single inside interface")
             within = route.prefix.subnet_of(prefix)
-            yield Way(route.prefix if within else prefix, inside[route.link].name, route.via)
+            yield Way(route.prefix if within else prefix, inside[route.link].name, route.link, route.via)
             covered = covered or prefix.subnet_of(route.prefix)
         if not covered:
             raise LocalError(f"no route leads to all of {prefix}")
@@ -188,7 +191,7 @@ def _outward(routes: Iterable[Route], outside: dict[int, Link]) -> Iterable[Way]
     """Routes by an outside interface."""
     for route in _longest_first(routes):
         if route.link in outside:
-            yield Way(route.prefix, outside[route.link].name, route.via)
+            yield Way(route.prefix, outside[route.link].name, route.link, route.via)
 
 
 def _longest_first(routes: Iterable[Route]) -> list[Route]:
@@ -227,7 +230,7 @@ def rules(settings: NatSettings, plan: Plan) -> str:
 
 def _lead(way: Way) -> str:
     to = f"ip daddr {way.prefix} " if way.prefix != EVERYTHING else ""
-    return f'    {to}fwd ip to {way.via or "ip daddr"} device "{way.device}"'
+    return f"    {to}fwd ip to {way.via or 'ip daddr'} device {way.index}"
 
 
 def digest(settings: NatSettings, plan: Plan) -> str:

@@ -17,6 +17,7 @@ from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import elements, filtering, host, kernelcounters, napt, ruleset
 from voxpath.natreactor.claim import claim
+from voxpath.natreactor.devices import Unrouted
 from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.dynamicset import DynamicSet
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
@@ -28,6 +29,7 @@ from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import check_device
+from voxpath.natreactor.steering import remove_steering
 from voxpath.natreactor.tally import PhoneTally
 from voxpath.natreactor.withdraw import remove_programs
 
@@ -67,8 +69,9 @@ class NftablesNAT:
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
         self._open: tuple[Nftables, Netfilter, socket] | None = None
-        self._punt = Punt(settings, self._table, ruleset.PUNTED, self._tell)
+        self._punt = Punt(settings, self._table, self._lead, self._tell, self._led_anew)
         self._punts = False
+        self._unrouted: Unrouted | None = None
         self._fast = FastTable(settings, self._table, self._tell)
         self._growth, self._dropped = Growth(), DropCount()
         self._tally = PhoneTally(self._table)
@@ -210,12 +213,26 @@ class NftablesNAT:
         self._punts = self._punt.start()
         if whole and found.block_size == self._settings.block_size:
             # The mode may be another one than before, and there may have been no pool.
-            install = ruleset.install(self._settings, table, punt=self._punts)
+            install = ruleset.install(self._settings, table, self._punted)
             modes = filtering.fill(self._settings, table) + napt.fill(self._settings, table)
             self._kernel.run(install + modes + self._fast.adopted(self._netfilter))
         else:
             self._rebuild()
         return Adopted(table.generation, frozenset(table), self.pinholes())
+
+    def _lead(self) -> Unrouted:
+        """The rules themselves give packets to the slow path; another back end may have left routes there."""
+        remove_steering(self._settings.table, self._settings.outside.inside)
+        self._unrouted = Unrouted(self._settings)
+        return self._unrouted
+
+    @property
+    def _punted(self) -> tuple[int, int] | None:
+        return self._unrouted.indexes if self._punts and self._unrouted is not None else None
+
+    def _led_anew(self) -> None:
+        """The rules name the slow path's devices as they are now."""
+        self._kernel.run(ruleset.install(self._settings, self._table, self._punted))
 
     def _find(self) -> ruleset.Found | None:
         name = f"ip {self._settings.table}"
@@ -247,7 +264,7 @@ class NftablesNAT:
     def _rebuild(self) -> None:
         """Put a new table in the place of whatever is there, in one step."""
         settings, table = self._settings, self._table
-        install = ruleset.install(settings, table, punt=self._punts)
+        install = ruleset.install(settings, table, self._punted)
         self._kernel.run(ruleset.remove(settings.table) + install + ruleset.fill(settings, table) + self._fast.installed())
         self._growth.begin_again()
         self._offenders.begin_again()

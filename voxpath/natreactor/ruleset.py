@@ -8,8 +8,7 @@ A packet from a phone to a public address of ours gets both translations; it is 
 looks like any packet between two inside addresses, which are not translated (decision D21).
 
 ICMP and fragments are beyond these rules.
-They are marked, too, and routing rules lead them into the slow path (:mod:`voxpath.natreactor.steering`), whose devices give them
-back translated; where there is no slow path they are dropped.
+They are given to the devices of the slow path, which gives them back translated; where there is no slow path they are dropped.
 """
 
 import re
@@ -27,7 +26,6 @@ from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import filtering, napt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
-from voxpath.natreactor.steering import Mark
 
 LAYOUT = 1
 """The version of the table's shape; a table of another version is not adopted."""
@@ -35,8 +33,8 @@ LAYOUT = 1
 HAIRPIN_MARK = 0x20000000
 """One bit of the packet mark, set between prerouting and postrouting of packets that turn back at the gateway."""
 
-PUNTED = Mark(inside=0x40000000, outside=0x10000000)
-"""One bit of the packet mark for each device of the slow path."""
+NOBODY = "192.0.2.1"
+"""A copy of a packet is sent to somebody: behind a device without neighbours it does not matter to whom (RFC 5737)."""
 
 MOST_OFFENDERS = 1024
 OFFENDER_S = 60
@@ -163,12 +161,15 @@ _USUAL_DEPARTED = Template(f"    {_USUAL} ip ttl > 1 ip daddr != {{ $public }} a
 
 _PUNT = Template("""
   chain punt {
-    meta mark set meta mark | $mark_outside accept
+    dup to $nobody device $device_outside drop
+  }
+  chain punt_inside {
+    dup to $nobody device $device_inside drop
   }
   chain punt_departing {
-    ip daddr { $public } meta mark set meta mark | $mark_inside accept
+    ip daddr { $public } goto punt_inside
     ip daddr { $private } return
-    fib daddr oifname { $outside } meta mark set meta mark | $mark_inside accept
+    fib daddr oifname { $outside } goto punt_inside
   }
   chain returned {
     # A service that this host does not have: the packet would only be sent round.
@@ -185,9 +186,11 @@ _PUNT_DEPARTED = """    ip ttl > 1 ip frag-off & 0x3fff != 0 jump punt_departing
 _PUNT_RETURNED = Template("    iifname { $devices } goto returned")
 
 _SPEAK = Template("""chain speak {
-    type route hook output priority mangle; policy accept;
+    type filter hook output priority mangle; policy accept;
+    # What was given to the slow path passes here.
+    oifname { $devices } accept
     # What this host says of a packet that was translated; that an inside host cannot be reached, in the name of its public address.
-    icmp type { 3, 11, 12 } ip daddr { $public } meta mark set meta mark | $mark_outside
+    icmp type { 3, 11, 12 } ip daddr { $public } goto punt
 $errors
   }""")
 
@@ -237,10 +240,10 @@ def check(settings: NatSettings) -> None:
         raise LocalError("the kernel's NAT needs an inside prefix and a public address")
 
 
-def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
+def install(settings: NatSettings, table: Table, punt: tuple[int, int] | None) -> str:
     """Commands that make the kernel's rules equal to these settings; mappings that are there already stay.
 
-    :param punt: whether there is a slow path.
+    :param punt: the devices of the slow path, by their indexes, for packets from inside and from outside; ``None``: there is none.
     """
     outside = settings.outside
     words = {
@@ -250,8 +253,9 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         "outside": quoted(outside.outside),
         "devices": quoted(device_names(settings.table)),
         "hairpin": f"{HAIRPIN_MARK:#x}",
-        "mark_inside": f"{PUNTED.inside:#x}",
-        "mark_outside": f"{PUNTED.outside:#x}",
+        "nobody": NOBODY,
+        "device_inside": str(punt[0] if punt else 0),
+        "device_outside": str(punt[1] if punt else 0),
         "mask": f"{0x10000 - settings.block_size:#x}",
     }
     prefixes = [(int(prefix.netmask), int(prefix.network_address)) for prefix in table.private]
@@ -265,7 +269,7 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         offender_s=OFFENDER_S,
         services=_services(outside.services),
         **filtering.rules(settings, HAIRPIN_MARK),
-        **napt.rules(settings, words, punt=punt),
+        **napt.rules(settings, words, punt=punt is not None),
         clamp=_CLAMP.substitute(most=settings.mss) if settings.mss else "",
         usual=_USUAL,
         # An ordinary NAPT has to look at them here.
@@ -278,10 +282,7 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         punt_returned=_PUNT_RETURNED.substitute(words) if punt else "",
         speak=_SPEAK.substitute(
             words,
-            errors="\n".join(
-                f"    oifname {{ {words['outside']} }} {each} meta mark set meta mark | {words['mark_inside']}"
-                for each in unreachable
-            ),
+            errors="\n".join(f"    oifname {{ {words['outside']} }} {each} goto punt_inside" for each in unreachable),
         )
         if punt
         else "",
