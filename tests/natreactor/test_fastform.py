@@ -85,7 +85,7 @@ def test_of_two_routes_to_a_prefix_the_lower_metric_counts() -> None:
         ),
         (
             (DEFAULT, PHONES, *(Route(MAIN, IPv4Network((f"192.0.{host}.0", 24)), OTHER) for host in range(64))),
-            "make 70 exceptions, which are more than 64",
+            "make 71 exceptions, which are more than 64",
         ),
     ],
 )
@@ -109,14 +109,22 @@ def test_rules_of_others_and_links_without_neighbours_are_refused() -> None:
 
 
 def test_what_leads_elsewhere_is_left_alone() -> None:
-    """Inside addresses and our own, what is never forwarded, and what other interfaces lead to."""
+    """Inside addresses and our own, what is never forwarded, and what other interfaces lead to; the longest prefix counts."""
     made = Kernel(DEFAULT, CONNECTED, PHONES, Route(MAIN, IPv4Network("198.51.100.128/25"), OTHER)).plan()
     text = rules(SETTINGS, made)
-    elsewhere = ["0.0.0.0/8", "10.0.0.0/16", "127.0.0.0/8", "192.0.2.1/32", "198.51.100.128/25"]
-    elsewhere += ["203.0.113.1/32", "203.0.113.2/32", "224.0.0.0/3"]
-    assert f"ip daddr {{ {', '.join(elsewhere)} }} accept" in text
-    assert text.index("ip daddr 198.51.100.0/24 fwd ip to ip daddr device 3") < text.index("    fwd ip to 198.51.100.2 device 3")
+    accepted = ["0.0.0.0/8", "10.0.0.0/16", "127.0.0.0/8", "192.0.2.1/32"]
+    chosen = [f"{prefix} : accept" for prefix in accepted] + ["198.51.100.0/25 : goto out_0", "198.51.100.128/25 : accept"]
+    chosen += [f"{prefix} : accept" for prefix in ("203.0.113.1/32", "203.0.113.2/32", "224.0.0.0/3")]
+    assert f"ip daddr vmap {{ {', '.join(chosen)} }}" in text
+    assert "goto out_1\n" in text
+    assert "map @out_block fwd ip to ip daddr device 3" in text
+    assert "map @out_block fwd ip to 198.51.100.2 device 3" in text
     assert "ip length 46-1492" in text
+
+
+def test_a_route_to_a_group_is_no_way() -> None:
+    made = Kernel(DEFAULT, PHONES, Route(MAIN, IPv4Network("239.0.0.0/8"), WAN)).plan()
+    assert [way.prefix for way in made.outward] == [EVERYTHING]
 
 
 def test_calls_and_limited_segments_are_left_to_the_usual_form() -> None:

@@ -11,7 +11,7 @@ default route that names no router, or with phones that are not reached by plain
 The kernel checks a header's checksum after the ingress: a packet whose header is broken leaves with one that is as broken.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from string import Template
@@ -49,24 +49,20 @@ table netdev $table {
 $inward
     drop
   }
-  chain lead_out {
-$outward
-    drop
-  }
   chain inward {
     ip daddr set ip daddr . (th dport & $mask) map @in_block goto lead_in
     ip daddr set ip daddr . th dport map @in_port goto lead_in
   }
+$outward
   chain outward {
-    ip saddr set ip saddr . (th sport & $mask) map @out_block goto lead_out
-    ip saddr set ip saddr . th sport map @out_port goto lead_out
+    ip daddr vmap { $elsewhere }
+    goto out_$last
   }
 $arrive
   chain depart {
     type filter hook ingress devices = { $insides } priority 0; policy accept;
-    ip daddr { $elsewhere } accept
-    $usual meta l4proto udp @th,48,16 0-65535 goto outward
-    $usual meta l4proto tcp $segments @th,144,16 0-65535 goto outward
+    $udp goto outward
+    $tcp goto outward
   }
 }
 """)
@@ -74,14 +70,22 @@ $arrive
 _ARRIVE = Template("""\
   chain arrive {
     type filter hook ingress devices = { $outsides } priority 0; policy accept;
-    ip saddr { $elsewhere } accept
-    ip daddr != { $public } accept
-    $usual meta l4proto udp @th,48,16 0-65535 goto inward
-    $usual meta l4proto tcp $segments @th,144,16 0-65535 goto inward
+    $udp ip saddr != { $strange } goto inward
+    $tcp ip saddr != { $strange } goto inward
   }""")
 
-# For this host, untagged, without options, whole, not at its end, short enough, and so long that Ethernet has added nothing.
-_USUAL = Template("meta pkttype host @ll,96,16 0x0800 @nh,0,8 0x45 ip ttl > 1 ip frag-off & 0x3fff == 0 ip length $least-$mtu")
+_OUTWARD = Template("""\
+  chain out_$number {
+    ip saddr set ip saddr . (th sport & $mask) map @out_block $lead
+    ip saddr set ip saddr . th sport map @out_port $lead
+  }""")
+
+# For this host; untagged, and without options; whole, and of the protocol; not at its end; short enough, and so long that
+# Ethernet has added nothing, which holds the header of either protocol, too.
+# Each word costs every packet some 20 ns: so octets side by side are compared at once.
+_USUAL = Template("meta pkttype host @ll,96,24 0x080045 @nh,48,32 & 0x3fff00ff == $protocol ip ttl > 1 ip length $least-$mtu")
+
+UDP, TCP = 17, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def plan(kernel: Rtnetlink, settings: NatSettings) -> Plan:
         raise LocalError("there is no default route that leads to one router by an outside interface")
     ways = {way.prefix for way in outward}
     own = (route.prefix for route in kernel.routes((LOCAL,)))
-    elsewhere = _apart([*SPECIAL, *private, *map(IPv4Network, settings.outside.public), *own, *(set(routes) - ways)])
+    elsewhere = tuple(sorted({*SPECIAL, *private, *map(IPv4Network, settings.outside.public), *own, *routes} - ways))
     for what, found, most in (("ways", inward, MOST_WAYS), ("ways", outward, MOST_WAYS), ("exceptions", elsewhere, MOST_OTHERS)):
         if len(found) > most:
             raise LocalError(f"the routes make {len(found)} {what}, which are more than {most}")
@@ -190,7 +194,8 @@ def _inward(routes: Iterable[Route], private: Iterable[IPv4Network], inside: dic
 def _outward(routes: Iterable[Route], outside: dict[int, Link]) -> Iterable[Way]:
     """Routes by an outside interface."""
     for route in _longest_first(routes):
-        if route.link in outside:
+        special = route.prefix != EVERYTHING and any(route.prefix.overlaps(each) for each in SPECIAL)
+        if route.link in outside and not special:
             yield Way(route.prefix, outside[route.link].name, route.link, route.via)
 
 
@@ -202,7 +207,7 @@ def _apart(prefixes: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
     """Without those that lie within others: the kernel's sets of intervals know no overlaps."""
     found: list[IPv4Network] = []
     for prefix in sorted(set(prefixes), key=lambda prefix: prefix.prefixlen):
-        if prefix != EVERYTHING and not any(prefix.subnet_of(each) for each in found):
+        if not any(prefix.subnet_of(each) for each in found):
             found.append(prefix)
     return tuple(sorted(found))
 
@@ -210,27 +215,53 @@ def _apart(prefixes: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
 def rules(settings: NatSettings, plan: Plan) -> str:
     """The table without its elements."""
     outside = settings.outside
+    sizes = {"least": str(UNPADDED), "mtu": str(plan.mtu)}
+    mask = f"{0x10000 - settings.block_size:#x}"
+    chosen = dict.fromkeys(plan.elsewhere, "accept")
+    chosen |= {way.prefix: f"goto out_{number}" for number, way in enumerate(plan.outward[:-1])}
     words = {
         "table": settings.table,
-        "public": ", ".join(map(str, outside.public)),
         "insides": quoted(outside.inside),
         "outsides": quoted(outside.outside),
-        "elsewhere": ", ".join(map(str, plan.elsewhere)),
-        "mask": f"{0x10000 - settings.block_size:#x}",
-        "usual": _USUAL.substitute(least=UNPADDED, mtu=plan.mtu),
+        "elsewhere": ", ".join(f"{prefix} : {verdict}" for prefix, verdict in _disjoint(chosen)),
+        "strange": ", ".join(map(str, _apart(plan.elsewhere))),
+        "mask": mask,
+        "udp": _USUAL.substitute(sizes, protocol=UDP),
         # What a connection begins with has to be changed if segments are limited.
-        "segments": "tcp flags & syn == 0" if settings.mss else "",
-        "inward": "\n".join(map(_lead, plan.inward)),
-        "outward": "\n".join(map(_lead, plan.outward)),
+        "tcp": _USUAL.substitute(sizes, protocol=TCP) + (" tcp flags & syn == 0" if settings.mss else ""),
+        "inward": "\n".join(_leads(plan.inward)),
+        "outward": "\n".join(
+            _OUTWARD.substitute(number=number, mask=mask, lead=_lead(way)) for number, way in enumerate(plan.outward)
+        ),
+        "last": str(len(plan.outward) - 1),
     }
     # In the call-aware mode the usual form decides who may come in.
     arrive = "" if settings.call_aware else _ARRIVE.substitute(words)
     return _TABLE.substitute(words, arrive=arrive)
 
 
+def _leads(ways: tuple[Way, ...]) -> Iterable[str]:
+    """Together they lead to all phones: the only one needs no condition."""
+    for way in ways:
+        yield f"    ip daddr {way.prefix} {_lead(way)}" if len(ways) > 1 else f"    {_lead(way)}"
+
+
 def _lead(way: Way) -> str:
-    to = f"ip daddr {way.prefix} " if way.prefix != EVERYTHING else ""
-    return f"    {to}fwd ip to {way.via or 'ip daddr'} device {way.index}"
+    return f"fwd ip to {way.via or 'ip daddr'} device {way.index}"
+
+
+def _disjoint(chosen: Mapping[IPv4Network, str]) -> list[tuple[IPv4Network, str]]:
+    """The same choice by the longest prefix, without prefixes within others: the kernel's intervals know no overlaps."""
+    found: list[tuple[IPv4Network, str]] = []
+    for prefix in sorted(chosen, key=lambda prefix: prefix.prefixlen):
+        apart: list[tuple[IPv4Network, str]] = []
+        for other, verdict in found:
+            if prefix.subnet_of(other):
+                apart += [(rest, verdict) for rest in other.address_exclude(prefix)]
+            else:
+                apart.append((other, verdict))
+        found = [*apart, (prefix, chosen[prefix])]
+    return sorted(found)
 
 
 def digest(settings: NatSettings, plan: Plan) -> str:
