@@ -19,6 +19,7 @@ from voxpath.dhcp.policy import Applicant
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.call import Line
 from voxpath.model.phone import BootLease, OwnAddress
+from voxpath.natreactor import registry
 from voxpath.ports.pools import Pool
 
 FOREIGN = frozenset(map(IPv4Address, ("10.0.0.2", "192.0.2.9")))
@@ -197,7 +198,7 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", '[nat]\nnapt = "10.0.0.9:60000-60005"', "nat.napt", "an inside address of realm[0]"),
         ("[nat]", '[nat]\nnapt = "203.0.113.300:60000-60005"', "nat.napt", "begins with no address"),
         ("[nat]", '[nat]\nnapt = "203.0.113.1:60005-60000"', "nat.napt", "do not lie within"),
-        ("[nat]", '[nat]\nbackend = "ebpf"\nmss = 1360', "nat.backend", "limits no segments"),
+        ("[nat]", '[nat]\nbackend = "tun"\nfast = true', "nat.fast", "means nothing to tun"),
         ("[nat]", "[nat]\nmss = 100", "nat.mss", "less than what every path carries"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ncount = 2\n[nat]', "phone.count", "for one phone"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ndhcp = false\n[nat]', "phone.dhcp", "made from a lease"),
@@ -438,8 +439,17 @@ def test_the_gateways_own_outgoing_ports_must_not_be_phones() -> None:
 def test_without_root() -> None:
     wrong = found(SITE + '[tftp]\nlisten = ["10.0.0.1:69"]', replace(MACHINE, root=False))
     assert set(wrong) == {"dhcp.enabled", "tftp.listen[0]"}
-    wrong = found('[nat]\nbackend = "nftables"', replace(MACHINE, root=False))
+
+
+@pytest.mark.parametrize("name", ["nftables", "ebpf", "tun"])
+def test_a_back_end_that_translates_the_machines_packets_needs_root_and_an_outside(name: str) -> None:
+    wrong = found(f'[nat]\nbackend = "{name}"', replace(MACHINE, root=False))
     assert set(wrong) == {"nat.backend", "nat.outside"}
+
+
+def test_two_back_ends_of_one_name_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "getPlugins", lambda _: registry.OWN[:1])
+    assert "two NAT back ends are called nftables" in found(SITE)["nat.backend"]
 
 
 def test_what_is_off_is_stated() -> None:

@@ -51,9 +51,10 @@ from voxpath.testing.nat.packets import (
     ping,
     udp,
 )
+from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import OUTSIDE, oracle, result_of, settings
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 ROOT = str(Path(__file__).parents[2])
 ICMP = 1
@@ -80,7 +81,7 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestEbpf(NatConformance, GatewayConformance):
+class TestEbpf(NatConformance, PoolConformance, GatewayConformance):
     """All of it, in the kernel."""
 
 

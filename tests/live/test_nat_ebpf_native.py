@@ -13,9 +13,10 @@ from voxpath.natreactor.ebpf.nat import EbpfNAT
 from voxpath.natreactor.withdraw import withdraw
 from voxpath.testing.nat.conformance import NatConformance
 from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, udp
+from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import result_of
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestNative(NatConformance):
+class TestNative(NatConformance, PoolConformance):
     """All of it."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voxpath.core.errors import LocalError
-from voxpath.natreactor.host import is_forwarding, plan, prepare, prepare_device
+from voxpath.natreactor.host import plan, prepare, prepare_device
 from voxpath.testing.nat.rig import OUTSIDE
 
 
@@ -55,8 +55,3 @@ def test_a_device_of_our_own_may_bring_packets_from_anywhere(tmp_path: Path, eve
         "accept_local": "1",
         "rp_filter": expected,
     }
-
-
-@pytest.mark.parametrize(("value", "expected"), [("0", False), ("1", True)])
-def test_whether_packets_are_forwarded_is_told(tmp_path: Path, value: str, expected: bool) -> None:
-    assert is_forwarding(kernel(tmp_path, ip_forward=value)) is expected

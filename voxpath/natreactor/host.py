@@ -52,6 +52,14 @@ def prepare(settings: tuple[HostSetting, ...], root: Path = SYSCTL) -> None:
             raise LocalError(reason) from None
 
 
+def forwards(root: Path = SYSCTL) -> bool:
+    """Whether packets are forwarded.
+
+    :raises LocalError: the kernel does not tell.
+    """
+    return _get(root, "ip_forward") != "0"
+
+
 def prepare_device(name: str, root: Path = SYSCTL) -> None:
     """Let packets come by a device of our own from addresses that this host has, or that it reaches by another one.
 
@@ -63,11 +71,6 @@ def prepare_device(name: str, root: Path = SYSCTL) -> None:
     prepare(tuple(settings), root)
     with suppress(OSError):  # a kernel without IPv6 has nothing to say by it
         (root.parent / "ipv6/conf" / name / "disable_ipv6").write_text("1", encoding="ascii")
-
-
-def is_forwarding(root: Path = SYSCTL) -> bool:
-    """Whether packets are forwarded, which is left as it is when a NAT is withdrawn."""
-    return _get(root, "ip_forward") == "1"
 
 
 def _name(key: str) -> str:

@@ -7,6 +7,7 @@ If it could not be started in the beginning that is tried more and more rarely, 
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import IPv4Address
+from typing import Protocol
 
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
@@ -15,32 +16,53 @@ from voxpath.nappt.pinhole import PinholeChange
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import host
-from voxpath.natreactor.event import NoSlowPath, SlowPathLost, TableLost
+from voxpath.natreactor.event import HostSetting, NoSlowPath, SlowPathLost, TableLost
 from voxpath.natreactor.interface import PhoneCounters
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.slowpath import SlowPath
-from voxpath.natreactor.steering import Mark, Steering, remove_steering
 
 FIRST_LOOKS, MOST_LOOKS = 30, 3840
 """After so many looks a slow path is tried that could not be started; then after twice as many each time."""
+
+
+class Lead(Protocol):
+    """What leads packets into the devices of the slow path; each method raises :class:`LocalError` when the kernel refuses."""
+
+    def install(self) -> list[HostSetting]:
+        """Make it right; give what was changed that is not our own."""
+
+    def missing(self) -> str:
+        """What is wrong with it, in a few words; empty: nothing."""
+
+    def close(self) -> None:
+        """Let go of the kernel; what leads there stays."""
 
 
 class Punt:
     """The slow path beside a fast one.
 
     :param table: the back end's copy of its table.
-    :param marks: what the fast path marks packets with that it gives away.
+    :param lead: makes what leads packets there; it is made in the network namespace in which :meth:`start` is called.
+    :param mended: is called when that had to be mended while it was in use.
     """
 
-    def __init__(self, settings: NatSettings, table: Table, marks: Mark, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: NatSettings,
+        table: Table,
+        lead: Callable[[], Lead],
+        tell: Callable[[Event], None],
+        mended: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._table = table
-        self._marks = marks
+        self._lead = lead
         self._tell = tell
+        self._mended = mended
         self._slow = SlowPath(settings, table, tell, watched=False)
-        self._steering: Steering | None = None
+        self._steering: Lead | None = None
         self._reason = ""
         self._looks, self._next_try = 0, FIRST_LOOKS
         # Until the next look nothing is tried: a change of the table must not wait for a process that cannot be started.
@@ -56,7 +78,7 @@ class Punt:
             kept = self._slow.start()
             if not self._slow.holds(kept):
                 self._slow.fill()
-            self._steer(begin=True)
+            self._steer()
         except LocalError as error:
             self.close()
             self._say(error)
@@ -78,14 +100,8 @@ class Punt:
         return True
 
     def settle(self) -> None:
-        """Lead nothing to the slow path any more but what is marked; nothing at all if it cannot run here."""
-        if self._steering is not None:
-            self._attempt(self._steer)
-            return
-        try:
-            remove_steering(self._settings.table, self._settings.outside.inside)
-        except LocalError as error:
-            self._say(error)
+        """Lead nothing to the slow path any more but what the fast path gives away."""
+        self._attempt(self._steer)
 
     def close(self) -> None:
         """Let go of it; it goes on."""
@@ -133,16 +149,17 @@ class Punt:
         wrong = self._steering.missing() if self._steering is not None else ""
         if wrong:
             self._steer()
+            self._mended()
             self._tell(TableLost(reason=wrong))
         self._reason = ""
         return seen
 
-    def _steer(self, *, begin: bool = False) -> None:
+    def _steer(self) -> None:
         for name in device_names(self._settings.table):
             host.prepare_device(name)
         if self._steering is None:
-            self._steering = Steering(self._settings, self._marks)
-        for setting in self._steering.install(begin=begin):
+            self._steering = self._lead()
+        for setting in self._steering.install():
             self._tell(setting)
 
     def _attempt(self, action: Callable[[], None]) -> None:

@@ -3,19 +3,22 @@
 A back end leaves it in place when it ends, so that calls go on; this is for a host that is a gateway no longer.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 from voxpath.core.errors import LocalError
-from voxpath.natreactor import ruleset
+from voxpath.natreactor import fastform, ruleset
 from voxpath.natreactor.claim import claim
+from voxpath.natreactor.devices import links_of
 from voxpath.natreactor.ebpf import program
-from voxpath.natreactor.host import is_forwarding
+from voxpath.natreactor.host import forwards
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.rtnetlink import Rtnetlink
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.slowpath import end_process
-from voxpath.natreactor.steering import links_of, remove_steering
+from voxpath.natreactor.steering import remove_steering
 
 
 def command(table: str, inside: tuple[str, ...]) -> str:
@@ -55,6 +58,9 @@ def remove_tables(table: str) -> None:
     with suppress(LocalError):  # without nftables there is nothing of it
         nft = Nftables()
         try:
+            # Another kernel may lack this family.
+            with suppress(LocalError):
+                nft.run(fastform.remove(table))
             nft.run(ruleset.remove(table))
         finally:
             nft.close()
@@ -68,16 +74,21 @@ def remove_programs(table: str) -> None:
     program.withdraw(table)
 
 
-def main() -> int:
-    """Withdraw; give the exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Withdraw; give the exit status: 0 done, 1 refused, 2 written wrongly."""
+    about = "Take away all that a NAT back end has set up in the kernel, and end its slow path; voxpath has to be stopped."
+    parser = argparse.ArgumentParser(prog="python -m voxpath.natreactor.withdraw", description=about)
+    parser.add_argument("table", metavar="TABLE", help="what nat.table names, usually voxpath")
+    parser.add_argument("inside", metavar="INSIDE", nargs="*", help="the interfaces of nat.inside")
+    options = parser.parse_args(arguments)
     try:
-        withdraw(sys.argv[1], tuple(sys.argv[2:]))
+        withdraw(options.table, tuple(options.inside))
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
-    if is_forwarding():
-        # Somebody else may need that; but nothing holds inside addresses back any more.
-        print("this host still forwards packets, from inside addresses too: set net.ipv4.ip_forward to 0 if nobody else needs it")
+    print(f"nothing of {options.table} is left here")
+    if forwards():
+        print("this machine goes on forwarding, now without translation: sysctl -w net.ipv4.ip_forward=0 ends that")
     return 0
 
 

@@ -33,6 +33,8 @@ struct change {
 #define PROTOCOL_TCP_LENGTH 20
 #define PROTOCOL_SCTP_LENGTH 12
 #define TCP_WORDS_AT 12
+#define TCP_FLAGS_AT 13
+#define TCP_SYN 2
 
 static __always_inline bool is_unicast(__be32 address)
 {
