@@ -43,6 +43,7 @@ from voxpath.testing.nat.packets import (
     ping,
     udp,
 )
+from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import OUTSIDE, oracle, result_of, settings
 
 pytestmark = pytest.mark.live
@@ -72,7 +73,7 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestEbpf(NatConformance, GatewayConformance):
+class TestEbpf(NatConformance, PoolConformance, GatewayConformance):
     """All of it, in the kernel."""
 
 

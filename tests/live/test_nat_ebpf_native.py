@@ -14,6 +14,7 @@ from voxpath.natreactor.ebpf.nat import EbpfNAT
 from voxpath.natreactor.withdraw import withdraw
 from voxpath.testing.nat.conformance import NatConformance
 from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, udp
+from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import result_of
 
 pytestmark = pytest.mark.live
@@ -43,7 +44,7 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestNative(NatConformance, RandomConformance):
+class TestNative(NatConformance, RandomConformance, PoolConformance):
     """All of it."""
 
 

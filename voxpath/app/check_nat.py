@@ -12,7 +12,6 @@ from voxpath.app.values import link_of
 from voxpath.app.values_nat import pool_ports
 from voxpath.model.event import printable
 from voxpath.model.ports import LOWEST_PORT
-from voxpath.natreactor.ebpf import nat as ebpf
 from voxpath.natreactor.registry import AUTO, AUTOMATIC, back_ends
 
 LAST_PORT = 0xFFFF
@@ -27,9 +26,6 @@ def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
     if name not in known:
         what = f"there is no NAT back end {printable(name, 40)!r}"
         yield Problem("nat.backend", what, f"choose one of {', '.join(known)}")
-    if name == ebpf.NAME and (config.nat.napt or config.nat.mss):
-        what = f"{name} translates no ports outside the blocks, and limits no segments"
-        yield Problem("nat.backend", what, 'write backend = "nftables", or leave out nat.napt and nat.mss')
 
 
 def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:

@@ -160,6 +160,27 @@ static __always_inline int too_big(const struct state *now, struct __sk_buff *sk
 	return punt(now, skb, outbound, FRAGMENT);
 }
 
+/* Whether it announces how large segments may be. */
+static __always_inline bool announces(struct __sk_buff *skb, __u32 l2, const struct packet *packet)
+{
+	__u8 flags;
+
+	return packet->protocol == IPPROTO_TCP &&
+	       !bpf_skb_load_bytes(skb, l2 + packet->header + TCP_FLAGS_AT, &flags, sizeof(flags)) && flags & TCP_SYN;
+}
+
+/* What the ordinary NAPT can carry: the checksum of SCTP covers the port. */
+static __always_inline bool is_pooled(const struct state *now, const struct packet *packet)
+{
+	return now->pool_public && (packet->protocol == IPPROTO_UDP || packet->protocol == IPPROTO_TCP);
+}
+
+static __always_inline bool is_of_pool(const struct state *now, const struct packet *packet)
+{
+	return is_pooled(now, packet) && packet->destination == now->pool_public &&
+	       packet->destination_port >= now->pool_first && packet->destination_port <= now->pool_last;
+}
+
 /* A packet that crosses the gateway, and whose addresses may. */
 static __always_inline int carry(struct __sk_buff *skb, const struct state *now, __u32 l2, struct packet *packet, bool outbound,
 				 const struct public *public, struct bpf_fib_lookup *fib, long routed)
@@ -187,11 +208,15 @@ static __always_inline int carry(struct __sk_buff *skb, const struct state *now,
 			return routed == BPF_FIB_LKUP_RET_NOT_FWDED ? TC_ACT_UNSPEC : dropped(UNLEASED_PORT);
 		}
 		reason = find_receiver(cell, &change);
+		if (reason != SENT && !outbound && now->punt[1] && is_of_pool(now, packet))
+			return punt(now, skb, false, reason);
 		if (reason != SENT)
 			return dropped(reason);
 	}
 	if (outbound) {
 		reason = find_sender(live, packet, &change);
+		if (reason == SPOOFED_PORT && !public && now->punt[0] && is_pooled(now, packet))
+			return punt(now, skb, true, reason);
 		if (reason == SPOOFED_PORT)
 			count_spoofed(change.sender);
 		if (reason != SENT) {
@@ -203,6 +228,8 @@ static __always_inline int carry(struct __sk_buff *skb, const struct state *now,
 		count_strange(change.receiver);
 		return dropped(STRANGER);
 	}
+	if (now->clamped && announces(skb, l2, packet))
+		return punt(now, skb, outbound, TRUNCATED);
 	if (public)
 		routed = way(skb, l2, fib, packet, change.destination);
 	if (routed == BPF_FIB_LKUP_RET_FRAG_NEEDED)
@@ -286,7 +313,7 @@ static __always_inline int guard(struct __sk_buff *skb, __u32 l2)
 		return TC_ACT_UNSPEC;
 	if (bpf_skb_load_bytes(skb, l2, &ip, sizeof(ip)))
 		return dropped(TRUNCATED);
-	if (is_inside(now, ip.daddr))
+	if (is_inside(now, ip.daddr) || is_nowhere(ip.daddr))
 		return dropped(BOGON);
 	if (is_inside(now, ip.saddr))
 		return dropped(UNKNOWN_PHONE);

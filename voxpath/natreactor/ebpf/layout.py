@@ -5,7 +5,7 @@ from typing import Final
 
 from voxpath.nappt.verdict import Reason
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """The version of the maps' shapes and meanings; the maps of another version are not taken over."""
 
 SIDES: Final = 2
@@ -17,7 +17,7 @@ MOST_LINKS: Final = 32
 MOST_PUBLICS_OF_A_PHONE: Final = 8
 
 # Of the map `state`: a head, the prefixes, the links.
-STATE = Struct("=IIQQIIIIII")
+STATE = Struct("=IIQQIIIIIIIIII")
 LIVE_AT: Final = 4
 GENERATION_AT: Final = 8
 PUNT_AT: Final = 24
@@ -26,6 +26,11 @@ PUNT = Struct("=II")
 AWARE_AT: Final = 32
 COUNTS = Struct("=III")
 """Whether the mode is call-aware, and the numbers of prefixes and links."""
+CLAMPED_AT: Final = 44
+"""Whether what announces TCP segments goes to the slow path."""
+POOL_AT: Final = 48
+POOL = Struct("=4sII")
+"""Address, first and last port of the ordinary NAPT; zeros: there is none."""
 PREFIX = Struct("!II")
 PREFIXES_AT: Final = STATE.size
 LINK = Struct("=IH6s")

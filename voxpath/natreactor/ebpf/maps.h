@@ -52,6 +52,10 @@ struct state {
 	__u32 aware; /* only peers with a pinhole reach a phone from outside */
 	__u32 prefixes;
 	__u32 links;
+	__u32 clamped; /* what announces TCP segments goes to the slow path, which limits them */
+	__be32 pool_public; /* of the ordinary NAPT, which the slow path carries; 0: there is none */
+	__u32 pool_first;
+	__u32 pool_last;
 	__u32 unused;
 	struct prefix prefix[MOST_PREFIXES];
 	struct link link[MOST_LINKS];

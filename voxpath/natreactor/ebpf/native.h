@@ -82,6 +82,12 @@ static __always_inline int quick(struct xdp_md *xdp, bool outbound)
 	if (!now || (void *)(port + 2) > (void *)(long)xdp->data_end || !is_usual(now, xdp, ethernet, ip, &packet) ||
 	    !(bpf_get_prandom_u32() & FRESHEN))
 		return XDP_PASS;
+	if (now->clamped && packet.protocol == IPPROTO_TCP) {
+		const __u8 *flags = (const __u8 *)(ip + 1) + TCP_FLAGS_AT;
+
+		if ((void *)(flags + 1) > (void *)(long)xdp->data_end || *flags & TCP_SYN)
+			return XDP_PASS;
+	}
 	packet.source_port = bpf_ntohs(port[0]);
 	packet.destination_port = bpf_ntohs(port[1]);
 	change = (struct change){ packet.source, packet.destination, 0, 0 };

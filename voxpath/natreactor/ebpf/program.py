@@ -14,6 +14,7 @@ from typing import Final
 from zlib import crc32
 
 from voxpath.core.errors import LocalError
+from voxpath.nappt.pool import PoolPorts
 from voxpath.nappt.table import CAPACITY, Table
 from voxpath.natreactor import ruleset
 from voxpath.natreactor.ebpf import layout
@@ -39,8 +40,6 @@ def check(settings: NatSettings) -> None:
     """
     ruleset.check(settings)
     outside = settings.outside
-    if settings.pool is not None or settings.mss:
-        raise LocalError("eBPF translates no ports outside the blocks and limits no segments: leave out nat.napt and nat.mss")
     if sys.byteorder != "little":
         raise LocalError("the eBPF object is for processors with the least significant octet first")
     if both := set(outside.inside) & set(outside.outside):
@@ -257,6 +256,10 @@ class Program:
         state[layout.LINKS_AT : layout.LINKS_AT + len(octets)] = octets
         layout.COUNTS.pack_into(state, layout.AWARE_AT, self._table.pinholes is not None, len(prefixes), len(rows))
         layout.PUNT.pack_into(state, layout.PUNT_AT, *(self._marks or (0, 0)))
+        # Without a slow path connections work all the same, with segments of any size.
+        layout.INDEX.pack_into(state, layout.CLAMPED_AT, self._settings.mss > 0 and self._marks is not None)
+        pool = self._settings.pool or PoolPorts(0, 0, 0)
+        layout.POOL.pack_into(state, layout.POOL_AT, layout.ADDRESS.pack(pool.public), pool.first, pool.last)
         layout.INDEX.pack_into(state, 0, layout.LAYOUT)
         state.close()
 
@@ -288,6 +291,8 @@ def is_whole(maps: Maps) -> bool:
 def fits(maps: Maps, settings: NatSettings, table: Table) -> bool:
     """Whether maps of a previous run are what these settings need, so that the program can go on with them."""
     wanted = entries(settings)
+    if not is_whole(maps):
+        return False
     if set(layout.VALUE_OCTETS) - set(maps) or any(maps[name].shape.entries != number for name, number in wanted.items()):
         return False
     state, publics = (maps[name].memory() for name in ("state", "publics"))
