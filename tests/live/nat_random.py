@@ -14,7 +14,8 @@ from voxpath.testing.nat.packets import CASES, FAR, PUBLIC1, PUBLIC2, UNUSED_PUB
 from voxpath.testing.nat.rig import oracle
 
 OURS = tuple(int(IPv4Address(text)) for text in (PUBLIC1, PUBLIC2, UNUSED_PUBLIC))
-OWN = tuple(int(IPv4Address(text)) for text in (LAN, WAN))
+BROADCAST = ("10.0.0.0", "10.0.0.255")
+OWN = tuple(int(IPv4Address(text)) for text in (LAN, WAN, *BROADCAST))
 FILLING = b"\0\1"
 
 
@@ -25,7 +26,7 @@ def is_the_nats(packet: bytes, from_inside: bool) -> bool:
     source, destination = struct.unpack_from("!II", packet, 12)
     near = [address >> 8 in (0x0A0000, 0xC63364) and address != int(IPv4Address(FAR)) for address in (source, destination)]
     if source in OWN:
-        return False  # the kernel believes nobody who says that he is this host
+        return False  # the kernel believes nobody who says that he is this host, or all of a link
     if packet[20 : (packet[0] & 15) * 4].strip(FILLING):
         return False  # the kernel writes into options on its way
     if from_inside:
