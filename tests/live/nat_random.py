@@ -27,8 +27,9 @@ def is_the_nats(packet: bytes, from_inside: bool) -> bool:
     near = [address >> 8 in (0x0A0000, 0xC63364) and address != int(IPv4Address(FAR)) for address in (source, destination)]
     if source in OWN:
         return False  # the kernel believes nobody who says that he is this host, or all of a link
-    if packet[20 : (packet[0] & 15) * 4].strip(FILLING):
-        return False  # the kernel writes into options on its way
+    options = packet[20 : (packet[0] & 15) * 4]
+    if options.strip(FILLING) or b"\0" in options.rstrip(b"\0"):
+        return False  # the kernel writes into options on its way, and behind their end
     if from_inside:
         return not near[1] and (source >> 8 == 0x0A0000 or source in OURS) and is_unicast(destination)
     return destination in OURS and not near[1] and not (near[0] and source >> 8 == 0xC63364)

@@ -10,6 +10,7 @@ from voxpath.core.errors import LocalError
 from voxpath.natreactor import ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.ebpf import program
+from voxpath.natreactor.firewall import open_host
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.slowpath import end_process
 from voxpath.natreactor.steering import remove_steering
@@ -31,6 +32,7 @@ def withdraw(table: str, inside: tuple[str, ...]) -> None:
         end_process(table)
         remove_tables(table)
         remove_programs(table)
+        open_host(table)
 
 
 def remove_tables(table: str) -> None:
