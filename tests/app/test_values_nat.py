@@ -33,12 +33,13 @@ def test_the_controllers_of_all_classes_reach_every_phone_beside_those_that_are_
 
 def test_the_ordinary_napt_has_ports_of_its_own_and_its_address_is_a_public_one() -> None:
     """NAP-15."""
-    config = decode(b'[nat]\nnapt = "203.0.113.9:60000-64999"\nmss = 1360\n').config
+    config = decode(b'[nat]\nnapt = "203.0.113.9:60000-64999"\nmss = 1360\nfast = true\n').config
     assert config is not None
     made = nat_settings(config, Clock(), nobody)
     assert made.pool == PoolPorts(int(IPv4Address("203.0.113.9")), 60000, 64999)
     assert made.outside.public == (IPv4Address("203.0.113.9"),)
     assert made.mss == 1360
+    assert made.fast
     config = decode(CLASSES.encode()).config
     assert config is not None
     made = nat_settings(config, Clock(), nobody)

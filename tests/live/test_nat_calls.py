@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.live.capture import RTP_OCTETS, Capture, Frame
-from tests.live.namespaces import Namespaces
 from tests.live.sipsites import HANDSETS, SipStage
 from tests.live.sites import SITE_A, SITE_B, until
 from voxpath.natreactor.withdraw import withdraw
@@ -41,14 +40,11 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         made.boot(CALLER, CALLEE)
         yield made
         made.is_sound()
-        remove(made.net)
-
-
-def remove(net: Namespaces) -> None:
-    """What the back ends leave so that calls go on, a process among it, ends with the test."""
-    for site in SITES:
-        with net.entered(site.gateway):
-            withdraw("voxpath", ("lan0",))
+        for site in SITES:
+            made.end(site.gateway)
+            # What a back end leaves so that calls go on, a process among it, ends with the test.
+            with made.net.entered(site.gateway):
+                withdraw("voxpath", ("lan0",))
 
 
 def nat(stage: SipStage, gateway: str) -> dict[str, str]:

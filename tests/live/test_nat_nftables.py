@@ -138,15 +138,25 @@ def test_changes_do_not_wait_for_a_slow_path_that_cannot_be_started(loaded: Kern
     assert loaded.carry(ping(PHONE1, FAR, 9345), True) is not None
 
 
-@pytest.mark.parametrize("argv", [["ip", "rule", "del", "priority", "10"], ["ip", "link", "delete", "voxpath-in"]])
-def test_what_leads_into_the_slow_path_is_mended(loaded: KernelRig, argv: list[str]) -> None:
-    loaded.net.run("gw", argv)
+@pytest.mark.parametrize("device", ["voxpath-in", "voxpath-out"])
+def test_what_leads_into_the_slow_path_is_mended(loaded: KernelRig, device: str) -> None:
+    loaded.net.ip("gw", "link", "delete", device)
     assert loaded.carry_at_once(udp(PHONE1, 2048, FAR, 9), True) is not None
-    assert loaded.carry_at_once(ping(PHONE1, FAR, 2050), True) is None
+    there, back = (ping(PHONE1, FAR, 2050), True), (pong(FAR, PUBLIC1, 2050), False)
+    assert loaded.carry_at_once(*(there if device == "voxpath-in" else back)) is None
     with loaded.net.entered("gw"):
         loaded.clock.advance(1)
         loaded.clock.advance(1)
-    assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
+    assert None not in [loaded.carry(*each) for each in (there, back)]
+
+
+def test_no_routing_rule_is_needed(loaded: KernelRig) -> None:
+    """With one of anybody's the kernel looks up each packet's route by itself."""
+    assert loaded.net.ip("gw", "rule").split("\n")[:3] == [
+        "0:\tfrom all lookup local",
+        "32766:\tfrom all lookup main",
+        "32767:\tfrom all lookup default",
+    ]
 
 
 def test_without_a_slow_path_pings_and_fragments_are_dropped_and_the_operator_is_told(

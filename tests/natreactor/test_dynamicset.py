@@ -20,7 +20,7 @@ from voxpath.natreactor.elements import (
     NFTA_SET_ELEM_LIST_ELEMENTS,
     elements_of,
 )
-from voxpath.natreactor.netlink import NESTED, attribute
+from voxpath.natreactor.netlink import NESTED, Part, attribute
 from voxpath.testing.nat.packets import PHONE1, PHONE2
 
 ONE, OTHER = int(IPv4Address(PHONE1)), int(IPv4Address(PHONE2))
@@ -44,9 +44,9 @@ class Kernel:
         octets = b"".join(attribute(NESTED | NFTA_LIST_ELEM, self._element(*each)) for each in self.counts.items())
         return [content + attribute(NESTED | NFTA_SET_ELEM_LIST_ELEMENTS, octets), content]
 
-    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
+    def change(self, parts: Sequence[Part]) -> None:
         self._refuse()
-        assert parts == [(NFT_MSG_DELSETELEM, elements_of("voxpath", "offenders"))]
+        assert parts == [Part(NFT_MSG_DELSETELEM, elements_of("voxpath", "offenders"))]
         self.counts.clear()
 
     def _refuse(self) -> None:

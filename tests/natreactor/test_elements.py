@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import Transaction
 from voxpath.natreactor import elements
+from voxpath.natreactor.netlink import Part
 from voxpath.testing.nat.packets import MAPPINGS
 from voxpath.testing.nat.pool import PORTS
 from voxpath.testing.nat.rig import settings
@@ -22,7 +23,7 @@ class Refusing:
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
+    def change(self, parts: Sequence[Part]) -> None:
         """Refuse."""
         assert parts
         raise OSError(self._number, os.strerror(self._number))
@@ -47,9 +48,9 @@ class Accepting:
     """A kernel that takes every change."""
 
     def __init__(self) -> None:
-        self.parts: list[tuple[int, bytes]] = []
+        self.parts: list[Part] = []
 
-    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
+    def change(self, parts: Sequence[Part]) -> None:
         """Take it."""
         self.parts += parts
 
@@ -70,5 +71,5 @@ def test_sets_beside_the_maps_are_kept_only_where_rules_look_into_them(more: dic
     for transaction in (Transaction(1, MAPPINGS), Transaction(2, (), MAPPINGS)):
         kernel.parts = []
         elements.change(kernel, chosen, table, table.apply(transaction))
-        told = b"".join(content for _, content in kernel.parts)
+        told = b"".join(content for _, content, _ in kernel.parts)
         assert {each for each in ("held_block", "held_port", "own_block", "own_port") if each.encode() + b"\0" in told} == expected

@@ -14,9 +14,12 @@ NAPT = ("napt_departing", "@own_block", "@own_port", f"ip daddr {UNUSED_PUBLIC} 
 CLAMP = "tcp option maxseg size set 1300"
 
 
+DEVICES = (7, 8)
+
+
 def installed(*, punt: bool, **more: Any) -> str:
     chosen = settings(Clock(), **more)
-    return ruleset.install(chosen, chosen.make_table(), punt=punt)
+    return ruleset.install(chosen, chosen.make_table(), DEVICES if punt else None)
 
 
 @pytest.mark.parametrize(("more", "punt"), [({}, True), ({"pool": PORTS}, False)])

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.bench.nat.delay import ends
-from tests.bench.nat.site import GATEWAY, PATHS, PEERS_NAT, WAN, site
+from tests.bench.nat.site import FAST, GATEWAY, PATHS, PEERS_NAT, WAN, site
 from tests.bench.nat.traffic import INWARD, OUTWARD, PEER, PEER_PORT, mapping, packet
 from tests.live.namespaces import Namespaces
 from voxpath.testing.nat.packets import udp
 from voxpath.testing.nat.rig import result_of
 
-BACK_ENDS = ("nftables", "ebpf", "tun")
+BACK_ENDS = ("nftables", FAST, "ebpf", "tun")
 TIMEOUTS = ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream")
 """How long connection tracking remembers datagrams that nobody answers, and those that somebody does, in seconds."""
 

@@ -12,6 +12,7 @@ from voxpath.app.values import link_of
 from voxpath.app.values_nat import pool_ports
 from voxpath.model.event import printable
 from voxpath.model.ports import LOWEST_PORT
+from voxpath.natreactor import nftables
 from voxpath.natreactor.registry import AUTO, AUTOMATIC, back_ends
 
 LAST_PORT = 0xFFFF
@@ -26,6 +27,12 @@ def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
     if name not in known:
         what = f"there is no NAT back end {printable(name, 40)!r}"
         yield Problem("nat.backend", what, f"choose one of {', '.join(known)}")
+
+
+def check_fast(config: Config, machine: Machine) -> Iterator[Problem]:
+    """Only one back end has a fast form beside its usual one."""
+    if config.nat.fast and config.nat.backend not in (AUTO, nftables.NAME):
+        yield Problem("nat.fast", f"means nothing to {config.nat.backend}", 'leave it out, or write backend = "nftables"')
 
 
 def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:

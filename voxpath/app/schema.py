@@ -127,6 +127,14 @@ class Nat(Section, frozen=True):
             le=65495,
         ),
     ] = 0
+    fast: Annotated[
+        bool,
+        doc(
+            "Whether nftables leads packets of calls from one interface to the other before the kernel routes them, where plain "
+            "routes tell how; they pass no other firewall rules of this host then.",
+            True,
+        ),
+    ] = False
     table: Annotated[
         str,
         doc(

@@ -37,6 +37,7 @@ def nat_settings(config: Config, clock: IReactorTime, identify: Callable[[IPv4Ad
         trusted=values.trusted(config),
         pool=napt,
         mss=nat.mss,
+        fast=nat.fast,
     )
 
 

@@ -7,7 +7,7 @@ It is not taken out here, since what it counts between a look and its end would 
 from voxpath.core.errors import LocalError
 from voxpath.natreactor import kernelcounters
 from voxpath.natreactor.elements import NFT_MSG_DELSETELEM, elements_of
-from voxpath.natreactor.netlink import Netfilter
+from voxpath.natreactor.netlink import Netfilter, Part
 
 
 class DynamicSet:
@@ -47,7 +47,7 @@ class DynamicSet:
     def _empty(self, kernel: Netfilter) -> None:
         """Make room: that others find a place counts for more than the few packets that are lost now."""
         try:
-            kernel.change([(NFT_MSG_DELSETELEM, elements_of(self._table, self._chosen))])
+            kernel.change([Part(NFT_MSG_DELSETELEM, elements_of(self._table, self._chosen))])
         except OSError as error:
             raise LocalError(f"the set {self._chosen} cannot be emptied: {error.strerror or error}") from None
         self.begin_again()

@@ -7,6 +7,7 @@ Rules, whole tables and listings are left to it (:mod:`voxpath.natreactor.rulese
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as ReadOnly
+from socket import AF_INET
 from struct import Struct
 
 from voxpath.core.errors import LocalError
@@ -14,7 +15,7 @@ from voxpath.model.ports import Mapping, Transaction
 from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.table import Table, cells
 from voxpath.natreactor import filtering, napt
-from voxpath.natreactor.netlink import NESTED, Netfilter, attribute, explained, name
+from voxpath.natreactor.netlink import NESTED, NFPROTO_NETDEV, Netfilter, Part, attribute, explained, name
 from voxpath.natreactor.ruleset import MAPS, STATE_KEY, note_of, state_of
 from voxpath.natreactor.settings import NatSettings
 
@@ -34,20 +35,26 @@ _PEER = Struct("!IHxxI")
 _ADDRESS = Struct("!I")
 _MARK = Struct("=I")
 
-Part = tuple[int, bytes]
-
 NO_PINHOLES: ReadOnly[Pinhole, int] = {}
 
 
 def change(
-    kernel: Netfilter, settings: NatSettings, table: Table, done: Transaction, shut: ReadOnly[Pinhole, int] = NO_PINHOLES
+    kernel: Netfilter,
+    settings: NatSettings,
+    table: Table,
+    done: Transaction,
+    shut: ReadOnly[Pinhole, int] = NO_PINHOLES,
+    fast: str = "",
 ) -> None:
     """Carry out what a transaction changed, in one step; ``table`` is as it is afterwards.
 
     :param shut: the pinholes that went with mappings, and the inside addresses that they led to.
+    :param fast: what the table of the fast form says of itself, if there is one.
     :raises LocalError: the kernel refuses, and has changed nothing.
     """
     parts = [*_pinholes(NFT_MSG_DELSETELEM, settings, table, shut), *_parts(settings, table, done)]
+    if fast:
+        parts += _fast_parts(settings, done, fast)
     _carry_out(kernel, settings, parts)
 
 
@@ -81,9 +88,22 @@ def _parts(settings: NatSettings, table: Table, done: Transaction) -> Iterator[P
     for kind, mappings in ((NFT_MSG_DELSETELEM, done.remove), (NFT_MSG_NEWSETELEM, done.add)):
         for chosen, keys in _sets(settings, mappings).items():
             yield from _listed(kind, settings.table, chosen, [_PLAIN_KEY.pack(_KEY_HEAD, *key) for key in keys])
-    yield NFT_MSG_DELSETELEM, elements_of(settings.table, "state")
-    state = _element(_MARK.pack(STATE_KEY), note=state_of(settings, table.generation))
-    yield from _listed(NFT_MSG_NEWSETELEM, settings.table, "state", [state])
+    yield from _state(settings, state_of(settings, table.generation))
+
+
+def _fast_parts(settings: NatSettings, done: Transaction, fast: str) -> Iterator[Part]:
+    """The same maps in the table of the fast form (:mod:`voxpath.natreactor.fastform`)."""
+    for kind, mappings in ((NFT_MSG_DELSETELEM, done.remove), (NFT_MSG_NEWSETELEM, done.add)):
+        for chosen, elements in _mapped(mappings, settings.block_size, data=kind == NFT_MSG_NEWSETELEM).items():
+            yield from _listed(kind, settings.table, chosen, elements, NFPROTO_NETDEV)
+    yield from _state(settings, fast, NFPROTO_NETDEV)
+
+
+def _state(settings: NatSettings, note: str, family: int = AF_INET) -> Iterator[Part]:
+    """What a table says of itself: the comment of the one element of ``state``."""
+    yield Part(NFT_MSG_DELSETELEM, elements_of(settings.table, "state"), family)
+    element = _element(_MARK.pack(STATE_KEY), note=note)
+    yield from _listed(NFT_MSG_NEWSETELEM, settings.table, "state", [element], family)
 
 
 def _sets(settings: NatSettings, mappings: Iterable[Mapping]) -> dict[str, list[filtering.Key]]:
@@ -141,16 +161,16 @@ _KEY_HEAD = _element(bytes(8))[:12]
 _PHONE, _PHONE_HEAD = Struct("!12sI"), _element(bytes(4))[:12]
 
 
-def _listed(kind: int, table: str, chosen: str, elements: list[bytes]) -> Iterator[Part]:
+def _listed(kind: int, table: str, chosen: str, elements: list[bytes], family: int = AF_INET) -> Iterator[Part]:
     """Messages about elements of one set, as many in each as it holds."""
     start = octets = 0
     for at, element in enumerate(elements):
         if octets + len(element) > MOST_LISTED:
-            yield kind, elements_of(table, chosen, elements[start:at])
+            yield Part(kind, elements_of(table, chosen, elements[start:at]), family)
             start, octets = at, 0
         octets += len(element)
     if elements:
-        yield kind, elements_of(table, chosen, elements[start:])
+        yield Part(kind, elements_of(table, chosen, elements[start:]), family)
 
 
 def elements_of(table: str, chosen: str, elements: Iterable[bytes] = ()) -> bytes:

@@ -156,6 +156,25 @@ class SlowPathFault(Event, frozen=True, kw_only=True):
     fault: str
 
 
+class FastForm(Event, frozen=True, kw_only=True):
+    """The fast form of the nftables back end carries the packets of calls, past routing and the host's own firewall rules."""
+
+    ID: ClassVar[str] = "NAT_FAST"
+    TEXT: ClassVar[str] = "packets of calls go straight {ways}"
+
+    ways: str
+
+
+class NoFastForm(Event, frozen=True, kw_only=True):
+    """The fast form of the nftables back end cannot be used; packets of calls take the usual way."""
+
+    ID: ClassVar[str] = "NAT_NOT_FAST"
+    LEVEL: ClassVar[Level] = Level.WARNING
+    TEXT: ClassVar[str] = "nat.fast has no effect, packets of calls take the usual way through the kernel: {reason}"
+
+    reason: str
+
+
 class HostSetting(Event, frozen=True, kw_only=True):
     """A setting of the host was changed because translation needs it."""
 

@@ -6,6 +6,7 @@ This takes 0.05 ms and is always fresh.
 """
 
 from collections.abc import Sequence
+from socket import AF_INET
 from struct import Struct
 from typing import TypeAlias
 
@@ -16,6 +17,7 @@ from voxpath.natreactor.elements import (
     NFTA_DATA_VALUE,
     NFTA_SET_ELEM_KEY,
     NFTA_SET_ELEM_LIST_ELEMENTS,
+    NFTA_SET_ELEM_USERDATA,
     elements_of,
 )
 from voxpath.natreactor.netlink import Netfilter, attribute, attributes, name
@@ -48,7 +50,7 @@ def counted(kernel: Netfilter, table: str) -> dict[str, int]:
         raise LocalError(f"the kernel's counters cannot be read: {error.strerror or error}") from None
 
 
-def passed(kernel: Netfilter, table: str, chosen: str, elements: Sequence[bytes]) -> tuple[int, int]:
+def passed(kernel: Netfilter, table: str, chosen: str, elements: Sequence[bytes], family: int = AF_INET) -> tuple[int, int]:
     """Packets and octets that some elements of a map have counted, together.
 
     :param elements: each as a message names it (:mod:`voxpath.natreactor.elements`).
@@ -58,7 +60,7 @@ def passed(kernel: Netfilter, table: str, chosen: str, elements: Sequence[bytes]
     try:
         for at in range(0, len(elements), MOST_ASKED):
             content = elements_of(table, chosen, elements[at : at + MOST_ASKED])
-            for each in kernel.asked(NFT_MSG_GETSETELEM, NFT_MSG_NEWSETELEM, content):
+            for each in kernel.asked(NFT_MSG_GETSETELEM, NFT_MSG_NEWSETELEM, content, family):
                 for _, element in attributes(dict(attributes(each))[NFTA_SET_ELEM_LIST_ELEMENTS]):
                     more = _element_counter(element)
                     packets, octets = packets + more[0], octets + more[1]
@@ -82,6 +84,18 @@ def entered(kernel: Netfilter, table: str, chosen: str) -> dict[Endpoint, int]:
     except OSError as error:
         raise LocalError(f"the set {chosen} cannot be read: {error.strerror or error}") from None
     return found
+
+
+def note_of(kernel: Netfilter, table: str, family: int) -> str:
+    """What a table says of itself, by the comment of the element of its set ``state``; empty: there is no such table."""
+    try:
+        for each in kernel.listed(NFT_MSG_GETSETELEM, NFT_MSG_NEWSETELEM, elements_of(table, "state"), family):
+            for _, element in attributes(dict(attributes(each)).get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")):
+                comment = dict(attributes(element)).get(NFTA_SET_ELEM_USERDATA, b"")
+                return comment[2:].rstrip(b"\0").decode(errors="replace")
+    except OSError:
+        pass
+    return ""
 
 
 def _element_counter(octets: bytes) -> tuple[int, int]:

@@ -28,7 +28,7 @@ _CHAIN = Template("""
     ip daddr { $private } return
     ip saddr . (th sport & $mask) @own_block return
     ip saddr . th sport @own_port return
-    fib daddr oifname { $outside } meta mark set meta mark | $mark_inside accept
+    fib daddr oifname { $outside } goto punt_inside
   }""")
 
 

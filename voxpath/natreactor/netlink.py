@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from struct import Struct
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from voxpath.core.errors import LocalError
 
@@ -21,6 +21,8 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 ATTRIBUTE_TYPE = 0x3FFF
 """The attribute's type without the flags for nesting and byte order."""
 NESTED = 0x8000
+
+NFPROTO_NETDEV = 5
 
 MOST_OCTETS = 65536
 SEND_OCTETS = 16 * 1024 * 1024
@@ -95,6 +97,14 @@ class Netlink:
                 at += (length + 3) & ~3
 
 
+class Part(NamedTuple):
+    """One message of a change: its kind, its content, and the family of its table."""
+
+    kind: int
+    content: bytes
+    family: int = socket.AF_INET
+
+
 class Netfilter(Netlink):
     """Netfilter's tables.
 
@@ -112,23 +122,23 @@ class Netfilter(Netlink):
             # In a user namespace: what the host lets anybody have, which may be too little for a large change (ADVICE).
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_OCTETS)
 
-    def listed(self, kind: int, answer: int, content: bytes) -> list[bytes]:
+    def listed(self, kind: int, answer: int, content: bytes, family: int = socket.AF_INET) -> list[bytes]:
         """Ask for all objects of a kind; give the contents of those answers that are of the kind ``answer``.
 
         :raises OSError: the kernel refuses to tell.
         """
         tables = NFNL_SUBSYS_NFTABLES << 8
-        found = self.dumped(tables | kind, tables | answer, _FAMILY.pack(socket.AF_INET, 0, 0) + content)
+        found = self.dumped(tables | kind, tables | answer, _FAMILY.pack(family, 0, 0) + content)
         return [octets[_FAMILY.size :] for octets in found]
 
-    def asked(self, kind: int, answer: int, content: bytes) -> list[bytes]:
+    def asked(self, kind: int, answer: int, content: bytes, family: int = socket.AF_INET) -> list[bytes]:
         """Ask for some objects that the content names; give the contents of the answers.
 
         :raises OSError: the kernel refuses to tell, such as when one of them does not exist.
         """
         self._sequence += 1
         tables = NFNL_SUBSYS_NFTABLES << 8
-        self._socket.send(self.message(tables | kind, NLM_F_ACK, _FAMILY.pack(socket.AF_INET, 0, 0) + content))
+        self._socket.send(self.message(tables | kind, NLM_F_ACK, _FAMILY.pack(family, 0, 0) + content))
         found = []
         for said, octets in self.answers():
             raise_if_refused(said, octets)
@@ -138,22 +148,22 @@ class Netfilter(Netlink):
                 found.append(octets[_FAMILY.size :])
         return found
 
-    def change(self, parts: Sequence[tuple[int, bytes]]) -> None:
+    def change(self, parts: Sequence[Part]) -> None:
         """Change the tables as a whole or not at all.
 
-        :param parts: what has to be done, in order: the kind of each message, and its content.
+        :param parts: what has to be done, in order.
         :raises OSError: the kernel refuses.
         """
         self._sequence += 1
-        last, family = len(parts) - 1, _FAMILY.pack(socket.AF_INET, 0, 0)
+        last = len(parts) - 1
         whole = [
             # The last one asks for an answer: without that the kernel says nothing when all is well.
             self.message(
                 NFNL_SUBSYS_NFTABLES << 8 | kind,
                 NLM_F_CREATE | (NLM_F_ACK if number == last else 0),
-                family + content,
+                _FAMILY.pack(family, 0, 0) + content,
             )
-            for number, (kind, content) in enumerate(parts)
+            for number, (kind, content, family) in enumerate(parts)
         ]
         mark = _FAMILY.pack(socket.AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)
         begin, end = (self.message(kind, 0, mark) for kind in (NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END))

@@ -17,9 +17,11 @@ from voxpath.nappt.pinhole import Pinhole, PinholeChange
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import elements, filtering, host, kernelcounters, napt, ruleset
 from voxpath.natreactor.claim import claim
+from voxpath.natreactor.devices import Unrouted
 from voxpath.natreactor.dropcount import DropCount, Growth
 from voxpath.natreactor.dynamicset import DynamicSet
 from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
+from voxpath.natreactor.fasttable import FastTable
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters, joined
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.netlink import Netfilter
@@ -27,6 +29,7 @@ from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.punt import Punt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import check_device
+from voxpath.natreactor.steering import remove_steering
 from voxpath.natreactor.tally import PhoneTally
 from voxpath.natreactor.withdraw import remove_programs
 
@@ -66,8 +69,10 @@ class NftablesNAT:
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
         self._open: tuple[Nftables, Netfilter, socket] | None = None
-        self._punt = Punt(settings, self._table, ruleset.PUNTED, self._tell)
+        self._punt = Punt(settings, self._table, self._lead, self._tell, self._led_anew)
         self._punts = False
+        self._unrouted: Unrouted | None = None
+        self._fast = FastTable(settings, self._table, self._tell)
         self._growth, self._dropped = Growth(), DropCount()
         self._tally = PhoneTally(self._table)
         self._offenders, self._strangers = (
@@ -124,8 +129,9 @@ class NftablesNAT:
             for chosen, keys in elements.keys_of(mappings, self._settings.block_size).items():
                 if keys:
                     way = chosen.partition("_")[0]
-                    more = kernelcounters.passed(self._netfilter, self._settings.table, chosen, keys)
-                    passed[way] = passed[way][0] + more[0], passed[way][1] + more[1]
+                    usual = kernelcounters.passed(self._netfilter, self._settings.table, chosen, keys)
+                    fast = self._fast.passed(self._netfilter, chosen, keys)
+                    passed[way] = passed[way][0] + usual[0] + fast[0], passed[way][1] + usual[1] + fast[1]
         slow = self._punt.counters(private)
         return joined(PhoneCounters(*passed["out"], *passed["in"], *drops), slow)
 
@@ -154,6 +160,7 @@ class NftablesNAT:
 
     def _close(self) -> None:
         self._punt.close()
+        self._fast.close()
         if self._open is not None:
             for each in self._open:
                 each.close()
@@ -166,6 +173,7 @@ class NftablesNAT:
         self._open = Nftables(), Netfilter(), claim(self._settings.table)
         try:
             planned = host.plan(self._settings.outside)
+            self._fast.begin(self._kernel)
             adopted = self._adopt()
             self._take_drops()
             remove_programs(self._settings.table)
@@ -205,11 +213,26 @@ class NftablesNAT:
         self._punts = self._punt.start()
         if whole and found.block_size == self._settings.block_size:
             # The mode may be another one than before, and there may have been no pool.
-            install = ruleset.install(self._settings, table, punt=self._punts)
-            self._kernel.run(install + filtering.fill(self._settings, table) + napt.fill(self._settings, table))
+            install = ruleset.install(self._settings, table, self._punted)
+            modes = filtering.fill(self._settings, table) + napt.fill(self._settings, table)
+            self._kernel.run(install + modes + self._fast.adopted(self._netfilter))
         else:
             self._rebuild()
         return Adopted(table.generation, frozenset(table), self.pinholes())
+
+    def _lead(self) -> Unrouted:
+        """The rules themselves give packets to the slow path; another back end may have left routes there."""
+        remove_steering(self._settings.table, self._settings.outside.inside)
+        self._unrouted = Unrouted(self._settings)
+        return self._unrouted
+
+    @property
+    def _punted(self) -> tuple[int, int] | None:
+        return self._unrouted.indexes if self._punts and self._unrouted is not None else None
+
+    def _led_anew(self) -> None:
+        """The rules name the slow path's devices as they are now."""
+        self._kernel.run(ruleset.install(self._settings, self._table, self._punted))
 
     def _find(self) -> ruleset.Found | None:
         name = f"ip {self._settings.table}"
@@ -241,8 +264,8 @@ class NftablesNAT:
     def _rebuild(self) -> None:
         """Put a new table in the place of whatever is there, in one step."""
         settings, table = self._settings, self._table
-        install = ruleset.install(settings, table, punt=self._punts)
-        self._kernel.run(ruleset.remove(settings.table) + install + ruleset.fill(settings, table))
+        install = ruleset.install(settings, table, self._punted)
+        self._kernel.run(ruleset.remove(settings.table) + install + ruleset.fill(settings, table) + self._fast.installed())
         self._growth.begin_again()
         self._offenders.begin_again()
         self._strangers.begin_again()
@@ -260,7 +283,7 @@ class NftablesNAT:
             self._table.admit(PinholeChange(open=tuple(shut)))
 
         try:
-            elements.change(kernel, self._settings, self._table, done, shut)
+            elements.change(kernel, self._settings, self._table, done, shut, self._fast.note)
         except LocalError as error:
             self._repair(error, undo)
         self._punt.apply(done)
@@ -288,7 +311,7 @@ class NftablesNAT:
             self._table.admit(PinholeChange(open=pinholes))
 
         try:
-            kernel.run(ruleset.fill(self._settings, self._table))
+            kernel.run(ruleset.fill(self._settings, self._table) + self._fast.filled())
         except LocalError as error:
             self._repair(error, undo)
         self._punt.replace_all()
@@ -308,6 +331,7 @@ class NftablesNAT:
             self._take_drops()
             offenders = self._take_offenders()
             strangers = self._take_strangers()
+            self._fast.look(self._kernel, self._netfilter)
         except LocalError as cause:
             self._recover(cause)
             return

@@ -6,6 +6,7 @@ So nothing here fails: while the slow path is lost, ICMP and fragments are dropp
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import IPv4Address
+from typing import Protocol
 
 from voxpath.core.errors import LocalError
 from voxpath.model.event import Event
@@ -14,29 +15,50 @@ from voxpath.nappt.pinhole import PinholeChange
 from voxpath.nappt.table import Table
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import host
-from voxpath.natreactor.event import NoSlowPath, TableLost
+from voxpath.natreactor.event import HostSetting, NoSlowPath, TableLost
 from voxpath.natreactor.interface import PhoneCounters
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
 from voxpath.natreactor.slowpath import SlowPath
-from voxpath.natreactor.steering import Mark, Steering
+
+
+class Lead(Protocol):
+    """What leads packets into the devices of the slow path; each method raises :class:`LocalError` when the kernel refuses."""
+
+    def install(self) -> list[HostSetting]:
+        """Make it right; give what was changed that is not our own."""
+
+    def missing(self) -> str:
+        """What is wrong with it, in a few words; empty: nothing."""
+
+    def close(self) -> None:
+        """Let go of the kernel; what leads there stays."""
 
 
 class Punt:
     """The slow path beside a fast one.
 
     :param table: the back end's copy of its table.
-    :param marks: what the fast path marks packets with that it gives away.
+    :param lead: makes what leads packets there; it is made in the network namespace in which :meth:`start` is called.
+    :param mended: is called when that had to be mended while it was in use.
     """
 
-    def __init__(self, settings: NatSettings, table: Table, marks: Mark, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: NatSettings,
+        table: Table,
+        lead: Callable[[], Lead],
+        tell: Callable[[Event], None],
+        mended: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._table = table
-        self._marks = marks
+        self._lead = lead
         self._tell = tell
+        self._mended = mended
         self._slow = SlowPath(settings, table, tell, watched=False)
-        self._steering: Steering | None = None
+        self._steering: Lead | None = None
         self._reason = ""
         # Until the next look nothing is tried: a change of the table must not wait for a process that cannot be started.
         self._lost = False
@@ -101,6 +123,7 @@ class Punt:
         wrong = self._steering.missing() if self._steering is not None else ""
         if wrong:
             self._steer()
+            self._mended()
             self._tell(TableLost(reason=wrong))
         self._reason = ""
         return seen
@@ -109,7 +132,7 @@ class Punt:
         for name in device_names(self._settings.table):
             host.prepare_device(name)
         if self._steering is None:
-            self._steering = Steering(self._settings, self._marks)
+            self._steering = self._lead()
         for setting in self._steering.install():
             self._tell(setting)
 

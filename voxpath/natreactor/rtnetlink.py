@@ -34,9 +34,10 @@ RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 
 IFLA_IFNAME, IFLA_MTU, IFLA_TXQLEN, IFLA_GROUP = 3, 4, 13, 27
 IFF_UP = 1
+ARPHRD_ETHER = 1
 IFA_LOCAL = 2
 
-RTA_DST, RTA_IIF, RTA_OIF, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE, RTA_SRC = 1, 3, 4, 6, 7, 15, 2
+RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 2, 3, 4, 5, 6, 7, 15
 RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE = 1, 2, 6
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 
@@ -65,6 +66,7 @@ class Link:
     """A network interface.
 
     :ivar group: the number of its interface group; 0 is where every new one is.
+    :ivar ethernet: whether neighbours have Ethernet addresses there.
     """
 
     index: int
@@ -72,6 +74,7 @@ class Link:
     mtu: int
     group: int
     up: bool
+    ethernet: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Route:
     :ivar link: index of the interface that it leads to; 0: the packet is dropped without a word.
     :ivar metric: the lowest one counts.
     :ivar source: what the host itself sends from; ``None``: it chooses.
+    :ivar via: the router that it leads to; ``None``: none, or several.
     """
 
     table: int
@@ -88,6 +92,7 @@ class Route:
     link: int = 0
     metric: int = 0
     source: IPv4Address | None = None
+    via: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -137,10 +142,10 @@ class Rtnetlink(Netlink):
             if error.errno == errno.ENODEV:
                 return None
             raise LocalError(f"the kernel does not tell about {interface}: {error.strerror}") from None
-        _, _, index, flags, _ = _LINK.unpack_from(octets)
+        _, kind, index, flags, _ = _LINK.unpack_from(octets)
         found = dict(attributes(octets[_LINK.size :]))
         mtu, group = (_WORD.unpack(found[key])[0] for key in (IFLA_MTU, IFLA_GROUP))
-        return Link(index, interface, mtu, group, bool(flags & IFF_UP))
+        return Link(index, interface, mtu, group, bool(flags & IFF_UP), kind == ARPHRD_ETHER)
 
     def set_up(self, index: int, mtu: int, queue: int) -> None:
         """Bring an interface up, with an MTU and so many packets that may wait for it.
@@ -342,6 +347,7 @@ def _route_of(octets: bytes) -> Route:
         _number(found, RTA_OIF),
         _number(found, RTA_PRIORITY),
         IPv4Address(found[RTA_PREFSRC]) if RTA_PREFSRC in found else None,
+        IPv4Address(found[RTA_GATEWAY]) if RTA_GATEWAY in found else None,
     )
 
 

@@ -8,8 +8,7 @@ A packet from a phone to a public address of ours gets both translations; it is 
 looks like any packet between two inside addresses, which are not translated (decision D21).
 
 ICMP and fragments are beyond these rules.
-They are marked, too, and routing rules lead them into the slow path (:mod:`voxpath.natreactor.steering`), whose devices give them
-back translated; where there is no slow path they are dropped.
+They are given to the devices of the slow path, which gives them back translated; where there is no slow path they are dropped.
 """
 
 import re
@@ -27,7 +26,6 @@ from voxpath.nappt.verdict import Reason
 from voxpath.natreactor import filtering, napt
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
-from voxpath.natreactor.steering import Mark
 
 LAYOUT = 1
 """The version of the table's shape; a table of another version is not adopted."""
@@ -35,8 +33,8 @@ LAYOUT = 1
 HAIRPIN_MARK = 0x20000000
 """One bit of the packet mark, set between prerouting and postrouting of packets that turn back at the gateway."""
 
-PUNTED = Mark(inside=0x40000000, outside=0x10000000)
-"""One bit of the packet mark for each device of the slow path."""
+NOBODY = "192.0.2.1"
+"""A copy of a packet is sent to somebody: behind a device without neighbours it does not matter to whom (RFC 5737)."""
 
 MOST_OFFENDERS = 1024
 OFFENDER_S = 60
@@ -163,12 +161,15 @@ _USUAL_DEPARTED = Template(f"    {_USUAL} ip ttl > 1 ip daddr != {{ $public }} a
 
 _PUNT = Template("""
   chain punt {
-    meta mark set meta mark | $mark_outside accept
+    dup to $nobody device $device_outside drop
+  }
+  chain punt_inside {
+    dup to $nobody device $device_inside drop
   }
   chain punt_departing {
-    ip daddr { $public } meta mark set meta mark | $mark_inside accept
+    ip daddr { $public } goto punt_inside
     ip daddr { $private } return
-    fib daddr oifname { $outside } meta mark set meta mark | $mark_inside accept
+    fib daddr oifname { $outside } goto punt_inside
   }
   chain returned {
     # A service that this host does not have: the packet would only be sent round.
@@ -185,9 +186,11 @@ _PUNT_DEPARTED = """    ip ttl > 1 ip frag-off & 0x3fff != 0 jump punt_departing
 _PUNT_RETURNED = Template("    iifname { $devices } goto returned")
 
 _SPEAK = Template("""chain speak {
-    type route hook output priority mangle; policy accept;
+    type filter hook output priority mangle; policy accept;
+    # What was given to the slow path passes here.
+    oifname { $devices } accept
     # What this host says of a packet that was translated; that an inside host cannot be reached, in the name of its public address.
-    icmp type { 3, 11, 12 } ip daddr { $public } meta mark set meta mark | $mark_outside
+    icmp type { 3, 11, 12 } ip daddr { $public } goto punt
 $errors
   }""")
 
@@ -240,22 +243,23 @@ def check(settings: NatSettings) -> None:
         raise LocalError("the kernel's NAT needs an inside prefix and a public address")
 
 
-def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
+def install(settings: NatSettings, table: Table, punt: tuple[int, int] | None) -> str:
     """Commands that make the kernel's rules equal to these settings; mappings that are there already stay.
 
-    :param punt: whether there is a slow path.
+    :param punt: the devices of the slow path, by their indexes, for packets from inside and from outside; ``None``: there is none.
     """
     outside = settings.outside
     words = {
         "private": ", ".join(map(str, table.private)),
         "nowhere": NOWHERE,
         "public": ", ".join(map(str, outside.public)),
-        "inside": _quoted(outside.inside),
-        "outside": _quoted(outside.outside),
-        "devices": _quoted(device_names(settings.table)),
+        "inside": quoted(outside.inside),
+        "outside": quoted(outside.outside),
+        "devices": quoted(device_names(settings.table)),
         "hairpin": f"{HAIRPIN_MARK:#x}",
-        "mark_inside": f"{PUNTED.inside:#x}",
-        "mark_outside": f"{PUNTED.outside:#x}",
+        "nobody": NOBODY,
+        "device_inside": str(punt[0] if punt else 0),
+        "device_outside": str(punt[1] if punt else 0),
         "mask": f"{0x10000 - settings.block_size:#x}",
     }
     prefixes = [(int(prefix.netmask), int(prefix.network_address)) for prefix in table.private]
@@ -269,7 +273,7 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         offender_s=OFFENDER_S,
         services=_services(outside.services),
         **filtering.rules(settings, HAIRPIN_MARK),
-        **napt.rules(settings, words, punt=punt),
+        **napt.rules(settings, words, punt=punt is not None),
         clamp=_CLAMP.substitute(most=settings.mss) if settings.mss else "",
         usual=_USUAL,
         # An ordinary NAPT has to look at them here.
@@ -282,17 +286,15 @@ def install(settings: NatSettings, table: Table, *, punt: bool) -> str:
         punt_returned=_PUNT_RETURNED.substitute(words) if punt else "",
         speak=_SPEAK.substitute(
             words,
-            errors="\n".join(
-                f"    oifname {{ {words['outside']} }} {each} meta mark set meta mark | {words['mark_inside']}"
-                for each in unreachable
-            ),
+            errors="\n".join(f"    oifname {{ {words['outside']} }} {each} goto punt_inside" for each in unreachable),
         )
         if punt
         else "",
     )
 
 
-def _quoted(names: Iterable[str]) -> str:
+def quoted(names: Iterable[str]) -> str:
+    """Names of interfaces, as elements of a set."""
     return ", ".join(f'"{name}"' for name in names)
 
 
@@ -311,10 +313,11 @@ def fill(settings: NatSettings, table: Table) -> str:
     """Commands that make the kernel's mappings equal to the table's."""
     lines = [f"flush map ip {settings.table} {name}" for name in MAPS]
     lines.append(f"flush set ip {settings.table} phones")
-    lines.extend(_elements(settings, table))
+    lines.extend(elements_text(f"ip {settings.table}", settings, table))
     if phones := {text_of(mapping.private) for mapping in table}:
         lines.append(f"add element ip {settings.table} phones {{ {', '.join(phones)} }}")
-    return "\n".join([*lines, filtering.fill(settings, table), napt.fill(settings, table), _state(settings, table.generation)])
+    said = state_text(f"ip {settings.table}", state_of(settings, table.generation))
+    return "\n".join([*lines, filtering.fill(settings, table), napt.fill(settings, table), said])
 
 
 def note_of(block: PortBlock, block_size: int) -> str:
@@ -327,8 +330,11 @@ def state_of(settings: NatSettings, generation: int) -> str:
     return f"{LAYOUT} {settings.block_size} {generation}"
 
 
-def _elements(settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
-    """One command for each map that is concerned."""
+def elements_text(where: str, settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[str]:
+    """Commands that enter mappings into the maps of a table, one for each map that is concerned.
+
+    :param where: family and name of the table.
+    """
     found: dict[str, list[str]] = {name: [] for name in MAPS}
     for mapping in mappings:
         block = mapping.block
@@ -341,13 +347,12 @@ def _elements(settings: NatSettings, mappings: Iterable[Mapping]) -> Iterator[st
             found[f"out_{kind}"].append(f"{private} . {port} : {public}")
     for name, elements in found.items():
         if elements:
-            yield f"add element ip {settings.table} {name} {{ {', '.join(elements)} }}"
+            yield f"add element {where} {name} {{ {', '.join(elements)} }}"
 
 
-def _state(settings: NatSettings, generation: int) -> str:
-    """The one element of ``state``; it changes in the transaction that it speaks of."""
-    name = f"ip {settings.table} state"
-    return f'flush set {name}\nadd element {name} {{ {STATE_KEY} comment "{state_of(settings, generation)}" }}\n'
+def state_text(where: str, note: str) -> str:
+    """Commands that let a table say this of itself, in the transaction that it speaks of."""
+    return f'flush set {where} state\nadd element {where} state {{ {STATE_KEY} comment "{note}" }}\n'
 
 
 def parse(objects: Iterable[dict[str, Any]]) -> Found | None:

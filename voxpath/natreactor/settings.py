@@ -34,6 +34,7 @@ class NatSettings:
     :ivar pool: of the ordinary NAPT for what phones send from outside their blocks (NAP-15); its address is one of the public ones.
         ``None``: that is dropped.
     :ivar mss: octets of a TCP segment that may be announced at the most, for tunnels with a smaller MTU; 0: any.
+    :ivar fast: whether nftables may lead packets of calls from interface to interface, past routing and the host's own rules.
     :ivar identify: names the phone that has an inside address; empty text for none.
     """
 
@@ -47,6 +48,7 @@ class NatSettings:
     trusted: tuple[IPv4Address, ...] = ()
     pool: PoolPorts | None = None
     mss: int = 0
+    fast: bool = False
 
     def make_table(self) -> Table:
         """An empty table with these prefixes and addresses.

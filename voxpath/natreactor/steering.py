@@ -16,11 +16,20 @@ from zlib import crc32
 
 from voxpath.core.errors import LocalError
 from voxpath.nappt.packet import ICMP
+from voxpath.natreactor.devices import Devices, links_of
 from voxpath.natreactor.event import HostSetting
 from voxpath.natreactor.interface import Outside
 from voxpath.natreactor.rtnetlink import LOCAL, MAIN, Link, Route, Rtnetlink, Rule
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import device_names
+
+
+class Mark(NamedTuple):
+    """Packet marks that lead packets here."""
+
+    inside: int
+    outside: int
+
 
 BEFORE_LOCAL, LOCAL_AT, BEHIND_LOCAL = 10, 20, 30
 """Priorities; behind ``local`` each table of ours has two of its own."""
@@ -32,10 +41,8 @@ LAST_METRIC = 0xFFFF
 INSIDE_GROUP = 0x7670
 """The interface group of the inside: what stays inside leaves by an interface that is not in the default group."""
 
-QUEUE: Final = 2048
-"""Packets that may wait for the process: some 20 ms of its work, so that it may pause for a change of its table."""
-
-USUAL_MTU: Final = 1500
+PUNTED: Final = Mark(inside=0x40000000, outside=0x10000000)
+"""One bit of the packet mark for each device of the slow path."""
 
 EVERYTHING = IPv4Network("0.0.0.0/0")
 NO_SOURCE = IPv4Network("0.0.0.0/32")
@@ -45,13 +52,6 @@ ERRORS = tuple((kind << 8, kind << 8 | 0xFF) for kind in (3, 11, 12))
 
 INTO_INSIDE, INTO_OUTSIDE, HAIRPIN, FROM_OUTSIDE, ERRORS_IN, ERRORS_OUT, BACK = range(7)
 """Our tables: all into a device; from inside to a public address; from outside; the host's errors each way; what comes back."""
-
-
-class Mark(NamedTuple):
-    """Packet marks by which netfilter leads packets here."""
-
-    inside: int
-    outside: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,9 @@ class Steering:
         self._outside = settings.outside
         self._marks = marks
         self._tables, self._last = numbers(settings.table)
-        self._devices = device_names(settings.table)
+        self._names = device_names(settings.table)
         self._kernel = Rtnetlink()
+        self._devices = Devices(settings, self._kernel)
 
     def install(self) -> list[HostSetting]:
         """Make rules and routes right; those that are stay untouched.
@@ -82,7 +83,7 @@ class Steering:
         :returns: what was changed that is not our own.
         :raises LocalError: an interface or a right is missing.
         """
-        inside, outside = self._set_up()
+        inside, outside = self._devices.set_up()
         changed = self._group()
         wanted = self._wanted(inside.index, outside.index)
         routes = self._kernel.routes(self._tables)
@@ -107,16 +108,16 @@ class Steering:
 
         :raises LocalError: the kernel does not tell.
         """
-        inside, outside = map(self._kernel.link, self._devices)
-        if inside is None or outside is None:
-            return "a device of the slow path is gone"
-        wanted, rules = self._wanted(inside.index, outside.index), self._kernel.rules()
+        found = self._devices.found()
+        if found is None:
+            return self._devices.wrong()
+        wanted, rules = self._wanted(*(link.index for link in found)), self._kernel.rules()
         if not wanted.rules <= rules or Rule(0, LOCAL) in rules:
             return "routing rules were changed"
         if not wanted.routes <= self._kernel.routes(self._tables):
             return "routes were changed"
-        if not (inside.up and outside.up) or (inside.mtu, outside.mtu) != self._mtus():
-            return "links were changed"
+        if wrong := self._devices.wrong():
+            return wrong
         return "" if all(link.group == INSIDE_GROUP for link in self._grouped()) else "inside links were changed"
 
     def close(self) -> None:
@@ -135,27 +136,6 @@ class Steering:
         return [HostSetting(key="the priority of the routing table local", before="0", after=str(LOCAL_AT))]
 
     # Links.
-
-    def _set_up(self) -> tuple[Link, Link]:
-        """Bring both devices up: what is too long for the other side is refused before it is translated."""
-        links = tuple(map(self._kernel.link, self._devices))
-        for name, link, mtu in zip(self._devices, links, self._mtus(), strict=True):
-            if link is None:
-                raise LocalError(f"the device {name} is gone")
-            if not link.up or link.mtu != mtu:
-                self._kernel.set_up(link.index, mtu, QUEUE)
-        inside, outside = links
-        assert inside is not None
-        assert outside is not None
-        return inside, outside
-
-    def _mtus(self) -> tuple[int, int]:
-        """Of the device for packets from inside, which leave by the outside, and of the other one."""
-        least = [
-            min((link.mtu for link in links_of(self._kernel, names)), default=USUAL_MTU)
-            for names in (self._outside.outside, self._outside.inside)
-        ]
-        return least[0], least[1]
 
     def _group(self) -> list[HostSetting]:
         if self._marks is not None:
@@ -205,7 +185,7 @@ class Steering:
         rules = {self._rule(BEFORE_LOCAL, HAIRPIN, arriving=name) for name in self._outside.inside}
         rules |= {self._rule(BEFORE_LOCAL, FROM_OUTSIDE, arriving=name) for name in self._outside.outside}
         rules |= {self._rule(BEFORE_LOCAL, ERRORS_IN, arriving="lo", protocol=ICMP, ports=each) for each in ERRORS}
-        rules |= {self._rule(self._last, BACK, arriving=name) for name in self._devices}
+        rules |= {self._rule(self._last, BACK, arriving=name) for name in self._names}
         leaving = [Rule(0, INTO_INSIDE, name) for name in self._outside.inside]
         leaving += [Rule(0, INTO_INSIDE, "lo", prefix) for prefix in private]
         leaving += [Rule(0, ERRORS_OUT, "lo", NO_SOURCE, protocol=ICMP, ports=each) for each in ERRORS]
@@ -234,11 +214,6 @@ def numbers(table: str) -> tuple[range, int]:
     number = crc32(table.encode())
     first = TABLES | (number & 0x1FFF) << 3
     return range(first, first + TABLES_OF_ONE), BEHIND_LOCAL + 2 * (number % NAMES_APART)
-
-
-def links_of(kernel: Rtnetlink, names: Iterable[str]) -> list[Link]:
-    """Those interfaces that are there."""
-    return [link for link in map(kernel.link, names) if link is not None]
 
 
 def ungroup(kernel: Rtnetlink, inside: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 
 from voxpath.core.errors import LocalError
-from voxpath.natreactor import ruleset
+from voxpath.natreactor import fastform, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.firewall import open_host
@@ -40,6 +40,9 @@ def remove_tables(table: str) -> None:
     with suppress(LocalError):  # without nftables there is nothing of it
         nft = Nftables()
         try:
+            # Another kernel may lack this family.
+            with suppress(LocalError):
+                nft.run(fastform.remove(table))
             nft.run(ruleset.remove(table))
         finally:
             nft.close()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tests.bench.goal import Goal
-from tests.bench.nat.site import IN_DRIVERS, PEERS_NAT, PLAIN
+from tests.bench.nat.site import FAST, IN_DRIVERS, PEERS_NAT, PLAIN
 from tests.bench.part import Measured
 
 KPPS, ARRIVED, P50_US, P99_US, LEASE_MS = range(5)
@@ -15,6 +15,7 @@ MANY_PHONES = 10_000
 
 SHARES: dict[str, tuple[float, float | None]] = {
     "nftables": (1.05, 1.4),
+    FAST: (1.05, 1.4),
     "ebpf": (1.5, 1.7),
     IN_DRIVERS: (4.0, 4.5),
     "tun": (0.3, None),

@@ -46,6 +46,7 @@ METHOD = (
 - *p50* and *p99* are of single packets at 5000 a second, from before one is given to the cable until it was received.
   *carried* means that 99 % of these came, and 99 % of them within 5 ms.
 - *lease* is the median time of a change of one lease beside those of all phones, until a packet sees it, which is tried each time.
+- *nftables, fast* is the same back end with `nat.fast`.
 - *masquerade* is one rule of nftables with connection tracking.
   It has no connections for packets to phones, so it is not in that table.
 - Only *ebpf in drivers* is asked to run in the drivers of virtual cables, which it would not do by itself.

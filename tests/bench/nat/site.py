@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address
 from unittest.mock import patch
 
@@ -125,11 +126,12 @@ def back_end(make: Callable[[NatSettings], INATReactor], *, native: bool = False
     return begun
 
 
-PLAIN, PEERS_NAT, IN_DRIVERS = "plain forwarding", "masquerade", "ebpf in drivers"
+PLAIN, PEERS_NAT, FAST, IN_DRIVERS = "plain forwarding", "masquerade", "nftables, fast", "ebpf in drivers"
 PATHS: dict[str, Path] = {
     PLAIN: forwarding,
     PEERS_NAT: masquerading,
     "nftables": back_end(NftablesNAT),
+    FAST: back_end(lambda settings: NftablesNAT(replace(settings, fast=True))),
     "ebpf": back_end(EbpfNAT),
     IN_DRIVERS: back_end(EbpfNAT, native=True),
     "tun": back_end(TunNAT),

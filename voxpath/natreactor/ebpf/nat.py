@@ -26,9 +26,9 @@ from voxpath.natreactor.event import TableAdopted, TableLost, Unwatched
 from voxpath.natreactor.interface import Adopted, Capabilities, INATReactor, PhoneCounters, joined
 from voxpath.natreactor.offence import Subject
 from voxpath.natreactor.punt import Punt
-from voxpath.natreactor.ruleset import PUNTED
 from voxpath.natreactor.settings import NatSettings
 from voxpath.natreactor.slow.device import check_device
+from voxpath.natreactor.steering import PUNTED, Steering
 from voxpath.natreactor.withdraw import remove_tables
 
 NAME = "ebpf"
@@ -79,7 +79,7 @@ class EbpfNAT:
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
         self._open: Open | None = None
-        self._punt = Punt(settings, self._table, PUNTED, self._tell)
+        self._punt = Punt(settings, self._table, lambda: Steering(settings, PUNTED), self._tell)
         self._growth, self._dropped = Growth(), DropCount()
         self._poll = LoopingCall(self._look)
         self._poll.clock = settings.clock
