@@ -225,6 +225,8 @@ class HostConformance:
         loaded.net.ip("gw", "route", "add", "unreachable", "192.0.2.0/24")
         packet = udp(PHONE1, 2048, "192.0.2.1", 9)
         try:
+            with loaded.net.entered("gw"):
+                loaded.clock.advance(1)  # who keeps routes of his own looks at them
             (answer,) = told(loaded, packet, True)
         finally:
             loaded.net.ip("gw", "route", "del", "unreachable", "192.0.2.0/24")
