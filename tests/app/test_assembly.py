@@ -14,7 +14,6 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from tests.app.tlsfiles import write_tls
-from voxpath.app import redundancy
 from voxpath.app.assembly import Process, make_service
 from voxpath.app.decode import decode
 from voxpath.app.facts import ProcessFacts
@@ -29,6 +28,7 @@ from voxpath.manage.facts import CommandError
 from voxpath.model.address import Mac
 from voxpath.model.media import MediaEnd, MediaSession
 from voxpath.model.ports import Mapping, PortBinding, Transaction
+from voxpath.natreactor import leftover
 from voxpath.natreactor.event import TableLeft
 
 BOTH = (Part.GATEWAY, Part.CONTROLLER)
@@ -265,7 +265,7 @@ async def test_a_standby_tells_of_the_kernel_table_that_is_left_of_its_time_as_t
 ) -> None:
     """It changes nothing about it; as long as it is there it is shown."""
     left: list[int | None] = [7]
-    monkeypatch.setattr(redundancy, "generation_left", lambda table: left[0] if table == "voxpath" else None)
+    monkeypatch.setattr(leftover, "generation_left", lambda table: left[0] if table == "voxpath" else None)
     pair = f'[redundancy]\nrole = "standby"\npeer = "sg-a"\naddress = "HOST:2947"\n[nat]\nbackend = "{backend}"\n'
     made = process(tmp_path, write_tls(tmp_path, CA(), "sg-b") + pair)
     told: list[TableLeft] = []
@@ -283,6 +283,21 @@ async def test_a_standby_tells_of_the_kernel_table_that_is_left_of_its_time_as_t
         left[0] = None
         assert "NAT" not in dict(made.redundancy.facts()), "the operator has removed it"
     await made.stopService()
+
+
+@pytest.mark.parametrize("outside", ['"eth0"', ""])
+async def test_a_gateway_that_translates_in_memory_only_tells_of_a_kernel_table_that_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outside: str
+) -> None:
+    """That one goes on translating, by leases of another day; where there never was an outside nothing is looked for."""
+    monkeypatch.setattr(leftover, "generation_left", lambda table: 7 if table == "voxpath" else None)
+    made = process(tmp_path, f'[nat]\nbackend = "memory"\ninside = ["eth1"]\noutside = [{outside}]\n')
+    told: list[str] = []
+    made.node.bus.subscribe(lambda record: told.append(record.event.text) if isinstance(record.event, TableLeft) else None)
+    made.startService()
+    await until(lambda: running(made))
+    await made.stopService()
+    assert [text.rpartition(": ")[2] for text in told] == ["python -m voxpath.natreactor.withdraw voxpath eth1"] * bool(outside)
 
 
 async def test_a_standby_shows_what_it_has_a_copy_of_and_says_where_to_ask_for_the_rest(tmp_path: Path) -> None:

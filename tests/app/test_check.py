@@ -19,6 +19,7 @@ from voxpath.dhcp.policy import Applicant
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.call import Line
 from voxpath.model.phone import BootLease, OwnAddress
+from voxpath.natreactor import registry
 from voxpath.ports.pools import Pool
 
 FOREIGN = frozenset(map(IPv4Address, ("10.0.0.2", "192.0.2.9")))
@@ -440,8 +441,17 @@ def test_the_gateways_own_outgoing_ports_must_not_be_phones() -> None:
 def test_without_root() -> None:
     wrong = found(SITE + '[tftp]\nlisten = ["10.0.0.1:69"]', replace(MACHINE, root=False))
     assert set(wrong) == {"dhcp.enabled", "tftp.listen[0]"}
-    wrong = found('[nat]\nbackend = "nftables"', replace(MACHINE, root=False))
+
+
+@pytest.mark.parametrize("name", ["nftables", "ebpf", "tun"])
+def test_a_back_end_that_translates_the_machines_packets_needs_root_and_an_outside(name: str) -> None:
+    wrong = found(f'[nat]\nbackend = "{name}"', replace(MACHINE, root=False))
     assert set(wrong) == {"nat.backend", "nat.outside"}
+
+
+def test_two_back_ends_of_one_name_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "getPlugins", lambda _: registry.OWN[:1])
+    assert "two NAT back ends are called nftables" in found(SITE)["nat.backend"]
 
 
 def test_what_is_off_is_stated() -> None:

@@ -1,7 +1,9 @@
 """A role restarts alone, with growing pauses and a limit, and always closes what it opened."""
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from voxpath.app.event import RoleFailed, RoleReloaded
 from voxpath.app.role import FAULTS, FIRST_PAUSE_S, RELOAD_WINDOW_S, RESTARTS, Role, RoleState
@@ -43,6 +45,18 @@ def test_it_begins_and_ends() -> None:
     assert role.state is RoleState.RUNNING
     assert role.stopService().called
     assert (role.steps, role.state, records) == (["begin", "end"], RoleState.OFF, [])
+
+
+@pytest.mark.parametrize(("error", "tracebacks"), [(KeyError("device"), 1), (OSError("Address already in use"), 0)])
+def test_a_fault_at_the_start_is_told_with_its_place_and_what_is_to_be_expected_is_not(error: Exception, tracebacks: int) -> None:
+    """Of a plug-in's fault its own words may say nothing."""
+    _, role, records = bench()
+    role.error = error
+    with capturedLogs() as logs:
+        role.startService()
+    assert ["test_role.py" in entry["error"] for entry in logs if "error" in entry] == [True] * tracebacks
+    assert isinstance(records[0].event, RoleFailed)
+    role.stopService()
 
 
 def test_a_failed_start_is_closed_told_and_tried_again_after_a_pause() -> None:

@@ -46,7 +46,7 @@ from voxpath.testing.nat.packets import (
 from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import OUTSIDE, oracle, result_of, settings
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 ROOT = str(Path(__file__).parents[2])
 ICMP = 1

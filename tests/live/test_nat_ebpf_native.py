@@ -17,7 +17,7 @@ from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, udp
 from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import result_of
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from voxpath.testing.nat.packets import CASES, FAR, MAPPINGS, PHONE1, PREFIX, PU
 from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import oracle, result_of, settings
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 WRONG_SUM = "a wrong IP checksum"
 SHORT = ("octets behind the total length are cut", "two octets of UDP", "four octets of UDP", "nineteen octets of TCP")

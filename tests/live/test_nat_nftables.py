@@ -27,7 +27,7 @@ from voxpath.testing.nat.packets import FAR, MAPPINGS, PHONE1, PUBLIC1, PUBLIC2,
 from voxpath.testing.nat.pool import PoolConformance
 from voxpath.testing.nat.rig import OUTSIDE, result_of, settings
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 ROOT = str(Path(__file__).parents[2])
 

@@ -1,10 +1,12 @@
 """Metrics as Prometheus reads them: held against a second reading of the same text."""
 
 import re
+from pathlib import Path
 
 from voxpath.manage.facts import NatFacts
 from voxpath.manage.metrics import Family, Sample, of_nat, render
 from voxpath.manage.rows import CounterRow
+from voxpath.nappt.verdict import Reason
 
 PHONE = "02:00:00:00:0a:01"
 LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)+)\})? (\d+)')
@@ -46,3 +48,9 @@ def test_a_label_cannot_break_out_of_its_quotes() -> None:
     text = render([Family("x", "gauge", "X.", (Sample(1, (("phone", 'a"} 2\nx{b="\\'),)),))])
     assert text == '# HELP x X.\n# TYPE x gauge\nx{phone="a\\"} 2\\nx{b=\\"\\\\"} 1\n'
     assert len(read(text)) == 1
+
+
+def test_the_page_about_the_console_explains_every_reason_of_a_drop() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "console.md").read_text()
+    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `")]
+    assert {reason.value for reason in Reason} <= set(re.findall(r"`(\w+)`", " ".join(rows)))

@@ -66,6 +66,22 @@ def test_one_that_is_refused_is_refused_alone() -> None:
     assert set(nat.table) == {mapping(1), mapping(3)}
 
 
+def test_a_back_end_that_raises_refuses_as_one_whose_deferred_fails() -> None:
+    class Raising(CountingTable):
+        def apply(self, transaction: Transaction) -> "Deferred[None]":
+            self.table.apply(transaction)
+            return succeed(None)
+
+    clock, nat = Clock(), Raising()
+    group = TransactionGroup(nat, clock)
+    outcomes: list[str | None] = []
+    for number, what in ((1, mapping(1)), (2, mapping(2, 1)), (3, mapping(3))):
+        group.apply(Transaction(number, (what,)), outcomes.append)
+    clock.advance(0)
+    assert outcomes == [None, outcomes[1], None]
+    assert "shares ports" in (outcomes[1] or "")
+
+
 def test_what_comes_later_is_another_group() -> None:
     clock, nat, group = bench()
     for number in (1, 2):

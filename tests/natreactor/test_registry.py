@@ -63,3 +63,13 @@ def test_two_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_plugins_of_this_machine_are_found() -> None:
     assert {"nftables", "tun", "memory"} <= set(back_ends())
+
+
+def test_a_plugin_whose_probe_fails_hides_nothing_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> Capabilities:
+        raise KeyError("device")
+
+    monkeypatch.setattr(registry, "getPlugins", lambda _: [BackEnd("acme", fails, MemoryNAT)])
+    able = {each.name: each for each in registry.capabilities(settings(Clock()))}
+    assert able["memory"].usable
+    assert (able["acme"].usable, able["acme"].reason) == (False, "its probe failed: KeyError('device')")

@@ -10,10 +10,11 @@ from voxpath.app.schema import Config, Pool
 from voxpath.app.unread import each_read
 from voxpath.app.values import link_of
 from voxpath.app.values_nat import pool_ports
+from voxpath.core.errors import LocalError
 from voxpath.model.event import printable
 from voxpath.model.ports import LOWEST_PORT
 from voxpath.natreactor import nftables
-from voxpath.natreactor.registry import AUTO, AUTOMATIC, back_ends
+from voxpath.natreactor.registry import AUTO, OF_MACHINE, back_ends
 
 LAST_PORT = 0xFFFF
 
@@ -23,7 +24,12 @@ LEAST_MSS = 536
 
 def check_backend(config: Config, machine: Machine) -> Iterator[Problem]:
     """The NAT back end is one of ours, or a plug-in of this machine."""
-    name, known = config.nat.backend, (AUTO, *back_ends())
+    name = config.nat.backend
+    try:
+        known = (AUTO, *back_ends())
+    except LocalError as error:
+        yield Problem("nat.backend", str(error), "uninstall one of the packages that bring them")
+        return
     if name not in known:
         what = f"there is no NAT back end {printable(name, 40)!r}"
         yield Problem("nat.backend", what, f"choose one of {', '.join(known)}")
@@ -88,7 +94,7 @@ def check_mss(config: Config, machine: Machine) -> Iterator[Problem]:
 def check_nat(config: Config, machine: Machine) -> Iterator[Problem]:
     """The back ends that translate packets of this machine need rights and interfaces."""
     nat = config.nat
-    if nat.backend in AUTOMATIC:
+    if nat.backend in OF_MACHINE:
         if not machine.root:
             yield Problem("nat.backend", f"{nat.backend} needs root", 'run as root, or write backend = "memory"')
         if not nat.outside:

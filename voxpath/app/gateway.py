@@ -45,7 +45,8 @@ from voxpath.natreactor.event import BackEndChosen
 from voxpath.natreactor.firewall import HostFirewall
 from voxpath.natreactor.group import TransactionGroup
 from voxpath.natreactor.interface import Adopted, Capabilities
-from voxpath.natreactor.registry import Selection, back_ends, select
+from voxpath.natreactor.leftover import table_left
+from voxpath.natreactor.registry import OF_MACHINE, Selection, capabilities, select
 from voxpath.natreactor.sessions import MediaSessions
 from voxpath.natreactor.settings import NatSettings
 from voxpath.ports.buddy import blocks_of
@@ -109,6 +110,7 @@ class GatewayRole(Role):
         self.selection = select(config.nat.backend, self._nat_settings())
         self.bus.publish(self.role, BackEndChosen(name=self.selection.name, reason=self.selection.reason))
         self.selection.nat.watch(lambda event: self.bus.publish("nat", event))
+        self._tell_left()
         adopted = await self.selection.nat.start()
         self._firewall = close_host(config, node.reactor, lambda event: self.bus.publish(self.role, event))
         fixed = values.fixed_blocks(config)
@@ -130,6 +132,12 @@ class GatewayRole(Role):
         self.ready = True
         public = (pool.public for pool in config.pools)
         await self.sessions.attach(self.selection.nat, public, call_aware=config.nat.mode == CALL_AWARE)
+
+    def _tell_left(self) -> None:
+        """A back end that knows nothing of the kernel's does not take away what one of those has left."""
+        nat = self._node.config.nat
+        if self.selection.name not in OF_MACHINE and nat.outside and (left := table_left(nat.table, nat.inside)) is not None:
+            self.bus.publish("nat", left)
 
     def _tell_astray(self) -> None:
         ledger = self.ledger
@@ -219,8 +227,7 @@ class GatewayRole(Role):
 
     def probes(self) -> list[Capabilities]:
         """What every NAT back end can do here; asked anew each time."""
-        settings = self._nat_settings()
-        return [each.probe(settings) for each in back_ends().values()]
+        return capabilities(self._nat_settings())
 
     def orders(self) -> PhoneOrders:
         """What an operator may have it do; only while it is ready."""

@@ -17,8 +17,7 @@ from voxpath.manage.rows import when
 from voxpath.model.event import Event
 from voxpath.model.phone import Provision
 from voxpath.natreactor.event import TableLeft
-from voxpath.natreactor.leftover import generation_left
-from voxpath.natreactor.withdraw import command
+from voxpath.natreactor.leftover import table_left
 from voxpath.replica.active import Active
 from voxpath.replica.connection import CONNECT_S, Connection
 from voxpath.replica.filesync import FileSync
@@ -162,10 +161,7 @@ class StandbyRole(Redundancy):
     def _table_left(self) -> TableLeft | None:
         """What is left in the kernel of this host's time as the active one: nothing here changes it, nor removes it."""
         nat = self._node.config.nat
-        generation = generation_left(nat.table) if nat.backend != "memory" else None
-        if generation is None:
-            return None
-        return TableLeft(table=nat.table, generation=generation, remedy=command(nat.table, nat.inside))
+        return table_left(nat.table, nat.inside) if nat.backend != "memory" else None
 
     def sync(self) -> "Deferred[None]":
         """The active sends; it has to be asked."""

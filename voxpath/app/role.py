@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from voxpath.app.event import RoleFailed, RoleReloaded
+from voxpath.core.errors import VoxpathError
 from voxpath.io.bus import EventBus
 from voxpath.io.clock import Clock
 from voxpath.model.event import printable
@@ -147,6 +148,9 @@ class Role(Service):
             await self.begin()
         # A role that cannot begin for whatever reason is told and tried again; the others run on.
         except Exception as error:
+            if not isinstance(error, (VoxpathError, OSError)):
+                # A fault of ours, or of a plug-in: what it says of itself may be no more than a word.
+                log.error("{role}: {error}", role=self.role, error="".join(format_exception(error)))
             await self._fail(printable(str(error) or repr(error)))
         else:
             self.state = RoleState.RUNNING

@@ -68,16 +68,17 @@ class PeersNotAdmitted(Event, frozen=True, kw_only=True):
 
 
 class TableLeft(Event, frozen=True, kw_only=True):
-    """This host is a standby, and still translates by the table of when it was the active one; nobody keeps it up to date.
+    """This machine still translates by the table of a previous run, and nobody keeps it up to date.
 
+    The host is a standby now, or another back end was chosen, such as ``memory``, that knows nothing of it.
     It is not removed by itself: only the operator knows whether calls still pass here.
     """
 
     ID: ClassVar[str] = "NAT_LEFT"
     LEVEL: ClassVar[Level] = Level.WARNING
     TEXT: ClassVar[str] = (
-        "the NAT table {table}, of generation {generation}, still translates here as when this host was the active one; "
-        "when no call passes here any more remove it: {remedy}"
+        "the NAT table {table}, of generation {generation}, still translates here as in a previous run, "
+        "and nobody keeps it up to date; when no call passes here any more remove it: {remedy}"
     )
 
     table: str

@@ -6,7 +6,7 @@ A call into the kernel costs far more than a mapping does, and after a group com
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -49,7 +49,7 @@ class TransactionGroup:
             for _transaction, done in group:
                 done(None)
 
-        self._nat.apply(whole).addCallbacks(applied, lambda _: self._apply_each(group))
+        _applied(self._nat, whole).addCallbacks(applied, lambda _: self._apply_each(group))
 
     def _apply_each(self, group: list[tuple[Transaction, Told]]) -> None:
         for transaction, done in group:
@@ -62,7 +62,12 @@ def apply_alone(nat: BackEnd, transaction: Transaction, done: Told) -> None:
     def refused(failure: Failure) -> None:
         done(printable(failure.getErrorMessage()))
 
-    nat.apply(transaction).addCallbacks(done, refused)
+    _applied(nat, transaction).addCallbacks(done, refused)
+
+
+def _applied(nat: BackEnd, transaction: Transaction) -> "Deferred[None]":
+    """Apply it; what a back end raises instead of letting the Deferred fail must not leave a phone without any answer."""
+    return maybeDeferred(nat.apply, transaction)
 
 
 def merged(transactions: Iterable[Transaction]) -> Transaction | None:

@@ -52,6 +52,14 @@ def prepare(settings: tuple[HostSetting, ...], root: Path = SYSCTL) -> None:
             raise LocalError(reason) from None
 
 
+def forwards(root: Path = SYSCTL) -> bool:
+    """Whether packets are forwarded.
+
+    :raises LocalError: the kernel does not tell.
+    """
+    return _get(root, "ip_forward") != "0"
+
+
 def prepare_device(name: str, root: Path = SYSCTL) -> None:
     """Let packets come by a device of our own from addresses that this host has, or that it reaches by another one.
 

@@ -6,7 +6,15 @@ from voxpath.core.errors import LocalError
 from voxpath.natreactor import ruleset, slowpath
 from voxpath.natreactor.claim import is_claimed
 from voxpath.natreactor.ebpf import program
+from voxpath.natreactor.event import TableLeft
 from voxpath.natreactor.libnftables import Nftables
+from voxpath.natreactor.withdraw import command
+
+
+def table_left(table: str, inside: tuple[str, ...]) -> TableLeft | None:
+    """What an operator should know of it, with what to type; ``None``: there is nothing that we can see."""
+    generation = generation_left(table)
+    return TableLeft(table=table, generation=generation, remedy=command(table, inside)) if generation is not None else None
 
 
 def generation_left(table: str) -> int | None:

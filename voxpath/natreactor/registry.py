@@ -10,6 +10,7 @@ from twisted.plugin import IPlugin, getPlugins
 from zope.interface import Attribute, implementer
 
 from voxpath.core.errors import LocalError
+from voxpath.model.event import printable
 from voxpath.natreactor import memory, nftables, tun
 from voxpath.natreactor.ebpf import nat as ebpf
 from voxpath.natreactor.ebpf.nat import EbpfNAT
@@ -59,6 +60,9 @@ OWN = (
 AUTOMATIC = (nftables.NAME, tun.NAME)
 """What ``auto`` chooses from, best first; where none of them can run, packets are translated in memory only."""
 
+OF_MACHINE = (nftables.NAME, ebpf.NAME, tun.NAME)
+"""Those of voxpath that translate the packets of the machine: they need root, and interfaces on both sides."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -97,6 +101,19 @@ def select(name: str, settings: NatSettings, known: Iterable[INATBackEnd] = ()) 
     if not able.usable:
         raise LocalError(f"NAT back end {name} cannot run here: {able.reason}")
     return Selection(name, able.reason, among[name].make(settings))
+
+
+def capabilities(settings: NatSettings) -> list[Capabilities]:
+    """What every back end can do here; one whose probe fails hides nothing of the others."""
+    return [_probed(each, settings) for each in back_ends().values()]
+
+
+def _probed(each: INATBackEnd, settings: NatSettings) -> Capabilities:
+    try:
+        return each.probe(settings)
+    # A plug-in of somebody else's may raise whatever it likes.
+    except Exception as error:
+        return Capabilities(each.name, False, f"its probe failed: {printable(repr(error))}")
 
 
 def _automatic(settings: NatSettings, among: dict[str, INATBackEnd]) -> Selection:

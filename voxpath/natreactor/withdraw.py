@@ -3,7 +3,9 @@
 A back end leaves it in place when it ends, so that calls go on; this is for a host that is a gateway no longer.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 from voxpath.core.errors import LocalError
@@ -11,6 +13,7 @@ from voxpath.natreactor import fastform, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.ebpf import program
 from voxpath.natreactor.firewall import open_host
+from voxpath.natreactor.host import forwards
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.slowpath import end_process
 from voxpath.natreactor.steering import remove_steering
@@ -56,13 +59,21 @@ def remove_programs(table: str) -> None:
     program.withdraw(table)
 
 
-def main() -> int:
-    """Withdraw; give the exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Withdraw; give the exit status: 0 done, 1 refused, 2 written wrongly."""
+    about = "Take away all that a NAT back end has set up in the kernel, and end its slow path; voxpath has to be stopped."
+    parser = argparse.ArgumentParser(prog="python -m voxpath.natreactor.withdraw", description=about)
+    parser.add_argument("table", metavar="TABLE", help="what nat.table names, usually voxpath")
+    parser.add_argument("inside", metavar="INSIDE", nargs="*", help="the interfaces of nat.inside")
+    options = parser.parse_args(arguments)
     try:
-        withdraw(sys.argv[1], tuple(sys.argv[2:]))
+        withdraw(options.table, tuple(options.inside))
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
+    print(f"nothing of {options.table} is left here")
+    if forwards():
+        print("this machine goes on forwarding, now without translation: sysctl -w net.ipv4.ip_forward=0 ends that")
     return 0
 
 

@@ -151,8 +151,10 @@ class NatConformance(CallAwareConformance):
 
     def test_a_contradiction_changes_nothing(self, loaded: Rig) -> None:
         wrong = Transaction(2, (mapping(PHONE1, PUBLIC2, 9216, 64), mapping(PHONE2, PUBLIC1, 2048, 64)), (MAPPINGS[2],))
+        # It is the Deferred that fails.
+        refused = loaded.nat.apply(wrong)
         with pytest.raises(LocalError):
-            result_of(loaded.nat.apply(wrong))
+            result_of(refused)
         assert loaded.nat.generation() == 1
         assert loaded.carry(udp(PHONE3, 2048, FAR, 9), True) is not None
         assert loaded.carry(udp(PHONE1, 9216, FAR, 9), True) is None

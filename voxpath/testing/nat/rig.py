@@ -32,12 +32,16 @@ def settings(clock: Clock, **more: Any) -> NatSettings:
 
 
 def result_of(deferred: "Deferred[Any]") -> Any:
-    """The result of a Deferred that has fired, or its exception raised."""
+    """The result of a Deferred that has fired, or its exception raised.
+
+    :raises AssertionError: it has not: the suite has no reactor, so a rig has to wait for what takes longer.
+    """
     results: list[Any] = []
     failures: list[BaseException] = []
     deferred.addCallbacks(results.append, lambda failure: failures.append(failure.value))
     if failures:
         raise failures[0]
+    assert results, "the Deferred has not fired: the suite has no reactor, so the rig has to wait for it"
     return results[0]
 
 
