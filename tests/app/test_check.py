@@ -198,6 +198,8 @@ def test_a_reserved_port_in_a_pool_may_be_a_service_and_be_listened_on() -> None
         ("[nat]", '[nat]\nnapt = "10.0.0.9:60000-60005"', "nat.napt", "an inside address of realm[0]"),
         ("[nat]", '[nat]\nnapt = "203.0.113.300:60000-60005"', "nat.napt", "begins with no address"),
         ("[nat]", '[nat]\nnapt = "203.0.113.1:60005-60000"', "nat.napt", "do not lie within"),
+        ("[nat]", '[firewall]\nopen = ["tcp/22"]\n[nat]', "firewall.open", "says nothing while nothing is closed"),
+        ('outside = ["eth0"]', "[firewall]\nenabled = true", "firewall.enabled", "nat.outside names no interface"),
         ("[nat]", '[nat]\nbackend = "tun"\nfast = true', "nat.fast", "means nothing to tun"),
         ("[nat]", "[nat]\nmss = 100", "nat.mss", "less than what every path carries"),
         ("[nat]", '[phone]\nshim = true\ninterface = "eth0"\ncount = 2\n[nat]', "phone.count", "for one phone"),

@@ -182,10 +182,14 @@ class Namespaces:
         """End all processes and remove all namespaces; their cables and switches go with them."""
         for process in reversed(tuple(self._processes)):
             self.end(process)
-        for name in self._names:
+        self.remove(*self._names)
+
+    def remove(self, *names: str) -> None:
+        """Remove namespaces, and what still runs in them."""
+        for name in names:
             self._end_all(name)
             self._ip("netns", "delete", self.full(name))
-        self._names.clear()
+            self._names.remove(name)
 
     def _end_all(self, name: str) -> None:
         """End what has left its parent, and lives on in a namespace of ours; we are in none of them."""

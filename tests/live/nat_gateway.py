@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.namespaces import Namespaces
+from tests.live.nat_host import HostConformance
+from tests.live.nat_random import RandomConformance
 from tests.live.nat_rig import LAN, WAN, KernelRig, kill, process_of
 from tests.live.wires import Wire
 from voxpath.model.ports import Transaction
@@ -87,7 +89,7 @@ class Stream:
         assert process.stdout.readline() == b"ready\n"
 
 
-class GatewayConformance:
+class GatewayConformance(HostConformance, RandomConformance):
     """What every back end has to do that translates the packets of a machine; ``rig`` is a fixture of the subclass's module."""
 
     @pytest.fixture

@@ -20,6 +20,8 @@ from voxpath.testing.nat.packets import FAR
 from voxpath.testing.nat.rig import result_of, settings
 
 LAN, WAN = "10.0.0.1", "198.51.100.1"
+INSIDE = IPv4Address(LAN).packed[:3]
+ICMP_ERRORS = (3, 11, 12)
 
 
 @contextmanager
@@ -92,7 +94,10 @@ class KernelRig:
 
     def _came(self) -> bytes | None:
         own = (IPv4Address(LAN).packed, IPv4Address(WAN).packed)
-        everything = [*self.phone.heard(), *self.out.heard()]
+        inside, outside = self.phone.heard(), self.out.heard()
+        assert not any(map(shows_inside, outside)), "an inside address has left"
+        assert IPv4Address(FAR).packed not in {packet[16:20] for packet in inside}, "what is for the outside was sent inside"
+        everything = [*inside, *outside]
         self.answers = [each for each in everything if each[12:16] in own]
         came = [each for each in everything if each[12:16] not in own]
         assert len(came) <= 1
@@ -109,6 +114,16 @@ class KernelRig:
         result_of(self.nat.stop())
         self.phone.close()
         self.out.close()
+
+
+def shows_inside(packet: bytes) -> bool:
+    """Whether a packet tells an inside address: its own header, or that of the packet in an ICMP error."""
+    header = (packet[0] & 15) * 4
+    told = [packet[12:16], packet[16:20]]
+    if packet[9] == 1 and packet[header] in ICMP_ERRORS:
+        about = packet[header + 8 :]
+        told += [about[12:16], about[16:20]]
+    return any(address.startswith(INSIDE) for address in told)
 
 
 def process_of(rig: KernelRig) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.sites import MACS, NUMBERS, SITE_A, SITE_B, Stage, until
+from voxpath.manage.client import ask
 
 pytestmark = pytest.mark.live
 
@@ -79,6 +80,25 @@ def test_a_stranger_is_dropped_before_during_and_after_a_call_whose_peer_is_hear
         return str(row["in_drops"]), f"stranger={nat(stage)['drops stranger']}"
 
     until(lambda: len(set(counted())) == 1, f"the phone's own counter tells as many as the gateway's: {counted()}", 5)
+
+
+def test_a_phone_that_hears_nothing_is_told_of_with_the_cause_and_when_it_hears_again(stage: Stage) -> None:
+    """By the counters of the kernel: what the peer sends is lost on its way to the gateway."""
+    way = f"{SITE_A.public}/32"
+    stage.net.ip("isp", "route", "replace", "blackhole", way)
+    try:
+        ask(stage.socket("a1"), "off-hook", (MACS["a1"],))
+        until(lambda: stage.phone_state("a1").get("signal") == "dial tone", "the dial tone")
+        ask(stage.socket("a1"), "dial", (MACS["a1"], NUMBERS["b3"]))
+        until(lambda: stage.hears("b3", "a1"), "the callee hears the caller")
+        told = until(lambda: stage.texts("sga", "ONE_WAY_AUDIO"), "the operator is told", 15)
+    finally:
+        stage.net.ip("isp", "route", "replace", way, "via", SITE_A.wan)
+    assert [f"{MACS['a1']} has not heard {MACS['b3']} for" in text and "no packet inbound" in text for text in told] == [True]
+    until(lambda: stage.texts("sga", "AUDIO_BACK"), "the operator is told that it is back", 15)
+    assert stage.texts("sga", "AUDIO_BACK") == [f"{MACS['a1']} hears {MACS['b3']} now"]
+    stage.hang_up("a1", "b3")
+    until(lambda: not stage.rows("sga", "calls"), "the call is released")
 
 
 def test_a_call_is_heard_on_while_its_gateway_and_controller_are_killed_and_begin_anew(stage: Stage) -> None:

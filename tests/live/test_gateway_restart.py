@@ -113,6 +113,29 @@ def test_a_clean_stop_leaves_everything_in_place(bench: Bench) -> None:
     assert state(bench) == before
 
 
+def test_a_kernel_that_holds_other_mappings_than_the_ledger_is_repaired_and_told(bench: Bench) -> None:
+    """A lease that the kernel lost, and one that nobody has: neither is guessed at."""
+    phones = [bench.phone() for _ in range(2)]
+    for phone in phones:
+        phone.udhcpc()
+    before = state(bench)
+    bench.end(GATEWAY, SIGKILL)
+    public, port, private = min(bench.kernel())
+    alien = f"{public} . {port + 6400}"
+    for argv in (
+        ["delete", "element", "ip", "voxpath", "in_block", f"{{ {public} . {port} }}"],
+        ["delete", "element", "ip", "voxpath", "out_block", f"{{ {private} . {port} }}"],
+        ["add", "element", "ip", "voxpath", "in_block", f"{{ {alien} : 10.0.0.99 }}"],
+    ):
+        bench.net.run(GATEWAY, ["nft", *argv])
+    assert bench.kernel() != before[2]
+    bench.begin()
+    assert state(bench) == before
+    (event,) = bench.events("NAT_REPAIRED")
+    assert event["mappings"] == len(before[2])
+    assert event["generation"] == event["found"]
+
+
 def test_a_bridge_that_is_made_anew_is_served_again(tmp_path: Path) -> None:
     """The sockets of a bridge go with it; the role notices, opens them anew, and phones keep what they have."""
     with bench_of(tmp_path) as bench:

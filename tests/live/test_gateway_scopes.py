@@ -78,6 +78,25 @@ def test_two_public_addresses_carry_the_same_ports(bench: Bench, four: list[Leas
             assert capture.sees(payload)[3:7] == (each.ports.public, port, PROVIDER, 7000)
 
 
+def test_another_lan_sees_a_phones_private_address_and_the_outside_its_public_one(bench: Bench, four: list[Leased]) -> None:
+    """NAP-10, RTE-1, RTE-4: the gateway is the router of all phones, and translates by where a packet leaves."""
+    one, other = four[0], four[2]
+    for each in (one, other):
+        assert f"default via {each.told['router']} " in bench.net.ip(each.phone.name, "route")
+    port, free = one.ports.first, 30000
+    with (
+        bench.udp(one.phone.name, port, one.told["ip"]) as near,
+        bench.udp(other.phone.name, free, other.told["ip"]) as beside,
+        bench.udp(OUTSIDE, 7001) as far,
+    ):
+        near.sendto(b"inside", (other.told["ip"], free))
+        assert beside.recvfrom(100) == (b"inside", (one.told["ip"], port))
+        beside.sendto(b"from a port of no block", (one.told["ip"], port))
+        assert near.recvfrom(100) == (b"from a port of no block", (other.told["ip"], free))
+        near.sendto(b"outside", (PROVIDER, 7001))
+        assert far.recvfrom(100) == (b"outside", (one.ports.public, port))
+
+
 def test_without_a_free_address_there_is_no_offer(bench: Bench, four: list[Leased]) -> None:
     """DHC-24: the second scope has two addresses, and both are leased."""
     late = bench.phone(lan="lan1")

@@ -1,7 +1,6 @@
 """The eBPF back end in a real kernel: phone -- gateway -- outside, with the crafted packets of all back ends."""
 
 import os
-import struct
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,10 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from tests.live.namespaces import Namespaces
@@ -21,7 +17,6 @@ from tests.live.nat_rig import KernelRig, gateway_site, kill, process_of
 from tests.live.wires import Wire
 from voxpath.core.errors import LocalError
 from voxpath.model.ports import PortBlock, Transaction
-from voxpath.nappt.packet import is_unicast
 from voxpath.nappt.verdict import Reason
 from voxpath.natreactor.ebpf import layout
 from voxpath.natreactor.ebpf.libbpf import BpfObject
@@ -44,8 +39,6 @@ from voxpath.testing.nat.packets import (
     PHONE2,
     PUBLIC1,
     PUBLIC2,
-    Case,
-    checksum,
     cut,
     mapping,
     ping,
@@ -343,25 +336,6 @@ def test_calls_do_not_depend_on_the_slow_path(loaded: KernelRig) -> None:
     assert loaded.carry(ping(PHONE1, FAR, 2050), True) is not None
 
 
-def test_what_is_too_long_for_the_other_side_is_refused_before_it_is_translated(loaded: KernelRig) -> None:
-    """Each side is told of its own packet, and of the MTU of the cable behind the gateway."""
-    for interface, packet, inside in (
-        ("wan0", udp(PHONE1, 2048, FAR, 9, bytes(900)), True),
-        ("lan0", udp(FAR, 9, PUBLIC1, 2048, bytes(900)), False),
-    ):
-        loaded.net.ip("gw", "link", "set", interface, "mtu", "600")
-        try:
-            with loaded.net.entered("gw"):
-                loaded.clock.advance(1)
-            assert loaded.carry(packet, inside) is None
-            (answer,) = loaded.answers
-        finally:
-            loaded.net.ip("gw", "link", "set", interface, "mtu", "1500")
-        assert answer[20:22] == bytes((3, 4))
-        assert int.from_bytes(answer[26:28], "big") == 600
-        assert answer[28:][12:20] == packet[12:20]
-
-
 def test_what_may_be_cut_is_cut_for_a_narrow_cable(loaded: KernelRig) -> None:
     for interface, packet, inside, behind in (
         ("wan0", udp(PHONE1, 2048, FAR, 9, bytes(900), fragment=0), True, udp(PUBLIC1, 2048, FAR, 9, bytes(900), fragment=0)),
@@ -414,18 +388,6 @@ def test_the_outside_may_have_no_ethernet(loaded: KernelRig) -> None:
         loaded.net.ip("gw", "link", "del", "ppp9")
 
 
-def test_frames_of_other_hosts_and_with_tags_are_left_alone(loaded: KernelRig) -> None:
-    """What a promiscuous interface hears for others is not the gateway's to forward."""
-    before = dict(loaded.nat.drops())
-    packet = udp(PHONE1, 2048, FAR, 9)
-    loaded.phone.send_frame(bytes.fromhex("02000000cc01"), b"\x08\x00" + packet)
-    loaded.phone.send_frame(None, b"\x81\x00\x00\x05\x08\x00" + packet)
-    loaded.phone.settle()
-    loaded.out.settle()
-    assert loaded.out.heard() == []
-    assert loaded.nat.drops() == before
-
-
 def test_a_phone_behind_too_many_public_addresses_is_refused(rig: KernelRig) -> None:
     many = tuple(IPv4Address(f"203.0.113.{host}") for host in range(1, 12))
     rig.restart(outside=replace(OUTSIDE, public=many))
@@ -469,44 +431,3 @@ def test_the_probe_tells_what_is_missing(rig: KernelRig, missing: str) -> None:
     said = rig.net.run("gw", argv).stdout
     assert "usable=False" in said
     assert "CAP_SYS_ADMIN" in said
-
-
-OURS = tuple(int(IPv4Address(text)) for text in (PUBLIC1, PUBLIC2, "203.0.113.3"))
-FILLING = b"\0\1"
-
-
-def is_the_nats(packet: bytes, from_inside: bool) -> bool:
-    """Whether the oracle has to answer for a packet: it is whole, crosses the gateway, and is no business of the host's."""
-    if len(packet) < 20 or packet[6] & 0x3F or packet[7]:
-        return False
-    source, destination = struct.unpack_from("!II", packet, 12)
-    near = [address >> 8 in (0x0A0000, 0xC63364) and address != int(IPv4Address(FAR)) for address in (source, destination)]
-    if packet[20 : (packet[0] & 15) * 4].strip(FILLING):
-        return False  # the kernel writes into options on its way
-    if from_inside:
-        return not near[1] and (source >> 8 == 0x0A0000 or source in OURS) and is_unicast(destination)
-    return destination in OURS and not near[1] and not (near[0] and source >> 8 == 0xC63364)
-
-
-CHANGES = st.lists(st.tuples(st.integers(0, 43), st.integers(0, 255)), min_size=1, max_size=3)
-
-
-def test_changed_packets_are_treated_as_the_oracle_does(loaded: KernelRig) -> None:
-    """Whatever octets of a crafted packet are others; with a right IP checksum, so that they are looked at."""
-
-    @given(st.sampled_from(CASES), CHANGES)
-    @hypothesis.settings(max_examples=300, deadline=None, database=None)
-    def check(case: Case, changes: list[tuple[int, int]]) -> None:
-        octets = bytearray(case.packet)
-        for at, value in changes:
-            if at < len(octets):
-                octets[at] = value
-        size = (octets[0] & 15) * 4
-        if 20 <= size <= len(octets):
-            octets[10:12] = b"\0\0"
-            octets[10:12] = struct.pack("!H", checksum(bytes(octets[:size])))
-        packet = bytes(octets)
-        assume(is_the_nats(packet, case.from_inside))
-        assert loaded.carry(packet, case.from_inside) == oracle(replace(case, packet=packet))
-
-    check()

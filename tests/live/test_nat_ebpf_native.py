@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.namespaces import Namespaces
+from tests.live.nat_random import RandomConformance
 from tests.live.nat_rig import KernelRig, gateway_site
 from tests.live.wires import receive_frames
 from voxpath.model.ports import Transaction
@@ -43,7 +44,7 @@ def loaded(rig: KernelRig) -> KernelRig:
     return rig
 
 
-class TestNative(NatConformance, PoolConformance):
+class TestNative(NatConformance, RandomConformance, PoolConformance):
     """All of it."""
 
 

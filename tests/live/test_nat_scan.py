@@ -22,7 +22,7 @@ SO_RCVBUFFORCE = 33
 ROOM = 64 << 20
 ETH_IP = 0x0800
 TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
-SCAN = ["nmap", "-n", "-Pn", "-sS", "-sU", "-p-", "--max-retries", "0", "--min-rate", "12000", "--max-rate", "16000"]
+SCAN = ["nmap", "-n", "-Pn", "-sS", "-sU", "-p-", "--max-retries", "0", "--min-rate", "5000", "--max-rate", "7000"]
 
 
 def listening(net: Namespaces, name: str) -> socket.socket:

@@ -181,37 +181,6 @@ def test_an_error_of_the_gateway_about_a_translated_packet_tells_no_inside_addre
     assert came[28:] == udp(FAR, 9, PUBLIC1, 8192, ttl=60)
 
 
-def test_an_error_of_the_gateway_about_what_left_reaches_the_phone(loaded: KernelRig) -> None:
-    loaded.net.ip("gw", "route", "add", "unreachable", "192.0.2.0/24")
-    try:
-        came = loaded.carry(udp(PHONE1, 2048, "192.0.2.1", 9), True)
-    finally:
-        loaded.net.ip("gw", "route", "del", "unreachable", "192.0.2.0/24")
-    assert came is None
-    (answer,) = loaded.answers
-    assert answer[16:20] == IPv4Address(PHONE1).packed
-    assert answer[28:][12:20] == IPv4Address(PHONE1).packed + IPv4Address("192.0.2.1").packed
-
-
-def test_what_is_too_long_for_the_other_side_is_refused_before_it_is_translated(loaded: KernelRig) -> None:
-    """Each side is told of its own packet, and of the MTU of the cable behind the gateway."""
-    for interface, packet, inside in (
-        ("wan0", udp(PHONE1, 2048, FAR, 9, bytes(900)), True),
-        ("lan0", udp(FAR, 9, PUBLIC1, 2048, bytes(900)), False),
-    ):
-        loaded.net.ip("gw", "link", "set", interface, "mtu", "600")
-        try:
-            with loaded.net.entered("gw"):
-                loaded.clock.advance(1)
-            assert loaded.carry(packet, inside) is None
-        finally:
-            loaded.net.ip("gw", "link", "set", interface, "mtu", "1500")
-        (answer,) = loaded.answers
-        assert answer[20:22] == bytes((3, 4))
-        assert int.from_bytes(answer[26:28], "big") == 600
-        assert answer[28:][12:20] == packet[12:20]
-
-
 def test_a_service_of_the_gateway_gets_its_packets(loaded: KernelRig) -> None:
     chosen = settings(loaded.clock)
     served = replace(chosen.outside, services=(PortBlock(IPv4Address(PUBLIC1), 5060, 1),))

@@ -97,6 +97,21 @@ def test_a_full_table_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         filled().apply(Transaction(8, (mapping(PHONE2, PUBLIC2, 9216, 64),)))
 
 
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("10.0.0.0", True), ("10.0.0.255", True), ("10.0.1.0", False), ("9.255.255.255", False),
+        ("11.0.0.1", True), ("11.255.255.255", True), ("12.0.0.0", False),
+        ("100.64.0.5", True), ("100.64.0.6", False),
+        ("192.168.1.1", False), ("172.16.0.1", False), ("127.0.0.1", False), (PUBLIC1, False),
+    ],
+)  # fmt: skip
+def test_inside_is_what_the_prefixes_say_and_nothing_else(address: str, inside: bool) -> None:
+    """RTE-4, ADR-5: whoever an address belongs to elsewhere, and however private it looks."""
+    prefixes = (IPv4Network(PREFIX), IPv4Network("11.0.0.0/8"), IPv4Network("100.64.0.5/32"))
+    assert Table(prefixes, PUBLICS).is_inside(int(IPv4Address(address))) is inside
+
+
 def test_a_public_address_is_not_inside() -> None:
     with pytest.raises(LocalError, match="inside"):
         Table((IPv4Network(PREFIX),), (IPv4Address(PHONE1),))

@@ -59,6 +59,7 @@ CHECKS: tuple[Callable[[Config, Machine], Iterator[Problem]], ...] = (
     check_nat.check_nat,
     check_nat.check_mode,
     check_nat.check_napt,
+    check_nat.check_firewall,
     check_nat.check_mss,
     check_nat.check_fast,
     check_roles.check_numbers,

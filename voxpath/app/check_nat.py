@@ -51,6 +51,16 @@ def check_mode(config: Config, machine: Machine) -> Iterator[Problem]:
         yield Problem("nat.trusted", "says nothing in the open mode", 'leave it out, or write mode = "call-aware"')
 
 
+def check_firewall(config: Config, machine: Machine) -> Iterator[Problem]:
+    """What closes this host to the outside knows where that is (FWL-1)."""
+    if config.firewall.enabled and not config.nat.outside:
+        yield Problem(
+            "firewall.enabled", "nat.outside names no interface, so nothing is closed", 'write outside = ["eth0"] in [nat]'
+        )
+    if config.firewall.open and not config.firewall.enabled:
+        yield Problem("firewall.open", "says nothing while nothing is closed", "write enabled = true, or leave it out")
+
+
 def check_napt(config: Config, machine: Machine) -> Iterator[Problem]:
     """The ordinary NAPT has an address and ports of its own (NAP-15)."""
     path, todo = "nat.napt", 'write for example napt = "203.0.113.1:60000-64999"'

@@ -14,6 +14,7 @@ from voxpath.app import garbage, values
 from voxpath.app.check import machine_for
 from voxpath.app.clockwatch import ClockWatch
 from voxpath.app.event import BlockNotReserved, BlocksAstray, FeedFailed, FeedLink, NatRepaired, OwnPortsTaken, StoreRowRefused
+from voxpath.app.firewall import close_host
 from voxpath.app.linkwatch import LinkWatch
 from voxpath.app.node import Node
 from voxpath.app.orders import PhoneOrders
@@ -41,6 +42,7 @@ from voxpath.model.event import printable
 from voxpath.model.phone import Adoption, Lease, Probation, Provision
 from voxpath.model.ports import Mapping, PortBinding, PortBlock
 from voxpath.natreactor.event import BackEndChosen
+from voxpath.natreactor.firewall import HostFirewall
 from voxpath.natreactor.group import TransactionGroup
 from voxpath.natreactor.interface import Adopted, Capabilities
 from voxpath.natreactor.leftover import table_left
@@ -85,6 +87,7 @@ class GatewayRole(Role):
         self._clock_watch = ClockWatch(node)
         self._link_watch = LinkWatch(node, link_state)
         self._loaded: list[Effect] = []
+        self._firewall: HostFirewall | None = None
         self.prober: Prober | None = None
         self.sessions = MediaSessions(node.reactor, self, lambda event: self.bus.publish("nat", event))
 
@@ -109,6 +112,7 @@ class GatewayRole(Role):
         self.selection.nat.watch(lambda event: self.bus.publish("nat", event))
         self._tell_left()
         adopted = await self.selection.nat.start()
+        self._firewall = close_host(config, node.reactor, lambda event: self.bus.publish(self.role, event))
         fixed = values.fixed_blocks(config)
         self.ledger = Ledger(values.pools(config), frozenset(config.ports.reserved), config.ports.quarantine_s, fixed)
         refused = self.ledger.load(node.store.load(PortBinding), adopted.generation)
@@ -160,6 +164,9 @@ class GatewayRole(Role):
         if self._feed is not None:
             self._feed.stop()
             self._feed = None
+        if self._firewall is not None:
+            self._firewall.stop()
+            self._firewall = None
         if hasattr(self, "selection"):
             self.sessions.detach(self.selection.nat)
             await self.selection.nat.stop()

@@ -6,7 +6,10 @@ from typing import Any, Self
 from voxpath.model.address import Endpoint, Mac
 from voxpath.model.event import printable
 from voxpath.model.octets import read_octets
+from voxpath.natreactor.firewall import OTHERS, TCP, UDP, Opening
 from voxpath.provision.name import NamePattern
+
+LAST_PORT = 0xFFFF
 
 
 class EndpointText(str):
@@ -72,6 +75,29 @@ class PatternText(str):
         return made
 
 
+class OpeningText(str):
+    """What may be reached from outside: ``tcp/22``, ``udp/4500-4510``, ``esp``; :ivar value: its value."""
+
+    __slots__ = ("value",)
+    value: Opening
+
+    def __new__(cls, text: str) -> Self:
+        """Read it; raise :class:`ValueError` for anything else."""
+        made = super().__new__(cls, text)
+        protocol, _, ports = text.partition("/")
+        if protocol in OTHERS and not ports:
+            made.value = Opening(protocol)
+            return made
+        if protocol not in (TCP, UDP):
+            raise ValueError(f"it begins with none of {TCP}/, {UDP}/ and {', '.join(OTHERS)}")
+        first, _, last = ports.partition("-")
+        numbers = [int(each) for each in (first, last or first) if each.isdecimal() and each.isascii()]
+        if len(numbers) < 2 or not 0 < numbers[0] <= numbers[1] <= LAST_PORT:
+            raise ValueError(f"{ports!r} is no port from 1 to {LAST_PORT}, nor FIRST-LAST")
+        made.value = Opening(protocol, numbers[0], numbers[1])
+        return made
+
+
 KINDS: dict[type[Any], tuple[str, str]] = {
     IPv4Address: ("an IPv4 address", "192.0.2.1"),
     IPv4Network: ("an IPv4 prefix with no host bits set", "10.0.0.0/24"),
@@ -80,6 +106,7 @@ KINDS: dict[type[Any], tuple[str, str]] = {
     MacRange: ("an Ethernet address or a range of them", "02:00:00:00:00:00-02:00:00:ff:ff:ff"),
     Mac: ("an Ethernet address", "02:00:00:00:0a:01"),
     PatternText: ("a name of a file with parts in braces", "SEP{mac}.cnf.xml"),
+    OpeningText: ("a protocol and its ports", "udp/4500"),
     OctetsText: ("ASCII text, or hexadecimal pairs with colons", "01:02:00:00:00:0a:01"),
 }
 """What each kind is called, and an example of it."""

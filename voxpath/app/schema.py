@@ -11,6 +11,7 @@ from msgspec import field
 
 from voxpath.app.kinds import EndpointText
 from voxpath.app.schema_dhcp import Dhcp, PhoneClass, Reservation, Scope
+from voxpath.app.schema_firewall import Firewall
 from voxpath.app.schema_manhole import Manhole
 from voxpath.app.schema_redundancy import Redundancy
 from voxpath.app.schema_sip import Domain, Sip, User
@@ -282,6 +283,7 @@ class Config(Section, frozen=True):
     reservations: Annotated[tuple[Reservation, ...], doc("Reservations.", [])] = field(name="reservation", default=())
     tftp: Tftp = Tftp()
     nat: Nat = Nat()
+    firewall: Firewall = Firewall()
     mgc: Mgc = Mgc()
     numbers: Annotated[tuple[Number, ...], doc("Numbers.", [])] = field(name="number", default=())
     sip: Sip = Sip()

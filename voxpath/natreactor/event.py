@@ -106,6 +106,16 @@ class TableLost(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class FirewallLost(Event, frozen=True, kw_only=True):
+    """Somebody else removed the table that closes this host to the outside, such as a firewall's restart; it was made again."""
+
+    ID: ClassVar[str] = "FIREWALL_LOST"
+    LEVEL: ClassVar[Level] = Level.ERROR
+    TEXT: ClassVar[str] = "this host was open to the outside and is closed again: {reason}"
+
+    reason: str
+
+
 class Unwatched(Event, frozen=True, kw_only=True):
     """The kernel's counters cannot be read; packets may still be translated."""
 

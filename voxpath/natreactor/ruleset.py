@@ -98,7 +98,7 @@ $clamp
   }
   chain arrive {
     notrack
-    ip saddr { $private } counter name drop_bogon drop
+    ip saddr { $private, $nowhere } counter name drop_bogon drop
     ip saddr { $public } counter name drop_bogon drop
     ip daddr { $public } goto receive
     ip daddr { $private } counter name drop_bogon drop
@@ -139,7 +139,7 @@ $clamp
     $refuse
   }
   chain leave {
-    ip daddr { $private } counter name drop_bogon drop
+    ip daddr { $private, $nowhere } counter name drop_bogon drop
     ip saddr { $private } goto send
     iifname { $inside } counter name drop_bogon drop
     # This host's ICMP error about a packet that was translated already would tell the outside an inside address.
@@ -209,6 +209,9 @@ _REFUSE = """meta l4proto { udp, tcp, sctp } counter name drop_truncated drop
 _ABOUT_INSIDE = "icmp type %s @th,192,32 & %#x == %#x"
 """An ICMP error about a packet to an inside address."""
 
+NOWHERE = "0.0.0.1-0.255.255.255, 240.0.0.0-255.255.255.254"
+"""Nobody's addresses (RFC 1122 section 3.2.1.3, RFC 1112 section 4) that the kernel would take for anybody's."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,30}")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
@@ -253,6 +256,7 @@ def install(settings: NatSettings, table: Table, punt: tuple[int, int] | None) -
     outside = settings.outside
     words = {
         "private": ", ".join(map(str, table.private)),
+        "nowhere": NOWHERE,
         "public": ", ".join(map(str, outside.public)),
         "inside": quoted(outside.inside),
         "outside": quoted(outside.outside),

@@ -13,6 +13,7 @@ from voxpath.natreactor import fastform, ruleset
 from voxpath.natreactor.claim import claim
 from voxpath.natreactor.devices import links_of
 from voxpath.natreactor.ebpf import program
+from voxpath.natreactor.firewall import open_host
 from voxpath.natreactor.host import forwards
 from voxpath.natreactor.libnftables import Nftables
 from voxpath.natreactor.rtnetlink import Rtnetlink
@@ -38,6 +39,7 @@ def withdraw(table: str, inside: tuple[str, ...]) -> None:
         remove_devices(table)
         remove_tables(table)
         remove_programs(table)
+        open_host(table)
 
 
 def remove_devices(table: str) -> None:

@@ -329,7 +329,7 @@ static __always_inline int guard(struct __sk_buff *skb, __u32 l2)
 		return TC_ACT_UNSPEC;
 	if (bpf_skb_load_bytes(skb, l2, &ip, sizeof(ip)))
 		return dropped(TRUNCATED);
-	if (is_inside(now, ip.daddr))
+	if (is_inside(now, ip.daddr) || is_nowhere(ip.daddr))
 		return dropped(BOGON);
 	if (is_inside(now, ip.saddr))
 		return dropped(UNKNOWN_PHONE);

@@ -43,6 +43,14 @@ static __always_inline bool is_unicast(__be32 address)
 	return first > 0 && first < 0xE0 && first != 0x7F;
 }
 
+/* Nobody's address (RFC 1122 section 3.2.1.3, RFC 1112 section 4), which the kernel would take for anybody's. */
+static __always_inline bool is_nowhere(__be32 address)
+{
+	__u32 number = bpf_ntohl(address);
+
+	return (number && number < 0x01000000) || (number >= 0xF0000000 && number != 0xFFFFFFFF);
+}
+
 /* Octets of a transport's header that every packet has; 0: it is none that is carried here. */
 static __always_inline __u32 transport_length(__u8 protocol)
 {

@@ -75,6 +75,19 @@ class CallAwareConformance:
         assert aware.carry(udp(PHONE1, 2050, FAR, 7078), True) is not None
         assert aware.carry(udp(PHONE5, 3003, FAR, 7078), True) is not None
 
+    def test_media_may_leave_by_one_port_and_come_by_another(self, aware: Rig) -> None:
+        """RTI-9: the phone sends from an odd port and hears at an even one, its peer likewise; in both modes."""
+        sent, heard = udp(PHONE1, 2051, FAR, 7078), udp(FAR, 7079, PUBLIC1, 2050)
+        assert aware.carry(sent, True) is not None
+        assert aware.carry(heard, False) is None
+        result_of(aware.nat.admit(PinholeChange(open=(MEDIA,))))
+        assert aware.carry(sent, True) == udp(PUBLIC1, 2051, FAR, 7078, ttl=63)
+        assert aware.carry(heard, False) == udp(FAR, 7079, PHONE1, 2050, ttl=63)
+        if aware.restart(call_aware=False) == Adopted():
+            result_of(aware.nat.apply(Transaction(1, MAPPINGS)))
+        assert aware.carry(sent, True) == udp(PUBLIC1, 2051, FAR, 7078, ttl=63)
+        assert aware.carry(heard, False) == udp(FAR, 7079, PHONE1, 2050, ttl=63)
+
     def test_the_controller_and_the_proxy_reach_every_leased_port(self, aware: Rig) -> None:
         assert aware.carry(udp(PROXY, 2944, PUBLIC1, 2048), False) is not None
         assert aware.carry(udp(PROXY, 2944, PUBLIC2, 3003), False) is not None

@@ -19,6 +19,7 @@ from voxpath.testing.nat.calls import MEDIA, STRANGER, CallAwareConformance
 from voxpath.testing.nat.packets import (
     CASES,
     FAR,
+    LONG,
     MAPPINGS,
     PHONE1,
     PHONE2,
@@ -30,10 +31,33 @@ from voxpath.testing.nat.packets import (
     WHOLES,
     Case,
     cut,
+    ip,
     mapping,
+    tcp,
     udp,
 )
 from voxpath.testing.nat.rig import NAMES, Rig, oracle, result_of
+
+REFUSED = (
+    (udp(PHONE2, 2048, FAR, 9, LONG, fragment=0), Reason.SPOOFED_PORT),
+    (udp("10.0.0.99", 2048, FAR, 9, LONG, fragment=0), Reason.UNKNOWN_PHONE),
+    (udp(PHONE1, 2048, PUBLIC1, 2176, LONG, fragment=0), Reason.UNLEASED_PORT),
+    (udp("192.0.2.77", 2048, FAR, 9, LONG, fragment=0), Reason.BOGON),
+    (ip(PHONE1, FAR, LONG, 47, fragment=0), Reason.UNKNOWN_PROTOCOL),
+    (udp(PHONE1, 2048, FAR, 9, LONG, fragment=0, ttl=1), Reason.TTL_EXPIRED),
+    (udp(FAR, 9, PUBLIC1, 2176, LONG, fragment=0), Reason.UNLEASED_PORT),
+)
+"""Packets that may not pass, and why."""
+OVERLAPPING = (
+    mapping("10.0.0.20", PUBLIC1, 2048, 128),
+    mapping("10.0.0.20", PUBLIC1, 2048, 1),
+    mapping("10.0.0.20", PUBLIC1, 4096, 64),
+    mapping("10.0.0.20", PUBLIC1, 4350, 2),
+    mapping("10.0.0.20", PUBLIC2, 2992, 16),
+    mapping("10.0.0.20", PUBLIC2, 4992, 64),
+    mapping("10.0.0.20", PUBLIC2, 5001, 1),
+)
+"""Mappings with ports that somebody has."""
 
 
 class NatConformance(CallAwareConformance):
@@ -71,6 +95,26 @@ class NatConformance(CallAwareConformance):
             assert b"".join(part[20:] for part in parts) == behind[20:], name
             assert {part[12:20] for part in parts} == {behind[12:20]}, name
             assert len({part[4:6] for part in parts}) == 1, name
+
+    def test_of_a_packet_that_may_not_pass_no_fragment_does(self, loaded: Rig) -> None:
+        """Neither behind the first one nor before it; the first one is dropped for the reason of the whole packet."""
+        for number, (packet, reason) in enumerate(REFUSED):
+            from_inside = packet[12:16] != IPv4Address(FAR).packed
+            early, late = (cut(packet, identification=2 * number + last) for last in (0, 1))
+            for ordered in (early, [*late[1:], late[0]]):
+                before = loaded.nat.drops()[reason.value]
+                assert [loaded.carry(part, from_inside) for part in ordered] == [None] * len(ordered), reason
+                assert loaded.nat.drops()[reason.value] > before
+
+    def test_what_would_let_a_header_pass_in_pieces_is_dropped(self, loaded: Rig) -> None:
+        """A first fragment without its whole header (RFC 1858), and a second one that would write over it (RFC 3128)."""
+        whole = tcp(PHONE1, 2048, FAR, 9, LONG, fragment=0)
+        tiny, over, *_ = cut(whole, 16)
+        assert loaded.carry(tiny, True) is None
+        assert loaded.nat.drops()["truncated"] == 1
+        assert loaded.carry(cut(whole, 1200)[0], True) is not None
+        assert loaded.carry(over, True) is None
+        assert loaded.nat.drops()["fragment"] == 1
 
     def test_nothing_passes_before_the_first_mapping(self, rig: Rig) -> None:
         assert rig.carry(udp(PHONE1, 2048, FAR, 9), True) is None
@@ -114,6 +158,18 @@ class NatConformance(CallAwareConformance):
         assert loaded.nat.generation() == 1
         assert loaded.carry(udp(PHONE3, 2048, FAR, 9), True) is not None
         assert loaded.carry(udp(PHONE1, 9216, FAR, 9), True) is None
+
+    def test_ranges_that_overlap_are_refused(self, loaded: Rig) -> None:
+        """Larger, smaller and equal ones; whoever holds the ports keeps them."""
+        for wrong in OVERLAPPING:
+            refused = loaded.nat.apply(Transaction(2, (mapping("10.0.0.21", PUBLIC2, 9216, 64), wrong)))
+            with pytest.raises(LocalError):
+                result_of(refused)
+            assert loaded.nat.generation() == 1
+            assert loaded.carry(udp("10.0.0.20", wrong.block.first, FAR, 9), True) is None
+            assert loaded.carry(udp("10.0.0.21", 9216, FAR, 9), True) is None
+        for row in MAPPINGS:
+            assert loaded.carry(udp(str(row.private), row.block.last, FAR, 9), True) is not None
 
     def test_replace_all(self, loaded: Rig) -> None:
         """Two thousand mappings take the place of six, in one transaction."""
