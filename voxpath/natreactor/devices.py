@@ -13,21 +13,25 @@ QUEUE: Final = 2048
 """Packets that may wait for the process: some 20 ms of its work, so that it may pause for a change of its table."""
 
 USUAL_MTU: Final = 1500
+LARGEST_MTU: Final = 65535
 
 
 class Devices:
     """The device for packets from inside, and the one for those from outside.
 
     :param kernel: is not closed here.
+    :param any_size: whether they take packets of all lengths; else what is too long for the other side is refused before it is
+        translated.
     """
 
-    def __init__(self, settings: NatSettings, kernel: Rtnetlink) -> None:
+    def __init__(self, settings: NatSettings, kernel: Rtnetlink, *, any_size: bool = False) -> None:
+        self._any_size = any_size
         self._outside = settings.outside
         self._names = device_names(settings.table)
         self._kernel = kernel
 
     def set_up(self) -> tuple[Link, Link]:
-        """Bring both up: what is too long for the other side is refused before it is translated.
+        """Bring both up.
 
         :raises LocalError: one of them is gone, or the kernel refuses.
         """
@@ -56,6 +60,8 @@ class Devices:
 
     def _mtus(self) -> tuple[int, int]:
         """Of the device for packets from inside, which leave by the outside, and of the other one."""
+        if self._any_size:
+            return LARGEST_MTU, LARGEST_MTU
         least = [
             min((link.mtu for link in links_of(self._kernel, names)), default=USUAL_MTU)
             for names in (self._outside.outside, self._outside.inside)
@@ -72,6 +78,8 @@ class Unrouted:
     """Leads nothing here by routes: the fast path gives packets to the devices itself.
 
     Without any routing rule the kernel looks a route up once for many packets.
+    A copy may never be cut, so the devices take all lengths: the kernel refuses what is too long when it comes back translated,
+    and its error is translated, too.
 
     :ivar indexes: of the devices, which the fast path names: for packets from inside, and for those from outside.
     :raises LocalError: the kernel has no rtnetlink.
@@ -79,7 +87,7 @@ class Unrouted:
 
     def __init__(self, settings: NatSettings) -> None:
         self._kernel = Rtnetlink()
-        self._devices = Devices(settings, self._kernel)
+        self._devices = Devices(settings, self._kernel, any_size=True)
         self.indexes = (0, 0)
 
     def install(self) -> list[HostSetting]:

@@ -69,7 +69,7 @@ class NftablesNAT:
         self._table = settings.make_table()
         self._listeners: list[Callable[[Event], None]] = []
         self._open: tuple[Nftables, Netfilter, socket] | None = None
-        self._punt = Punt(settings, self._table, self._lead, self._tell, self._led_anew)
+        self._punt = Punt(settings, self._table, self._lead, self._tell, self._led_anew, copied=True)
         self._punts = False
         self._unrouted: Unrouted | None = None
         self._fast = FastTable(settings, self._table, self._tell)

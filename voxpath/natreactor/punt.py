@@ -46,6 +46,7 @@ class Punt:
     :param table: the back end's copy of its table.
     :param lead: makes what leads packets there; it is made in the network namespace in which :meth:`start` is called.
     :param mended: is called when that had to be mended while it was in use.
+    :param copied: whether netfilter copies packets there.
     """
 
     def __init__(
@@ -55,13 +56,15 @@ class Punt:
         lead: Callable[[], Lead],
         tell: Callable[[Event], None],
         mended: Callable[[], None] = lambda: None,
+        *,
+        copied: bool = False,
     ) -> None:
         self._settings = settings
         self._table = table
         self._lead = lead
         self._tell = tell
         self._mended = mended
-        self._slow = SlowPath(settings, table, tell, watched=False)
+        self._slow = SlowPath(settings, table, tell, watched=False, copied=copied)
         self._steering: Lead | None = None
         self._reason = ""
         self._looks, self._next_try = 0, FIRST_LOOKS

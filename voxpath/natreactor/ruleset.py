@@ -161,9 +161,11 @@ _USUAL_DEPARTED = Template(f"    {_USUAL} ip ttl > 1 ip daddr != {{ $public }} a
 
 _PUNT = Template("""
   chain punt {
+    $may_be_cut
     dup to $nobody device $device_outside drop
   }
   chain punt_inside {
+    $may_be_cut
     dup to $nobody device $device_inside drop
   }
   chain punt_departing {
@@ -177,6 +179,9 @@ _PUNT = Template("""
     ip daddr { $public } fib daddr type != local counter name drop_unleased_port drop
     accept
   }""")
+
+# A copy may not be cut, whatever its original says: the reserved flag tells the slow path (RFC 791 section 3.1 has it zero).
+_MAY_BE_CUT = "ip frag-off & 0x4000 == 0 ip frag-off set ip frag-off | 0x8000"
 
 _PUNT_RECEIVED = """    ip frag-off & 0x3fff != 0 goto punt
     meta l4proto icmp goto punt"""
@@ -263,6 +268,7 @@ def install(settings: NatSettings, table: Table, punt: tuple[int, int] | None) -
         "devices": quoted(device_names(settings.table)),
         "hairpin": f"{HAIRPIN_MARK:#x}",
         "nobody": NOBODY,
+        "may_be_cut": _MAY_BE_CUT,
         "device_inside": str(punt[0] if punt else 0),
         "device_outside": str(punt[1] if punt else 0),
         "mask": f"{0x10000 - settings.block_size:#x}",

@@ -72,9 +72,13 @@ class SlowPath:
 
     :param table: what it has to know; its owner changes it first, and then says so here.
     :param tell: is told of the process's end, and of its faults.
+    :param watched: whether packets whose TTL ends here are counted by the process.
+    :param copied: whether packets come there as copies of netfilter's.
     """
 
-    def __init__(self, settings: NatSettings, table: Table, tell: Callable[[Event], None], *, watched: bool) -> None:
+    def __init__(
+        self, settings: NatSettings, table: Table, tell: Callable[[Event], None], *, watched: bool, copied: bool = False
+    ) -> None:
         self._name = settings.table
         self._table = table
         self._tell = tell
@@ -89,6 +93,7 @@ class SlowPath:
             (outside.inside, outside.outside) if watched else ((), ()),
             settings.pool,
             settings.mss,
+            copied,
         )
         self._socket: socket.socket | None = None
         self._faults = 0

@@ -13,11 +13,21 @@ from random import SystemRandom
 from voxpath.model.ports import PortBlock, Transaction
 from voxpath.nappt.checksum import delta
 from voxpath.nappt.icmp import BEFORE_EMBEDDED
-from voxpath.nappt.packet import ADDRESS, CHECKSUM_AT, DESTINATION_AT, SHORTEST_HEADER, SOURCE_AT, TTL_AT, header_of, is_error
+from voxpath.nappt.packet import (
+    ADDRESS,
+    CHECKSUM_AT,
+    DESTINATION_AT,
+    FLAGS_AT,
+    SHORTEST_HEADER,
+    SOURCE_AT,
+    TTL_AT,
+    header_of,
+    is_error,
+)
 from voxpath.nappt.pinhole import Pinhole, PinholeChange, Pinholes
 from voxpath.nappt.pool import NaptPool
 from voxpath.nappt.quick import BETWEEN, Quick, quick_inbound, quick_outbound
-from voxpath.nappt.rewrite import adjust_at
+from voxpath.nappt.rewrite import adjust_at, word_delta
 from voxpath.nappt.table import Table
 from voxpath.nappt.translator import Translator
 from voxpath.nappt.verdict import Drop, Local, Reason, Translated
@@ -26,6 +36,8 @@ from voxpath.natreactor.slow.frames import Counted, Offender, Plan, Row, Seen, m
 from voxpath.natreactor.tally import PhoneTally
 
 HIGHEST_TTL = 255
+MAY_BE_CUT = 0xC0
+"""Of the octet of flags, the reserved one and that one which forbids to cut (RFC 791 section 3.1)."""
 FAULT_OCTETS = 64
 """What is told of a packet that made the translation fail."""
 
@@ -113,6 +125,8 @@ class Carrier:
     def carry(self, packet: bytes, from_inside: bool, now: float) -> Sequence[Octets]:
         """Translate a packet that the kernel gave; give what it has to get back, on the same device."""
         try:
+            if self.plan.copied:
+                packet = _original(packet)
             octets = (self._outbound if from_inside else self._inbound)(packet)
             if octets is None:
                 return self._carry(packet, from_inside, now)
@@ -207,6 +221,16 @@ class Carrier:
         """What went through for a phone."""
         out_packets, out_octets, in_packets, in_octets, out_drops, in_drops = self._tally.of(private)
         return Counted(out_packets, out_octets, in_packets, in_octets, dict(out_drops), dict(in_drops))
+
+
+def _original(packet: bytes) -> bytes:
+    """A packet as it was before netfilter copied it: one that may be cut has both flags (``Plan.copied``)."""
+    if len(packet) < SHORTEST_HEADER or packet[FLAGS_AT] & MAY_BE_CUT != MAY_BE_CUT:
+        return packet
+    octets = bytearray(packet)
+    octets[FLAGS_AT] ^= MAY_BE_CUT
+    adjust_at(octets, CHECKSUM_AT, word_delta(MAY_BE_CUT << 8, 0))
+    return bytes(octets)
 
 
 def _lifted(packet: Octets) -> bytearray:

@@ -40,6 +40,8 @@ class Plan(Struct, frozen=True, array_like=True):
         kernel discards them before it gives them to this process.
     :ivar pool: of the ordinary NAPT for what phones send from outside their blocks (NAP-15); ``None``: that is dropped.
     :ivar mss: octets of a TCP segment that may be announced at the most; 0: any.
+    :ivar copied: whether packets come as copies of netfilter's, which forbids to cut them; the reserved flag tells then that they
+        may be cut.
     """
 
     private: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class Plan(Struct, frozen=True, array_like=True):
     watched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     pool: PoolPorts | None = None
     mss: int = 0
+    copied: bool = False
 
 
 class Ask(Struct, frozen=True, tag=True, array_like=True):

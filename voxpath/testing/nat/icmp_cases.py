@@ -39,6 +39,12 @@ R = Reason
 
 ICMP_CASES: tuple[Case, ...] = (
     becomes("an echo request leaves by its identifier", ping(PHONE1, FAR, 2050), ping(PUBLIC1, FAR, 2050, ttl=63)),
+    becomes(
+        "an echo request that may be cut",
+        ping(PHONE1, FAR, 2050, fragment=0),
+        ping(PUBLIC1, FAR, 2050, fragment=0, ttl=63),
+    ),
+    becomes("an echo reply that may be cut", pong(FAR, PUBLIC1, 2050, fragment=0), pong(FAR, PHONE1, 2050, fragment=0, ttl=63)),
     becomes("an echo request of the highest port", ping(PHONE4, FAR, 4351), ping(PUBLIC1, FAR, 4351, ttl=63)),
     becomes("an echo request of a smaller block", ping(PHONE5, FAR, 3007), ping(PUBLIC2, FAR, 3007, ttl=63)),
     becomes("an echo reply comes back by its identifier", pong(FAR, PUBLIC1, 2050), pong(FAR, PHONE1, 2050, ttl=63)),
