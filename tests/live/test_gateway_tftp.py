@@ -108,23 +108,26 @@ def test_an_absent_file_is_error_1(one: Leased, wire: Capture, program: str) -> 
     _, said, octets = one.fetch(program, name)
     assert octets == b""
     assert said
-    port = asked_from(wire, name)
-    assert errors_to(wire, port) == ["1"]
+    assert refusals(wire, one, name) == ["1"]
 
 
-def asked_from(wire: Capture, name: str) -> int:
-    """The client's port of the request for a file."""
-    request = b"\0\1" + name.encode() + b"\0"
-    return int(
-        until(lambda: [frame for frame in wire.frames() if frame.payload.startswith(request)], f"a request for {name}")[-1][4]
-    )
+def refusals(wire: Capture, client: Leased, name: str) -> list[str]:
+    """Codes of the errors that a client was sent after its last request for a file; it was sent nothing else."""
+    address, request = client.told["ip"], b"\0\1" + name.encode() + b"\0"
 
+    def answered() -> list[int]:
+        sent = [frame for frame in wire.frames() if address in {frame.source, frame.destination}]
+        asked = [at for at, frame in enumerate(sent) if frame.payload.startswith(request)]
+        if not asked:
+            return []
+        port = sent[asked[-1]].source_port
+        return [port for frame in sent[asked[-1] :] if frame.destination_port == port]
 
-def errors_to(wire: Capture, port: int) -> list[str]:
-    """Codes of the errors that were sent to a client's port; there is nothing else that it was sent."""
-    # A port of the server's may have the same number.
-    until(lambda: [frame for frame in wire.frames() if (frame.source, frame.destination_port) == (SERVER, port)], "an answer")
-    seen = wire.tshark(f"tftp && ip.src == {SERVER} && udp.dstport == {port}", "tftp.opcode", "tftp.error.code")
+    port = until(answered, f"an answer to {name}")[0]
+    # The client may have had the same port before.
+    ((number,),) = wire.tshark(f'ip.src == {address} && udp.srcport == {port} && tftp.source_file == "{name}"', "frame.number")[-1:]
+    shown = f"tftp && frame.number > {number} && ip.src == {SERVER} && ip.dst == {address} && udp.dstport == {port}"
+    seen = wire.tshark(shown, "tftp.opcode", "tftp.error.code")
     assert {opcode for opcode, _ in seen} == {"5"}
     return [code for _, code in seen]
 
@@ -150,7 +153,7 @@ def test_nobody_gets_his_neighbours_configuration(bench: Bench, one: Leased, oth
         _, said, octets = other.fetch("tftp-hpa", name)
         assert octets == b""
         assert "Error code 2" in said
-        assert errors_to(wire, asked_from(wire, name)) == ["2"]
+        assert refusals(wire, other, name) == ["2"]
     refused = bench.why(other.phone, "TFTP_REFUSED")
     assert any(one.file in row["text"] for row in refused)
 
