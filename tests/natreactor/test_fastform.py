@@ -132,6 +132,14 @@ def test_what_leads_elsewhere_is_left_alone() -> None:
     assert "@nh,16,16 46-1492" in text
 
 
+def test_a_public_address_turns_back_here_even_if_a_route_leads_out() -> None:
+    made = Kernel(DEFAULT, PHONES, Route(MAIN, IPv4Network("203.0.113.1/32"), WAN, via=ROUTER)).plan()
+    chosen = [line for line in rules(SETTINGS, made).splitlines() if "@nh,128" in line]
+    assert "0xcb007101" in chosen[0]
+    assert chosen[0].endswith("accept")
+    assert not any("0xcb007101" in line for line in chosen[1:])
+
+
 def test_a_route_to_a_group_is_no_way() -> None:
     made = Kernel(DEFAULT, PHONES, Route(MAIN, IPv4Network("239.0.0.0/8"), WAN)).plan()
     assert [way.prefix for way in made.outward] == [EVERYTHING]

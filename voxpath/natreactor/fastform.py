@@ -151,9 +151,10 @@ def plan(kernel: Rtnetlink, settings: NatSettings) -> Plan:
     outward = tuple(_outward(routes.values(), outside))
     if not outward or outward[-1].prefix != EVERYTHING or outward[-1].via is None:
         raise LocalError("there is no default route that leads to one router by an outside interface")
-    ways = {way.prefix for way in outward}
     own = (route.prefix for route in kernel.routes((LOCAL,)))
-    others = {*private, *map(IPv4Network, settings.outside.public), *own, *routes} - ways
+    led = routes.keys() - {way.prefix for way in outward}
+    # A public address turns back here, whatever a route says of it.
+    others = {*private, *map(IPv4Network, settings.outside.public), *own, *led}
     elsewhere = tuple(sorted(prefix for prefix in others if not _is_special(prefix)))
     for what, found, most in (("ways", inward, MOST_WAYS), ("ways", outward, MOST_WAYS), ("exceptions", elsewhere, MOST_OTHERS)):
         if len(found) > most:
@@ -230,7 +231,7 @@ def rules(settings: NatSettings, plan: Plan) -> str:
         "insides": quoted(outside.inside),
         "outsides": quoted(outside.outside),
         "ordinary": ORDINARY,
-        "destinations": "\n".join(_choices(DESTINATION_AT, elsewhere | ways)),
+        "destinations": "\n".join(_choices(DESTINATION_AT, ways | elsewhere)),
         "sources": "\n".join(_choices(SOURCE_AT, elsewhere)),
         "mask": mask,
         "udp": _USUAL.substitute(sizes, protocol=UDP),

@@ -38,6 +38,7 @@ ARPHRD_ETHER = 1
 IFA_LOCAL = 2
 
 RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 2, 3, 4, 5, 6, 7, 15
+RTA_VIA, RTA_ENCAP = 18, 22
 RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE = 1, 2, 6
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 
@@ -81,7 +82,7 @@ class Link:
 class Route:
     """A route of one table.
 
-    :ivar link: index of the interface that it leads to; 0: the packet is dropped without a word.
+    :ivar link: index of the interface that it leads to; 0: the packet is dropped without a word, or its way cannot be told here.
     :ivar metric: the lowest one counts.
     :ivar source: what the host itself sends from; ``None``: it chooses.
     :ivar via: the router that it leads to; ``None``: none, or several.
@@ -318,7 +319,8 @@ def _rule_of(octets: bytes) -> Rule:
         _number(found, FRA_PRIORITY),
         _number(found, FRA_TABLE, octets[4]),
         found.get(FRA_IIFNAME, b"").rstrip(b"\0").decode(errors="replace"),
-        IPv4Network((found[FRA_SRC], octets[2])) if octets[2] else None,
+        # The kernel keeps an address of which only the first bits count.
+        IPv4Network((found[FRA_SRC], octets[2]), strict=False) if octets[2] else None,
         _number(found, FRA_FWMARK),
         -1 if suppressed == 0xFFFFFFFF else suppressed,
         found[FRA_IP_PROTO][0] if FRA_IP_PROTO in found else 0,
@@ -344,7 +346,8 @@ def _route_of(octets: bytes) -> Route:
     return Route(
         _number(found, RTA_TABLE, octets[4]),
         IPv4Network((found.get(RTA_DST, bytes(4)), octets[1])),
-        _number(found, RTA_OIF),
+        # By a router of IPv6, or wrapped into something: not an address and an interface alone.
+        0 if RTA_VIA in found or RTA_ENCAP in found else _number(found, RTA_OIF),
         _number(found, RTA_PRIORITY),
         IPv4Address(found[RTA_PREFSRC]) if RTA_PREFSRC in found else None,
         IPv4Address(found[RTA_GATEWAY]) if RTA_GATEWAY in found else None,
