@@ -71,6 +71,7 @@ class Punt:
         # Until the next look nothing is tried: a change of the table must not wait for a process that cannot be started.
         self._lost = False
         self._stale = False
+        self._wrong = ""
 
     def start(self) -> bool:
         """Find or start the slow path, fill it, and lead marked packets there; false: it cannot run here.
@@ -150,10 +151,13 @@ class Punt:
             self._stale = False
         seen = self._slow.look()
         wrong = self._steering.missing() if self._steering is not None else ""
-        if wrong:
+        # What could not be mended as a whole stays wrong, even if the kernel does not show it any more.
+        self._wrong = wrong or self._wrong
+        if self._wrong:
             self._steer()
             self._mended()
-            self._tell(TableLost(reason=wrong))
+            self._tell(TableLost(reason=self._wrong))
+            self._wrong = ""
         self._reason = ""
         return seen
 
