@@ -106,6 +106,26 @@ def test_between_two_hops_of_the_kernel_each_packet_is_treated_as_the_translatio
     assert seen(made).drops.get(verdict.reason.value if isinstance(verdict, Drop) else "", 0) == isinstance(verdict, Drop)
 
 
+def netfilters_copy(packet: bytes) -> bytes:
+    """A packet as the rules of nftables give it here: it may not be cut, and the reserved flag tells whether it might before."""
+    octets = bytearray(packet)
+    octets[6] |= 0x40 if octets[6] & 0x40 else 0xC0
+    return hop(bytes(octets))
+
+
+@pytest.mark.parametrize("flags", [0, 0x2000, 0x4000, 0x0123])
+def test_a_copy_is_treated_as_its_original(flags: int) -> None:
+    """One that might be cut still may be: else nobody is told of its loss behind a smaller link who knows what to do."""
+    packet = ping(PHONE1, FAR, 2050, fragment=flags)
+    made, other = carrier(), carrier()
+    assert answer(other, Configure(msgspec.structs.replace(PLAN, copied=True), 7, ROWS, ()), 0.0) == Done()
+    first = ping(PHONE1, FAR, 2050, bytes(0x0123 * 8 - 8), fragment=0x2000)
+    for each in (first, packet) if flags == 0x0123 else (packet,):
+        written = made.carry(hop(each), True, 0.0)
+        assert other.carry(netfilters_copy(each), True, 0.0) == written
+        assert written
+
+
 def test_what_is_not_of_ipv4_is_passed_over() -> None:
     made = carrier()
     assert made.carry(b"\x60" + bytes(40), True, 0.0) == ()
