@@ -29,6 +29,8 @@ class FastTable:
         self._plan: fastform.Plan | None = None
         self._digest = ""
         self._reason = ""
+        # Of these ways the kernel wants no table: they are not tried again.
+        self._refused: fastform.Plan | None = None
 
     def begin(self, kernel: Nftables) -> None:
         """See which ways there are; one that may not be used any more goes before the usual table changes.
@@ -48,7 +50,7 @@ class FastTable:
         if self._routes is not None:
             self._routes.close()
             self._routes = None
-        self._plan = None
+        self._plan = self._refused = None
 
     @property
     def note(self) -> str:
@@ -83,31 +85,58 @@ class FastTable:
         """
         if self._routes is None:
             return
-        before, known = self._plan, self._digest
+        before = self.note
         self._see()
+        found = self._found(netfilter)
+        if found == self.note:
+            return
         if self._plan is None:
-            if before is not None:
-                kernel.run(fastform.remove(self._settings.table))
-        elif self._digest != known or before is None:
-            kernel.run(self.installed())
-        elif self._found(netfilter) != self.note:
-            kernel.run(self.installed())
+            kernel.run(fastform.remove(self._settings.table))
+            return
+        note = self.note
+        self.carry_out(kernel, "", self.installed())
+        if before == note:
             self._tell(TableLost(reason="the table of the fast form is not as it was left"))
+
+    def carry_out(self, kernel: Nftables, usual: str, own: str) -> None:
+        """Carry out commands for the usual table and for this one, in one step.
+
+        Where the kernel refuses only the latter, such as one that has no ``fwd``, all packets take the usual way.
+
+        :raises LocalError: it refuses the former, too.
+        """
+        try:
+            kernel.run(usual + own)
+        except LocalError as error:
+            if not own:
+                raise
+            if usual:
+                kernel.run(usual)
+            self._give_up(str(error), self._plan)
+            # What stands has other ways, and will follow no lease; if it cannot be removed the next look tries that again.
+            with suppress(LocalError):
+                kernel.run(fastform.remove(self._settings.table))
 
     def _found(self, netfilter: Netfilter) -> str:
         return kernelcounters.note_of(netfilter, self._settings.table, NFPROTO_NETDEV)
 
     def _see(self) -> None:
         assert self._routes is not None
-        before, self._plan = self._plan, None
+        before = self._plan
         try:
-            self._plan = fastform.plan(self._routes, self._settings)
+            plan = fastform.plan(self._routes, self._settings)
         except LocalError as error:
-            if str(error) != self._reason:
-                self._reason = str(error)
-                self._tell(NoFastForm(reason=self._reason))
+            self._give_up(str(error))
             return
-        self._reason = ""
-        if self._plan != before:
-            self._digest = fastform.digest(self._settings, self._plan)
-            self._tell(FastForm(ways=str(self._plan)))
+        if plan == self._refused:
+            return
+        self._plan, self._refused, self._reason = plan, None, ""
+        if plan != before:
+            self._digest = fastform.digest(self._settings, plan)
+            self._tell(FastForm(ways=str(plan)))
+
+    def _give_up(self, reason: str, refused: fastform.Plan | None = None) -> None:
+        self._plan, self._refused = None, refused
+        if reason != self._reason:
+            self._reason = reason
+            self._tell(NoFastForm(reason=reason))

@@ -217,7 +217,7 @@ class NftablesNAT:
             # The mode may be another one than before, and there may have been no pool.
             install = ruleset.install(self._settings, table, self._punted)
             modes = filtering.fill(self._settings, table) + napt.fill(self._settings, table)
-            self._kernel.run(install + modes + self._fast.adopted(self._netfilter))
+            self._fast.carry_out(self._kernel, install + modes, self._fast.adopted(self._netfilter))
         else:
             self._rebuild()
         return Adopted(table.generation, frozenset(table), self.pinholes())
@@ -266,7 +266,8 @@ class NftablesNAT:
         """Put a new table in the place of whatever is there, in one step."""
         settings, table = self._settings, self._table
         install = ruleset.install(settings, table, self._punted)
-        self._kernel.run(ruleset.remove(settings.table) + install + ruleset.fill(settings, table) + self._fast.installed())
+        usual = ruleset.remove(settings.table) + install + ruleset.fill(settings, table)
+        self._fast.carry_out(self._kernel, usual, self._fast.installed())
         self._growth.begin_again()
         self._offenders.begin_again()
         self._strangers.begin_again()
