@@ -75,6 +75,7 @@ def test_of_two_routes_to_a_prefix_the_lower_metric_counts() -> None:
         ((PHONES,), "no default route"),
         ((PHONES, Route(MAIN, EVERYTHING, WAN)), "no default route"),
         ((PHONES, Route(MAIN, EVERYTHING, LAN, via=INNER)), "no default route"),
+        ((PHONES, DEFAULT, Route(MAIN, EVERYTHING)), "no default route"),
         ((DEFAULT,), "no route leads to all of 10.0.0.0/16"),
         ((DEFAULT, Route(MAIN, IPv4Network("10.0.0.0/24"), LAN)), "no route leads to all of 10.0.0.0/16"),
         ((DEFAULT, PHONES, Route(MAIN, IPv4Network("10.0.9.0/24"), WAN)), "10.0.9.0/24 leads to no single inside interface"),

@@ -181,9 +181,9 @@ def _ethernet(kernel: Rtnetlink, names: Iterable[str]) -> list[Link]:
 
 
 def _best(routes: Iterable[Route]) -> dict[IPv4Network, Route]:
-    """Of each prefix the route that counts."""
+    """Of each prefix the route that counts; of equal ones that which is no way here, such as one for a type of service."""
     found: dict[IPv4Network, Route] = {}
-    for route in sorted(routes, key=lambda route: route.metric):
+    for route in sorted(routes, key=lambda route: (route.metric, route.link)):
         found.setdefault(route.prefix, route)
     return found
 

@@ -346,8 +346,8 @@ def _route_of(octets: bytes) -> Route:
     return Route(
         _number(found, RTA_TABLE, octets[4]),
         IPv4Network((found.get(RTA_DST, bytes(4)), octets[1])),
-        # By a router of IPv6, or wrapped into something: not an address and an interface alone.
-        0 if RTA_VIA in found or RTA_ENCAP in found else _number(found, RTA_OIF),
+        # For one type of service, by a router of IPv6, or wrapped into something: not an address and an interface alone.
+        0 if octets[3] or RTA_VIA in found or RTA_ENCAP in found else _number(found, RTA_OIF),
         _number(found, RTA_PRIORITY),
         IPv4Address(found[RTA_PREFSRC]) if RTA_PREFSRC in found else None,
         IPv4Address(found[RTA_GATEWAY]) if RTA_GATEWAY in found else None,
