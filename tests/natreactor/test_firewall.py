@@ -1,5 +1,7 @@
 """What closes a host to the outside, as text; live tests load it."""
 
+from pathlib import Path
+
 import pytest
 from twisted.internet.task import Clock
 
@@ -69,5 +71,14 @@ def test_a_kernel_that_refuses_is_told_at_the_start(monkeypatch: pytest.MonkeyPa
     kernel.refuses = True
     monkeypatch.setattr(firewall, "Nftables", lambda: kernel)
     with pytest.raises(LocalError):
+        HostFirewall(clock, "voxpath", ("wan0",), (), lambda _: None).start()
+    assert not clock.getDelayedCalls()
+
+
+def test_a_machine_that_does_not_tell_its_own_ports_is_not_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clock = Clock()
+    monkeypatch.setattr(firewall, "Nftables", Kernel)
+    monkeypatch.setattr(firewall, "EPHEMERAL", tmp_path / "ip_local_port_range")
+    with pytest.raises(LocalError, match="ip_local_port_range cannot be read: No such file"):
         HostFirewall(clock, "voxpath", ("wan0",), (), lambda _: None).start()
     assert not clock.getDelayedCalls()

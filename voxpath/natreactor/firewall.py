@@ -138,8 +138,11 @@ class HostFirewall:
             self._nft = None
 
     def _install(self, nft: Nftables) -> None:
-        first, last = EPHEMERAL.read_text(encoding="ascii").split()
-        nft.run(rules(self._table, self._outside, self._openings, (int(first), int(last))))
+        try:
+            first, last = map(int, EPHEMERAL.read_text(encoding="ascii").split())
+        except OSError as error:
+            raise LocalError(f"{EPHEMERAL} cannot be read: {error.strerror}") from None
+        nft.run(rules(self._table, self._outside, self._openings, (first, last)))
 
     def _look(self) -> None:
         if self._nft is None:
