@@ -39,12 +39,14 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         assert {nat(made, site.gateway)["backend"] for site in SITES} == {request.param}
         made.boot(CALLER, CALLEE)
         yield made
-        made.is_sound()
-        for site in SITES:
-            made.end(site.gateway)
-            # What a back end leaves so that calls go on, a process among it, ends with the test.
-            with made.net.entered(site.gateway):
-                withdraw("voxpath", ("lan0",))
+        try:
+            made.is_sound()
+        finally:
+            for site in SITES:
+                made.end(site.gateway)
+                # What a back end leaves so that calls go on, a process among it, ends with the test.
+                with made.net.entered(site.gateway):
+                    withdraw("voxpath", ("lan0",))
 
 
 def nat(stage: SipStage, gateway: str) -> dict[str, str]:
