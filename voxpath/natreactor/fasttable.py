@@ -93,9 +93,8 @@ class FastTable:
         if self._plan is None:
             kernel.run(fastform.remove(self._settings.table))
             return
-        note = self.note
         self.carry_out(kernel, "", self.installed())
-        if before == note:
+        if before == self.note:
             self._tell(TableLost(reason="the table of the fast form is not as it was left"))
 
     def carry_out(self, kernel: Nftables, usual: str, own: str) -> None:
