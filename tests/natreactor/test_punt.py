@@ -35,8 +35,10 @@ class Lead:
 
 def test_what_was_mended_by_half_is_mended_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The devices are right already; the rules that name them were refused."""
-    for name, said in {"start": None, "holds": True, "fill": None, "look": (Counter(), [])}.items():
-        monkeypatch.setattr(SlowPath, name, lambda *_, said=said: said)
+    monkeypatch.setattr(SlowPath, "start", lambda _: None)
+    monkeypatch.setattr(SlowPath, "holds", lambda *_: True)
+    monkeypatch.setattr(SlowPath, "fill", lambda _: None)
+    monkeypatch.setattr(SlowPath, "look", lambda _: (Counter(), []))
     monkeypatch.setattr(host, "prepare_device", lambda _: None)
     lead, events, refused = Lead(), list[Event](), [LocalError("no")]
 
