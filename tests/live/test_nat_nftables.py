@@ -167,6 +167,13 @@ def test_what_leads_into_the_slow_path_is_mended(loaded: KernelRig, device: str)
     assert None not in [loaded.carry(*each) for each in (there, back)]
 
 
+def test_a_reserved_flag_of_the_senders_is_not_taken_for_ours(loaded: KernelRig) -> None:
+    for flags, left in ((0xC000, 0x40), (0x8000, 0)):
+        came = loaded.carry(ping(PHONE1, FAR, 2050, fragment=flags), True)
+        assert came is not None
+        assert came[6] == left
+
+
 def test_no_routing_rule_is_needed(loaded: KernelRig) -> None:
     """With one of anybody's the kernel looks up each packet's route by itself."""
     assert loaded.net.ip("gw", "rule").split("\n")[:3] == [

@@ -181,7 +181,9 @@ _PUNT = Template("""
   }""")
 
 # A copy may not be cut, whatever its original says: the reserved flag tells the slow path (RFC 791 section 3.1 has it zero).
-_MAY_BE_CUT = "ip frag-off & 0x4000 == 0 ip frag-off set ip frag-off | 0x8000"
+# One that a sender has set is taken away.
+_MAY_BE_CUT = """ip frag-off & 0xc000 == 0xc000 ip frag-off set ip frag-off & 0x7fff
+    ip frag-off & 0x4000 == 0 ip frag-off set ip frag-off | 0x8000"""
 
 _PUNT_RECEIVED = """    ip frag-off & 0x3fff != 0 goto punt
     meta l4proto icmp goto punt"""
