@@ -19,7 +19,7 @@ from voxpath.dhcp.value import KINDS, encode_sip_servers, encode_value
 from voxpath.dhcp.wire import decode
 from voxpath.model.phone import PhoneClass
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 PORT = 67
 FAULTLESS = Verdict("DHCP", "", "", "")

@@ -10,7 +10,7 @@ import pytest
 from tests.live.sites import MACS, NUMBERS, SITE_A, SITE_B, Stage, until
 from voxpath.manage.client import ask
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 OWN = ("a1", "b3")
 SPRAY = """

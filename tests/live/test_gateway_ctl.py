@@ -12,7 +12,7 @@ from tests.live.bench import GATEWAY, Bench, bench_of
 from tests.live.dhcpclients import Phone, Ports, ports_of
 from tests.live.sites import MACS, SITE_A, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 DONE, REFUSED = 0, 1
 FAR = 40960

@@ -9,7 +9,7 @@ from tests.live.bench import GATEWAY, OUTSIDE, Bench, bench_of
 from tests.live.dhcpclients import ports_of
 from tests.live.sites import PROVIDER, SITE_A, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 MGC, SERVICE, SSH, IKE, CLOSED = 2944, 5060, 22, 500, 8080
 EPHEMERAL = "1025 2047"

@@ -9,7 +9,7 @@ import pytest
 from tests.live.bench import GATEWAY, OUTSIDE, Bench, bench_of
 from tests.live.sites import CONTROLLERS, PROVIDER, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 MGC = "mgc1"
 DISCOVER = bytes.fromhex("0101060012345678" + "00" * 20 + "020000000eee" + "00" * 202 + "63825363" + "350101")

@@ -10,7 +10,7 @@ from tests.live.dhcpclients import Phone, ports_of
 from tests.live.gatewayfile import gateway
 from tests.live.sites import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 SHARED = "198.18.0.1"
 TABLES = f"""

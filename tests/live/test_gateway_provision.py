@@ -14,7 +14,7 @@ from tests.live.sites import PROVIDER, SITE_A, until
 from tests.live.softphones import BARESIP_LINES, Baresip
 from tests.provision.test_vendors import MAKERS
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 SERVER = "10.0.0.1"
 PASSWORD = "p&'%w7hUq-2mPz"

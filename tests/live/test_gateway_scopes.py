@@ -9,7 +9,7 @@ from tests.live.dhcpclients import Phone, Ports, ports_of
 from tests.live.gatewayfile import ONE_LINE, gateway, scope
 from tests.live.sites import PROVIDER, SITE_A, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 SECOND = "203.0.113.3"
 CONFIGURATION = gateway(

@@ -8,7 +8,7 @@ from tests.live.bench import GATEWAY, OUTSIDE, Bench, bench_of
 from tests.live.dhcpclients import ports_of
 from tests.live.sites import PROVIDER, SITE_A
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 PORT = 5060
 PUBLIC = SITE_A.public

@@ -11,7 +11,7 @@ from tests.live.dhcpclients import ports_of
 from tests.live.dhcpframes import CLASS, Cable, options_of
 from tests.live.gatewayfile import ONE_LINE, gateway, scope
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 CONFIGURATION = gateway(
     scope("untagged", "lan0", "10.0.0", 11, 200),

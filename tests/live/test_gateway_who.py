@@ -15,7 +15,7 @@ from tests.live.gatewayfile import gateway, scope
 from tests.live.sites import SITE_A, until
 from voxpath.dhcp.wire import decode
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 BOOTP_MAC = "02:00:00:00:0d:01"
 MGCS = "c633640a0b80c633640b0b80"

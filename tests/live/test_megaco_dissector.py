@@ -62,7 +62,7 @@ from voxpath.megaco.wire import DecodeError, decode, encode
 from voxpath.sdp import wire as sdp
 from voxpath.sdp.message import SessionDescription
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "megaco-rfc3525"
 OTP_MESSAGES = "lib/megaco-*/examples/meas/time_test.msgs"

@@ -13,7 +13,7 @@ from tests.live.sipsites import HANDSETS, SipStage
 from tests.live.sites import SITE_A, SITE_B, until
 from voxpath.natreactor.withdraw import withdraw
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 CALLER, CALLEE = "a-gruu", "b-gruu"
 TAG_OCTETS = 10

@@ -14,7 +14,7 @@ from voxpath.model.ports import Mapping
 from voxpath.testing.nat.packets import udp
 from voxpath.testing.nat.rig import result_of
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 BACK_ENDS = ("nftables", "ebpf", "tun")
 ROWS: tuple[Mapping, ...] = tuple(map(mapping, range(50)))

@@ -21,7 +21,7 @@ from voxpath.natreactor.withdraw import withdraw
 from voxpath.testing.nat.packets import PHONE1, PREFIX, PUBLIC1, mapping
 from voxpath.testing.nat.rig import result_of
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 LAN, WAN, ROUTER, FAR = "10.0.0.1", "198.51.100.1", "198.51.100.2", "192.0.2.9"
 NARROW = 1400
@@ -119,8 +119,8 @@ def iperf(line: Line, *more: str) -> dict[str, int]:
 @pytest.mark.parametrize("direction", [(), ("--reverse",)], ids=["from the phone", "to the phone"])
 def test_streams_and_datagrams_pass(line: Line, direction: tuple[str, ...]) -> None:
     assert iperf(line, *direction)["bytes"] > 0
-    seen = iperf(line, "--udp", "--bitrate", "5M", "--length", "172", *direction)
-    assert seen["packets"] > 1000
+    seen = iperf(line, "--udp", "--bitrate", "1M", "--length", "172", *direction)
+    assert seen["packets"] > 500
     assert seen["lost_packets"] == 0
     assert line.dropped("spoofed_port") == 0
 

@@ -15,7 +15,7 @@ from voxpath.sip.message import Address, Request, Response, Via
 from voxpath.sip.settings import MAX_CONTACTS
 from voxpath.sip.wire import parse, print_request, print_response
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 PORT = 5060
 FAULTLESS = Verdict("SIP", "", "", "")

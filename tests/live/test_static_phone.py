@@ -8,7 +8,7 @@ import pytest
 from tests.live.capture import Capture
 from tests.live.sites import MACS, SITE_A, Stage, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.together]
 
 OWN = "10.0.0.220"
 STATIC = f'dhcp = false\n[phone.static]\naddress = "{OWN}/24"'

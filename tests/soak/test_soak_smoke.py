@@ -15,7 +15,9 @@ from voxpath.core.errors import RemoteError
 SCALE = 0.01
 SEED = 20261120
 
-CASES = [pytest.param(proof, id=proof.name, marks=[pytest.mark.live] if proof.live else []) for proof in PROOFS]
+CASES = [
+    pytest.param(proof, id=proof.name, marks=[pytest.mark.live, pytest.mark.together] if proof.live else []) for proof in PROOFS
+]
 
 
 @pytest.mark.parametrize("proof", CASES)
